@@ -1,0 +1,209 @@
+"""The exit codes and the error tree: everything that can end a command, and what a script is told.
+
+    LlmcliError                          1  error
+    ├─ UsageError                        2  usage       nothing was sent
+    ├─ Incomplete                        3  incomplete  ┐
+    ├─ Refused                           4  refused     │ the call worked, the answer is not usable
+    ├─ Invalid                           5  invalid     ┘
+    ├─ BudgetExceeded                    6  budget
+    ├─ PartialFailure                    7  partial
+    ├─ ToolFailure                       8  tools
+    ├─ CallFailed                           the call did not work; knows status, code, request id, attempts
+    │  ├─ Rejected                      65  rejected
+    │  ├─ QuotaExhausted                69  quota
+    │  ├─ TransientFailure              75  tempfail    the only class that is retried
+    │  └─ AuthFailure                   77  auth
+    ├─ NoInput                          66  no input
+    ├─ OutputFailure                    74  io
+    ├─ ConfigError                      78  config
+    ├─ DeadlinePassed                  124  deadline
+    ├─ Terminated                      143  terminated
+    └─ ReaderGone                      141  broken pipe (silent)
+
+A message has three parts: what happened, where (file:line, row, request id), what to do.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """A process status. `label` is the name users write in `--ok`, `reason` the row of the table."""
+
+    label: str
+    reason: str
+
+    def __new__(cls, value: int, label: str, reason: str) -> ExitCode:
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.label = label
+        member.reason = reason
+        return member
+
+    OK = 0, "ok", "a complete answer, valid where a schema was given"
+    ERROR = 1, "error", "anything not below; a bug keeps its traceback"
+    USAGE = 2, "usage", "bad flag or value, empty prompt, unreadable input: nothing was sent"
+    INCOMPLETE = 3, "incomplete", "the answer was cut off; the part that came is printed"
+    REFUSED = 4, "refused", "a refusal or a content filter; the refusal text goes to stderr"
+    INVALID = 5, "invalid", "the answer is not valid JSON, or not what the schema asks for"
+    BUDGET = 6, "budget", "the call would cost more than allowed: nothing was sent"
+    PARTIAL = 7, "partial", "a batch finished and some rows failed"
+    TOOLS = 8, "tools", "a tool failed to start, or too many turns were taken"
+    REJECTED = 65, "rejected", "the endpoint rejected the request (400, 404, 413, 422, other 4xx)"
+    NO_INPUT = 66, "no input", "the input, or the recorded answer, does not exist"
+    QUOTA = 69, "quota", "the account is out of credit; never retried"
+    IO = 74, "io", "the output cannot be written"
+    TEMPFAIL = 75, "tempfail", "rate limit, server or network error, after the retries"
+    AUTH = 77, "auth", "no key, or the key was refused (401, 403)"
+    CONFIG = 78, "config", "the config file is broken"
+    DEADLINE = 124, "deadline", "--deadline passed"
+    INTERRUPTED = 130, "interrupted", "SIGINT; what had come is kept on stdout"
+    BROKEN_PIPE = 141, "broken pipe", "the reader of stdout went away: silent"
+    TERMINATED = 143, "terminated", "SIGTERM; what had come is kept on stdout"
+
+
+class LlmcliError(Exception):
+    """A failure with a name, a place and a remedy.
+
+    `what` happened, `where` (file:line, row, request id; may be empty), `todo`: what the user can do
+    (may be empty). `str()` joins them to the one line that goes to stderr behind `llmcli: NAME: `.
+    """
+
+    exit_code: ExitCode = ExitCode.ERROR
+
+    def __init__(self, what: str, where: str = "", todo: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.todo = todo
+
+    def __str__(self) -> str:
+        parts = [self.what + (f" ({self.where})" if self.where else ""), self.todo]
+        return " ".join("; ".join(part for part in parts if part).split())
+
+
+class UsageError(LlmcliError):
+    """What the user said cannot be done: nothing was sent."""
+
+    exit_code = ExitCode.USAGE
+
+
+class Incomplete(LlmcliError):
+    """The answer was cut off: finish_reason length, or an end without finish_reason and [DONE]."""
+
+    exit_code = ExitCode.INCOMPLETE
+
+
+class Refused(LlmcliError):
+    """The model refused, or a content filter did."""
+
+    exit_code = ExitCode.REFUSED
+
+
+class Invalid(LlmcliError):
+    """The answer is not JSON, or does not fit the schema."""
+
+    exit_code = ExitCode.INVALID
+
+
+class BudgetExceeded(LlmcliError):
+    """The call would cost more than the user allowed."""
+
+    exit_code = ExitCode.BUDGET
+
+
+class PartialFailure(LlmcliError):
+    """A batch finished; some of its rows failed."""
+
+    exit_code = ExitCode.PARTIAL
+
+
+class ToolFailure(LlmcliError):
+    """A tool could not be started, or the turns ran out."""
+
+    exit_code = ExitCode.TOOLS
+
+
+class CallFailed(LlmcliError):
+    """The call did not work. `status` is HTTP's (None: no reply), `code` the API's own error code."""
+
+    def __init__(
+        self,
+        what: str,
+        where: str = "",
+        todo: str = "",
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        body: object = None,
+    ) -> None:
+        super().__init__(what, where, todo)
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+        self.retry_after = retry_after
+        self.body = body
+        self.attempts = 1
+
+
+class Rejected(CallFailed):
+    """400, 404, 413, 422 and the other 4xx: sending it again would not help."""
+
+    exit_code = ExitCode.REJECTED
+
+
+class QuotaExhausted(CallFailed):
+    """insufficient_quota, 402, billing: waiting does not help."""
+
+    exit_code = ExitCode.QUOTA
+
+
+class TransientFailure(CallFailed):
+    """408, 409, 429, 5xx, network errors, timeouts, a reply that is no Chat Completion."""
+
+    exit_code = ExitCode.TEMPFAIL
+
+
+class AuthFailure(CallFailed):
+    """No key, 401 or 403."""
+
+    exit_code = ExitCode.AUTH
+
+
+class NoInput(LlmcliError):
+    """The input file, or the recorded answer, does not exist."""
+
+    exit_code = ExitCode.NO_INPUT
+
+
+class OutputFailure(LlmcliError):
+    """stdout, or a file, cannot be written."""
+
+    exit_code = ExitCode.IO
+
+
+class ConfigError(LlmcliError):
+    """The config file is broken."""
+
+    exit_code = ExitCode.CONFIG
+
+
+class DeadlinePassed(LlmcliError):
+    """`--deadline` passed."""
+
+    exit_code = ExitCode.DEADLINE
+
+
+class Terminated(LlmcliError):
+    """SIGTERM arrived."""
+
+    exit_code = ExitCode.TERMINATED
+
+
+class ReaderGone(LlmcliError):
+    """The reader of stdout went away; nothing is said about it."""
+
+    exit_code = ExitCode.BROKEN_PIPE

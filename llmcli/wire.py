@@ -1,0 +1,93 @@
+"""The words of the wire: Request, Completion, Stream and what they are made of.
+
+Shapes are those of the Chat Completions API (https://platform.openai.com/docs/api-reference/chat);
+a Message, a Chunk and a completion's body are its JSON objects, untouched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Json = dict[str, Any]
+Message = dict[str, Any]
+Chunk = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, whole: `body()` is what goes on the wire, and `url` where it goes.
+
+    `provider` names the key and the quirks, `model` is the provider's own name of the model.
+    """
+
+    provider: str
+    model: str
+    base_url: str
+    fields: Mapping[str, Any]
+
+    def body(self) -> Json:
+        """The JSON object to send: a fresh top level, so that nobody changes the request."""
+        return dict(self.fields)
+
+    @property
+    def url(self) -> str:
+        """The address of the endpoint."""
+        base, _, query = self.base_url.partition("?")
+        return base.rstrip("/") + "/chat/completions" + (f"?{query}" if query else "")
+
+    @property
+    def stream(self) -> bool:
+        """Whether the answer is asked for in pieces."""
+        return bool(self.fields.get("stream"))
+
+    @property
+    def name(self) -> str:
+        """`provider/model`, as a user writes it."""
+        return f"{self.provider}/{self.model}"
+
+
+@dataclass(slots=True)
+class Meta:
+    """What is known of an answer beside its body. Times are in seconds."""
+
+    provider: str
+    model: str
+    request_id: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    attempts: int = 1
+    latency: float = 0.0
+    ttft: float | None = None
+    cached: bool = False
+    done: bool = False  # [DONE] was seen
+
+
+@dataclass(slots=True)
+class Completion:
+    """An answer: the Chat Completion object as the API sent it, and its Meta."""
+
+    body: Json
+    meta: Meta
+
+    @property
+    def choices(self) -> list[Json]:
+        """The choices in index order."""
+        return sorted(self.body.get("choices") or [], key=lambda choice: choice.get("index") or 0)
+
+    @property
+    def usage(self) -> Json | None:
+        """The usage object, or None where the server gave none."""
+        usage = self.body.get("usage")
+        return usage if isinstance(usage, dict) else None
+
+
+@dataclass(slots=True)
+class Stream:
+    """An open answer: iterate for Chunks. Its `meta` is complete when the iteration has ended."""
+
+    chunks: AsyncIterator[Chunk]
+    meta: Meta
+
+    def __aiter__(self) -> AsyncIterator[Chunk]:
+        return self.chunks

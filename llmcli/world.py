@@ -1,0 +1,62 @@
+"""The process's world as one object: streams, environment, clocks. Tests bring their own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import BinaryIO
+
+
+def _isatty(stream: BinaryIO | None) -> bool:
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:  # closed
+        return False
+
+
+@dataclass
+class World:
+    """What a command may touch. A stream is None where the process was started without it.
+
+    `clock` is monotonic, in seconds; `uniform(a, b)` draws the jitter of a back-off.
+    """
+
+    stdin: BinaryIO | None
+    stdout: BinaryIO | None
+    stderr: BinaryIO | None
+    env: Mapping[str, str]
+    clock: Callable[[], float] = time.monotonic
+    today: Callable[[], date] = date.today
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    uniform: Callable[[float, float], float] = random.uniform
+    started: float = field(default=0.0)
+
+    def __post_init__(self) -> None:
+        self.started = self.clock()
+
+    @classmethod
+    def real(cls) -> World:
+        """The world of this process."""
+
+        def binary(stream: object) -> BinaryIO | None:
+            return getattr(stream, "buffer", None)
+
+        return cls(binary(sys.stdin), binary(sys.stdout), binary(sys.stderr), os.environ)
+
+    @property
+    def stdin_is_terminal(self) -> bool:
+        return _isatty(self.stdin)
+
+    @property
+    def stdout_is_terminal(self) -> bool:
+        return _isatty(self.stdout)
+
+    @property
+    def stderr_is_terminal(self) -> bool:
+        return _isatty(self.stderr)
