@@ -1,0 +1,146 @@
+"""The known models: context windows, output limits, prices, what they support, when they are shut down."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from llmcli.registry.providers import provider_name
+
+_SNAPSHOT = re.compile(r"-(\d{4}-\d\d-\d\d|\d{8})$")
+_OFFLINE_MODELS = ("echo", "flaky")
+_OFFLINE_ROW: Mapping[str, Any] = {
+    "ctx": 1_000_000,
+    "max_out": 1_000_000,
+    "price": {"in": 0, "out": 0},
+    "caps": [
+        "function_calling",
+        "parallel_function_calling",
+        "response_schema",
+        "system_messages",
+        "tool_choice",
+    ],
+    "endpoints": ["chat/completions"],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model of the table (`models.json` names source and date).
+
+    `id` is `provider/name`. `context_window` and `max_output_tokens` are in tokens; for gpt-5 and later
+    OpenAI models the window is the limit of the input alone. `price` is in $ per 1M tokens, for
+    `prices.cost`; None where it is not known. `caps` are supported features, `lacks` those known to be
+    missing: a feature in neither is not known. `shutdown` is the announced last day.
+    """
+
+    id: str
+    name: str
+    provider: str
+    context_window: int | None
+    max_output_tokens: int | None
+    price: Mapping[str, Any] | None
+    caps: frozenset[str]
+    lacks: frozenset[str]
+    default_effort: str | None
+    efforts: tuple[str, ...]
+    shutdown: date | None
+    endpoints: tuple[str, ...]
+
+
+@cache
+def find_model(provider: str, name: str) -> Model | None:
+    """What is known of a model under the provider's own name; None where it is not in the table.
+
+    A dated snapshot that is not listed is taken for its alias (`gpt-6-luna-2026-09-22`), a fine-tuned model
+    (`ft:gpt-4o:org::id`) for its base, at the base's limits and no price unless fine-tuned ones are listed.
+    """
+    provider = provider_name(provider)
+    if provider == "offline":
+        return _offline_model(name)
+    if name.startswith("ft:"):
+        return _fine_tuned_model(provider, name)
+    alias = _SNAPSHOT.sub("", name)
+    row = _row(provider, name) or _row(provider, alias)
+    return _model(provider, name, row) if row else None
+
+
+def search_models(pattern: str | None) -> list[Model]:
+    """All models whose `provider/name` holds `pattern`, by provider, then name; None: all.
+
+    Case does not matter. With `*` or `?` the pattern is a glob over the whole of `provider/name`, or of the
+    name alone.
+    """
+    matches = _matcher(pattern or "")
+    models = [_model(*row) for row in _all_rows() if matches(f"{row[0]}/{row[1]}")]
+    return sorted(models, key=lambda model: (model.provider, model.name))
+
+
+def _matcher(pattern: str) -> Callable[[str], bool]:
+    pattern = pattern.lower()
+    if not any(sign in pattern for sign in "*?"):
+        return lambda key: pattern in key.lower()
+    glob = re.compile("".join({"*": ".*", "?": "."}.get(sign, re.escape(sign)) for sign in pattern))
+    return lambda key: any(map(glob.fullmatch, (key.lower(), key.lower().partition("/")[2])))
+
+
+def _all_rows() -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    for key, row in json.loads(_table()).items():
+        if key != "_meta":
+            yield *key.split("/", 1), row
+    for name in _OFFLINE_MODELS:
+        yield "offline", name, _OFFLINE_ROW
+
+
+def _offline_model(name: str) -> Model | None:
+    name = name.partition("?")[0]
+    return _model("offline", name, _OFFLINE_ROW) if name in _OFFLINE_MODELS else None
+
+
+def _fine_tuned_model(provider: str, name: str) -> Model | None:
+    base = name.split(":")[1]
+    row = _row(provider, f"ft:{base}")
+    if row:
+        return _model(provider, name, row)
+    model = find_model(provider, base)
+    return replace(model, id=f"{provider}/{name}", name=name, price=None) if model else None
+
+
+def _row(provider: str, name: str) -> Mapping[str, Any] | None:
+    """One row, without parsing the others: the table has a line for each, and a command asks for one."""
+    table = _table()
+    key = b"\n" + json.dumps(f"{provider}/{name}").encode() + b":"
+    start = table.find(key)
+    if start < 0:
+        return None
+    line = table[start + len(key) : table.index(b"\n", start + len(key))]
+    row: Mapping[str, Any] = json.loads(line.rstrip(b","))
+    return row
+
+
+@cache
+def _table() -> bytes:
+    return Path(__file__).with_name("models.json").read_bytes()
+
+
+def _model(provider: str, name: str, row: Mapping[str, Any]) -> Model:
+    return Model(
+        id=f"{provider}/{name}",
+        name=name,
+        provider=provider,
+        context_window=row.get("ctx"),
+        max_output_tokens=row.get("max_out"),
+        price=row.get("price"),
+        caps=frozenset(row.get("caps", ())),
+        lacks=frozenset(row.get("no", ())),
+        default_effort=row.get("effort_default"),
+        efforts=tuple(row.get("efforts", ())),
+        shutdown=date.fromisoformat(row["deprecated"]) if "deprecated" in row else None,
+        endpoints=tuple(row.get("endpoints", ())),
+    )

@@ -1,0 +1,177 @@
+"""What a request costs, or may cost: exact money from a price of the table and counts of tokens.
+
+A price is a mapping of rates in $ per 1M tokens: `in`, `out`, `cached`, `cache_write`, `reasoning`,
+`audio_in`, `audio_out`. The same again stands under `batch`, `flex`, `priority`, `ultrafast`, and under `above` by the
+number of prompt tokens beyond which the whole request is charged so; what is missing there is as above it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+_MILLION = Decimal(1_000_000)
+_TIERS = {
+    "flex": "flex",
+    "priority": "priority",
+    "fast": "priority",
+    "ultrafast": "ultrafast",
+    "batch": "batch",
+}
+_RATES = frozenset(
+    {"in", "out", "cached", "cache_write", "cache_write_1h", "cache_write_12h", "reasoning"}
+    | {"audio_in", "audio_out", "audio_cached", "image_in"}
+)
+_TABLES = frozenset({"batch", "flex", "priority", "ultrafast"})
+_ALIASES = {"input": "in", "output": "out"}
+
+
+def cost(
+    price: Mapping[str, Any],
+    usage: Mapping[str, Any],
+    service_tier: str | None = None,
+    batch: bool = False,
+) -> Decimal:
+    """The cost of an answer in $, from the `usage` object as the API sent it.
+
+    Cached, cache-writing, audio and reasoning tokens are parts of their totals and take their own rate where
+    there is one. What `total_tokens` counts beyond prompt and completion was thought unseen (xai, gemini)
+    and is charged as reasoning. A count that is missing or no number is 0. Of cache writes the shortest
+    lifetime is assumed, since the API does not say which it was; off-peak discounts are not known.
+    """
+    prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    unseen = max(0, _count(usage, "total_tokens") - prompt - completion)
+    rates = _Rates(price, prompt, "batch" if batch else service_tier)
+    dollars = _prompt_cost(rates, prompt, usage) + _answer_cost(rates, completion, usage)
+    return (dollars + unseen * rates("reasoning", "out")) / _MILLION
+
+
+def worst_cost(
+    price: Mapping[str, Any],
+    prompt_tokens: int,
+    max_output: int,
+    n: int = 1,
+    service_tier: str | None = None,
+    *,
+    batch: bool = False,
+) -> Decimal:
+    """The most a request can cost in $: nothing cached, `n` choices of `max_output` tokens each."""
+    rates = _Rates(price, prompt_tokens, "batch" if batch else service_tier)
+    output_rate = max(rates("out"), rates("reasoning", "out"))
+    return (prompt_tokens * rates("in") + max_output * n * output_rate) / _MILLION
+
+
+def input_cost(
+    price: Mapping[str, Any],
+    prompt_tokens: int,
+    service_tier: str | None = None,
+    batch: bool = False,
+) -> Decimal:
+    """The cost of the prompt alone in $, nothing cached."""
+    return worst_cost(price, prompt_tokens, 0, service_tier=service_tier, batch=batch)
+
+
+def price_from_config(table: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A price as users write it ($ per 1M tokens; `input` and `output` are accepted for `in` and `out`).
+
+    ValueError names the key that is unknown, missing or no number: without both rates a price is not one.
+    """
+    price = _checked(table)
+    for key in ("in", "out"):
+        if key not in price:
+            raise ValueError(key)
+    return price
+
+
+class _Rates:
+    """The rates of one request: `rates(kind, fallback...)` is $ per 1M tokens, 0 where nothing is listed."""
+
+    def __init__(self, price: Mapping[str, Any], prompt_tokens: int, service_tier: str | None) -> None:
+        tier = price.get(_TIERS.get(service_tier or "", "")) or {}
+        self.layers = [_above(tier, prompt_tokens), _above(price, prompt_tokens), tier, price]
+
+    def __call__(self, *kinds: str) -> Decimal:
+        found = (layer[kind] for kind in kinds for layer in self.layers if layer.get(kind) is not None)
+        return Decimal(str(next(found, 0)))
+
+
+def _above(table: Mapping[str, Any], prompt_tokens: int) -> Mapping[str, Any]:
+    """The rates of the highest threshold that the prompt exceeds, or none."""
+    passed = {
+        int(limit): rates for limit, rates in table.get("above", {}).items() if prompt_tokens > int(limit)
+    }
+    rates: Mapping[str, Any] = passed[max(passed)] if passed else {}
+    return rates
+
+
+def _prompt_cost(rates: _Rates, prompt: int, usage: Mapping[str, Any]) -> Decimal:
+    details = _details(usage, "prompt_tokens_details")
+    hits = _count(details, "cached_tokens") or _count(usage, "prompt_cache_hit_tokens")  # deepseek's own
+    cached = min(hits, prompt)
+    written = min(_count(details, "cache_write_tokens"), prompt - cached)
+    audio = min(_count(details, "audio_tokens"), prompt - cached - written)
+    fresh = rates("in")
+    # A tier without a rate for cached tokens may be cheaper than the standard rate for them.
+    return (
+        cached * min(rates("cached", "in"), fresh)
+        + written * rates("cache_write", "in")
+        + audio * rates("audio_in", "in")
+        + (prompt - cached - written - audio) * fresh
+    )
+
+
+def _answer_cost(rates: _Rates, completion: int, usage: Mapping[str, Any]) -> Decimal:
+    details = _details(usage, "completion_tokens_details")
+    unseen = _count(usage, "total_tokens") > _count(usage, "prompt_tokens") + completion
+    reasoning = 0 if unseen else min(_count(details, "reasoning_tokens"), completion)
+    audio = min(_count(details, "audio_tokens"), completion - reasoning)
+    return (
+        reasoning * rates("reasoning", "out")
+        + audio * rates("audio_out", "out")
+        + (completion - reasoning - audio) * rates("out")
+    )
+
+
+def _details(usage: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    details = usage.get(key)
+    return details if isinstance(details, Mapping) else {}
+
+
+def _count(counts: Mapping[str, Any], key: str) -> int:
+    try:
+        return max(int(counts.get(key) or 0), 0)
+    except (TypeError, ValueError, OverflowError):
+        return 0
+
+
+def _checked(table: Mapping[str, Any]) -> dict[str, Any]:
+    price: dict[str, Any] = {}
+    for key, value in table.items():
+        name = _ALIASES.get(key, key)
+        if name in price:
+            raise ValueError(key)
+        price[name] = _checked_value(name, value)
+    return price
+
+
+def _checked_value(key: str, value: Any) -> Any:
+    if isinstance(value, Mapping) and key == "above":
+        return _checked_above(value)
+    if isinstance(value, Mapping) and key in _TABLES:
+        return _checked(value)
+    if key in _RATES and _is_rate(value):
+        return value
+    raise ValueError(key)
+
+
+def _checked_above(table: Mapping[str, Any]) -> dict[str, Any]:
+    for limit, rates in table.items():
+        if not limit.isdecimal() or not isinstance(rates, Mapping):
+            raise ValueError(limit)
+    return {limit: _checked(rates) for limit, rates in table.items()}
+
+
+def _is_rate(value: Any) -> bool:
+    number = isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
+    return number and Decimal(value).is_finite() and value >= 0

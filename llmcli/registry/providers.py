@@ -1,0 +1,117 @@
+"""The known endpoints: where they are, which key they want and how they deviate from OpenAI's API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+_ALIASES = {
+    "lm_studio": "lmstudio",
+    "llama.cpp": "llamacpp",
+    "together_ai": "together",
+    "fireworks_ai": "fireworks",
+}
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One endpoint of the table (`providers.json` names source and date).
+
+    `base_url` may hold `{resource}` (azure). `api_key_env` are the variables of the key, the first that is
+    set wins. `max_tokens_param` is the API field that limits the answer. `rejected` fields are answered
+    with 400 whatever the model, `ignored` ones are taken and dropped in silence, `max_n` is the highest
+    `n` (None: no limit known).
+    """
+
+    name: str
+    base_url: str
+    api_key_env: tuple[str, ...]
+    base_url_env: str | None
+    key_required: bool
+    max_tokens_param: str
+    rejected: frozenset[str]
+    ignored: frozenset[str]
+    max_n: int | None
+    notes: str = ""
+
+
+def find_provider(name: str) -> Provider | None:
+    """The provider of this name, or of this alias (`together_ai`, `llama.cpp`); None where unknown."""
+    return _providers().get(provider_name(name))
+
+
+def provider_name(name: str) -> str:
+    """The table's spelling of a provider's name; an unknown name comes back as it is."""
+    return _ALIASES.get(name, name)
+
+
+def provider_names() -> tuple[str, ...]:
+    """Every name in the table, in its order: the best known first, local servers last, then `offline`."""
+    return tuple(_providers())
+
+
+def split_model(spec: str, known: Collection[str] = ()) -> tuple[str | None, str]:
+    """Split `PROVIDER/NAME`; None where the first word is no provider: it is part of the name then.
+
+    `known` are further providers' names, those of the config file; they win over aliases.
+    """
+    first, slash, name = spec.partition("/")
+    if slash and first in known:
+        return first, name
+    if slash and find_provider(first):
+        return provider_name(first), name
+    return None, spec
+
+
+def provider_of_url(base_url: str) -> Provider | None:
+    """The provider that answers at this address, by host and port; None where it is nobody's.
+
+    A vendor's own subdomains (`eu.openrouter.ai`) count as the vendor; a local server is known by the very
+    host and port of the table alone, since anything may listen on a loopback port.
+    """
+    try:
+        url = urlsplit(base_url)
+        return next((each for each in _providers().values() if _answers_at(each, url)), None)
+    except ValueError:  # a port that is no number, a bracket too many
+        return None
+
+
+def _answers_at(provider: Provider, url: SplitResult) -> bool:
+    own = urlsplit(provider.base_url)
+    if not own.hostname:
+        return url.scheme == own.scheme
+    host, own_host = url.hostname or "", own.hostname.removeprefix("{resource}.")
+    if _port(url) != _port(own):
+        return False
+    return host == own_host or (provider.key_required and host.endswith("." + own_host))
+
+
+def _port(url: SplitResult) -> int | None:
+    return url.port or _DEFAULT_PORTS.get(url.scheme)
+
+
+@cache
+def _providers() -> dict[str, Provider]:
+    table = json.loads(Path(__file__).with_name("providers.json").read_bytes())
+    return {name: _provider(name, row) for name, row in table.items() if name != "_meta"}
+
+
+def _provider(name: str, row: Mapping[str, Any]) -> Provider:
+    return Provider(
+        name=name,
+        base_url=row["base_url"],
+        api_key_env=tuple(row["api_key_env"]),
+        base_url_env=row.get("base_url_env"),
+        key_required=row.get("key_required", True),
+        max_tokens_param=row["max_tokens_param"],
+        rejected=frozenset(row.get("rejected", ())),
+        ignored=frozenset(row.get("ignored", ())),
+        max_n=row.get("max_n"),
+        notes=row.get("notes", ""),
+    )
