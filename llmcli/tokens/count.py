@@ -1,0 +1,215 @@
+"""Counts the prompt tokens of a Chat Completions body, before it is sent.
+
+Source of the method: the OpenAI cookbook, "How to count tokens with tiktoken", which covers text
+messages and flat tools of the gpt-3.5, gpt-4 and gpt-4o families. All else is an estimate, and says so.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from llmcli.tokens.encodings import Encoder, base_model
+from llmcli.tokens.images import image_tokens
+from llmcli.tokens.media import audio_tokens, file_tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from llmcli.wire import Json, Message
+
+PER_MESSAGE = 3  # <|start|>role<|message|>...<|end|>
+PER_NAME = 1
+REPLY = 3  # every reply is primed with <|start|>assistant<|message|>
+
+FUNCTION = {"cl100k_base": 10, "o200k_base": 7}
+PROPERTIES, PROPERTY, ENUM, ENUM_ITEM, TOOLS_END = 3, 3, -3, 3, 12
+
+TOOL_CALL = 3  # an estimate, as are the next two
+SCHEMA = 10
+NAMED_CHOICE = 4
+
+# No method was published for the chat format of reasoning models, nor for tools of these others.
+UNPUBLISHED = ("o1", "o3", "o4", "gpt-5")
+UNPUBLISHED_TOOLS = (*UNPUBLISHED, "gpt-4.1", "gpt-4.5")
+
+COVERED = {"role", "content", "name"}  # the keys of a message that the cookbook speaks of
+UNSEEN = {"id", "tool_call_id", "type", "index"}  # the wire's own, not the model's
+FLAT = {"type", "description", "enum"}  # the keys of a property that the cookbook speaks of
+IGNORED = {"type", "description", "required", "additionalProperties", "properties"}  # of an object schema
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Prompt tokens; `exact` where the published method covers all of the body."""
+
+    tokens: int
+    exact: bool
+
+
+def count_request(body: Json, encoder: Encoder) -> Count:
+    """Count the prompt tokens of `body`, in the encoding of its model.
+
+    `exact` speaks of the method only: whether the encoding is the model's own, `encoding_for` says.
+    """
+    tally = _Tally(encoder, body.get("model") or "")
+    for message in body.get("messages") or []:
+        tally.message(message)
+    tally.add(REPLY)
+    tally.tools([*(body.get("tools") or []), *map(_as_tool, body.get("functions") or [])])
+    tally.response_format(body.get("response_format") or {})
+    if isinstance(body.get("tool_choice"), dict):
+        tally.guess(NAMED_CHOICE + sum(map(encoder.count, _strings(body["tool_choice"]))))
+    return Count(tally.tokens, tally.exact)
+
+
+class _Tally:
+    """A running count. `add` and `text` are certain, `guess` and `json` are not."""
+
+    def __init__(self, encoder: Encoder, model: str) -> None:
+        self.encoder = encoder
+        self.model = base_model(model)
+        self.tokens = 0
+        self.exact = not self.model.startswith(UNPUBLISHED)
+
+    def add(self, tokens: int) -> None:
+        self.tokens += tokens
+
+    def text(self, text: str) -> None:
+        self.tokens += self.encoder.count(text)
+
+    def guess(self, tokens: int) -> None:
+        self.tokens += tokens
+        self.exact = False
+
+    def json(self, value: Any) -> None:
+        self.guess(self.encoder.count(_compact(value)))
+
+    def message(self, message: Message) -> None:
+        self.add(PER_MESSAGE)
+        for key, value in message.items():
+            if key == "content":
+                self.content(value)
+            elif key == "tool_calls":
+                self.tool_calls(value or [])
+            elif key not in UNSEEN:
+                self.strings(value, covered=key in COVERED)
+        if message.get("name"):
+            self.add(PER_NAME)
+        if message.get("tool_call_id"):
+            self.guess(0)
+
+    def content(self, content: Any) -> None:
+        """Count a string, null, or a list of parts."""
+        parts = content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
+        for part in parts:
+            self.part(part)
+        if len(parts) > 1:
+            self.guess(0)  # how parts are joined is not published
+
+    def part(self, part: Json) -> None:
+        match part.get("type"):
+            case "text":
+                self.text(part.get("text") or "")
+            case "image_url":
+                self.guess(image_tokens(part, self.model))
+            case "input_audio":
+                self.guess(audio_tokens(part))
+            case "file":
+                self.guess(file_tokens(part, self.model))
+            case _:
+                self.strings(part, covered=False)
+
+    def strings(self, value: Any, *, covered: bool) -> None:
+        texts = list(_strings(value))
+        for text in texts:
+            self.text(text)
+        if texts and not covered:
+            self.guess(0)
+
+    def tool_calls(self, calls: list[Json]) -> None:
+        for call in calls:
+            self.guess(TOOL_CALL)
+            self.strings(call, covered=False)
+
+    def tools(self, tools: list[Json]) -> None:
+        if not tools:
+            return
+        for tool in tools:
+            if isinstance(tool.get("function"), dict):
+                self.function(tool["function"])
+            else:
+                self.json(tool)
+        self.add(TOOLS_END)
+        if self.model.startswith(UNPUBLISHED_TOOLS):
+            self.guess(0)
+
+    def function(self, function: Json) -> None:
+        self.add(FUNCTION.get(self.encoder.name, FUNCTION["o200k_base"]))
+        self.line(function.get("name") or "", function.get("description"))
+        parameters = function.get("parameters") or {}
+        self.properties(parameters.get("properties") or {})
+        self.rest(parameters, IGNORED)
+
+    def properties(self, properties: Json) -> None:
+        if properties:
+            self.add(PROPERTIES)
+        for name, schema in properties.items():
+            self.property(name, schema if isinstance(schema, dict) else {})
+
+    def property(self, name: str, schema: Json) -> None:
+        self.add(PROPERTY)
+        if "enum" in schema:
+            self.enum(schema["enum"])
+        kind = schema.get("type")
+        if not isinstance(kind, str):
+            self.guess(0)
+        self.line(f"{name}:{kind if isinstance(kind, str) else _compact(kind)}", schema.get("description"))
+        if schema.get("properties"):
+            self.guess(0)
+            self.properties(schema["properties"])
+        self.rest(schema, IGNORED | FLAT)
+
+    def enum(self, items: list[Any]) -> None:
+        self.add(ENUM)
+        for item in items:
+            self.add(ENUM_ITEM)
+            self.text(item if isinstance(item, str) else _compact(item))
+
+    def line(self, name: str, description: str | None) -> None:
+        if description is None:
+            self.guess(0)
+        self.text(f"{name}:{(description or '').removesuffix('.')}")
+
+    def rest(self, schema: Json, known: set[str]) -> None:
+        """Count as JSON what the published method does not speak of."""
+        if unknown := {key: value for key, value in schema.items() if key not in known}:
+            self.json(unknown)
+
+    def response_format(self, wanted: Json) -> None:
+        if wanted.get("type") == "json_schema":
+            self.json(wanted.get("json_schema"))
+            self.guess(SCHEMA)
+
+
+def _as_tool(function: Json) -> Json:
+    """Make a tool of an element of `functions`, their older name."""
+    return {"type": "function", "function": function}
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Each string in nested JSON that a model may see."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if key not in UNSEEN:
+                yield from _strings(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _strings(inner)
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,44 @@
+"""Estimates what audio and files in a prompt cost, from their size alone."""
+
+from __future__ import annotations
+
+import re
+from binascii import Error, a2b_base64
+from typing import TYPE_CHECKING
+
+from llmcli.tokens.images import UNKNOWN, rule_of
+
+if TYPE_CHECKING:
+    from llmcli.wire import Json
+
+AUDIO_BYTES = {"wav": 4800, "mp3": 1600}  # of one token, 0.1 s: 24 kHz 16-bit mono, 128 kbit/s
+PAGE_TEXT = 600  # tokens of the text of a page, which a PDF costs beside the page's image
+PAGE_BYTES = 50_000  # of a page, where the PDF hides its page objects
+TEXT_BYTES = 4  # of one token
+
+
+def audio_tokens(part: Json) -> int:
+    """Estimate `{"type": "input_audio", "input_audio": {"data", "format"}}`: 10 tokens a second."""
+    audio = part.get("input_audio") or {}
+    size = len(audio.get("data") or "") * 3 // 4
+    return -(-size // AUDIO_BYTES.get(audio.get("format") or "", AUDIO_BYTES["mp3"]))
+
+
+def file_tokens(part: Json, model: str) -> int:
+    """Estimate `{"type": "file", "file": {"file_data"}}`: a PDF by its pages, anything else by size.
+
+    A file that was uploaded before, known by its id alone, counts as one page.
+    """
+    file = part.get("file") or {}
+    head, _, data = (file.get("file_data") or "").rpartition(",")
+    if data and "pdf" not in head:
+        return -(-len(data) * 3 // 4 // TEXT_BYTES)
+    return _pages(data) * (PAGE_TEXT + rule_of(model).tokens(*UNKNOWN, "high"))
+
+
+def _pages(data: str) -> int:
+    try:
+        raw = a2b_base64(data)
+    except Error:
+        raw = b""
+    return len(re.findall(rb"/Type\s*/Page\b", raw)) or max(1, len(raw) // PAGE_BYTES)
