@@ -10,7 +10,7 @@ from llmcli.registry.models import Model, find_model
 from llmcli.registry.providers import Provider, find_provider
 
 _O_SERIES = re.compile(r"o\d+(-|$)")
-_REASONING = re.compile(r"(o\d+|gpt-([5-9]|\d\d)(\.\d+)?)(-|$)")
+_REASONING = re.compile(r"(o\d+|gpt-([5-9]|[12]\d)(\.\d+)?)(-|$)")
 _CHAT = re.compile(r"(^|-)chat(-latest)?(-\d{4}-\d\d-\d\d)?$")
 _NO_STOP = re.compile(r"o3(?!-mini)|o4-mini")
 _O_SERIES_REFUSES = ("presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "logit_bias")
@@ -70,7 +70,7 @@ def _refused_by_reasoning(
 ) -> Iterator[tuple[str, str]]:
     model = find_model("openai", _openai_name(name))
     rejects = f"{name} is a reasoning model and rejects"
-    if server and server.max_tokens_param == "max_completion_tokens":
+    if model and server and server.max_tokens_param == "max_completion_tokens":
         yield "max_tokens", f"{rejects} max_tokens (it takes max_completion_tokens)"
     for key in _always_refused(_openai_name(name)):
         if given.get(key) is not False:
@@ -98,7 +98,7 @@ def _refused_while_thinking(
 ) -> Iterator[tuple[str, str]]:
     can_stop = model is not None and "none_reasoning_effort" in model.caps
     for key in _SAMPLING:
-        if key in given and given[key] != 1:
+        if given.get(key, 1) != 1:
             yield key, f"{rejects} {key} (only 1{', or --reasoning-effort none' if can_stop else ''})"
     for key in _LOGPROBS:
         if given.get(key) is not False:
@@ -138,4 +138,4 @@ def _refused_by_provider(server: Provider, given: Mapping[str, Any]) -> Iterator
         yield key, f"{server.name} rejects {key}"
     n = given.get("n")
     if server.max_n and isinstance(n, int) and n > server.max_n:
-        yield "n", f"{server.name} gives {server.max_n} choice a request and rejects n={n}"
+        yield "n", f"{server.name} gives {server.max_n} choice per request and rejects n={n}"

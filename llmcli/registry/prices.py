@@ -1,8 +1,9 @@
 """What a request costs, or may cost: exact money from a price of the table and counts of tokens.
 
 A price is a mapping of rates in $ per 1M tokens: `in`, `out`, `cached`, `cache_write`, `reasoning`,
-`audio_in`, `audio_out`. The same again stands under `batch`, `flex`, `priority`, `ultrafast`, and under `above` by the
-number of prompt tokens beyond which the whole request is charged so; what is missing there is as above it.
+`audio_in`, `audio_out`. The same again stands under `batch`, `flex`, `priority`, `ultrafast`, and under
+`above` by the number of prompt tokens beyond which the whole request is charged so; what is missing in
+one of these is as it is outside of it.
 """
 
 from __future__ import annotations
