@@ -12,6 +12,7 @@
     │  ├─ Rejected                      65  rejected
     │  ├─ QuotaExhausted                69  quota
     │  ├─ TransientFailure              75  tempfail    the only class that is retried
+    │  │  └─ StreamCut                  75              3 (incomplete) once a part of the answer was shown
     │  └─ AuthFailure                   77  auth
     ├─ NoInput                          66  no input
     ├─ OutputFailure                    74  io
@@ -165,6 +166,10 @@ class TransientFailure(CallFailed):
     """408, 409, 429, 5xx, network errors, timeouts, a reply that is no Chat Completion."""
 
     exit_code = ExitCode.TEMPFAIL
+
+
+class StreamCut(TransientFailure):
+    """The connection broke while the answer was coming."""
 
 
 class AuthFailure(CallFailed):

@@ -6,7 +6,7 @@ a Message, a Chunk and a completion's body are its JSON objects, untouched.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,6 +61,7 @@ class Meta:
     ttft: float | None = None
     cached: bool = False
     done: bool = False  # [DONE] was seen
+    cut: str | None = None  # why the stream ended early, where it did
 
 
 @dataclass(slots=True)
@@ -86,8 +87,8 @@ class Completion:
 class Stream:
     """An open answer: iterate for Chunks. Its `meta` is complete when the iteration has ended."""
 
-    chunks: AsyncIterator[Chunk]
+    chunks: AsyncGenerator[Chunk, None]
     meta: Meta
 
-    def __aiter__(self) -> AsyncIterator[Chunk]:
+    def __aiter__(self) -> AsyncGenerator[Chunk, None]:
         return self.chunks

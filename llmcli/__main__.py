@@ -1,0 +1,46 @@
+"""The program's start: exit statuses hold from the first import to the last flush."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+
+# Raising in the middle of an import could be caught there; this cannot.
+_EARLY = {
+    signal.SIGINT: (b"llmcli: interrupted: SIGINT arrived\n", 130),
+    signal.SIGTERM: (b"llmcli: terminated: SIGTERM arrived\n", 143),
+}
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    message, code = _EARLY[signal.Signals(number)]
+    os.write(2, message)
+    os._exit(code)
+
+
+def _raise_terminated(_number: int, _frame: FrameType | None) -> None:
+    from llmcli.errors import Terminated
+
+    raise Terminated("SIGTERM arrived")
+
+
+def entry() -> None:
+    """The console script. Leaves without tearing the interpreter down, which costs up to 80 ms."""
+    for number in _EARLY:
+        signal.signal(number, _leave)
+    from llmcli.cli.main import main
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _raise_terminated)
+    try:
+        code = main(sys.argv[1:])
+    except Exception:
+        sys.excepthook(*sys.exc_info())  # a bug: its traceback is what helps
+        code = 1
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    entry()

@@ -1,0 +1,173 @@
+"""`llmcli count`: the tokens and the price of the request that `ask` would send, with no network."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+import typer
+
+from llmcli import jsonl
+from llmcli.cli.compose import compose, endpoint_of, prompt_parts
+from llmcli.cli.groups import flags
+from llmcli.cli.options import (
+    GeneralOptions,
+    InputOptions,
+    Prompt,
+    RequestOptions,
+    SamplingOptions,
+    flag,
+)
+from llmcli.cli.session import Session
+from llmcli.cli.stdin import reader
+from llmcli.errors import UsageError
+from llmcli.output.report import dollars
+from llmcli.registry.models import Model, find_model
+from llmcli.registry.prices import input_cost, worst_cost
+from llmcli.request.prompt import compose_prompt
+from llmcli.tokens.count import count_request
+from llmcli.tokens.cut import split, truncate
+from llmcli.tokens.encodings import Encoder, encoding_for, load
+from llmcli.wire import Request
+
+_COUNT = "Counting"
+
+
+@dataclass(frozen=True)
+class CountOptions:
+    """What to count, and how to show it."""
+
+    raw: Annotated[bool, flag("--raw", panel=_COUNT, help="Tokens of the text alone.")] = False
+    truncate: Annotated[
+        int | None, flag("--truncate", panel=_COUNT, min=0, metavar="N", help="Print the text cut to N tokens.")
+    ] = None
+    side: Annotated[
+        Literal["head", "tail", "middle"],
+        flag("--side", panel=_COUNT, help="What --truncate keeps: the head, the tail, or both without the middle."),
+    ] = "head"
+    split: Annotated[
+        int | None,
+        flag("--split", panel=_COUNT, min=1, metavar="N", help="Print pieces of at most N tokens as JSON lines."),
+    ] = None
+    overlap: Annotated[
+        int, flag("--overlap", panel=_COUNT, min=0, metavar="K", help="Tokens that pieces share.")
+    ] = 0
+    format: Annotated[
+        Literal["text", "json", "jsonl"], flag("--format", panel=_COUNT, help="What stdout gets.")
+    ] = "text"
+    json: Annotated[bool, flag("--json", panel=_COUNT, help="The same as --format json.")] = False
+    usage: Annotated[bool, flag("--usage", "-u", panel=_COUNT, help="Say the price on stderr.")] = False
+
+
+@flags
+def count(
+    ctx: typer.Context,
+    prompt: Prompt = None,
+    *,
+    counting: CountOptions,
+    given: InputOptions,
+    request: RequestOptions,
+    sampling: SamplingOptions,
+    general: GeneralOptions,
+) -> int:
+    """Count the tokens of the request that ask would send, and price it. No network.
+
+    With --truncate or --split: cut the text on token borders instead.
+    """
+    session: Session = ctx.obj
+    general.apply(session)
+    if counting.overlap and counting.split is None:
+        raise UsageError("--overlap without --split", todo="add --split N")
+    if counting.raw or counting.truncate is not None or counting.split is not None:
+        _of_text(session, prompt or [], counting, given, request)
+    else:
+        built = compose(session, prompt or [], given, sampling, request, stream=False)
+        _of_request(session, built, counting)
+    return 0
+
+
+def _of_text(
+    session: Session, words: list[str], counting: CountOptions, given: InputOptions, request: RequestOptions
+) -> None:
+    endpoint = endpoint_of(session, request)
+    name, exact = encoding_for(endpoint.provider.name, endpoint.model)
+    encoder = load(name)
+    read = reader(session, given.no_stdin or session.no_stdin, None)
+    text = compose_prompt(*prompt_parts(session, words, given, read))
+    if counting.truncate is not None:
+        session.stdout.write(truncate(text, counting.truncate, counting.side, encoder) + "\n")
+    elif counting.split is not None:
+        for piece in split(text, counting.split, counting.overlap, encoder):
+            record = {"index": piece.index, "tokens": piece.tokens, "text": piece.text}
+            session.stdout.write_bytes(jsonl.line(record))
+    else:
+        model = find_model(endpoint.provider.name, endpoint.model)
+        body = {"model": endpoint.model}
+        asked = Request(endpoint.provider.name, endpoint.model, endpoint.base_url, body)
+        _show(session, asked, model, encoder, encoder.count(text), counting, exact=exact)
+
+
+def _of_request(session: Session, request: Request, counting: CountOptions) -> None:
+    name, exact = encoding_for(request.provider, request.model)
+    encoder = load(name)
+    counted = count_request(request.body(), encoder)
+    model = find_model(request.provider, request.model)
+    _show(session, request, model, encoder, counted.tokens, counting, exact=exact and counted.exact)
+
+
+def _show(
+    session: Session,
+    request: Request,
+    model: Model | None,
+    encoder: Encoder,
+    tokens: int,
+    counting: CountOptions,
+    *,
+    exact: bool,
+) -> None:
+    lowest, highest, total = _prices(session, request, model, tokens)
+    shape = "json" if counting.json else counting.format
+    if shape == "text":
+        session.stdout.write(f"{tokens}\n")
+    else:
+        record = {
+            "tokens": tokens,
+            "method": "exact" if exact else "estimate",
+            "encoding": encoder.name,
+            "model": request.model,
+            "context_window": model.context_window if model else None,
+            "max_output_tokens": model.max_output_tokens if model else None,
+            "cost_usd": {
+                "input": _number(lowest),
+                "output_max": _number(highest),
+                "total_max": _number(total),
+            },
+        }
+        session.stdout.write_bytes(jsonl.pretty(record) if shape == "json" else jsonl.line(record))
+    if counting.usage:
+        about = "" if exact else "about "
+        session.notes.write(
+            f"usage: {about}{tokens} in, {dollars(lowest)}; answer at most {dollars(highest)};"
+            f" total at most {dollars(total)}, {request.name}\n"
+        )
+
+
+def _prices(
+    session: Session, request: Request, model: Model | None, tokens: int
+) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
+    """$ of the prompt, of the longest answer, and of both; None where price or length is not known."""
+    price = session.price_of(request.provider, request.model)
+    if price is None:
+        return None, None, None
+    fields = request.fields
+    tier = fields.get("service_tier")
+    lowest = input_cost(price, tokens, tier)
+    longest = fields.get("max_completion_tokens") or fields.get("max_tokens")
+    longest = longest or (model.max_output_tokens if model else None)
+    if longest is None:
+        return lowest, None, None
+    total = worst_cost(price, tokens, longest, fields.get("n") or 1, tier)
+    return lowest, total - lowest, total
+
+
+def _number(amount: Decimal | None) -> Any:
+    return None if amount is None else float(amount)

@@ -1,0 +1,49 @@
+"""The one place where a loop runs: a coroutine, driven under the deadline and SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from llmcli.errors import DeadlinePassed, Terminated
+
+T = TypeVar("T")
+
+
+def drive(work: Coroutine[Any, Any, T], seconds: float | None) -> T:
+    """Run `work` to its end; `seconds` may be left of the deadline.
+
+    Raises DeadlinePassed, Terminated, KeyboardInterrupt; the work has then been cancelled and cleaned up.
+    """
+    with asyncio.Runner() as runner:
+        return runner.run(_supervised(work, seconds))
+
+
+async def _supervised(work: Coroutine[Any, Any, T], seconds: float | None) -> T:
+    task = asyncio.current_task()
+    loop = asyncio.get_running_loop()
+    terminated = False
+
+    def terminate() -> None:
+        nonlocal terminated
+        terminated = True
+        if task is not None:
+            task.cancel()
+
+    try:
+        loop.add_signal_handler(signal.SIGTERM, terminate)
+    except (NotImplementedError, RuntimeError, ValueError):
+        pass  # not the main thread: whoever runs us there stops us another way
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            return await work
+    except TimeoutError:
+        if limit.expired():
+            raise DeadlinePassed("--deadline passed", todo="raise it, or ask for less") from None
+        raise
+    except asyncio.CancelledError:
+        if terminated:
+            raise Terminated("SIGTERM arrived") from None
+        raise

@@ -1,0 +1,67 @@
+"""Option groups for typer: a dataclass of options, declared once, becomes flags of every command that takes it."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from typer.core import TyperCommand
+
+
+def flags(command: Callable[..., int]) -> Callable[..., int]:
+    """Give typer a command whose dataclass parameters are flattened to their fields, one flag each.
+
+    Called, it puts the dataclasses together again. Fields are keyword-only and carry `Annotated` options.
+    """
+    signature = inspect.signature(command, eval_str=True)
+    groups = {
+        name: parameter.annotation
+        for name, parameter in signature.parameters.items()
+        if dataclasses.is_dataclass(parameter.annotation)
+    }
+    plain = [parameter for name, parameter in signature.parameters.items() if name not in groups]
+    fields = [field for group in groups.values() for field in dataclasses.fields(group)]
+
+    def flattened(**values: Any) -> int:
+        built = {
+            name: group(**{field.name: values.pop(field.name) for field in dataclasses.fields(group)})
+            for name, group in groups.items()
+        }
+        return command(**values, **built)
+
+    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in plain]
+    parameters += [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=_default(field), annotation=field.type
+        )
+        for field in fields
+    ]
+    flattened.__name__, flattened.__doc__ = command.__name__, command.__doc__
+    flattened.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    flattened.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return flattened
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return field.default
+
+
+class GroupedCommand(TyperCommand):
+    """A command whose `--help` lists the options by panel, in plain text: rich costs 60 ms and a wide terminal."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write one section a panel, in the order in which the panels are declared."""
+        panels: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                is_argument = parameter.param_type_name == "argument"
+                panel = "Arguments" if is_argument else getattr(parameter, "rich_help_panel", None) or "Options"
+                panels.setdefault(panel, []).append(record)
+        for panel, records in panels.items():
+            with formatter.section(panel):
+                formatter.write_dl(records)

@@ -1,0 +1,108 @@
+"""main(argv) -> int: the program's story, and the one place where an error becomes an exit code."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from llmcli import __version__
+from llmcli.cli.groups import GroupedCommand
+from llmcli.cli.options import Help
+from llmcli.cli.session import Session
+from llmcli.errors import ConfigError, ExitCode, LlmcliError, UsageError
+from llmcli.world import World
+
+COMMANDS = ("ask", "count", "models")
+
+
+def main(argv: Sequence[str], world: World | None = None) -> int:
+    """Run one command line in a world (default: this process's) and return its exit code.
+
+    A bug, which is any exception that is not of our tree, keeps its traceback.
+    """
+    session = Session(world or World.real())
+    try:
+        code = _dispatch(list(argv), session)
+        session.finish(code)
+    except (LlmcliError, typer.TyperException, KeyboardInterrupt) as error:
+        code = _explain(_ours(error), session)
+        try:
+            session.finish(code)
+        except LlmcliError as failure:
+            code = _explain(failure, session)
+    return code
+
+
+def _dispatch(argv: list[str], session: Session) -> int:
+    named = [argv[0]] if argv and argv[0] in COMMANDS else COMMANDS
+    code = app_of(named)(args=argv, prog_name="llmcli", standalone_mode=False, obj=session)
+    return int(code or 0)
+
+
+def app_of(names: Iterable[str]) -> typer.Typer:
+    """The typer application with these commands; only their modules are imported."""
+    app = typer.Typer(
+        add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, callback=_root
+    )
+    settings = {"help_option_names": []}
+    for name in names:
+        function = getattr(importlib.import_module(f"llmcli.cli.{name}"), name)
+        app.command(name, cls=GroupedCommand, context_settings=settings, add_help_option=False)(function)
+    return app
+
+
+def command_of(name: str) -> Any:
+    """One command, as click has it."""
+    group: Any = typer.main.get_command(app_of([name]))
+    return group.commands[name]
+
+
+def _show_version(ctx: typer.Context, wanted: bool) -> None:
+    if wanted:
+        session: Session = ctx.obj
+        session.stdout.write(f"llmcli {__version__}\n")
+        raise typer.Exit
+
+
+def _root(
+    ctx: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
+    ] = False,
+    help: Help = False,  # noqa: A002 - the flag's name
+) -> None:
+    """Scripted completions for any OpenAI-compatible endpoint.
+
+    Try it with no key and no network: llmcli ask -m offline/echo "hello there"
+    """
+
+
+def _ours(error: BaseException) -> LlmcliError:
+    """An error of our tree for what typer or the keyboard raised."""
+    if isinstance(error, LlmcliError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        return _Interrupted("SIGINT arrived")
+    ctx: Any = getattr(error, "ctx", None)
+    parameter: Any = getattr(error, "param", None)
+    message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
+    if ctx is not None and parameter is not None and ctx.get_parameter_source(parameter.name).name == "DEFAULT_MAP":
+        return ConfigError(message, "in the environment, the profile or the config file", "mend it there")
+    command = ctx.command_path if ctx is not None else "llmcli"
+    return UsageError(message.rstrip("."), todo=f"see {command} --help")
+
+
+class _Interrupted(LlmcliError):
+    exit_code = ExitCode.INTERRUPTED
+
+
+def _explain(error: LlmcliError, session: Session) -> int:
+    """Say what happened in one line, and give the exit code."""
+    code = error.exit_code
+    if code is ExitCode.BROKEN_PIPE:
+        return code
+    session.notes.error(f"{code.label}: {error}")
+    return 0 if code in session.accepted else int(code)

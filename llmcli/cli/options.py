@@ -1,0 +1,257 @@
+"""The option groups: every flag of the program, declared once. Commands take the groups that they need."""
+# No `from __future__ import annotations`: the groups' annotations are read as objects.
+
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any, Literal
+
+import typer
+from typer import Option
+
+from llmcli.cli.defaults import layer_defaults
+from llmcli.cli.session import Session
+
+_INPUT = "Input"
+_REQUEST = "Request"
+_ANSWER = "Structured answers and tools"
+_OUTPUT = "Output"
+_NETWORK = "Network"
+_GENERAL = "General"
+
+Format = Literal["text", "json", "jsonl", "events"]
+
+
+def _show_help(ctx: typer.Context, wanted: bool) -> None:
+    if wanted:
+        session: Session = ctx.obj
+        session.stdout.write(ctx.get_help() + "\n")
+        raise typer.Exit
+
+
+Help = Annotated[
+    bool,
+    Option(
+        "--help", "-h", is_eager=True, callback=_show_help, help="Show this and exit.", rich_help_panel=_GENERAL
+    ),
+]
+
+Prompt = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[PROMPT]...", help="The prompt; words are joined with a space. - reads stdin."),
+]
+
+
+def flag(*names: str, panel: str, help: str, **more: Any) -> Any:  # noqa: A002 - typer's word
+    """An option in a panel of the help; its default is said in the words of `help`."""
+    return Option(*names, help=help, rich_help_panel=panel, show_default=False, **more)
+
+
+@dataclass(frozen=True)
+class InputOptions:
+    """Where the messages come from."""
+
+    file: Annotated[
+        list[str],
+        flag("--file", "-f", panel=_INPUT, metavar="PATH", help="Put a text file before the prompt (repeatable; - is stdin)."),
+    ] = field(default_factory=list)
+    system: Annotated[
+        str | None,
+        flag("--system", "-s", panel=_INPUT, metavar="TEXT|@FILE", help="The system message."),
+    ] = None
+    no_stdin: Annotated[
+        bool, flag("--no-stdin", panel=_INPUT, help="Do not touch stdin (also LLMCLI_NO_STDIN=1).")
+    ] = False
+
+
+@dataclass(frozen=True)
+class SamplingOptions:
+    """The everyday parameters: fields named as the API names them, None where the user said nothing."""
+
+    temperature: Annotated[
+        float | None, flag("--temperature", panel=_REQUEST, min=0, max=2, help="Sampling temperature.")
+    ] = None
+    top_p: Annotated[
+        float | None, flag("--top-p", panel=_REQUEST, min=0, max=1, help="Nucleus sampling.")
+    ] = None
+    n: Annotated[int | None, flag("--n", panel=_REQUEST, min=1, max=128, help="How many answers.")] = None
+    seed: Annotated[int | None, flag("--seed", panel=_REQUEST, help="Seed of the sampling.")] = None
+    presence_penalty: Annotated[
+        float | None, flag("--presence-penalty", panel=_REQUEST, min=-2, max=2, help="Penalty on tokens seen.")
+    ] = None
+    frequency_penalty: Annotated[
+        float | None,
+        flag("--frequency-penalty", panel=_REQUEST, min=-2, max=2, help="Penalty on tokens seen often."),
+    ] = None
+    logprobs: Annotated[
+        bool | None, flag("--logprobs", panel=_REQUEST, help="Log probabilities of the tokens.")
+    ] = None
+    top_logprobs: Annotated[
+        int | None,
+        flag("--top-logprobs", panel=_REQUEST, min=0, max=20, help="And of the N likeliest (implies --logprobs)."),
+    ] = None
+    reasoning_effort: Annotated[
+        str | None,
+        flag("--reasoning-effort", panel=_REQUEST, metavar="EFFORT", help="none, minimal, low, medium, high, xhigh, max."),
+    ] = None
+    verbosity: Annotated[
+        str | None, flag("--verbosity", panel=_REQUEST, metavar="LEVEL", help="low, medium or high.")
+    ] = None
+    service_tier: Annotated[
+        str | None, flag("--service-tier", panel=_REQUEST, metavar="TIER", help="auto, default, flex, priority, ...")
+    ] = None
+    user: Annotated[
+        str | None, flag("--user", panel=_REQUEST, metavar="ID", help="An identifier of your end user.")
+    ] = None
+    store: Annotated[
+        bool | None, flag("--store", panel=_REQUEST, help="Ask the provider to keep the completion.")
+    ] = None
+    parallel_tool_calls: Annotated[
+        bool | None,
+        flag(
+            "--parallel-tool-calls/--no-parallel-tool-calls",
+            panel=_ANSWER,
+            help="Whether one turn may call several tools.",
+        ),
+    ] = None
+
+    def parameters(self) -> dict[str, Any]:
+        """What was said, under the API's names."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class RequestOptions:
+    """The model, and the parameters that need more than passing on."""
+
+    model: Annotated[
+        str | None,
+        flag("--model", "-m", panel=_REQUEST, metavar="[PROVIDER/]NAME", help="The model (else LLMCLI_MODEL, config, gpt-6-luna)."),
+    ] = None
+    base_url: Annotated[
+        str | None,
+        flag("--base-url", panel=_REQUEST, metavar="URL", help="Any OpenAI-compatible endpoint (also OPENAI_BASE_URL)."),
+    ] = None
+    max_tokens: Annotated[
+        int | None, flag("--max-tokens", "-M", panel=_REQUEST, min=1, help="Most tokens of the answer.")
+    ] = None
+    stop: Annotated[
+        list[str], flag("--stop", panel=_REQUEST, metavar="TEXT", help="End the answer at TEXT (repeatable).")
+    ] = field(default_factory=list)
+    logit_bias: Annotated[
+        list[str],
+        flag("--logit-bias", panel=_REQUEST, metavar="TOKEN=BIAS", help="Bias of a token id, -100 to 100 (repeatable)."),
+    ] = field(default_factory=list)
+    metadata: Annotated[
+        list[str], flag("--metadata", panel=_REQUEST, metavar="K=V", help="Metadata to keep with it (repeatable).")
+    ] = field(default_factory=list)
+    modalities: Annotated[
+        list[str],
+        flag("--modalities", panel=_REQUEST, metavar="KIND", help="text, audio (repeatable, or comma-separated)."),
+    ] = field(default_factory=list)
+    option: Annotated[
+        list[str],
+        flag("--option", "-o", panel=_REQUEST, metavar="KEY=VALUE", help="Any other field of the API; VALUE is JSON or text."),
+    ] = field(default_factory=list)
+    stream: Annotated[
+        bool | None,
+        flag("--stream/--no-stream", panel=_REQUEST, help="Ask for the answer in pieces, or whole."),
+    ] = None
+    json_mode: Annotated[
+        bool, flag("--json-mode", panel=_ANSWER, help="Ask for a JSON object; anything else is exit 5.")
+    ] = False
+    tools: Annotated[
+        str | None,
+        flag("--tools", panel=_ANSWER, metavar="FILE|JSON", help="Tool definitions; calls are printed as JSON lines."),
+    ] = None
+    tool_choice: Annotated[
+        str | None,
+        flag("--tool-choice", panel=_ANSWER, metavar="CHOICE", help="auto, none, required, a tool's name, or JSON."),
+    ] = None
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """What is shown, and where."""
+
+    format: Annotated[
+        Format, flag("--format", panel=_OUTPUT, help="What stdout gets.")
+    ] = "text"
+    json: Annotated[bool, flag("--json", panel=_OUTPUT, help="The same as --format json.")] = False
+    null: Annotated[bool, flag("--null", "-0", panel=_OUTPUT, help="End each answer with NUL, not newline.")] = False
+    extract: Annotated[
+        bool, flag("--extract", "-x", panel=_OUTPUT, help="Print only the first fenced code block.")
+    ] = False
+    output: Annotated[
+        str | None,
+        flag("--output", "-O", panel=_OUTPUT, metavar="FILE", help="Write to FILE, whole, and only on exit 0."),
+    ] = None
+    usage: Annotated[
+        bool, flag("--usage", "-u", panel=_OUTPUT, help="Say tokens, cost and time on stderr.")
+    ] = False
+    usage_file: Annotated[
+        str | None,
+        flag("--usage-file", panel=_OUTPUT, metavar="FILE", help="Append the same as a JSON line to FILE."),
+    ] = None
+    reasoning: Annotated[
+        bool, flag("--reasoning", panel=_OUTPUT, help="Show the model's reasoning on stderr.")
+    ] = False
+    dry_run: Annotated[
+        bool, flag("--dry-run", panel=_OUTPUT, help="Print the request body and send nothing.")
+    ] = False
+    curl: Annotated[
+        bool, flag("--curl", panel=_OUTPUT, help="Print the same request as a curl command; send nothing.")
+    ] = False
+
+    @property
+    def shape(self) -> Format:
+        """The format that holds."""
+        return "json" if self.json else self.format
+
+
+@dataclass(frozen=True)
+class NetworkOptions:
+    """How hard to try."""
+
+    api_key_file: Annotated[
+        str | None, flag("--api-key-file", panel=_NETWORK, metavar="FILE", help="Read the key from FILE.")
+    ] = None
+    timeout: Annotated[
+        float, flag("--timeout", panel=_NETWORK, metavar="S", min=0.001, help="Seconds for one attempt (600; 10 to connect).")
+    ] = 600.0
+    deadline: Annotated[
+        float | None, flag("--deadline", panel=_NETWORK, metavar="S", min=0.001, help="Seconds for everything.")
+    ] = None
+    retries: Annotated[
+        int, flag("--retries", panel=_NETWORK, min=0, help="Further attempts where one may help (4).")
+    ] = 4
+
+
+@dataclass(frozen=True)
+class GeneralOptions:
+    """What every command has."""
+
+    profile: Annotated[
+        str | None,
+        flag(
+            "--profile",
+            panel=_GENERAL,
+            metavar="NAME",
+            is_eager=True,
+            callback=layer_defaults,
+            help="Options from [profiles.NAME] of the config file.",
+        ),
+    ] = None
+    ok: Annotated[
+        list[str], flag("--ok", panel=_GENERAL, metavar="NAME[,NAME]", help="Exit 0 where these exits are due.")
+    ] = field(default_factory=list)
+    quiet: Annotated[bool, flag("--quiet", "-q", panel=_GENERAL, help="Errors only.")] = False
+    verbose: Annotated[
+        bool, flag("--verbose", "-v", panel=_GENERAL, help="Also attempts, waits and request ids.")
+    ] = False
+    help: Help = False
+
+    def apply(self, session: Session) -> None:
+        """Let the session know."""
+        session.accept(self.ok)
+        session.notes.quiet = self.quiet
+        session.notes.verbose = self.verbose and not self.quiet

@@ -1,0 +1,88 @@
+"""What one command line has at hand: the world, the config, stderr, and the files it is writing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from llmcli.config import Config, load_config
+from llmcli.errors import ExitCode, UsageError
+from llmcli.output.streams import Notes, Out, OutputFile, Stdout
+from llmcli.world import World
+
+_TRUE = {"1", "true", "yes", "on"}
+
+
+@dataclass
+class Session:
+    """Made once for a command line; `accepted` are the exits that `--ok` turns to 0."""
+
+    world: World
+    accepted: frozenset[ExitCode] = frozenset()
+    _files: list[OutputFile] = field(default_factory=list)
+
+    @cached_property
+    def notes(self) -> Notes:
+        """stderr."""
+        return Notes(self.world.stderr, self.world.stderr_is_terminal)
+
+    @cached_property
+    def stdout(self) -> Stdout:
+        """stdout."""
+        return Stdout(self.world.stdout, self.world.stdout_is_terminal)
+
+    @cached_property
+    def config(self) -> Config:
+        """The config file. Raises ConfigError."""
+        return load_config(self.world.env)
+
+    @property
+    def no_stdin(self) -> bool:
+        """Whether LLMCLI_NO_STDIN asks to leave stdin alone."""
+        return self.world.env.get("LLMCLI_NO_STDIN", "").lower() in _TRUE
+
+    def out(self, path: str | None) -> Out:
+        """Where answers go: stdout, or the file of `-O`, which becomes real only where the command ends with 0."""
+        if path is None or path == "-":
+            return self.stdout
+        file = OutputFile(path)
+        self._files.append(file)
+        return file
+
+    def accept(self, names: list[str]) -> None:
+        """Take in `--ok NAME[,NAME]`. Raises UsageError."""
+        codes = {code.label.replace(" ", "-"): code for code in ExitCode}
+        wanted = [name.strip().lower().replace(" ", "-") for text in names for name in text.split(",")]
+        for name in wanted:
+            if name not in codes:
+                raise UsageError(f"--ok {name}: no such exit", todo=f"one of {', '.join(codes)}")
+        self.accepted = frozenset(codes[name] for name in wanted)
+
+    def finish(self, code: int) -> None:
+        """Make the files real, or leave no trace of them. Raises OutputFailure."""
+        while self._files:
+            file = self._files.pop()
+            if code == 0:
+                file.commit()
+            else:
+                file.discard()
+
+    def remaining(self, deadline: float | None) -> float | None:
+        """Seconds left of `--deadline`, which began when the program did."""
+        return None if deadline is None else deadline - (self.world.clock() - self.world.started)
+
+    def price_of(self, provider: str, model: str) -> Mapping[str, Any] | None:
+        """The price of a model: the config's, else the table's, else None. $ per million tokens."""
+        from llmcli.registry.models import find_model
+        from llmcli.registry.prices import price_from_config
+
+        for name in (f"{provider}/{model}", model):
+            if (table := self.config.prices.get(name)) is not None:
+                try:
+                    return price_from_config(table)
+                except ValueError as error:
+                    raise self.config.error(["prices", name, str(error)], "is no known price, or no number") from None
+        found = find_model(provider, model)
+        return found.price if found else None

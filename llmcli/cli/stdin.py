@@ -1,0 +1,67 @@
+"""stdin: read to its end, to the byte, with one word to a person where nothing comes."""
+
+from __future__ import annotations
+
+import os
+import select
+from collections.abc import Callable
+
+from llmcli.cli.session import Session
+from llmcli.errors import DeadlinePassed, UsageError
+
+_SILENCE = 2.0
+_CHUNK = 1 << 16
+
+
+def reader(session: Session, no_stdin: bool, deadline: float | None) -> Callable[[], bytes]:
+    """A function that reads stdin once and gives the same bytes ever after. It raises UsageError."""
+    content: list[bytes] = []
+
+    def read() -> bytes:
+        if no_stdin:
+            raise UsageError("stdin is asked for, but --no-stdin forbids it", todo="drop one of them")
+        if not content:
+            content.append(_read_all(session, deadline))
+        return content[0]
+
+    return read
+
+
+def is_piped(session: Session, no_stdin: bool) -> bool:
+    """Whether there is a stdin to read that is no terminal."""
+    return not no_stdin and session.world.stdin is not None and not session.world.stdin_is_terminal
+
+
+def _read_all(session: Session, deadline: float | None) -> bytes:
+    stream = session.world.stdin
+    if stream is None:
+        return b""
+    try:
+        descriptor = stream.fileno()
+    except (OSError, ValueError):  # a stream of memory
+        return stream.read()
+    try:
+        _await_first_byte(descriptor, session, deadline)
+        pieces = []
+        while piece := os.read(descriptor, _CHUNK):
+            pieces.append(piece)
+            _await_byte(descriptor, session.remaining(deadline))
+    except OSError as error:
+        raise UsageError(f"cannot read stdin: {error.strerror}", todo="use --no-stdin to ignore it") from None
+    return b"".join(pieces)
+
+
+def _await_first_byte(descriptor: int, session: Session, deadline: float | None) -> None:
+    if session.world.stdin_is_terminal:
+        return
+    remaining = session.remaining(deadline)
+    if remaining is not None and remaining < _SILENCE:
+        return _await_byte(descriptor, remaining)
+    if not select.select([descriptor], [], [], _SILENCE)[0]:
+        session.notes.say("waiting for stdin (--no-stdin to ignore it)")
+    return _await_byte(descriptor, session.remaining(deadline))
+
+
+def _await_byte(descriptor: int, remaining: float | None) -> None:
+    if remaining is not None and not select.select([descriptor], [], [], max(0.0, remaining))[0]:
+        raise DeadlinePassed("stdin did not end before --deadline", todo="raise --deadline or use --no-stdin")

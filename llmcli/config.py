@@ -1,0 +1,132 @@
+"""The config file and the user's directories: the only reader of config.toml, the only importer of platformdirs."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from llmcli.errors import ConfigError
+
+_PROVIDER_KEYS = {"base_url", "api_key_env", "api_key_command"}
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderConfig:
+    """One `[providers.NAME]` table."""
+
+    base_url: str | None = None
+    api_key_env: str | None = None
+    api_key_command: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The file's content, checked. `prices` are $ per million tokens, by `provider/model` or model."""
+
+    path: Path | None = None
+    text: str = ""
+    model: str | None = None
+    providers: Mapping[str, ProviderConfig] = field(default_factory=dict)
+    profiles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    prices: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def error(self, keys: Sequence[str], problem: str) -> ConfigError:
+        """The error for a key of this file: it names the line and the key."""
+        line = line_of(self.text, keys)
+        where = f"{self.path}:{line}" if line else str(self.path)
+        return ConfigError(f"{'.'.join(keys)}: {problem}", where, "mend the file")
+
+
+def config_path(env: Mapping[str, str]) -> Path:
+    """LLMCLI_CONFIG, else config.toml in the user's config directory."""
+    if env.get("LLMCLI_CONFIG"):
+        return Path(env["LLMCLI_CONFIG"])
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("llmcli", appauthor=False)) / "config.toml"
+
+
+def load_config(env: Mapping[str, str]) -> Config:
+    """Read the config file; one that nobody named and that is not there is empty. Raises ConfigError."""
+    path = config_path(env)
+    try:
+        text = path.read_text("utf-8-sig")
+    except FileNotFoundError:
+        if env.get("LLMCLI_CONFIG"):
+            raise ConfigError("no such file", f"LLMCLI_CONFIG={path}", "mend or unset LLMCLI_CONFIG") from None
+        return Config()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the config file: {error}", str(path)) from None
+    try:
+        return _checked(Config(path, text), tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"not valid TOML: {error}", str(path), "mend the file") from None
+
+
+def _checked(config: Config, data: dict[str, Any]) -> Config:
+    for key in data:
+        if key not in {"model", "providers", "profiles", "prices"}:
+            raise config.error([key], "no such key (known: model, providers, profiles, prices)")
+    model = data.get("model")
+    if model is not None and not isinstance(model, str):
+        raise config.error(["model"], "must be a string")
+    providers = {
+        name: _provider(config, name, table) for name, table in _tables(config, data, "providers").items()
+    }
+    profiles = _tables(config, data, "profiles")
+    prices = _tables(config, data, "prices")
+    return Config(config.path, config.text, model, providers, profiles, prices)
+
+
+def _tables(config: Config, data: dict[str, Any], key: str) -> dict[str, dict[str, Any]]:
+    tables = data.get(key, {})
+    if not isinstance(tables, dict):
+        raise config.error([key], f"must be tables: [{key}.NAME]")
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            raise config.error([key, name], f"must be a table: [{key}.{name}]")
+    return tables
+
+
+def _provider(config: Config, name: str, table: dict[str, Any]) -> ProviderConfig:
+    for key, value in table.items():
+        if key not in _PROVIDER_KEYS:
+            raise config.error(
+                ["providers", name, key], f"no such key (known: {', '.join(sorted(_PROVIDER_KEYS))})"
+            )
+        if not isinstance(value, str):
+            raise config.error(["providers", name, key], "must be a string")
+    return ProviderConfig(**table)
+
+
+def line_of(text: str, keys: Sequence[str]) -> int | None:
+    """The 1-based line of TOML `text` where the dotted key stands, or None."""
+    table: list[str] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.lstrip().startswith("["):
+            table = list(_key_path(line))
+            path = table
+        elif "=" in line:
+            path = table + list(_key_path(line.partition("=")[0] + "= 0"))
+        else:
+            continue
+        if path[: len(keys)] == list(keys):
+            return number
+    return None
+
+
+def _key_path(toml: str) -> Iterator[str]:
+    """The keys of a one-line TOML document, outermost first."""
+    try:
+        node: Any = tomllib.loads(toml)
+    except tomllib.TOMLDecodeError:
+        return
+    while isinstance(node, (dict, list)) and node:
+        if isinstance(node, list):  # [[table]]
+            node = node[0]
+            continue
+        key, node = next(iter(node.items()))
+        yield key

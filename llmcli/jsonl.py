@@ -1,0 +1,44 @@
+"""JSON in and out: the only importer of orjson."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+
+
+def dumps(value: Any) -> bytes:
+    """Compact UTF-8 JSON. Lone surrogates and huge integers, which orjson refuses, go the slow way."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def line(value: Any) -> bytes:
+    """One JSON Lines record, newline included."""
+    return dumps(value) + b"\n"
+
+
+def pretty(value: Any) -> bytes:
+    """Indented JSON for people, newline included."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n"
+    except TypeError:
+        return json.dumps(value, indent=2).encode() + b"\n"
+
+
+def loads(data: bytes | str) -> Any:
+    """Parse JSON. Raises ValueError.
+
+    What orjson refuses and the standard library takes (lone surrogates) is taken; NaN is not.
+    """
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return json.loads(data, parse_constant=_refuse)
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")

@@ -1,0 +1,1 @@
+"""Completions and Chunks -> bytes on stdout, lines on stderr."""

@@ -1,0 +1,92 @@
+"""What a call was: usage, cost and times, as the `llmcli` key of a record and as a line for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from llmcli.registry.prices import cost
+from llmcli.wire import Completion, Json
+
+PriceOf = Callable[[str, str], Mapping[str, Any] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A completion and what it cost in $ (None: not known)."""
+
+    completion: Completion
+    cost: Decimal | None
+
+    @classmethod
+    def of(cls, completion: Completion, price_of: PriceOf) -> Report:
+        """Price a completion: a cached answer costs nothing, one without usage cannot be priced."""
+        if completion.meta.cached:
+            return cls(completion, Decimal(0))
+        price, usage = price_of(completion.meta.provider, completion.meta.model), completion.usage
+        if price is None or usage is None:
+            return cls(completion, None)
+        tier = completion.body.get("service_tier")
+        return cls(completion, cost(price, usage, tier if isinstance(tier, str) else None))
+
+    def envelope(self) -> Json:
+        """The `llmcli` key. Times are in milliseconds, the cost in $; null is what is not known."""
+        meta = self.completion.meta
+        return {
+            "provider": meta.provider,
+            "model": meta.model,
+            "usage": usage_of(self.completion),
+            "cost_usd": None if self.cost is None else float(self.cost),
+            "latency_ms": round(meta.latency * 1000, 3),
+            "ttft_ms": None if meta.ttft is None else round(meta.ttft * 1000, 3),
+            "attempts": meta.attempts,
+            "cached": meta.cached,
+        }
+
+    def record(self) -> Json:
+        """The Chat Completion object as the API sent it, plus the `llmcli` key."""
+        return {**self.completion.body, "llmcli": self.envelope()}
+
+    def line(self) -> str:
+        """`usage: 12 in (0 cached) + 34 out (0 reasoning) = 46 tokens, $0.000022, 0.82 s, openai/gpt-4o-mini`."""
+        usage, meta = usage_of(self.completion), self.completion.meta
+        tokens = (
+            "tokens unknown"
+            if usage is None
+            else f"{usage['prompt_tokens']} in ({usage['prompt_tokens_details']['cached_tokens']} cached)"
+            f" + {usage['completion_tokens']} out"
+            f" ({usage['completion_tokens_details']['reasoning_tokens']} reasoning)"
+            f" = {usage['total_tokens']} tokens"
+        )
+        return f"usage: {tokens}, {dollars(self.cost)}, {meta.latency:.2f} s, {meta.provider}/{meta.model}"
+
+
+def dollars(amount: Decimal | None) -> str:
+    """`$0.000022`, or `price unknown`."""
+    return "price unknown" if amount is None else f"${amount:.6f}"
+
+
+def usage_of(completion: Completion) -> Json | None:
+    """The API's usage object with every count in place: what the server left out is 0, no usage is None."""
+    usage = completion.usage
+    if usage is None:
+        return None
+    prompt, answer = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    details, more = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
+    details = details if isinstance(details, dict) else {}
+    more = more if isinstance(more, dict) else {}
+    return {
+        **usage,
+        "prompt_tokens": prompt,
+        "completion_tokens": answer,
+        "total_tokens": _count(usage, "total_tokens") or prompt + answer,
+        "prompt_tokens_details": {**details, "cached_tokens": _count(details, "cached_tokens")},
+        "completion_tokens_details": {**more, "reasoning_tokens": _count(more, "reasoning_tokens")},
+    }
+
+
+def _count(usage: Mapping[str, Any], key: str) -> int:
+    value = usage.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0

@@ -1,0 +1,176 @@
+"""Sinks: what is shown of an answer, while it comes and when it is whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from llmcli import jsonl
+from llmcli.output.report import PriceOf, Report
+from llmcli.output.streams import Notes, Out
+from llmcli.wire import Chunk, Completion, Json
+
+_FENCE = re.compile(r"^[ ]{0,3}(`{3,}|~{3,})([^\n]*)\n(.*?)(?:^[ ]{0,3}\1[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
+
+
+class Sink(Protocol):
+    """Takes the chunks of a streamed answer as they come, then the completion that they fold into."""
+
+    def chunk(self, chunk: Chunk) -> None:
+        """Show a piece of the answer."""
+
+    def finish(self, completion: Completion) -> None:
+        """Show what has not been shown yet."""
+
+    def abort(self) -> None:
+        """The answer will not be whole: leave what was shown in good order."""
+
+
+@dataclass(slots=True)
+class TextSink:
+    """The answer's text, in index order; tool calls as JSON lines; reasoning, if wanted, to stderr.
+
+    The first choice is shown as it comes, unless something must be known first: whether calls come
+    (`holds`), or where the code is (`extract`). `null` ends answers with NUL and leaves every byte as it is.
+    """
+
+    out: Out
+    notes: Notes
+    null: bool = False
+    extract: bool = False
+    holds: bool = False
+    reasoning: bool = False
+    _shown: int = 0  # characters of the answer at hand that were taken in
+    _held: str = ""  # newlines that may turn out to be the last
+    _reasoned: str = ""
+
+    def chunk(self, chunk: Chunk) -> None:
+        """See Sink."""
+        for choice in chunk.get("choices") or []:
+            if not isinstance(choice, dict) or (choice.get("index") or 0) != 0:
+                continue
+            delta = choice.get("delta") or {}
+            self._reason(delta)
+            content = delta.get("content")
+            if isinstance(content, str) and not self.holds and not self.extract:
+                self._show(content)
+
+    def finish(self, completion: Completion) -> None:
+        """See Sink."""
+        self._end_reasoning()
+        for choice in completion.choices:
+            message = choice.get("message") or {}
+            if not self._reasoned:
+                self._reason(message)
+                self._end_reasoning()
+            self._answer(message)
+
+    def abort(self) -> None:
+        """See Sink."""
+        self._end_reasoning()
+        if self._shown:
+            self._end()
+
+    def _answer(self, message: Json) -> None:
+        text = text_of(message)
+        calls = calls_of(message)
+        if calls:
+            if text and not self._shown:
+                self.notes.say(text)
+            elif self._shown:
+                self._end()
+            for call in calls:
+                self.out.write_bytes(jsonl.line(call))
+        elif text or not message.get("refusal"):
+            self._show(first_code_block(text) if self.extract else text[self._shown :])
+            self._end()
+
+    def _show(self, text: str) -> None:
+        self._shown += len(text)
+        if self.null:
+            self.out.write(text)
+            return
+        text = self._held + text
+        kept = text.rstrip("\n")
+        self._held = text[len(kept) :]
+        if kept:
+            self.out.write(kept)
+
+    def _end(self) -> None:
+        if self.null:
+            self.out.write_bytes(b"\0")
+        else:
+            self.out.write("\n")
+        self._shown, self._held = 0, ""
+
+    def _reason(self, message: Json) -> None:
+        piece = reasoning_of(message)
+        if piece and self.reasoning:
+            self._reasoned = piece
+            self.notes.write(piece)
+
+    def _end_reasoning(self) -> None:
+        if self._reasoned and not self._reasoned.endswith("\n"):
+            self._reasoned = "\n"
+            self.notes.write("\n")
+
+
+@dataclass(slots=True)
+class RecordSink:
+    """The Chat Completion object with the `llmcli` key; with `events`, each chunk on a line before it."""
+
+    out: Out
+    encode: Callable[[Any], bytes]
+    price_of: PriceOf
+    events: bool = False
+
+    def chunk(self, chunk: Chunk) -> None:
+        """See Sink."""
+        if self.events:
+            self.out.write_bytes(jsonl.line(chunk))
+
+    def finish(self, completion: Completion) -> None:
+        """See Sink."""
+        self.out.write_bytes(self.encode(Report.of(completion, self.price_of).record()))
+
+    def abort(self) -> None:
+        """See Sink."""
+
+
+def text_of(message: Json) -> str:
+    """The text of a message: its content, or the text parts of it."""
+    content = message.get("content")
+    if isinstance(content, list):
+        parts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
+        return "".join(part for part in parts if isinstance(part, str))
+    return content if isinstance(content, str) else ""
+
+
+def reasoning_of(message: Json) -> str:
+    """The reasoning text of a message or delta, whichever name the server has for it."""
+    text = message.get("reasoning_content") or message.get("reasoning")
+    return text if isinstance(text, str) else ""
+
+
+def calls_of(message: Json) -> list[Json]:
+    """Tool calls as they are printed: `{"id","name","arguments"}`; arguments that are no JSON stay a string."""
+    return [_call(call) for call in message.get("tool_calls") or [] if isinstance(call, dict)]
+
+
+def _call(call: Json) -> Json:
+    inner = call.get(call.get("type") or "function") or {}
+    arguments = inner.get("arguments", inner.get("input"))
+    if isinstance(arguments, str) and "arguments" in inner:
+        try:
+            arguments = jsonl.loads(arguments or "{}")
+        except ValueError:
+            pass
+    return {"id": call.get("id"), "name": inner.get("name"), "arguments": arguments}
+
+
+def first_code_block(text: str) -> str:
+    """The inside of the first fenced code block; the whole text where there is none."""
+    match = _FENCE.search(text)
+    return match[3] if match else text

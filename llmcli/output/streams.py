@@ -1,0 +1,163 @@
+"""stdout, stderr and output files: bytes out, and every way in which that fails."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from llmcli.errors import OutputFailure, ReaderGone
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def visible(text: str) -> str:
+    """Text for a terminal: control characters (but newline and tab) shown, as cat -v does, not sent."""
+    return _CONTROL.sub(lambda match: _caret(ord(match[0])), text)
+
+
+def _caret(code: int) -> str:
+    if code < 0x20 or code == 0x7F:  # noqa: PLR2004 - ASCII
+        return f"^{chr(code ^ 0x40)}"
+    return f"<U+{code:04X}>"
+
+
+class Out(Protocol):
+    """Where an answer goes."""
+
+    terminal: bool
+
+    def write(self, text: str) -> None:
+        """Send text on at once."""
+
+    def write_bytes(self, data: bytes) -> None:
+        """Send bytes on at once."""
+
+
+class Stdout:
+    """The process's stdout. Raises ReaderGone where nobody reads, OutputFailure where it cannot be written."""
+
+    def __init__(self, stream: BinaryIO | None, terminal: bool) -> None:
+        self._stream = stream
+        self.terminal = terminal
+
+    def write(self, text: str) -> None:
+        """See Out. A terminal is never sent a control character."""
+        self.write_bytes((visible(text) if self.terminal else text).encode("utf-8", "replace"))
+
+    def write_bytes(self, data: bytes) -> None:
+        """See Out."""
+        if self._stream is None:
+            raise OutputFailure("stdout is closed", todo="give the program a stdout, or use -O FILE")
+        try:
+            self._stream.write(data)
+            self._stream.flush()
+        except BrokenPipeError:
+            raise ReaderGone("the reader of stdout went away") from None
+        except (OSError, ValueError) as error:
+            raise OutputFailure(f"cannot write stdout: {getattr(error, 'strerror', error)}") from None
+
+
+class OutputFile:
+    """`-O FILE`: written beside FILE, renamed to it by `commit`. Devices and pipes are written as they are."""
+
+    terminal = False
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path)
+        self._direct = self._path.exists() and not self._path.is_file()
+        self._temporary: str | None = None
+        try:
+            if self._direct:
+                self._descriptor = os.open(path, os.O_WRONLY)
+            else:
+                self._descriptor, self._temporary = tempfile.mkstemp(
+                    prefix=f".{self._path.name}.", dir=self._path.parent
+                )
+        except OSError as error:
+            raise self._failed(error) from None
+
+    def write(self, text: str) -> None:
+        """See Out."""
+        self.write_bytes(text.encode("utf-8", "replace"))
+
+    def write_bytes(self, data: bytes) -> None:
+        """See Out."""
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(self._descriptor, view) :]
+        except BrokenPipeError:
+            raise ReaderGone("the reader of the output went away") from None
+        except OSError as error:
+            raise self._failed(error) from None
+
+    def commit(self) -> None:
+        """Make what was written the file's content."""
+        try:
+            if self._temporary is not None:
+                if self._path.exists():
+                    os.fchmod(self._descriptor, self._path.stat().st_mode & 0o777)
+                os.fsync(self._descriptor)
+            os.close(self._descriptor)
+            if self._temporary is not None:
+                Path(self._temporary).replace(self._path.resolve())
+        except OSError as error:
+            raise self._failed(error) from None
+
+    def discard(self) -> None:
+        """Leave FILE as it was."""
+        os.close(self._descriptor)
+        if self._temporary is not None:
+            Path(self._temporary).unlink(missing_ok=True)
+
+    def _failed(self, error: OSError) -> OutputFailure:
+        return OutputFailure(f"cannot write {self._path}: {error.strerror}", todo="check the path and the disk")
+
+
+class Notes:
+    """stderr: for people. What cannot be written there is nobody's error."""
+
+    def __init__(self, stream: BinaryIO | None, terminal: bool) -> None:
+        self._stream = stream
+        self._terminal = terminal
+        self.quiet = False
+        self.verbose = False
+
+    def say(self, text: str) -> None:
+        """A line for people, unless they asked for quiet."""
+        if not self.quiet:
+            self.error(text)
+
+    def detail(self, text: str) -> None:
+        """A line for those who asked for more."""
+        if self.verbose:
+            self.error(text)
+
+    def error(self, text: str) -> None:
+        """A line that is always shown."""
+        self.write("llmcli: " + " ".join(text.split()) + "\n")
+
+    def write(self, text: str) -> None:
+        """Text as it is, control characters aside where stderr is a terminal."""
+        if self._stream is None:
+            return
+        try:
+            self._stream.write((visible(text) if self._terminal else text).encode("utf-8", "replace"))
+            self._stream.flush()
+        except (OSError, ValueError):
+            self._stream = None
+
+
+def append_line(path: str, line: bytes) -> None:
+    """Append one line to a file (0600 where it is new) with one write. Raises OutputFailure."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(descriptor, line)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise OutputFailure(f"cannot write {path}: {error.strerror}", todo="check the path") from None

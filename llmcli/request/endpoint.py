@@ -1,0 +1,88 @@
+"""Where a model lives: `[PROVIDER/]NAME` and an address to an Endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
+
+from llmcli.config import ProviderConfig
+from llmcli.errors import UsageError
+from llmcli.registry.providers import Provider, find_provider, provider_of_url, split_model
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A model at an address. `own_address`: it is the user's, not the provider's well-known one."""
+
+    provider: Provider
+    model: str
+    base_url: str
+    own_address: bool
+
+
+def resolve(
+    model: str, base_url: str | None, env: Mapping[str, str], providers: Mapping[str, ProviderConfig]
+) -> Endpoint:
+    """Find the provider and address of a model. Raises UsageError for an address that is none.
+
+    The address: `--base-url`, else the provider's environment variable, else config, else its own.
+    Without a provider's name in `model`, a well-known address names it, else it is openai.
+    """
+    named, name = split_model(model, providers.keys())
+    if not name:
+        raise UsageError(f"no model in {model!r}", todo="write -m PROVIDER/NAME")
+    guessed = provider_of_url(base_url) if base_url and named is None else None
+    provider_name = named or (guessed.name if guessed else "openai")
+    provider = _configured(provider_name, providers.get(provider_name))
+    address = base_url or _from_env(provider, env)
+    if address is not None:
+        return Endpoint(provider, name, _checked(address), own_address=guessed is None)
+    if "{" in provider.base_url:
+        raise UsageError(
+            f"{provider.name} has no address of its own",
+            todo=f"set {provider.base_url_env or '--base-url'} to your resource's URL",
+        )
+    configured = provider_name in providers and providers[provider_name].base_url is not None
+    return Endpoint(provider, name, _checked(provider.base_url), own_address=configured)
+
+
+def _configured(name: str, config: ProviderConfig | None) -> Provider:
+    known = find_provider(name)
+    if known is None:  # only config can have named it
+        known = Provider(
+            name=name,
+            base_url="",
+            api_key_env=(),
+            base_url_env=None,
+            key_required=False,
+            max_tokens_param="max_tokens",
+            rejected=frozenset(),
+            ignored=frozenset(),
+            max_n=None,
+        )
+    if config is None:
+        return known
+    key_env = (config.api_key_env,) if config.api_key_env else known.api_key_env
+    return replace(known, base_url=config.base_url or known.base_url, api_key_env=key_env)
+
+
+def _from_env(provider: Provider, env: Mapping[str, str]) -> str | None:
+    value = env.get(provider.base_url_env or "") or None
+    if value is None:
+        return None
+    if provider.name == "azure" and "/openai" not in value:
+        return value.rstrip("/") + "/openai/v1/"
+    if provider.name == "ollama":  # OLLAMA_HOST is host:port
+        value = value if "://" in value else f"http://{value}"
+        return value if value.rstrip("/").endswith("/v1") else value.rstrip("/") + "/v1"
+    return value
+
+
+def _checked(address: str) -> str:
+    if address == "offline:":
+        return address
+    parts = urlsplit(address)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise UsageError(f"{address!r} is no http(s) URL", todo="e.g. --base-url http://localhost:8080/v1")
+    return address.removesuffix("/").removesuffix("/chat/completions")

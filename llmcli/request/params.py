@@ -1,0 +1,123 @@
+"""The parameters of a request: API fields, what users call them, and what a model takes."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from llmcli import jsonl
+from llmcli.errors import UsageError
+from llmcli.registry.limits import refused_parameters
+from llmcli.registry.models import find_model
+from llmcli.registry.providers import Provider
+from llmcli.wire import Json
+
+# The keys of openai.types.chat.CompletionCreateParams; a test compares them with the SDK's own.
+API_FIELDS = frozenset(
+    """audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens max_tokens
+    messages metadata modalities model moderation n parallel_tool_calls prediction presence_penalty
+    prompt_cache_key prompt_cache_options prompt_cache_retention reasoning_effort response_format
+    safety_identifier seed service_tier stop store stream stream_options temperature tool_choice tools
+    top_logprobs top_p user verbosity web_search_options""".split()
+)
+
+# Fields that other servers take and that only look like a slip of the pen.
+EXTENSIONS = frozenset(
+    """best_of echo grammar ignore_eos include_reasoning json_schema keep_alive length_penalty min_p
+    min_tokens mirostat model_id models n_predict num_ctx options provider reasoning reasoning_format
+    repeat_penalty repetition_penalty route safe_prompt stop_token_ids thinking tfs_z top_a top_k top_n
+    transforms typical_p usage use_beam_search""".split()
+)
+
+# Fields that have a place of their own on the command line.
+_OWNED = {
+    "messages": "give a PROMPT, -s, or --messages",
+    "model": "use -m",
+    "stream": "use --no-stream",
+}
+
+
+def parse_pair(text: str, flag: str) -> tuple[str, str]:
+    """`KEY=VALUE` of a repeatable flag, cut at the first `=`. Raises UsageError."""
+    key, sign, value = text.partition("=")
+    if not sign or not key:
+        raise UsageError(f"{flag} takes KEY=VALUE, not {text!r}")
+    return key, value
+
+
+def parse_option(text: str) -> tuple[str, Any]:
+    """`-o KEY=VALUE`: the field and its value, JSON where it parses as JSON. Raises UsageError.
+
+    A near miss of an API field is an error; any other unknown key is for the endpoint to judge.
+    """
+    key, raw = parse_pair(text, "-o")
+    if key in _OWNED:
+        raise UsageError(f"-o {key}=... cannot be set here", todo=_OWNED[key])
+    if key not in API_FIELDS and key not in EXTENSIONS:
+        close = difflib.get_close_matches(key.replace("-", "_").lower(), API_FIELDS, n=1, cutoff=0.82)
+        if close:
+            raise UsageError(f"-o {key}: no such field", todo=f"did you mean {close[0]}?")
+    try:
+        return key, jsonl.loads(raw)
+    except ValueError:
+        return key, raw
+
+
+def parse_logit_bias(pairs: Iterable[str]) -> dict[str, float]:
+    """`TOKEN=BIAS`, TOKEN being a token id, BIAS a number from -100 to 100. Raises UsageError."""
+    biases: dict[str, float] = {}
+    for text in pairs:
+        token, raw = parse_pair(text, "--logit-bias")
+        try:
+            bias = float(raw)
+        except ValueError:
+            bias = float("nan")
+        if not token.isascii() or not token.isdigit() or not -100 <= bias <= 100:  # noqa: PLR2004
+            raise UsageError(
+                f"--logit-bias {text}: TOKEN is a token id, BIAS a number from -100 to 100",
+                todo="e.g. --logit-bias 1734=-100",
+            )
+        biases[token] = int(bias) if bias.is_integer() else bias
+    return biases
+
+
+def parse_tool_choice(value: str, names: Iterable[str]) -> Any:
+    """`auto`, `none`, `required`, the NAME of a tool, or the API's own JSON object."""
+    if value in {"auto", "none", "required"}:
+        return value
+    if value.startswith("{"):
+        try:
+            return jsonl.loads(value)
+        except ValueError as error:
+            raise UsageError(f"--tool-choice is not valid JSON: {error}") from None
+    known = list(names)
+    if value not in known:
+        raise UsageError(
+            f"--tool-choice {value}: no such tool",
+            todo=f"one of auto, none, required{''.join(', ' + name for name in known)}",
+        )
+    return {"type": "function", "function": {"name": value}}
+
+
+def max_tokens_field(provider: Provider, model: str, own_address: bool) -> str:
+    """The name that `-M` goes by: `max_completion_tokens` or `max_tokens`.
+
+    At an address of the user's own, a model that OpenAI does not have is served by something else,
+    and `max_tokens` is the only name that every such server knows.
+    """
+    if own_address and provider.name == "openai" and find_model(provider.name, model) is None:
+        return "max_tokens"
+    return provider.max_tokens_param
+
+
+def check_parameters(provider: Provider, model: str, parameters: Mapping[str, Any]) -> None:
+    """Raise UsageError where this model is known to reject one of the parameters."""
+    reasons = refused_parameters(provider.name, model, parameters)
+    if reasons:
+        raise UsageError("; ".join(reasons.values()), todo="drop it, or choose another model")
+
+
+def ignored_parameters(provider: Provider, parameters: Json) -> list[str]:
+    """The parameters that this provider takes and does nothing about, in order."""
+    return [name for name in parameters if name in provider.ignored]

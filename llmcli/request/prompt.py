@@ -1,0 +1,74 @@
+"""The words of the prompt: bytes to text without losing one, and prompt, files and stdin to one message."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from llmcli.errors import UsageError
+
+ReadStdin = Callable[[], bytes]
+
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def decode(data: bytes, name: str) -> str:
+    """Bytes of an input called `name` to text: UTF-8 (a BOM is dropped) or UTF-16 with a BOM.
+
+    Raises UsageError naming the offset of the first byte that does not fit.
+    """
+    encoding = "utf-16" if data.startswith(_UTF16) else "utf-8-sig"
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        offset = error.start + (3 if encoding == "utf-8-sig" and data.startswith(codecs.BOM_UTF8) else 0)
+        raise UsageError(
+            f"{name} is not UTF-8 text: byte 0x{data[offset]:02x} at offset {offset}"
+            if offset < len(data)
+            else f"{name} is not whole text: it ends inside a character at offset {offset}",
+            todo="convert it (iconv -t UTF-8)",
+        ) from None
+
+
+def read_file(path: str, read_stdin: ReadStdin) -> str:
+    """The text of a file, `-` being stdin, without its one final newline. Raises UsageError."""
+    if path == "-":
+        return without_final_newline(decode(read_stdin(), "stdin"))
+    try:
+        data = Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(f"cannot read {path}: {reason}", todo="check the path") from None
+    return without_final_newline(decode(data, path))
+
+
+def text_or_file(value: str, read_stdin: ReadStdin) -> str:
+    """TEXT, or the content of FILE where the value is @FILE (@- is stdin)."""
+    return read_file(value[1:], read_stdin) if value.startswith("@") else argument(value)
+
+
+def argument(value: str) -> str:
+    """A command-line word, refused with the byte's offset where it is not UTF-8."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return decode(value.encode("utf-8", "surrogateescape"), "the argument")
+    return value
+
+
+def without_final_newline(text: str) -> str:
+    """The text less one newline at its end: the one that every tool's output ends with."""
+    return text[:-1] if text.endswith("\n") else text
+
+
+def compose_prompt(words: Sequence[str], files: Sequence[str], piped: str | None) -> str:
+    """One user message: files, then the prompt's words, then what was piped, a blank line between.
+
+    Empty parts leave no blank line behind. Raises UsageError where nothing is left to send.
+    """
+    prompt = " ".join(argument(word) for word in words)
+    text = "\n\n".join(part for part in (*files, prompt, piped) if part)
+    if not text:
+        raise UsageError("the prompt is empty", todo="give a PROMPT, pipe text in, or name a file with -f")
+    return text

@@ -1,0 +1,152 @@
+"""Chunks folded into the Chat Completion object that an unstreamed call would have returned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from llmcli.wire import Chunk, Json
+
+_PADDING = {"obfuscation"}  # random bytes against traffic analysis
+_IDENTITY = {"id", "type", "name", "role"}  # what some servers repeat in every delta
+
+
+class Accumulator:
+    """`add` each chunk; `body()` is the completion so far.
+
+    Strings of deltas are joined, lists extended, other values replaced by newer ones that are not null.
+    Fields that this program does not know are folded the same way, so that nothing a server says is lost.
+    """
+
+    def __init__(self) -> None:
+        self._head: Json = {}
+        self._choices: dict[int, Json] = {}
+        self._calls: dict[int, list[Json]] = {}
+
+    def add(self, chunk: Chunk) -> None:
+        """Fold one chunk in."""
+        for key, value in chunk.items():
+            if key not in _PADDING and key != "choices" and (value is not None or key not in self._head):
+                self._head[key] = value
+        for position, choice in enumerate(chunk.get("choices") or []):
+            if isinstance(choice, dict):
+                self._add_choice(_index(choice, position), choice)
+
+    def body(self) -> Json:
+        """The Chat Completion object. `choices` are in index order."""
+        choices = [self._finished(index) for index in sorted(self._choices)]
+        body = {**self._head, "object": "chat.completion", "choices": choices}
+        if "usage" in body:  # last, where the API has it
+            body["usage"] = body.pop("usage")
+        return body
+
+    def _add_choice(self, index: int, choice: Json) -> None:
+        mine = self._choices.setdefault(
+            index, {"index": index, "message": {"role": "assistant", "content": None}, "finish_reason": None}
+        )
+        for key, value in choice.items():
+            if key in {"index", "delta", "message"}:
+                continue
+            if key == "logprobs":
+                _fold_logprobs(mine, value)
+            elif value is not None:
+                mine[key] = value
+        delta = choice.get("delta") or choice.get("message")
+        if isinstance(delta, dict):
+            self._add_delta(index, mine["message"], delta)
+
+    def _add_delta(self, index: int, message: Json, delta: Json) -> None:
+        for key, value in delta.items():
+            if key == "tool_calls":
+                for position, call in enumerate(value or []):
+                    _fold_call(self._calls.setdefault(index, []), call, position)
+            elif key == "role":
+                message["role"] = value or message["role"]
+            else:
+                fold(message, key, value)
+
+    def _finished(self, index: int) -> Json:
+        choice: Json = _plain(self._choices[index])
+        if calls := self._calls.get(index):
+            choice["message"] = {**choice["message"], "tool_calls": [_shown(call) for call in calls]}
+        return choice
+
+
+class _Text(list[str]):
+    """A string that grows: joined once, at the end, so that a long answer does not cost its square."""
+
+
+def fold(target: Json, key: str, value: Any) -> None:
+    """Join `value` to what `target[key]` holds: strings and lists grow, objects merge, the rest is replaced."""
+    old = target.get(key)
+    if value is None:
+        target.setdefault(key, None)
+    elif isinstance(value, str):
+        if isinstance(old, _Text):
+            old.append(value)
+        else:
+            target[key] = _Text([value])
+    elif isinstance(value, dict):
+        mine = target[key] = old if isinstance(old, dict) else {}
+        for inner, part in value.items():
+            if inner in _IDENTITY and _plain(mine.get(inner)) == part:
+                continue  # said again, not gone on with
+            fold(mine, inner, part)
+    elif isinstance(value, list) and isinstance(old, list):
+        old.extend(value)
+    else:
+        target[key] = list(value) if isinstance(value, list) else value
+
+
+def _plain(value: Any) -> Any:
+    """What was folded, as JSON."""
+    if isinstance(value, _Text):
+        return "".join(value)
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    return value
+
+
+def _index(item: Json, default: int) -> int:
+    index = item.get("index")
+    return index if isinstance(index, int) else default
+
+
+def _fold_logprobs(choice: Json, value: Any) -> None:
+    if isinstance(value, dict):
+        fold(choice, "logprobs", {key: part for key, part in value.items() if part is not None})
+    else:
+        choice.setdefault("logprobs", None)
+
+
+def _fold_call(calls: list[Json], call: Any, position: int) -> None:
+    """Find the call that this delta goes on with, or begin a new one.
+
+    A delta belongs to the call of its `index`; but a new id under an index that is taken is a new call,
+    as some servers number all their calls 0.
+    """
+    if not isinstance(call, dict):
+        return
+    wanted = call.get("index")
+    identity = call.get("id")
+    candidates: Iterator[Json] = (
+        known
+        for known in reversed(calls)
+        if (known["index"] == wanted if isinstance(wanted, int) else True)
+        and (not identity or not known.get("id") or known["id"] == identity)
+    )
+    mine = next(candidates, None)
+    if mine is None:
+        mine = {"index": wanted if isinstance(wanted, int) else len(calls) + position}
+        calls.append(mine)
+    for key, value in call.items():
+        if key in {"id", "type"}:
+            mine[key] = value or mine.get(key)
+        elif key != "index":
+            fold(mine, key, value)
+
+
+def _shown(call: Json) -> Json:
+    shown = {key: _plain(value) for key, value in call.items() if key != "index"}
+    kind = shown.get("type") or ("custom" if "custom" in shown else "function")
+    return {"id": shown.pop("id", None), **shown, "type": kind}

@@ -1,0 +1,65 @@
+"""Keys: where a provider's key is found. Nothing else in the program holds one, nothing prints one."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from llmcli.config import ProviderConfig
+from llmcli.errors import AuthFailure, UsageError
+from llmcli.registry.providers import Provider
+
+_COMMAND_TIMEOUT = 60.0
+
+
+def find_key(
+    provider: Provider, config: ProviderConfig | None, env: Mapping[str, str], key_file: str | None
+) -> str | None:
+    """The key: `--api-key-file`, else the provider's variable, else the config's command, else None."""
+    if key_file is not None:
+        return _from_file(key_file)
+    names = (config.api_key_env,) if config and config.api_key_env else provider.api_key_env
+    for name in names:
+        if key := env.get(name, "").strip():
+            return key
+    return _from_command(config.api_key_command, env) if config and config.api_key_command else None
+
+
+def missing_key(provider: Provider) -> AuthFailure:
+    """The error for a provider that wants a key where there is none."""
+    name = provider.api_key_env[0] if provider.api_key_env else "api_key_env"
+    return AuthFailure(f"there is no key for {provider.name}", todo=f"set {name} or use --api-key-file")
+
+
+def _from_file(path: str) -> str:
+    try:
+        key = Path(path).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read --api-key-file {path}: {getattr(error, 'strerror', error)}") from None
+    if not key:
+        raise AuthFailure(f"--api-key-file {path} is empty", todo="put the key into it")
+    return key
+
+
+def _from_command(command: str, env: Mapping[str, str]) -> str:
+    """What api_key_command prints; no shell reads it. Its stderr is the user's to see."""
+    try:
+        done = subprocess.run(
+            shlex.split(command),
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            timeout=_COMMAND_TIMEOUT,
+            check=False,
+        )
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        raise AuthFailure(f"api_key_command failed: {error}", todo="mend it in the config file") from None
+    key = done.stdout.decode("utf-8", "replace").strip()
+    if done.returncode or not key:
+        raise AuthFailure(
+            f"api_key_command exited with {done.returncode}" + ("" if key else " and printed no key"),
+            todo="mend it in the config file",
+        )
+    return key

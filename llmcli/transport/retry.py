@@ -1,0 +1,141 @@
+"""Try again, where that can help: the retry policy, on tenacity's loop."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from llmcli.errors import CallFailed, DeadlinePassed, TransientFailure
+from llmcli.transport.base import Transport
+from llmcli.wire import Chunk, Completion, Request, Stream
+
+_BASE = 0.5
+_CAP = 60.0
+
+_ANSWER = ("content", "refusal", "tool_calls", "function_call", "audio", "reasoning_content", "reasoning")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How often and how long. `retries` beyond the first attempt; `deadline` on `clock`, in seconds.
+
+    `notice(attempt, wait, error)` is told of each wait before it begins.
+    """
+
+    retries: int
+    clock: Callable[[], float]
+    sleep: Callable[[float], Awaitable[None]]
+    uniform: Callable[[float, float], float]
+    deadline: float | None = None
+    notice: Callable[[int, float, CallFailed], None] = lambda _attempt, _wait, _error: None
+
+    def wait(self, attempt: int, error: CallFailed) -> float:
+        """Seconds to wait after the failed `attempt` (1-based): what the server asks for, else full jitter."""
+        if error.retry_after is not None:
+            return error.retry_after
+        return self.uniform(0.0, min(_CAP, _BASE * 2.0 ** (attempt - 1)))
+
+    def check_deadline(self, wait: float, error: CallFailed) -> None:
+        """Raise DeadlinePassed where the wait would end after the deadline: waiting could not help."""
+        if self.deadline is not None and self.clock() + wait >= self.deadline:
+            raise DeadlinePassed(
+                f"the next attempt, in {wait:.1f} s, would be past --deadline; the last one failed: {error.what}",
+                error.where,
+                "raise --deadline",
+            ) from error
+
+
+class Retry:
+    """A transport that tries again after a TransientFailure, and after nothing else.
+
+    A stream is tried again until the first piece of its answer has come; from then on it is the user's.
+    """
+
+    def __init__(self, inner: Transport, policy: Policy) -> None:
+        self._inner = inner
+        self._policy = policy
+
+    async def send(self, request: Request) -> Completion:
+        """See Transport."""
+        return await self._attempts(lambda: self._inner.send(request))
+
+    async def open_stream(self, request: Request) -> Stream:
+        """See Transport."""
+        return await self._attempts(lambda: self._begun(request))
+
+    async def aclose(self) -> None:
+        """See Transport."""
+        await self._inner.aclose()
+
+    async def _begun(self, request: Request) -> Stream:
+        """The stream, opened and read up to the first chunk that says something."""
+        stream = await self._inner.open_stream(request)
+        first: list[Chunk] = []
+        async for chunk in stream:
+            first.append(chunk)
+            if says_something(chunk):
+                break
+
+        async def whole() -> AsyncGenerator[Chunk, None]:
+            async with aclosing(stream.chunks):
+                for chunk in first:
+                    yield chunk
+                async for chunk in stream:
+                    yield chunk
+
+        return Stream(whole(), stream.meta)
+
+    async def _attempts(self, once: Callable[[], Awaitable[Any]]) -> Any:
+        from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
+
+        policy = self._policy
+
+        def failure(state: RetryCallState) -> CallFailed:
+            error = state.outcome.exception() if state.outcome else None
+            assert isinstance(error, CallFailed)  # noqa: S101 - by the predicate below
+            return error
+
+        def before_sleep(state: RetryCallState) -> None:
+            error, wait = failure(state), state.next_action.sleep if state.next_action else 0.0
+            policy.check_deadline(wait, error)
+            policy.notice(state.attempt_number, wait, error)
+
+        attempt_number = 0
+        try:
+            async for attempt in AsyncRetrying(
+                stop=stop_after_attempt(policy.retries + 1),
+                wait=lambda state: policy.wait(state.attempt_number, failure(state)),
+                retry=retry_if_exception(_retryable),
+                sleep=policy.sleep,
+                before_sleep=before_sleep,
+                reraise=True,
+            ):
+                with attempt:
+                    attempt_number = attempt.retry_state.attempt_number
+                    answer = await once()
+                    answer.meta.attempts = attempt_number
+        except CallFailed as error:
+            error.attempts = attempt_number
+            if attempt_number > 1:
+                error.what += f" (after {attempt_number} attempts)"
+            raise
+        return answer
+
+
+def _retryable(error: BaseException) -> bool:
+    return isinstance(error, TransientFailure)
+
+
+def says_something(chunk: Chunk) -> bool:
+    """Whether a chunk holds a piece of the answer, or its end."""
+    for choice in chunk.get("choices") or []:
+        if not isinstance(choice, dict):
+            continue
+        delta = choice.get("delta") or {}
+        if choice.get("finish_reason") or any(
+            delta.get(key) for key in _ANSWER
+        ):
+            return True
+    return False

@@ -1,0 +1,232 @@
+"""One request at a time over HTTP: the only importer of openai (and of httpx2, which it brings).
+
+The SDK gives the connection, proxies, certificates and headers; its retries are off, and bodies and
+streams are read here as bytes, since it lets pass in silence what a script must know of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from llmcli import __version__, jsonl
+from llmcli.errors import AuthFailure, CallFailed, StreamCut, TransientFailure
+from llmcli.transport import replies
+from llmcli.wire import Chunk, Completion, Meta, Request, Stream
+
+if TYPE_CHECKING:
+    import ssl
+
+    import httpx2
+    from openai import AsyncOpenAI
+
+KeyOf = Callable[[Request], str | None]
+
+
+class Sdk:
+    """The bottom of the stack for a single request.
+
+    `key_of` gives the key for a request (None: send none). `timeout` is in seconds: of a whole
+    unstreamed attempt; of the opening and of each silence of a streamed one. `connect` is its connect part.
+    """
+
+    def __init__(
+        self, key_of: KeyOf, env: Mapping[str, str], timeout: float = 600.0, connect: float = 10.0
+    ) -> None:
+        self._key_of = key_of
+        self._env = env
+        self._timeout = timeout
+        self._connect = min(connect, timeout)
+        self._clients: dict[tuple[str, str | None], AsyncOpenAI] = {}
+
+    async def send(self, request: Request) -> Completion:
+        """See Transport."""
+        async with self._open(request) as (reply, response):
+            body = await self._whole(reply, response)
+        return replies.completion(reply, body)
+
+    async def open_stream(self, request: Request) -> Stream:
+        """See Transport."""
+        opened = self._open(request)
+        reply, response = await opened.__aenter__()
+        meta = reply.meta()
+
+        async def chunks() -> AsyncGenerator[Chunk, None]:
+            try:
+                async for chunk in replies.chunks(reply, self._pieces(reply, response), meta):
+                    yield chunk
+            finally:
+                await opened.__aexit__(None, None, None)
+
+        return Stream(chunks(), meta)
+
+    async def aclose(self) -> None:
+        """See Transport."""
+        for client in self._clients.values():
+            await client.close()
+
+    @asynccontextmanager
+    async def _open(self, request: Request) -> AsyncIterator[tuple[replies.Reply, httpx2.Response]]:
+        """Send; give the head of a 2xx reply and its unread body. Raises the CallFailed family."""
+        key = self._key_of(request)
+        try:
+            async with asyncio.timeout(self._timeout):
+                response = await self._post(request, key)
+        except TimeoutError:
+            raise self._timed_out(request) from None
+        except CallFailed as error:
+            raise _without_key(error, key) from None
+        try:
+            yield replies.Reply(request, response.status_code, response.headers), response
+        except CallFailed as error:
+            raise _without_key(error, key) from None
+        finally:
+            await response.aclose()
+
+    async def _post(self, request: Request, key: str | None) -> httpx2.Response:
+        openai = _openai()
+        import httpx2
+
+        try:
+            client = self._client(request, key)
+            response: httpx2.Response = await client.post(
+                request.url,
+                cast_to=httpx2.Response,
+                body=None,
+                stream=True,
+                stream_cls=openai.AsyncStream[object],
+                options={
+                    "content": jsonl.dumps(request.body()),
+                    "headers": {"Content-Type": "application/json"},
+                    "security": {"bearer_auth": True},
+                },
+            )
+        except openai.APIStatusError as error:
+            answer = error.response
+            raise replies.failure(
+                replies.Reply(request, answer.status_code, answer.headers), answer.content
+            ) from None
+        except openai.APITimeoutError:
+            raise self._timed_out(request) from None
+        except openai.APIConnectionError as error:
+            raise TransientFailure(
+                f"cannot reach the endpoint: {_cause(error)}",
+                _display(request),
+                "check the address and the network",
+            ) from None
+        except (UnicodeEncodeError, httpx2.LocalProtocolError):
+            raise AuthFailure("the key holds characters that no key has", request.name, "check it") from None
+        return response
+
+    async def _whole(self, reply: replies.Reply, response: httpx2.Response) -> bytes:
+        try:
+            async with asyncio.timeout(self._timeout):
+                return b"".join([piece async for piece in self._pieces(reply, response)])
+        except TimeoutError:
+            raise self._timed_out(reply.request) from None
+
+    async def _pieces(self, reply: replies.Reply, response: httpx2.Response) -> AsyncIterator[bytes]:
+        import httpx2
+
+        try:
+            async for piece in response.aiter_bytes():
+                yield piece
+        except httpx2.TimeoutException:
+            raise self._timed_out(reply.request) from None
+        except (httpx2.TransportError, httpx2.DecodingError, httpx2.StreamError) as error:
+            raise StreamCut(
+                f"the connection broke in the middle of the answer: {_cause(error)}",
+                reply.where,
+                "try again",
+                request_id=reply.request_id,
+            ) from None
+
+    def _timed_out(self, request: Request) -> TransientFailure:
+        return TransientFailure(
+            f"no answer within {self._timeout:g} s", _display(request), "raise --timeout or try again later"
+        )
+
+    def _client(self, request: Request, key: str | None) -> AsyncOpenAI:
+        place = (request.base_url, key)
+        if place not in self._clients:
+            self._clients[place] = self._new_client(request, key)
+        return self._clients[place]
+
+    def _new_client(self, request: Request, key: str | None) -> AsyncOpenAI:
+        openai = _openai()
+        timeout = openai.Timeout(self._timeout, connect=self._connect)
+        return openai.AsyncOpenAI(
+            api_key=key or "none",
+            base_url=request.base_url,
+            max_retries=0,
+            timeout=timeout,
+            default_headers=self._headers(request, key),
+            http_client=openai.DefaultAsyncHttpxClient(
+                timeout=timeout, follow_redirects=False, verify=_verify(request.base_url)
+            ),
+        )
+
+    def _headers(self, request: Request, key: str | None) -> dict[str, Any]:
+        """What goes out beside the body: nothing of OpenAI's account to any other provider."""
+        openai = _openai()
+        headers: dict[str, Any] = {"User-Agent": f"llmcli/{__version__}"}
+        if request.provider != "openai":
+            custom = self._env.get("OPENAI_CUSTOM_HEADERS", "")
+            names = [line.partition(":")[0].strip() for line in custom.splitlines() if ":" in line]
+            headers |= dict.fromkeys(["OpenAI-Organization", "OpenAI-Project", *names], openai.Omit())
+        if key is None:
+            headers["Authorization"] = openai.Omit()
+        return headers
+
+
+def _openai() -> Any:
+    """The SDK. aiohttp, which it imports wherever it is installed, is a third of its start-up and not used here."""
+    if "openai" in sys.modules:
+        return sys.modules["openai"]
+    absent = "aiohttp" not in sys.modules
+    if absent:
+        sys.modules["aiohttp"] = None  # type: ignore[assignment]
+    try:
+        import openai
+    finally:
+        if absent:
+            del sys.modules["aiohttp"]
+    return openai
+
+
+def _verify(base_url: str) -> ssl.SSLContext | bool:
+    """Certificates are loaded only where there is something to check (17 ms)."""
+    if urlsplit(base_url).scheme == "https":
+        return True
+    import ssl
+
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost reason: the words of the operating system, not of three libraries."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__  # type: ignore[assignment]
+    if isinstance(error, ExceptionGroup):
+        return _cause(error.exceptions[0])
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
+
+
+def _display(request: Request) -> str:
+    """The address without a password that may stand in it."""
+    parts = urlsplit(request.base_url)
+    host = parts.hostname or ""
+    return f"{request.name} at {parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}{parts.path}"
+
+
+def _without_key(error: CallFailed, key: str | None) -> CallFailed:
+    """Servers quote the key in their messages; nobody else may."""
+    if key and key in error.what:
+        error.what = error.what.replace(key, "***")
+    return error
