@@ -35,7 +35,7 @@ def truncate(text: str, limit: int, side: str, encoder: Encoder) -> str:
         raise UsageError(f"cannot truncate to {limit} tokens", todo="give a limit of 0 or more")
     if side not in SIDES:
         raise UsageError(f"unknown side {side!r}", todo=f"choose one of {', '.join(SIDES)}")
-    tokens = encoder.encode(_ends(text, limit * MAX_TOKEN_BYTES))
+    tokens = encoder.encode(_ends(text, (limit + 1) * MAX_TOKEN_BYTES))
     if len(tokens) <= limit:
         return text
     return _longest(tokens, limit, side, encoder)
@@ -67,9 +67,9 @@ def _keep(tokens: list[int], keep: int, side: str, encoder: Encoder) -> str:
 def split(text: str, size: int, overlap: int, encoder: Encoder) -> Iterator[Piece]:
     """Cut `text` into pieces of at most `size` tokens, each beginning with about `overlap` of the last.
 
-    Without their `shared` beginnings the pieces join to the text; an empty text has none. A single
-    character of more than `size` tokens is a piece all the same. UsageError for a size below 1, or
-    an overlap that is negative or not below the size.
+    Without their `shared` beginnings the pieces join to the text; an empty text has none. Only a single
+    character of more than `size` tokens makes a piece that is larger. UsageError for a size below 1,
+    or an overlap that is negative or not below the size.
     """
     if size < 1:
         raise UsageError(f"cannot split into pieces of {size} tokens", todo="give a size of 1 or more")
@@ -94,20 +94,31 @@ class _Splitter:
             end = self._end(start, size)
             if end <= done:  # the overlap left no room for anything new
                 start, end = done, self._end(done, size)
+            if end <= done:
+                end = self._forced(done, size)
             text = self._text(start, end)
             yield Piece(index, self.encoder.count(text), text, len(self._text(start, done)))
             index, done = index + 1, end
             start = self._border_from(max(end - overlap, start + 1))
 
     def _end(self, start: int, size: int) -> int:
-        """Find the last border that keeps the piece within `size`, or the next where there is none."""
+        """Find the last border that keeps the piece within `size`; `start` where there is none."""
         end = min(start + size, len(self.tokens))
         while (end := self._border_before(end)) > start:
             excess = self.encoder.count(self._text(start, end)) - size
             if excess <= 0:
                 return end
             end -= excess
-        return self._border_from(start + 1)
+        return start
+
+    def _forced(self, start: int, size: int) -> int:
+        """Make a border inside a token, where tokens that share characters are more than `size`."""
+        end = self._border_from(start + 1)
+        text = self._text(start, end)
+        cut = next((n for n in range(min(size, len(text)), 1, -1) if self.encoder.count(text[:n]) <= size), 1)
+        first = self.encoder.encode(text[:cut])
+        self.tokens[start:end] = first + self.encoder.encode(text[cut:])
+        return start + len(first)
 
     def _text(self, start: int, end: int) -> str:
         return self.encoder.decode(self.tokens[start:end]).decode("utf-8")
