@@ -36,8 +36,8 @@ def entry() -> None:
     signal.signal(signal.SIGTERM, _raise_terminated)
     try:
         code = main(sys.argv[1:])
-    except Exception:
-        sys.excepthook(*sys.exc_info())  # a bug: its traceback is what helps
+    except Exception:  # noqa: BLE001 - a bug: its traceback is what helps
+        sys.excepthook(*sys.exc_info())
         code = 1
     os._exit(code)
 

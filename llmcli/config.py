@@ -56,7 +56,9 @@ def load_config(env: Mapping[str, str]) -> Config:
         text = path.read_text("utf-8-sig")
     except FileNotFoundError:
         if env.get("LLMCLI_CONFIG"):
-            raise ConfigError("no such file", f"LLMCLI_CONFIG={path}", "mend or unset LLMCLI_CONFIG") from None
+            raise ConfigError(
+                "no such file", f"LLMCLI_CONFIG={path}", "mend or unset LLMCLI_CONFIG"
+            ) from None
         return Config()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read the config file: {error}", str(path)) from None

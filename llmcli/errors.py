@@ -27,6 +27,7 @@ A message has three parts: what happened, where (file:line, row, request id), wh
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Self
 
 
 class ExitCode(IntEnum):
@@ -35,7 +36,8 @@ class ExitCode(IntEnum):
     label: str
     reason: str
 
-    def __new__(cls, value: int, label: str, reason: str) -> ExitCode:
+    def __new__(cls, value: int, label: str, reason: str) -> Self:
+        """A number, its name and its reason."""
         member = int.__new__(cls, value)
         member._value_ = value
         member.label = label

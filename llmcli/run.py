@@ -95,9 +95,15 @@ def _invalid(message: Json, request: Request, where: str) -> Invalid | None:
     for call in message.get("tool_calls") or []:
         inner = call.get("function") or {}
         if isinstance(inner.get("arguments"), str) and not _is_json(inner["arguments"] or "{}"):
-            return Invalid(f"the arguments of the call of {inner.get('name')} are not valid JSON", where, "try again")
+            return Invalid(
+                f"the arguments of the call of {inner.get('name')} are not valid JSON", where, "try again"
+            )
     wanted = (request.fields.get("response_format") or {}).get("type")
-    if wanted in {"json_object", "json_schema"} and not message.get("tool_calls") and not _is_json(text_of(message)):
+    if (
+        wanted in {"json_object", "json_schema"}
+        and not message.get("tool_calls")
+        and not _is_json(text_of(message))
+    ):
         return Invalid("the answer is not valid JSON", where, "try again")
     return None
 

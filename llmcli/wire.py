@@ -6,7 +6,7 @@ a Message, a Chunk and a completion's body are its JSON objects, untouched.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,5 +90,5 @@ class Stream:
     chunks: AsyncGenerator[Chunk, None]
     meta: Meta
 
-    def __aiter__(self) -> AsyncGenerator[Chunk, None]:
+    def __aiter__(self) -> AsyncIterator[Chunk]:
         return self.chunks

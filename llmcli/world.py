@@ -51,12 +51,15 @@ class World:
 
     @property
     def stdin_is_terminal(self) -> bool:
+        """Whether a person types."""
         return _isatty(self.stdin)
 
     @property
     def stdout_is_terminal(self) -> bool:
+        """Whether a person reads the answer."""
         return _isatty(self.stdout)
 
     @property
     def stderr_is_terminal(self) -> bool:
+        """Whether a person reads what is said."""
         return _isatty(self.stderr)

@@ -35,8 +35,6 @@ def ask(
     session = ctx.obj
     general.apply(session)
     stream = output.shape in {"text", "events"}
-    built = compose(
-        session, prompt or [], given, sampling, request, stream=stream, deadline=network.deadline
-    )
+    built = compose(session, prompt or [], given, sampling, request, stream=stream, deadline=network.deadline)
     perform(session, built, network, output)
     return 0

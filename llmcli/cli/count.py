@@ -38,15 +38,26 @@ class CountOptions:
 
     raw: Annotated[bool, flag("--raw", panel=_COUNT, help="Tokens of the text alone.")] = False
     truncate: Annotated[
-        int | None, flag("--truncate", panel=_COUNT, min=0, metavar="N", help="Print the text cut to N tokens.")
+        int | None,
+        flag("--truncate", panel=_COUNT, min=0, metavar="N", help="Print the text cut to N tokens."),
     ] = None
     side: Annotated[
         Literal["head", "tail", "middle"],
-        flag("--side", panel=_COUNT, help="What --truncate keeps: the head, the tail, or both without the middle."),
+        flag(
+            "--side",
+            panel=_COUNT,
+            help="What --truncate keeps: the head, the tail, or both without the middle.",
+        ),
     ] = "head"
     split: Annotated[
         int | None,
-        flag("--split", panel=_COUNT, min=1, metavar="N", help="Print pieces of at most N tokens as JSON lines."),
+        flag(
+            "--split",
+            panel=_COUNT,
+            min=1,
+            metavar="N",
+            help="Print pieces of at most N tokens as JSON lines.",
+        ),
     ] = None
     overlap: Annotated[
         int, flag("--overlap", panel=_COUNT, min=0, metavar="K", help="Tokens that pieces share.")

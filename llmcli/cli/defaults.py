@@ -40,8 +40,8 @@ def _of_profile(ctx: typer.Context, session: Session, name: str) -> dict[str, An
         parameter, negated = _parameter(ctx.command, key)
         if parameter is not None:
             scalar = parameter.multiple and not isinstance(value, list)
-            value = [value] if scalar else value
-            defaults[parameter.name] = not value if negated else value
+            said = [value] if scalar else value
+            defaults[parameter.name] = not said if negated else said
         elif not _known_elsewhere(key):
             raise session.config.error(["profiles", name, key], "is no long option of any command")
     return defaults

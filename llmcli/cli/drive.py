@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -32,10 +33,8 @@ async def _supervised(work: Coroutine[Any, Any, T], seconds: float | None) -> T:
         if task is not None:
             task.cancel()
 
-    try:
+    with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not the main thread
         loop.add_signal_handler(signal.SIGTERM, terminate)
-    except (NotImplementedError, RuntimeError, ValueError):
-        pass  # not the main thread: whoever runs us there stops us another way
     try:
         async with asyncio.timeout(seconds) as limit:
             return await work

@@ -16,7 +16,7 @@ def flags(command: Callable[..., int]) -> Callable[..., int]:
     Called, it puts the dataclasses together again. Fields are keyword-only and carry `Annotated` options.
     """
     signature = inspect.signature(command, eval_str=True)
-    groups = {
+    groups: dict[str, Any] = {
         name: parameter.annotation
         for name, parameter in signature.parameters.items()
         if dataclasses.is_dataclass(parameter.annotation)
@@ -60,7 +60,9 @@ class GroupedCommand(TyperCommand):
             record = parameter.get_help_record(ctx)
             if record is not None:
                 is_argument = parameter.param_type_name == "argument"
-                panel = "Arguments" if is_argument else getattr(parameter, "rich_help_panel", None) or "Options"
+                panel = (
+                    "Arguments" if is_argument else getattr(parameter, "rich_help_panel", None) or "Options"
+                )
                 panels.setdefault(panel, []).append(record)
         for panel, records in panels.items():
             with formatter.section(panel):

@@ -47,7 +47,7 @@ def app_of(names: Iterable[str]) -> typer.Typer:
     app = typer.Typer(
         add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, callback=_root
     )
-    settings = {"help_option_names": []}
+    settings: dict[str, Any] = {"help_option_names": []}
     for name in names:
         function = getattr(importlib.import_module(f"llmcli.cli.{name}"), name)
         app.command(name, cls=GroupedCommand, context_settings=settings, add_help_option=False)(function)
@@ -70,7 +70,8 @@ def _show_version(ctx: typer.Context, wanted: bool) -> None:
 def _root(
     ctx: typer.Context,
     version: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
+        bool,
+        typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit."),
     ] = False,
     help: Help = False,  # noqa: A002 - the flag's name
 ) -> None:
@@ -89,7 +90,11 @@ def _ours(error: BaseException) -> LlmcliError:
     ctx: Any = getattr(error, "ctx", None)
     parameter: Any = getattr(error, "param", None)
     message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
-    if ctx is not None and parameter is not None and ctx.get_parameter_source(parameter.name).name == "DEFAULT_MAP":
+    if (
+        ctx is not None
+        and parameter is not None
+        and ctx.get_parameter_source(parameter.name).name == "DEFAULT_MAP"
+    ):
         return ConfigError(message, "in the environment, the profile or the config file", "mend it there")
     command = ctx.command_path if ctx is not None else "llmcli"
     return UsageError(message.rstrip("."), todo=f"see {command} --help")

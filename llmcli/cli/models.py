@@ -38,7 +38,7 @@ class ModelsOptions:
 def models(
     ctx: typer.Context,
     pattern: Annotated[
-        str | None, typer.Argument(metavar="[PATTERN]", help="Part of provider/name, or a glob (* and ?).")
+        str | None, typer.Argument(metavar="PATTERN", help="Part of provider/name, or a glob (* and ?).")
     ] = None,
     *,
     output: ModelsOptions,

@@ -30,13 +30,18 @@ def _show_help(ctx: typer.Context, wanted: bool) -> None:
 Help = Annotated[
     bool,
     Option(
-        "--help", "-h", is_eager=True, callback=_show_help, help="Show this and exit.", rich_help_panel=_GENERAL
+        "--help",
+        "-h",
+        is_eager=True,
+        callback=_show_help,
+        help="Show this and exit.",
+        rich_help_panel=_GENERAL,
     ),
 ]
 
 Prompt = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[PROMPT]...", help="The prompt; words are joined with a space. - reads stdin."),
+    typer.Argument(metavar="PROMPT", help="The prompt; words are joined with a space. - reads stdin."),
 ]
 
 
@@ -51,7 +56,13 @@ class InputOptions:
 
     file: Annotated[
         list[str],
-        flag("--file", "-f", panel=_INPUT, metavar="PATH", help="Put a text file before the prompt (repeatable; - is stdin)."),
+        flag(
+            "--file",
+            "-f",
+            panel=_INPUT,
+            metavar="PATH",
+            help="Put a text file before the prompt (repeatable; - is stdin).",
+        ),
     ] = field(default_factory=list)
     system: Annotated[
         str | None,
@@ -75,7 +86,8 @@ class SamplingOptions:
     n: Annotated[int | None, flag("--n", panel=_REQUEST, min=1, max=128, help="How many answers.")] = None
     seed: Annotated[int | None, flag("--seed", panel=_REQUEST, help="Seed of the sampling.")] = None
     presence_penalty: Annotated[
-        float | None, flag("--presence-penalty", panel=_REQUEST, min=-2, max=2, help="Penalty on tokens seen.")
+        float | None,
+        flag("--presence-penalty", panel=_REQUEST, min=-2, max=2, help="Penalty on tokens seen."),
     ] = None
     frequency_penalty: Annotated[
         float | None,
@@ -86,17 +98,29 @@ class SamplingOptions:
     ] = None
     top_logprobs: Annotated[
         int | None,
-        flag("--top-logprobs", panel=_REQUEST, min=0, max=20, help="And of the N likeliest (implies --logprobs)."),
+        flag(
+            "--top-logprobs",
+            panel=_REQUEST,
+            min=0,
+            max=20,
+            help="And of the N likeliest (implies --logprobs).",
+        ),
     ] = None
     reasoning_effort: Annotated[
         str | None,
-        flag("--reasoning-effort", panel=_REQUEST, metavar="EFFORT", help="none, minimal, low, medium, high, xhigh, max."),
+        flag(
+            "--reasoning-effort",
+            panel=_REQUEST,
+            metavar="EFFORT",
+            help="none, minimal, low, medium, high, xhigh, max.",
+        ),
     ] = None
     verbosity: Annotated[
         str | None, flag("--verbosity", panel=_REQUEST, metavar="LEVEL", help="low, medium or high.")
     ] = None
     service_tier: Annotated[
-        str | None, flag("--service-tier", panel=_REQUEST, metavar="TIER", help="auto, default, flex, priority, ...")
+        str | None,
+        flag("--service-tier", panel=_REQUEST, metavar="TIER", help="auto, default, flex, priority, ..."),
     ] = None
     user: Annotated[
         str | None, flag("--user", panel=_REQUEST, metavar="ID", help="An identifier of your end user.")
@@ -125,11 +149,22 @@ class RequestOptions:
 
     model: Annotated[
         str | None,
-        flag("--model", "-m", panel=_REQUEST, metavar="[PROVIDER/]NAME", help="The model (else LLMCLI_MODEL, config, gpt-6-luna)."),
+        flag(
+            "--model",
+            "-m",
+            panel=_REQUEST,
+            metavar="[PROVIDER/]NAME",
+            help="The model (else LLMCLI_MODEL, config, gpt-6-luna).",
+        ),
     ] = None
     base_url: Annotated[
         str | None,
-        flag("--base-url", panel=_REQUEST, metavar="URL", help="Any OpenAI-compatible endpoint (also OPENAI_BASE_URL)."),
+        flag(
+            "--base-url",
+            panel=_REQUEST,
+            metavar="URL",
+            help="Any OpenAI-compatible endpoint (also OPENAI_BASE_URL).",
+        ),
     ] = None
     max_tokens: Annotated[
         int | None, flag("--max-tokens", "-M", panel=_REQUEST, min=1, help="Most tokens of the answer.")
@@ -139,18 +174,35 @@ class RequestOptions:
     ] = field(default_factory=list)
     logit_bias: Annotated[
         list[str],
-        flag("--logit-bias", panel=_REQUEST, metavar="TOKEN=BIAS", help="Bias of a token id, -100 to 100 (repeatable)."),
+        flag(
+            "--logit-bias",
+            panel=_REQUEST,
+            metavar="TOKEN=BIAS",
+            help="Bias of a token id, -100 to 100 (repeatable).",
+        ),
     ] = field(default_factory=list)
     metadata: Annotated[
-        list[str], flag("--metadata", panel=_REQUEST, metavar="K=V", help="Metadata to keep with it (repeatable).")
+        list[str],
+        flag("--metadata", panel=_REQUEST, metavar="K=V", help="Metadata to keep with it (repeatable)."),
     ] = field(default_factory=list)
     modalities: Annotated[
         list[str],
-        flag("--modalities", panel=_REQUEST, metavar="KIND", help="text, audio (repeatable, or comma-separated)."),
+        flag(
+            "--modalities",
+            panel=_REQUEST,
+            metavar="KIND",
+            help="text, audio (repeatable, or comma-separated).",
+        ),
     ] = field(default_factory=list)
     option: Annotated[
         list[str],
-        flag("--option", "-o", panel=_REQUEST, metavar="KEY=VALUE", help="Any other field of the API; VALUE is JSON or text."),
+        flag(
+            "--option",
+            "-o",
+            panel=_REQUEST,
+            metavar="KEY=VALUE",
+            help="Any other field of the API; VALUE is JSON or text.",
+        ),
     ] = field(default_factory=list)
     stream: Annotated[
         bool | None,
@@ -161,11 +213,21 @@ class RequestOptions:
     ] = False
     tools: Annotated[
         str | None,
-        flag("--tools", panel=_ANSWER, metavar="FILE|JSON", help="Tool definitions; calls are printed as JSON lines."),
+        flag(
+            "--tools",
+            panel=_ANSWER,
+            metavar="FILE|JSON",
+            help="Tool definitions; calls are printed as JSON lines.",
+        ),
     ] = None
     tool_choice: Annotated[
         str | None,
-        flag("--tool-choice", panel=_ANSWER, metavar="CHOICE", help="auto, none, required, a tool's name, or JSON."),
+        flag(
+            "--tool-choice",
+            panel=_ANSWER,
+            metavar="CHOICE",
+            help="auto, none, required, a tool's name, or JSON.",
+        ),
     ] = None
 
 
@@ -173,17 +235,19 @@ class RequestOptions:
 class OutputOptions:
     """What is shown, and where."""
 
-    format: Annotated[
-        Format, flag("--format", panel=_OUTPUT, help="What stdout gets.")
-    ] = "text"
+    format: Annotated[Format, flag("--format", panel=_OUTPUT, help="What stdout gets.")] = "text"
     json: Annotated[bool, flag("--json", panel=_OUTPUT, help="The same as --format json.")] = False
-    null: Annotated[bool, flag("--null", "-0", panel=_OUTPUT, help="End each answer with NUL, not newline.")] = False
+    null: Annotated[
+        bool, flag("--null", "-0", panel=_OUTPUT, help="End each answer with NUL, not newline.")
+    ] = False
     extract: Annotated[
         bool, flag("--extract", "-x", panel=_OUTPUT, help="Print only the first fenced code block.")
     ] = False
     output: Annotated[
         str | None,
-        flag("--output", "-O", panel=_OUTPUT, metavar="FILE", help="Write to FILE, whole, and only on exit 0."),
+        flag(
+            "--output", "-O", panel=_OUTPUT, metavar="FILE", help="Write to FILE, whole, and only on exit 0."
+        ),
     ] = None
     usage: Annotated[
         bool, flag("--usage", "-u", panel=_OUTPUT, help="Say tokens, cost and time on stderr.")
@@ -216,10 +280,18 @@ class NetworkOptions:
         str | None, flag("--api-key-file", panel=_NETWORK, metavar="FILE", help="Read the key from FILE.")
     ] = None
     timeout: Annotated[
-        float, flag("--timeout", panel=_NETWORK, metavar="S", min=0.001, help="Seconds for one attempt (600; 10 to connect).")
+        float,
+        flag(
+            "--timeout",
+            panel=_NETWORK,
+            metavar="S",
+            min=0.001,
+            help="Seconds for one attempt (600; 10 to connect).",
+        ),
     ] = 600.0
     deadline: Annotated[
-        float | None, flag("--deadline", panel=_NETWORK, metavar="S", min=0.001, help="Seconds for everything.")
+        float | None,
+        flag("--deadline", panel=_NETWORK, metavar="S", min=0.001, help="Seconds for everything."),
     ] = None
     retries: Annotated[
         int, flag("--retries", panel=_NETWORK, min=0, help="Further attempts where one may help (4).")
@@ -242,7 +314,8 @@ class GeneralOptions:
         ),
     ] = None
     ok: Annotated[
-        list[str], flag("--ok", panel=_GENERAL, metavar="NAME[,NAME]", help="Exit 0 where these exits are due.")
+        list[str],
+        flag("--ok", panel=_GENERAL, metavar="NAME[,NAME]", help="Exit 0 where these exits are due."),
     ] = field(default_factory=list)
     quiet: Annotated[bool, flag("--quiet", "-q", panel=_GENERAL, help="Errors only.")] = False
     verbose: Annotated[

@@ -13,7 +13,7 @@ from llmcli.output.report import Report
 from llmcli.output.sink import RecordSink, Sink, TextSink
 from llmcli.output.streams import append_line
 from llmcli.registry.models import find_model
-from llmcli.registry.providers import Provider, find_provider
+from llmcli.registry.providers import Provider
 from llmcli.run import check, run
 from llmcli.transport.base import Transport
 from llmcli.transport.keys import find_key, missing_key

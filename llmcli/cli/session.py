@@ -25,12 +25,12 @@ class Session:
 
     @cached_property
     def notes(self) -> Notes:
-        """stderr."""
+        """Stderr."""
         return Notes(self.world.stderr, self.world.stderr_is_terminal)
 
     @cached_property
     def stdout(self) -> Stdout:
-        """stdout."""
+        """Stdout."""
         return Stdout(self.world.stdout, self.world.stdout_is_terminal)
 
     @cached_property
@@ -83,6 +83,8 @@ class Session:
                 try:
                     return price_from_config(table)
                 except ValueError as error:
-                    raise self.config.error(["prices", name, str(error)], "is no known price, or no number") from None
+                    raise self.config.error(
+                        ["prices", name, str(error)], "is no known price, or no number"
+                    ) from None
         found = find_model(provider, model)
         return found.price if found else None

@@ -53,7 +53,7 @@ def _read_all(session: Session, deadline: float | None) -> bytes:
 
 def _await_first_byte(descriptor: int, session: Session, deadline: float | None) -> None:
     if session.world.stdin_is_terminal:
-        return
+        return None
     remaining = session.remaining(deadline)
     if remaining is not None and remaining < _SILENCE:
         return _await_byte(descriptor, remaining)

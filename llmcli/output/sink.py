@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,9 @@ from llmcli.output.report import PriceOf, Report
 from llmcli.output.streams import Notes, Out
 from llmcli.wire import Chunk, Completion, Json
 
-_FENCE = re.compile(r"^[ ]{0,3}(`{3,}|~{3,})([^\n]*)\n(.*?)(?:^[ ]{0,3}\1[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(
+    r"^[ ]{0,3}(`{3,}|~{3,})([^\n]*)\n(.*?)(?:^[ ]{0,3}\1[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL
+)
 
 
 class Sink(Protocol):
@@ -143,7 +146,9 @@ def text_of(message: Json) -> str:
     """The text of a message: its content, or the text parts of it."""
     content = message.get("content")
     if isinstance(content, list):
-        parts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
+        parts = [
+            part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"
+        ]
         return "".join(part for part in parts if isinstance(part, str))
     return content if isinstance(content, str) else ""
 
@@ -163,10 +168,8 @@ def _call(call: Json) -> Json:
     inner = call.get(call.get("type") or "function") or {}
     arguments = inner.get("arguments", inner.get("input"))
     if isinstance(arguments, str) and "arguments" in inner:
-        try:
+        with contextlib.suppress(ValueError):
             arguments = jsonl.loads(arguments or "{}")
-        except ValueError:
-            pass
     return {"id": call.get("id"), "name": inner.get("name"), "arguments": arguments}
 
 

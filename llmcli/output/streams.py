@@ -114,7 +114,9 @@ class OutputFile:
             Path(self._temporary).unlink(missing_ok=True)
 
     def _failed(self, error: OSError) -> OutputFailure:
-        return OutputFailure(f"cannot write {self._path}: {error.strerror}", todo="check the path and the disk")
+        return OutputFailure(
+            f"cannot write {self._path}: {error.strerror}", todo="check the path and the disk"
+        )
 
 
 class Notes:

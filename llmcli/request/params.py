@@ -15,19 +15,84 @@ from llmcli.wire import Json
 
 # The keys of openai.types.chat.CompletionCreateParams; a test compares them with the SDK's own.
 API_FIELDS = frozenset(
-    """audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens max_tokens
-    messages metadata modalities model moderation n parallel_tool_calls prediction presence_penalty
-    prompt_cache_key prompt_cache_options prompt_cache_retention reasoning_effort response_format
-    safety_identifier seed service_tier stop store stream stream_options temperature tool_choice tools
-    top_logprobs top_p user verbosity web_search_options""".split()
+    [
+        "audio",
+        "frequency_penalty",
+        "function_call",
+        "functions",
+        "logit_bias",
+        "logprobs",
+        "max_completion_tokens",
+        "max_tokens",
+        "messages",
+        "metadata",
+        "modalities",
+        "model",
+        "moderation",
+        "n",
+        "parallel_tool_calls",
+        "prediction",
+        "presence_penalty",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "reasoning_effort",
+        "response_format",
+        "safety_identifier",
+        "seed",
+        "service_tier",
+        "stop",
+        "store",
+        "stream",
+        "stream_options",
+        "temperature",
+        "tool_choice",
+        "tools",
+        "top_logprobs",
+        "top_p",
+        "user",
+        "verbosity",
+        "web_search_options",
+    ]
 )
 
 # Fields that other servers take and that only look like a slip of the pen.
 EXTENSIONS = frozenset(
-    """best_of echo grammar ignore_eos include_reasoning json_schema keep_alive length_penalty min_p
-    min_tokens mirostat model_id models n_predict num_ctx options provider reasoning reasoning_format
-    repeat_penalty repetition_penalty route safe_prompt stop_token_ids thinking tfs_z top_a top_k top_n
-    transforms typical_p usage use_beam_search""".split()
+    [
+        "best_of",
+        "echo",
+        "grammar",
+        "ignore_eos",
+        "include_reasoning",
+        "json_schema",
+        "keep_alive",
+        "length_penalty",
+        "min_p",
+        "min_tokens",
+        "mirostat",
+        "model_id",
+        "models",
+        "n_predict",
+        "num_ctx",
+        "options",
+        "provider",
+        "reasoning",
+        "reasoning_format",
+        "repeat_penalty",
+        "repetition_penalty",
+        "route",
+        "safe_prompt",
+        "stop_token_ids",
+        "thinking",
+        "tfs_z",
+        "top_a",
+        "top_k",
+        "top_n",
+        "transforms",
+        "typical_p",
+        "usage",
+        "use_beam_search",
+    ]
 )
 
 # Fields that have a place of their own on the command line.

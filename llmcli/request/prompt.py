@@ -59,7 +59,7 @@ def argument(value: str) -> str:
 
 def without_final_newline(text: str) -> str:
     """The text less one newline at its end: the one that every tool's output ends with."""
-    return text[:-1] if text.endswith("\n") else text
+    return text.removesuffix("\n")
 
 
 def compose_prompt(words: Sequence[str], files: Sequence[str], piped: str | None) -> str:

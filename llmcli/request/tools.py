@@ -50,7 +50,9 @@ def _tool(item: Any, index: int) -> Json:
         item = {"type": "function", "function": item}
     kind = item.get("type") if isinstance(item, dict) else None
     if kind not in {"function", "custom"}:
-        raise UsageError(f"--tools: tool {index} is no function definition", todo='it needs "name" and "parameters"')
+        raise UsageError(
+            f"--tools: tool {index} is no function definition", todo='it needs "name" and "parameters"'
+        )
     inner = item.get(kind)
     if not isinstance(inner, dict) or not isinstance(inner.get("name"), str) or not inner["name"]:
         raise UsageError(f"--tools: tool {index} has no name")

@@ -58,7 +58,10 @@ class Offline:
             self._maybe_fail(request, query)
         elif name != "echo":
             raise Rejected(
-                f"there is no model {request.name}", todo="offline/echo or offline/flaky", status=404, code="model_not_found"
+                f"there is no model {request.name}",
+                todo="offline/echo or offline/flaky",
+                status=404,
+                code="model_not_found",
             )
         encoder = load(encoding_for("offline", name)[0])
         return _completion(request, encoder), encoder

@@ -33,14 +33,17 @@ class Reply:
 
     @property
     def request_id(self) -> str | None:
+        """What the provider calls this request, where it says so."""
         return self.headers.get("x-request-id") or self.headers.get("request-id")
 
     @property
     def where(self) -> str:
+        """The place in an error message."""
         parts = [f"HTTP {self.status}", self.request.name]
         return ", ".join([*parts, *([f"request {self.request_id}"] if self.request_id else [])])
 
     def meta(self) -> Meta:
+        """The Meta of the answer that begins here."""
         return Meta(self.request.provider, self.request.model, self.request_id, self.headers)
 
 
@@ -214,7 +217,9 @@ def error_words(data: Any) -> tuple[str | None, str]:
     message = inner.get("message") or inner.get("detail") or inner.get("msg") or data.get("message") or ""
     if inner.get("type") in _NO_MONEY:
         code = inner["type"]
-    return None if code is None else str(code), _short(message if isinstance(message, str) else _json(message))
+    return None if code is None else str(code), _short(
+        message if isinstance(message, str) else _json(message)
+    )
 
 
 def _json(value: Any) -> str:
@@ -225,7 +230,9 @@ def _words_of_text(body: bytes) -> str:
     text = body[:20_000].decode("utf-8", "replace")
     if "<" in text:
         title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
-        text = html.unescape(title.group(1) if title else re.sub(r"<(style|script).*?</\1>|<[^>]*>", " ", text))
+        text = html.unescape(
+            title.group(1) if title else re.sub(r"<(style|script).*?</\1>|<[^>]*>", " ", text)
+        )
     return _short(text)
 
 

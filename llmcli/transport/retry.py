@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from llmcli.errors import CallFailed, DeadlinePassed, TransientFailure
 from llmcli.transport.base import Transport
@@ -13,6 +13,8 @@ from llmcli.wire import Chunk, Completion, Request, Stream
 
 _BASE = 0.5
 _CAP = 60.0
+
+Answer = TypeVar("Answer", Completion, Stream)
 
 _ANSWER = ("content", "refusal", "tool_calls", "function_call", "audio", "reasoning_content", "reasoning")
 
@@ -87,7 +89,7 @@ class Retry:
 
         return Stream(whole(), stream.meta)
 
-    async def _attempts(self, once: Callable[[], Awaitable[Any]]) -> Any:
+    async def _attempts(self, once: Callable[[], Awaitable[Answer]]) -> Answer:
         from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
         policy = self._policy
@@ -119,7 +121,7 @@ class Retry:
         except CallFailed as error:
             error.attempts = attempt_number
             if attempt_number > 1:
-                error.what += f" (after {attempt_number} attempts)"
+                error.what += f", after {attempt_number} attempts"
             raise
         return answer
 
@@ -134,8 +136,6 @@ def says_something(chunk: Chunk) -> bool:
         if not isinstance(choice, dict):
             continue
         delta = choice.get("delta") or {}
-        if choice.get("finish_reason") or any(
-            delta.get(key) for key in _ANSWER
-        ):
+        if choice.get("finish_reason") or any(delta.get(key) for key in _ANSWER):
             return True
     return False

@@ -7,6 +7,7 @@ streams are read here as bytes, since it lets pass in silence what a script must
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -16,7 +17,7 @@ from urllib.parse import urlsplit
 from llmcli import __version__, jsonl
 from llmcli.errors import AuthFailure, CallFailed, StreamCut, TransientFailure
 from llmcli.transport import replies
-from llmcli.wire import Chunk, Completion, Meta, Request, Stream
+from llmcli.wire import Chunk, Completion, Request, Stream
 
 if TYPE_CHECKING:
     import ssl
@@ -96,14 +97,10 @@ class Sdk:
             response: httpx2.Response = await client.post(
                 request.url,
                 cast_to=httpx2.Response,
-                body=None,
+                content=jsonl.dumps(request.body()),
                 stream=True,
                 stream_cls=openai.AsyncStream[object],
-                options={
-                    "content": jsonl.dumps(request.body()),
-                    "headers": {"Content-Type": "application/json"},
-                    "security": {"bearer_auth": True},
-                },
+                options={"headers": self._headers(request, key), "security": {"bearer_auth": True}},
             )
         except openai.APIStatusError as error:
             answer = error.response
@@ -159,21 +156,21 @@ class Sdk:
     def _new_client(self, request: Request, key: str | None) -> AsyncOpenAI:
         openai = _openai()
         timeout = openai.Timeout(self._timeout, connect=self._connect)
-        return openai.AsyncOpenAI(
+        client: AsyncOpenAI = openai.AsyncOpenAI(
             api_key=key or "none",
             base_url=request.base_url,
             max_retries=0,
             timeout=timeout,
-            default_headers=self._headers(request, key),
             http_client=openai.DefaultAsyncHttpxClient(
                 timeout=timeout, follow_redirects=False, verify=_verify(request.base_url)
             ),
         )
+        return client
 
     def _headers(self, request: Request, key: str | None) -> dict[str, Any]:
         """What goes out beside the body: nothing of OpenAI's account to any other provider."""
         openai = _openai()
-        headers: dict[str, Any] = {"User-Agent": f"llmcli/{__version__}"}
+        headers: dict[str, Any] = {"User-Agent": f"llmcli/{__version__}", "Content-Type": "application/json"}
         if request.provider != "openai":
             custom = self._env.get("OPENAI_CUSTOM_HEADERS", "")
             names = [line.partition(":")[0].strip() for line in custom.splitlines() if ":" in line]
@@ -213,8 +210,8 @@ def _cause(error: BaseException) -> str:
         error = error.__cause__ or error.__context__  # type: ignore[assignment]
     if isinstance(error, ExceptionGroup):
         return _cause(error.exceptions[0])
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno) if error.errno > 0 else str(error.strerror)
     return str(error) or type(error).__name__
 
 
