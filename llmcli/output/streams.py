@@ -19,7 +19,7 @@ def visible(text: str) -> str:
 
 
 def _caret(code: int) -> str:
-    if code < 0x20 or code == 0x7F:  # noqa: PLR2004 - ASCII
+    if code < 0x20 or code == 0x7F:
         return f"^{chr(code ^ 0x40)}"
     return f"<U+{code:04X}>"
 

@@ -138,7 +138,7 @@ def parse_logit_bias(pairs: Iterable[str]) -> dict[str, float]:
             bias = float(raw)
         except ValueError:
             bias = float("nan")
-        if not token.isascii() or not token.isdigit() or not -100 <= bias <= 100:  # noqa: PLR2004
+        if not token.isascii() or not token.isdigit() or not -100 <= bias <= 100:
             raise UsageError(
                 f"--logit-bias {text}: TOKEN is a token id, BIAS a number from -100 to 100",
                 todo="e.g. --logit-bias 1734=-100",

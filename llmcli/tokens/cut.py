@@ -137,4 +137,4 @@ class _Splitter:
         """Say whether no character is cut before the token at `place`."""
         if not 0 < place < len(self.tokens):
             return True
-        return self.encoder.decode(self.tokens[place : place + 1])[0] & 0xC0 != 0x80  # noqa: PLR2004 - UTF-8
+        return self.encoder.decode(self.tokens[place : place + 1])[0] & 0xC0 != 0x80

@@ -100,7 +100,7 @@ def encoding_for(provider: str, model: str) -> tuple[str, bool]:
 @functools.lru_cache
 def load(name: str) -> Encoder:
     """Build the Encoder of `cl100k_base` or `o200k_base`, once; any other name is a KeyError."""
-    import tiktoken  # noqa: PLC0415 - 20 ms that only counting should pay
+    import tiktoken
 
     pattern, special = PATTERNS[name], SPECIAL[name]
     return Encoder(

@@ -146,10 +146,10 @@ def _jpeg(raw: bytes) -> tuple[int, int]:
     """Walk the segments to the frame header: SOF0 to SOF15, without DHT (C4), JPG (C8) and DAC (CC)."""
     place = 2
     while True:
-        while raw[place + 1] == 0xFF:  # noqa: PLR2004 - a fill byte
+        while raw[place + 1] == 0xFF:
             place += 1
         marker = raw[place + 1]
-        if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:  # noqa: PLR2004
+        if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:
             height, width = _two(">HH", raw, place + 5)
             return width, height
         place += 2 + struct.unpack_from(">H", raw, place + 2)[0]

@@ -33,7 +33,7 @@ class EventDecoder:
         """The events that `data` completes."""
         buffer = self._tail + data
         if not self.started:
-            if len(buffer) < 3 and b"\xef\xbb\xbf".startswith(buffer):  # noqa: PLR2004 - a BOM's length
+            if len(buffer) < 3 and b"\xef\xbb\xbf".startswith(buffer):
                 self._tail = buffer
                 return []
             buffer = buffer.removeprefix(b"\xef\xbb\xbf")
