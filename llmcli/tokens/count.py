@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 PER_MESSAGE = 3  # <|start|>role<|message|>...<|end|>
 PER_NAME = 1
 REPLY = 3  # every reply is primed with <|start|>assistant<|message|>
+REASONING_REPLY = 2  # an estimate: what responses of gpt-5 and o3 report, in which no <|message|> follows
 
 FUNCTION = {"cl100k_base": 10, "o200k_base": 7}
 PROPERTIES, PROPERTY, ENUM, ENUM_ITEM, TOOLS_END = 3, 3, -3, 3, 12
@@ -31,7 +32,7 @@ SCHEMA = 10
 NAMED_CHOICE = 4
 
 # No method was published for the chat format of reasoning models, nor for tools of these others.
-UNPUBLISHED = ("o1", "o3", "o4", "gpt-5")
+UNPUBLISHED = ("o1", "o3", "o4", "gpt-5", "gpt-6")
 UNPUBLISHED_TOOLS = (*UNPUBLISHED, "gpt-4.1", "gpt-4.5")
 
 COVERED = {"role", "content", "name"}  # the keys of a message that the cookbook speaks of
@@ -52,15 +53,17 @@ def count_request(body: Json, encoder: Encoder) -> Count:
     """Count the prompt tokens of `body`, in the encoding of its model.
 
     `exact` speaks of the method only: whether the encoding is the model's own, `encoding_for` says.
+    What is not of the API's shape is for the API to refuse: it counts for as little as is sure.
     """
-    tally = _Tally(encoder, body.get("model") or "")
-    for message in body.get("messages") or []:
+    tally = _Tally(encoder, str(body.get("model") or ""))
+    for message in _list(body.get("messages")):
         tally.message(message)
-    tally.add(REPLY)
-    tally.tools([*(body.get("tools") or []), *map(_as_tool, body.get("functions") or [])])
-    tally.response_format(body.get("response_format") or {})
-    if isinstance(body.get("tool_choice"), dict):
-        tally.guess(NAMED_CHOICE + sum(map(encoder.count, _strings(body["tool_choice"]))))
+    tally.add(REASONING_REPLY if tally.model.startswith(UNPUBLISHED) else REPLY)
+    tally.tools([*_list(body.get("tools")), *map(_as_tool, _list(body.get("functions")))])
+    tally.response_format(_dict(body.get("response_format")))
+    if choice := _dict(body.get("tool_choice")):
+        tally.guess(NAMED_CHOICE)
+        tally.strings(choice, covered=False)
     return Count(tally.tokens, tally.exact)
 
 
@@ -88,30 +91,29 @@ class _Tally:
 
     def message(self, message: Message) -> None:
         self.add(PER_MESSAGE)
-        for key, value in message.items():
+        for key, value in _dict(message).items():
             if key == "content":
                 self.content(value)
             elif key == "tool_calls":
-                self.tool_calls(value or [])
+                self.tool_calls(_list(value))
             elif key not in UNSEEN:
                 self.strings(value, covered=key in COVERED)
-        if message.get("name"):
-            self.add(PER_NAME)
-        if message.get("tool_call_id"):
-            self.guess(0)
+                self.add(PER_NAME if key == "name" and value else 0)
+            elif key == "tool_call_id":
+                self.guess(0)
 
     def content(self, content: Any) -> None:
         """Count a string, null, or a list of parts."""
-        parts = content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
+        parts = content if isinstance(content, list) else [{"type": "text", "text": content}]
         for part in parts:
-            self.part(part)
+            self.part(_dict(part))
         if len(parts) > 1:
             self.guess(0)  # how parts are joined is not published
 
     def part(self, part: Json) -> None:
         match part.get("type"):
             case "text":
-                self.text(part.get("text") or "")
+                self.strings(part.get("text"), covered=True)
             case "image_url":
                 self.guess(image_tokens(part, self.model))
             case "input_audio":
@@ -137,8 +139,8 @@ class _Tally:
         if not tools:
             return
         for tool in tools:
-            if isinstance(tool.get("function"), dict):
-                self.function(tool["function"])
+            if function := _dict(_dict(tool).get("function")):
+                self.function(function)
             else:
                 self.json(tool)
         self.add(TOOLS_END)
@@ -148,27 +150,27 @@ class _Tally:
     def function(self, function: Json) -> None:
         self.add(FUNCTION.get(self.encoder.name, FUNCTION["o200k_base"]))
         self.line(function.get("name") or "", function.get("description"))
-        parameters = function.get("parameters") or {}
-        self.properties(parameters.get("properties") or {})
+        parameters = _dict(function.get("parameters"))
+        self.properties(_dict(parameters.get("properties")))
         self.rest(parameters, IGNORED)
 
     def properties(self, properties: Json) -> None:
         if properties:
             self.add(PROPERTIES)
         for name, schema in properties.items():
-            self.property(name, schema if isinstance(schema, dict) else {})
+            self.property(name, _dict(schema))
 
     def property(self, name: str, schema: Json) -> None:
         self.add(PROPERTY)
         if "enum" in schema:
-            self.enum(schema["enum"])
+            self.enum(_list(schema["enum"]))
         kind = schema.get("type")
         if not isinstance(kind, str):
             self.guess(0)
         self.line(f"{name}:{kind if isinstance(kind, str) else _compact(kind)}", schema.get("description"))
-        if schema.get("properties"):
+        if inner := _dict(schema.get("properties")):
             self.guess(0)
-            self.properties(schema["properties"])
+            self.properties(inner)
         self.rest(schema, IGNORED | FLAT)
 
     def enum(self, items: list[Any]) -> None:
@@ -177,10 +179,11 @@ class _Tally:
             self.add(ENUM_ITEM)
             self.text(item if isinstance(item, str) else _compact(item))
 
-    def line(self, name: str, description: str | None) -> None:
-        if description is None:
+    def line(self, name: str, description: Any) -> None:
+        if not isinstance(description, str):
             self.guess(0)
-        self.text(f"{name}:{(description or '').removesuffix('.')}")
+            description = ""
+        self.text(f"{name}:{description.removesuffix('.')}")
 
     def rest(self, schema: Json, known: set[str]) -> None:
         """Count as JSON what the published method does not speak of."""
@@ -191,6 +194,14 @@ class _Tally:
         if wanted.get("type") == "json_schema":
             self.json(wanted.get("json_schema"))
             self.guess(SCHEMA)
+
+
+def _dict(value: Any) -> Json:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _as_tool(function: Json) -> Json:

@@ -81,9 +81,9 @@ def image_tokens(part: Json, model: str) -> int:
 
     The size is read from data: URLs of PNG, JPEG, GIF and WebP; anything else counts as 1024 x 1024.
     """
-    image = part.get("image_url") or {}
+    image = part.get("image_url")
     image = image if isinstance(image, dict) else {"url": image}
-    width, height = _size(image.get("url") or "") or UNKNOWN
+    width, height = _size(str(image.get("url"))) or UNKNOWN
     return rule_of(model).tokens(width, height, image.get("detail") or "auto")
 
 
@@ -120,7 +120,7 @@ def _size(url: str) -> tuple[int, int] | None:
     try:
         raw = binascii.a2b_base64(data[:HEADER])
         width, height = _header(raw) or (0, 0)
-    except (binascii.Error, struct.error, IndexError):
+    except (ValueError, struct.error, IndexError):
         return None
     return (width, height) if width and height else None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from binascii import Error, a2b_base64
+from binascii import a2b_base64
 from typing import TYPE_CHECKING
 
 from llmcli.tokens.images import UNKNOWN, rule_of
@@ -19,9 +19,8 @@ TEXT_BYTES = 4  # of one token
 
 def audio_tokens(part: Json) -> int:
     """Estimate `{"type": "input_audio", "input_audio": {"data", "format"}}`: 10 tokens a second."""
-    audio = part.get("input_audio") or {}
-    size = len(audio.get("data") or "") * 3 // 4
-    return -(-size // AUDIO_BYTES.get(audio.get("format") or "", AUDIO_BYTES["mp3"]))
+    size = len(_field(part, "input_audio", "data")) * 3 // 4
+    return -(-size // AUDIO_BYTES.get(_field(part, "input_audio", "format"), AUDIO_BYTES["mp3"]))
 
 
 def file_tokens(part: Json, model: str) -> int:
@@ -29,8 +28,7 @@ def file_tokens(part: Json, model: str) -> int:
 
     A file that was uploaded before, known by its id alone, counts as one page.
     """
-    file = part.get("file") or {}
-    head, _, data = (file.get("file_data") or "").rpartition(",")
+    head, _, data = _field(part, "file", "file_data").rpartition(",")
     if data and "pdf" not in head:
         return -(-len(data) * 3 // 4 // TEXT_BYTES)
     return _pages(data) * (PAGE_TEXT + rule_of(model).tokens(*UNKNOWN, "high"))
@@ -39,6 +37,12 @@ def file_tokens(part: Json, model: str) -> int:
 def _pages(data: str) -> int:
     try:
         raw = a2b_base64(data)
-    except Error:
+    except ValueError:
         raw = b""
     return len(re.findall(rb"/Type\s*/Page\b", raw)) or max(1, len(raw) // PAGE_BYTES)
+
+
+def _field(part: Json, kind: str, key: str) -> str:
+    inner = part.get(kind)
+    value = inner.get(key) if isinstance(inner, dict) else None
+    return value if isinstance(value, str) else ""
