@@ -73,7 +73,7 @@ def serve(port: int, key: str | None) -> str:
 
 
 def start(model: Path, port: int, key: str | None) -> Any:
-    import xllamacpp  # noqa: PLC0415, heavy, and the parent does not need it
+    import xllamacpp  # heavy, and the parent does not need it
 
     params = xllamacpp.CommonParams()
     params.model.path, params.hostnames, params.port = str(model), ["127.0.0.1"], port

@@ -152,6 +152,9 @@ class Answer:
         if self.framing == "wire":
             yield from self.parts
             return
+        if self.framing == "length" and len(self.parts) == 1 and isinstance(self.parts[0], bytes):
+            yield self._head(request) + self.parts[0]  # one segment, as servers do
+            return
         yield self._head(request)
         for part in self.parts:
             if part != b"":
@@ -198,9 +201,12 @@ def play(scenario: Scenario | Answer, request: Request) -> Answer:
 # --- Answers of one piece -----------------------------------------------------------------------------------
 
 
+ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
 def dumps(value: Any) -> bytes:
     """JSON as the API writes it: UTF-8, compact. backslashreplace turns a lone surrogate into its escape."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+    return ENCODER.encode(value).encode("utf-8", "backslashreplace")
 
 
 def reply(
@@ -377,7 +383,7 @@ class Ok:
             {
                 "index": index if self.index is AUTO else self.index,
                 "message": message,
-                "logprobs": self._logprobs(request, self._pieces(index)),
+                "logprobs": self._logprobs(request, self._said(index)),
                 "finish_reason": self._finish_reason(),
             },
         )
@@ -415,8 +421,8 @@ class Ok:
     def _deltas(self, request: Request, index: int) -> Iterator[Json]:
         for piece in pieces(self.reasoning or "", self.size):
             yield self._delta(index, {self.reasoning_field: piece})
-        for piece in self._pieces(index):
-            logprobs = self._logprobs(request, [piece])
+        for piece in pieces(self._said(index), self.size):
+            logprobs = self._logprobs(request, piece)
             yield self._delta(index, {"content": piece}) | ({"logprobs": logprobs} if logprobs else {})
         for piece in pieces(self.refusal or "", self.size):
             yield self._delta(index, {"refusal": piece})
@@ -455,9 +461,9 @@ class Ok:
             return None if self.refusal is not None or self.tool_calls else "Hello"
         return self.text[index % len(self.text)] if isinstance(self.text, list | tuple) else self.text
 
-    def _pieces(self, index: int) -> list[str]:
+    def _said(self, index: int) -> str:
         content = self._content(index)
-        return pieces(content, self.size) if isinstance(content, str) else []
+        return content if isinstance(content, str) else ""
 
     def _finish_reason(self) -> Any:
         if self.finish_reason is not AUTO:
@@ -471,17 +477,15 @@ class Ok:
         if self.usage is not AUTO:
             return self.usage
         asked = " ".join(text_of(message) for message in request.fields.get("messages") or ())
-        said = " ".join("".join(self._pieces(index)) for index in range(self._count(request)))
+        said = " ".join(self._said(index) for index in range(self._count(request)))
         return usage(len(asked.split()), len(said.split()))
 
-    def _logprobs(self, request: Request, tokens: Sequence[str]) -> Json | None:
+    def _logprobs(self, request: Request, text: str) -> Json | None:
         wanted = request.fields.get("logprobs") if self.logprobs is None else self.logprobs
         if not wanted:
             return None
-        return {
-            "content": [logprob(token, request.fields.get("top_logprobs") or 0) for token in tokens],
-            "refusal": None,
-        }
+        top = request.fields.get("top_logprobs") or 0
+        return {"content": [logprob(token, top) for token in pieces(text, self.size)], "refusal": None}
 
 
 ok = Ok
@@ -549,15 +553,12 @@ def delayed(scenario: Scenario, seconds: float) -> Scenario:
     return changed(scenario, lambda answer: replace(answer, before=(seconds, *answer.before)))
 
 
-def chopped(
-    scenario: Scenario, size: int = 1, *, at: Sequence[int] | None = None, pause: float = 0.0
-) -> Scenario:
+def chopped(scenario: Scenario, size: int = 1, *, at: Sequence[int] | None = None) -> Scenario:
     """The same body in pieces of `size` bytes, or cut at these places: each flushed, a chunk of its own."""
 
     def chop(answer: Answer) -> Answer:
         cuts = sorted(at) if at is not None else range(size, answer.size, size)
-        bits = [part for part in split_parts(answer.parts, cuts) if part != b""]
-        return replace(answer, parts=tuple(itertools.chain.from_iterable((bit, pause) for bit in bits))[:-1])
+        return replace(answer, parts=tuple(split_parts(answer.parts, cuts)))
 
     return changed(scenario, chop)
 
@@ -576,16 +577,14 @@ def split_parts(parts: Sequence[Part], cuts: Sequence[int]) -> Iterator[Part]:
 
 
 def slow(scenario: Scenario, delay: float, size: int | None = None) -> Scenario:
-    """A pause before each part (each event of a stream), or before each `size` bytes."""
-    if size is not None:
-        return chopped(scenario, size, pause=delay)
+    """A pause before each part (in a stream: each event), or before each `size` bytes."""
 
     def slacken(answer: Answer) -> Answer:
         return replace(
             answer, parts=tuple(itertools.chain.from_iterable((delay, part) for part in answer.parts))
         )
 
-    return changed(scenario, slacken)
+    return changed(scenario if size is None else chopped(scenario, size), slacken)
 
 
 def cut(scenario: Scenario, after: int, how: Ending = "close") -> Scenario:
