@@ -77,6 +77,7 @@ def start(model: Path, port: int, key: str | None) -> Any:
 
     params = xllamacpp.CommonParams()
     params.model.path, params.hostnames, params.port = str(model), ["127.0.0.1"], port
+    params.model_alias = {"tiny-bigram"}  # else answers name the temporary path
     params.n_ctx, params.n_parallel = 4096, 2
     params.n_threads_http = 32  # a kept-alive connection holds one
     params.use_jinja, params.warmup, params.ui = True, False, False
