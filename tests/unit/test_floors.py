@@ -1,0 +1,145 @@
+"""The house stands: modules import downwards only, and each third-party package has one owner."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "llmcli"
+MODULES = {
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in PACKAGE.rglob("*.py")
+}
+
+FLOORS = {
+    "llmcli": 0,
+    "wire": 0,
+    "errors": 0,
+    "world": 0,
+    "tokens": 1,
+    "registry": 1,
+    "config": 1,
+    "jsonl": 1,
+    "request": 2,
+    "transport": 2,
+    "output": 2,
+    "run": 3,
+    "batch": 4,
+    "chat": 4,
+    "cli": 5,
+    "__main__": 6,
+}
+
+# Where the owner is told, and not merely the one module that imports it; a folder owns for all in it.
+OWNERS = {
+    "aiohttp": "llmcli.transport.pooled",
+    "httpx2": "llmcli.transport.sdk",  # openai brings it
+    "openai": "llmcli.transport.sdk",
+    "orjson": "llmcli.jsonl",
+    "platformdirs": "llmcli.config",
+    "tiktoken": "llmcli.tokens.encodings",
+    "typer": "llmcli.cli",
+}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Full names of what a module imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            assert node.module
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield full if full in MODULES else node.module
+
+
+def room(module: str) -> str:
+    """`llmcli.cli.main` -> cli; the package itself -> llmcli."""
+    return module.split(".")[1] if "." in module else module
+
+
+def ours(module: str) -> list[str]:
+    return [name for name in imports(MODULES[module]) if name.split(".")[0] == "llmcli"]
+
+
+def theirs(module: str) -> set[str]:
+    tops = {name.split(".")[0] for name in imports(MODULES[module])}
+    return tops - sys.stdlib_module_names - {"llmcli"}
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_a_module_has_a_floor(module):
+    assert room(module) in FLOORS
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_a_module_imports_only_from_floors_below(module):
+    here = room(module)
+    wrong = [
+        name
+        for name in ours(module)
+        if name != "llmcli" and room(name) != here and FLOORS[room(name)] >= FLOORS[here]
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("module", sorted(name for name in MODULES if FLOORS[room(name)] == 0))
+def test_the_words_import_nothing_of_ours(module):
+    assert ours(module) == []
+
+
+def test_siblings_import_each_other_without_a_circle():
+    graph = {name: {other for other in ours(name) if other in MODULES} for name in MODULES}
+    at_top = {
+        name: {other for other in graph[name] if other in _top_level(MODULES[name])} for name in MODULES
+    }
+    done: set[str] = set()
+
+    def visit(name: str, trail: tuple[str, ...]) -> None:
+        assert name not in trail, " -> ".join([*trail, name])
+        if name not in done:
+            for other in at_top[name]:
+                visit(other, (*trail, name))
+            done.add(name)
+
+    for name in MODULES:
+        visit(name, ())
+
+
+def _top_level(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text("utf-8"))
+    names: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    return names
+
+
+PACKAGES = sorted(set().union(*map(theirs, MODULES)))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_is_imported_by_its_owner_alone(package):
+    importers = sorted(module for module in MODULES if package in theirs(module))
+    owner = OWNERS.get(package, importers[0])
+    assert [name for name in importers if name != owner and not name.startswith(owner + ".")] == []
+
+
+def test_no_module_is_named_like_one_of_the_standard_library():
+    tops = {name.split(".")[-1] for name in MODULES} - {"encodings"}  # the one that ARCHITECTURE names
+    assert tops & sys.stdlib_module_names == set()
+
+
+def test_no_module_prints():
+    """No module writes past the sinks."""
+    for name, path in MODULES.items():
+        calls = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
+        assert not [call for call in calls if getattr(call.func, "id", None) == "print"], name

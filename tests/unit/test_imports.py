@@ -1,0 +1,60 @@
+"""Start-up stays short: what needs no network never imports what speaks to one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"openai", "aiohttp", "rich", "httpx2"}
+PROBE = """
+import json, sys
+from llmcli.cli.main import main
+code = main(sys.argv[1:])
+sys.stderr.write(json.dumps([code, sorted(sys.modules)]))
+"""
+
+
+def modules_after(*argv: str, tmp_path) -> tuple[int, set[str]]:
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, *argv],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env={"PATH": "", "HOME": str(tmp_path)},
+        timeout=60,
+        check=True,
+    )
+    code, names = json.loads(done.stderr)
+    return code, set(names)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--help"],
+        ["--version"],
+        ["ask", "--help"],
+        ["count", "--no-stdin", "x"],
+        ["count", "--no-stdin", "--json", "-m", "gpt-4o-mini", "x"],
+        ["models"],
+        ["models", "gpt-4o", "--json"],
+        ["ask", "--no-stdin", "--dry-run", "x"],
+        ["ask", "--no-stdin", "--curl", "x"],
+        ["ask", "--no-stdin", "-m", "offline/echo", "x"],
+        ["ask", "--no-stdin", "-m", "offline/echo", "--json", "x"],
+    ],
+    ids=" ".join,
+)
+def test_what_needs_no_network_imports_no_client(argv, tmp_path):
+    code, names = modules_after(*argv, tmp_path=tmp_path)
+    assert code == 0
+    assert names & HEAVY == set()
+
+
+@pytest.mark.parametrize(
+    "argv", [["--help"], ["--version"], ["ask", "--no-stdin", "--dry-run", "x"], ["models"]]
+)
+def test_what_counts_no_tokens_loads_no_encoding(argv, tmp_path):
+    assert "tiktoken" not in modules_after(*argv, tmp_path=tmp_path)[1]
