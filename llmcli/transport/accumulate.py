@@ -72,6 +72,15 @@ class Accumulator:
         return choice
 
 
+def as_chunk(body: Json) -> Chunk:
+    """A completion as the one chunk that folds into it."""
+    choices = [
+        {**{key: value for key, value in choice.items() if key != "message"}, "delta": choice["message"]}
+        for choice in body["choices"]
+    ]
+    return {**body, "object": "chat.completion.chunk", "choices": choices}
+
+
 class _Text(list[str]):
     """A string that grows: joined once, at the end, so that a long answer does not cost its square."""
 

@@ -6,15 +6,17 @@ Both HTTP transports share this table, so that the same misbehaviour comes out a
 from __future__ import annotations
 
 import html
+import math
 import re
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from llmcli import jsonl
 from llmcli.errors import AuthFailure, CallFailed, QuotaExhausted, Rejected, TransientFailure
+from llmcli.transport.accumulate import Accumulator, as_chunk
 from llmcli.transport.sse import Event, EventDecoder
 from llmcli.wire import Chunk, Completion, Json, Meta, Request
 
@@ -25,16 +27,21 @@ _LONGEST_MESSAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The head of an HTTP reply to `request`. Header names are lower case."""
+    """The head of an HTTP reply to `request`. Header names are lower case.
+
+    `key` is the key that was sent: servers quote it in their errors, nobody else may.
+    """
 
     request: Request
     status: int
     headers: Mapping[str, str]
+    key: str | None = field(default=None, repr=False)
 
     @property
     def request_id(self) -> str | None:
         """What the provider calls this request, where it says so."""
-        return self.headers.get("x-request-id") or self.headers.get("request-id")
+        given = self.headers.get("x-request-id") or self.headers.get("request-id")
+        return self.without_key(given) if given else None
 
     @property
     def where(self) -> str:
@@ -46,9 +53,26 @@ class Reply:
         """The Meta of the answer that begins here."""
         return Meta(self.request.provider, self.request.model, self.request_id, self.headers)
 
+    def without_key(self, text: str) -> str:
+        """The text, fit to be shown."""
+        return without_key(text, self.key)
+
+    def body_without_key(self, body: bytes) -> bytes:
+        """The body of an error, fit to be shown; some servers escape the slashes of JSON."""
+        if not self.key:
+            return body
+        key = self.key.encode()
+        return body.replace(key, b"***").replace(key.replace(b"/", b"\\/"), b"***")
+
+
+def without_key(text: str, key: str | None) -> str:
+    """The text with stars where the key stood."""
+    return text.replace(key, "***") if key else text
+
 
 def failure(reply: Reply, body: bytes) -> CallFailed:
     """The error for a reply whose status is not 2xx."""
+    body = reply.body_without_key(body)
     data = _parsed(body)
     code, message = error_words(data)
     if data is None:
@@ -86,23 +110,37 @@ def completion(reply: Reply, body: bytes) -> Completion:
         return _completion_of_events(reply, body)
     if not isinstance(data, dict):
         kind = reply.headers.get("content-type", "no content type")
-        shown = _words_of_text(body)
+        shown = _words_of_text(reply.body_without_key(body))
         raise _odd(reply, f"the reply is no Chat Completion but {kind}" + (f": {shown}" if shown else ""))
     if data.get("error"):
-        raise _in_band(reply, data)
+        raise _in_band(reply, body)
     choices = data.get("choices")
-    if not isinstance(choices, list) or not choices or not all(_is_choice(item) for item in choices):
-        raise _odd(reply, "the reply is no Chat Completion: it has no choices")
+    if not choices or not _are_choices(choices) or any(choice.get("message") is None for choice in choices):
+        raise _odd(reply, "the reply is no Chat Completion: it has no choices that can be read")
     return Completion(data, reply.meta())
 
 
-def _is_choice(item: Any) -> bool:
-    return isinstance(item, dict) and isinstance(item.get("message"), dict)
+def _are_choices(items: Any) -> bool:
+    return isinstance(items, list) and all(isinstance(item, dict) and _is_choice(item) for item in items)
+
+
+def _is_choice(choice: Json) -> bool:
+    said = choice.get("delta") or choice.get("message") or {}
+    calls = (said.get("tool_calls") or []) if isinstance(said, dict) else None
+    return (
+        isinstance(choice.get("index"), int | None)
+        and isinstance(calls, list)
+        and all(isinstance(call, dict) and _is_call(call) for call in calls)
+    )
+
+
+def _is_call(call: Json) -> bool:
+    """Whether a tool call, or a delta of one, is built of what it should be."""
+    kind = call.get("type")
+    return isinstance(kind, str | None) and isinstance(call.get(kind or "function"), dict | None)
 
 
 def _completion_of_events(reply: Reply, body: bytes) -> Completion:
-    from llmcli.transport.accumulate import Accumulator
-
     decoder, folded, meta = EventDecoder(), Accumulator(), reply.meta()
     for event in [*decoder.feed(body), *decoder.finish()]:
         if (data := chunk(reply, event)) is None:
@@ -125,7 +163,7 @@ async def chunks(reply: Reply, pieces: AsyncIterator[bytes], meta: Meta) -> Asyn
             continue
         first = first or piece[:1]
         if first in {b"{", b"<", b"["} and not decoder.started:
-            yield _as_chunk(completion(reply, piece + b"".join([rest async for rest in pieces])))
+            yield as_chunk(completion(reply, piece + b"".join([rest async for rest in pieces])).body)
             return
         for event in decoder.feed(piece):
             if (data := chunk(reply, event)) is None:
@@ -156,23 +194,17 @@ def chunk(reply: Reply, event: Event) -> Chunk | None:
     if not text:
         return {}
     data = _parsed(text)
-    if not isinstance(data, dict):
-        raise _odd(reply, f"an event of the stream is no JSON object: {_words_of_text(text)}", _BROKEN)
-    if data.get("error") or event.name == b"error":
-        raise _in_band(reply, data)
+    if isinstance(data, dict) and (data.get("error") or event.name == b"error"):
+        raise _in_band(reply, text)
+    if not isinstance(data, dict) or not _are_choices(data.get("choices") or []):
+        shown = _words_of_text(reply.body_without_key(text))
+        raise _odd(reply, f"an event of the stream is no chunk of a Chat Completion: {shown}", _BROKEN)
     return data
 
 
-def _as_chunk(answer: Completion) -> Chunk:
-    choices = [
-        {**{k: v for k, v in choice.items() if k != "message"}, "delta": choice["message"]}
-        for choice in answer.body["choices"]
-    ]
-    return {**answer.body, "choices": choices}
-
-
-def _in_band(reply: Reply, data: Json) -> CallFailed:
+def _in_band(reply: Reply, body: bytes) -> CallFailed:
     """The error that stands in a 200 body or a stream."""
+    data = _parsed(reply.body_without_key(body))
     code, message = error_words(data)
     kind = QuotaExhausted if code in _NO_MONEY else TransientFailure
     return kind(
@@ -200,7 +232,7 @@ def _odd(reply: Reply, what: str, code: str | None = None) -> TransientFailure:
 def _parsed(body: bytes) -> Any:
     try:
         return jsonl.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
@@ -213,10 +245,11 @@ def error_words(data: Any) -> tuple[str | None, str]:
     inner = data.get("error") or data
     if not isinstance(inner, dict):
         return None, _short(str(inner))
-    code = inner.get("code") or inner.get("type")
+    kind = inner.get("type")
+    code = next((word for word in (inner.get("code"), kind) if word and isinstance(word, str | int)), None)
     message = inner.get("message") or inner.get("detail") or inner.get("msg") or data.get("message") or ""
-    if inner.get("type") in _NO_MONEY:
-        code = inner["type"]
+    if isinstance(kind, str) and kind in _NO_MONEY:
+        code = kind
     return None if code is None else str(code), _short(
         message if isinstance(message, str) else _json(message)
     )
@@ -243,20 +276,23 @@ def _short(text: str) -> str:
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
     """Seconds that the server asks to wait: `retry-after-ms`, else `retry-after` (seconds or a date)."""
+    value = headers.get("retry-after", "")
+    wishes = (_number(headers.get("retry-after-ms", ""), 1000), _number(value), _until(value, now))
+    return next((max(0.0, seconds) for seconds in wishes if seconds is not None), None)
+
+
+def _number(text: str, scale: int = 1) -> float | None:
     try:
-        return max(0.0, float(headers["retry-after-ms"]) / 1000)
-    except (KeyError, ValueError):
-        pass
-    value = headers.get("retry-after")
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
+        seconds = float(text) / scale
     except ValueError:
-        try:
-            when = parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        when = when if when.tzinfo else when.replace(tzinfo=UTC)
-        seconds = (when - (now or datetime.now(UTC))).total_seconds()
-    return max(0.0, seconds) if seconds == seconds else None  # noqa: PLR0124 - NaN
+        return None
+    return seconds if math.isfinite(seconds) else None
+
+
+def _until(date: str, now: datetime | None) -> float | None:
+    try:
+        when = parsedate_to_datetime(date)
+    except (ValueError, OverflowError):
+        return None
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return (when - (now or datetime.now(UTC))).total_seconds()

@@ -73,18 +73,14 @@ class Sdk:
     @asynccontextmanager
     async def _open(self, request: Request) -> AsyncIterator[tuple[replies.Reply, httpx2.Response]]:
         """Send; give the head of a 2xx reply and its unread body. Raises the CallFailed family."""
-        key = self._key_of(request)
+        key = _checked(self._key_of(request), request)
         try:
             async with asyncio.timeout(self._timeout):
                 response = await self._post(request, key)
         except TimeoutError:
             raise self._timed_out(request) from None
-        except CallFailed as error:
-            raise _without_key(error, key) from None
         try:
-            yield replies.Reply(request, response.status_code, response.headers), response
-        except CallFailed as error:
-            raise _without_key(error, key) from None
+            yield replies.Reply(request, response.status_code, response.headers, key), response
         finally:
             await response.aclose()
 
@@ -103,20 +99,19 @@ class Sdk:
                 options={"headers": self._headers(request, key), "security": {"bearer_auth": True}},
             )
         except openai.APIStatusError as error:
-            answer = error.response
-            raise replies.failure(
-                replies.Reply(request, answer.status_code, answer.headers), answer.content
-            ) from None
-        except openai.APITimeoutError:
+            raise _refusal(request, key, error.response, error.response.content) from None
+        except (openai.APITimeoutError, httpx2.TimeoutException):
             raise self._timed_out(request) from None
         except openai.APIConnectionError as error:
             raise TransientFailure(
-                f"cannot reach the endpoint: {_cause(error)}",
+                replies.without_key(f"cannot reach the endpoint: {_cause(error)}", key),
                 _display(request),
                 "check the address and the network",
             ) from None
-        except (UnicodeEncodeError, httpx2.LocalProtocolError):
-            raise AuthFailure("the key holds characters that no key has", request.name, "check it") from None
+        except (httpx2.TransportError, httpx2.DecodingError, httpx2.StreamError) as error:
+            if (answer := _status_error(error)) is None:
+                raise
+            raise _refusal(request, key, answer.response, b"") from None
         return response
 
     async def _whole(self, reply: replies.Reply, response: httpx2.Response) -> bytes:
@@ -136,7 +131,7 @@ class Sdk:
             raise self._timed_out(reply.request) from None
         except (httpx2.TransportError, httpx2.DecodingError, httpx2.StreamError) as error:
             raise StreamCut(
-                f"the connection broke in the middle of the answer: {_cause(error)}",
+                reply.without_key(f"the connection broke in the middle of the answer: {_cause(error)}"),
                 reply.where,
                 "try again",
                 request_id=reply.request_id,
@@ -170,14 +165,13 @@ class Sdk:
     def _headers(self, request: Request, key: str | None) -> dict[str, Any]:
         """What goes out beside the body: nothing of OpenAI's account to any other provider."""
         openai = _openai()
-        headers: dict[str, Any] = {"User-Agent": f"llmcli/{__version__}", "Content-Type": "application/json"}
+        headers: dict[str, Any] = {}
         if request.provider != "openai":
             custom = self._env.get("OPENAI_CUSTOM_HEADERS", "")
-            names = [line.partition(":")[0].strip() for line in custom.splitlines() if ":" in line]
-            headers |= dict.fromkeys(["OpenAI-Organization", "OpenAI-Project", *names], openai.Omit())
-        if key is None:
-            headers["Authorization"] = openai.Omit()
-        return headers
+            names = [line.partition(":")[0].strip() for line in custom.split("\n") if ":" in line]
+            headers = dict.fromkeys(["OpenAI-Organization", "OpenAI-Project", *names], openai.Omit())
+        headers |= {"User-Agent": f"llmcli/{__version__}", "Content-Type": "application/json"}
+        return headers | {"Authorization": openai.Omit() if key is None else f"Bearer {key}"}
 
 
 def _openai() -> Any:
@@ -210,6 +204,8 @@ def _cause(error: BaseException) -> str:
         error = error.__cause__ or error.__context__  # type: ignore[assignment]
     if isinstance(error, ExceptionGroup):
         return _cause(error.exceptions[0])
+    if isinstance(error, OSError) and type(error).__module__ == "ssl":  # its errno is none of the system's
+        return str(error)
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno) if error.errno > 0 else str(error.strerror)
     return str(error) or type(error).__name__
@@ -222,8 +218,21 @@ def _display(request: Request) -> str:
     return f"{request.name} at {parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}{parts.path}"
 
 
-def _without_key(error: CallFailed, key: str | None) -> CallFailed:
-    """Servers quote the key in their messages; nobody else may."""
-    if key and key in error.what:
-        error.what = error.what.replace(key, "***")
+def _checked(key: str | None, request: Request) -> str | None:
+    """The key, where a header can hold it: what libraries say of one that they refuse quotes it."""
+    if key is not None and not (key.isascii() and key.isprintable()):
+        raise AuthFailure("the key holds characters that no key has", request.name, "check it")
+    return key
+
+
+def _refusal(request: Request, key: str | None, answer: httpx2.Response, body: bytes) -> CallFailed:
+    return replies.failure(replies.Reply(request, answer.status_code, answer.headers, key), body)
+
+
+def _status_error(error: BaseException | None) -> httpx2.HTTPStatusError | None:
+    """The refusal whose body broke: the SDK reads that body while it handles the status."""
+    import httpx2
+
+    while error is not None and not isinstance(error, httpx2.HTTPStatusError):
+        error = error.__context__
     return error
