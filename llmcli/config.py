@@ -49,6 +49,15 @@ def config_path(env: Mapping[str, str]) -> Path:
     return Path(platformdirs.user_config_dir("llmcli", appauthor=False)) / "config.toml"
 
 
+def cache_directory(env: Mapping[str, str]) -> Path:
+    """Where answers are cached: `answers` in the user's cache directory (LLMCLI_CACHE names another)."""
+    if env.get("LLMCLI_CACHE"):
+        return Path(env["LLMCLI_CACHE"])
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("llmcli", appauthor=False)) / "answers"
+
+
 def load_config(env: Mapping[str, str]) -> Config:
     """Read the config file; one that nobody named and that is not there is empty. Raises ConfigError."""
     path = config_path(env)

@@ -2,6 +2,7 @@
 
     LlmcliError                          1  error
     ├─ UsageError                        2  usage       nothing was sent
+    │  └─ ContextOverflow                2              the model cannot hold the prompt
     ├─ Incomplete                        3  incomplete  ┐
     ├─ Refused                           4  refused     │ the call worked, the answer is not usable
     ├─ Invalid                           5  invalid     ┘
@@ -90,6 +91,10 @@ class UsageError(LlmcliError):
     """What the user said cannot be done: nothing was sent."""
 
     exit_code = ExitCode.USAGE
+
+
+class ContextOverflow(UsageError):
+    """The prompt has more tokens than the model takes."""
 
 
 class Incomplete(LlmcliError):

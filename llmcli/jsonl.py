@@ -16,6 +16,14 @@ def dumps(value: Any) -> bytes:
         return json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode()
 
 
+def canonical(value: Any) -> bytes:
+    """JSON with sorted keys: the same bytes for the same value, for hashing."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        return json.dumps(value, ensure_ascii=True, separators=(",", ":"), sort_keys=True).encode()
+
+
 def line(value: Any) -> bytes:
     """One JSON Lines record, newline included."""
     return dumps(value) + b"\n"

@@ -2,42 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
+from typing import Protocol
 
-from llmcli import jsonl
-from llmcli.errors import Incomplete, Invalid, LlmcliError, Refused, StreamCut, TransientFailure
-from llmcli.output.sink import Sink, text_of
+from llmcli.errors import StreamCut
+from llmcli.output.sink import Sink
 from llmcli.transport.accumulate import Accumulator
 from llmcli.transport.base import Transport
 from llmcli.transport.retry import says_something
-from llmcli.wire import Completion, Json, Request
+from llmcli.wire import Completion, Request
 
 
-async def run(request: Request, transport: Transport, sink: Sink, clock: Callable[[], float]) -> Completion:
-    """Send a request, show its answer, return it. Whether the answer is usable is for `check` to say.
+class Follower(Protocol):
+    """Looks at an answer and may have more to ask: tools that run, answers to be mended."""
 
+    async def follow(self, request: Request, completion: Completion) -> Request | None:
+        """The request to send next; None where the answer stands."""
+
+
+async def run(
+    request: Request,
+    transport: Transport,
+    sink: Sink,
+    clock: Callable[[], float],
+    followers: Sequence[Follower] = (),
+) -> Completion:
+    """Send a request, show its answer, return it. Whether the answer is usable is for the verdict to say.
+
+    Where a follower asks on, the answers before the last are in `meta.earlier`; only the last is finished.
     `clock` is monotonic, in seconds. Raises the CallFailed family.
     """
     started = clock()
+    earlier: list[Completion] = []
     try:
-        if request.stream:
-            completion = await _follow(request, transport, sink, clock)
-        else:
-            completion = await transport.send(request)
+        while True:
+            completion = await _once(request, transport, sink, clock)
+            following = await _following(followers, request, completion)
+            if following is None:
+                break
+            earlier.append(completion)
+            request = following
     except BaseException:
         sink.abort()
         raise
-    completion.meta.latency = clock() - started
-    if completion.meta.ttft is not None:
-        completion.meta.ttft -= started
+    meta = completion.meta
+    meta.earlier = earlier
+    meta.latency = clock() - started
+    meta.ttft = None if meta.ttft is None else meta.ttft - started
     sink.finish(completion)
     return completion
 
 
-async def _follow(
-    request: Request, transport: Transport, sink: Sink, clock: Callable[[], float]
-) -> Completion:
+async def _following(
+    followers: Sequence[Follower], request: Request, completion: Completion
+) -> Request | None:
+    for follower in followers:
+        if (following := await follower.follow(request, completion)) is not None:
+            return following
+    return None
+
+
+async def _once(request: Request, transport: Transport, sink: Sink, clock: Callable[[], float]) -> Completion:
+    if not request.stream:
+        return await transport.send(request)
     stream = await transport.open_stream(request)
     folded, meta = Accumulator(), stream.meta
     try:
@@ -52,65 +80,3 @@ async def _follow(
             raise
         meta.cut = error.what
     return Completion(folded.body(), meta)
-
-
-def check(completion: Completion, request: Request) -> None:
-    """Raise what is wrong with an answer: Incomplete, Refused, Invalid, or TransientFailure for none at all.
-
-    An answer is complete when a finish_reason or [DONE] was seen. Of several choices the first bad one counts.
-    """
-    where = f"{completion.meta.provider}/{completion.meta.model}"
-    if completion.meta.request_id:
-        where += f", request {completion.meta.request_id}"
-    if not completion.choices and completion.meta.done:
-        raise TransientFailure("the stream ended with no answer in it", where, "try again")
-    if not completion.choices:
-        raise _broken_off(completion, where)
-    for choice in completion.choices:
-        error = _problem(choice, completion, request, where)
-        if error is not None:
-            raise error
-
-
-def _problem(choice: Json, completion: Completion, request: Request, where: str) -> LlmcliError | None:
-    message = choice.get("message") or {}
-    reason = choice.get("finish_reason")
-    if refusal := message.get("refusal"):
-        return Refused(f"the model refused: {refusal}", where, "ask for something else")
-    if reason == "content_filter":
-        return Refused("a content filter stopped the answer", where, "ask for something else")
-    if reason == "length":
-        return Incomplete("the answer was cut at the token limit", where, "raise -M/--max-tokens")
-    if not reason and (not completion.meta.done or completion.meta.cut):
-        return _broken_off(completion, where)
-    return _invalid(message, request, where)
-
-
-def _broken_off(completion: Completion, where: str) -> Incomplete:
-    why = completion.meta.cut or "it ended with neither a finish_reason nor [DONE]"
-    return Incomplete(f"the answer broke off: {why}", where, "try again")
-
-
-def _invalid(message: Json, request: Request, where: str) -> Invalid | None:
-    for call in message.get("tool_calls") or []:
-        inner = call.get("function") or {}
-        if isinstance(inner.get("arguments"), str) and not _is_json(inner["arguments"] or "{}"):
-            return Invalid(
-                f"the arguments of the call of {inner.get('name')} are not valid JSON", where, "try again"
-            )
-    wanted = (request.fields.get("response_format") or {}).get("type")
-    if (
-        wanted in {"json_object", "json_schema"}
-        and not message.get("tool_calls")
-        and not _is_json(text_of(message))
-    ):
-        return Invalid("the answer is not valid JSON", where, "try again")
-    return None
-
-
-def _is_json(text: str) -> bool:
-    try:
-        jsonl.loads(text)
-    except ValueError:
-        return False
-    return True

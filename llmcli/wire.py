@@ -19,13 +19,15 @@ Chunk = dict[str, Any]
 class Request:
     """One request, whole: `body()` is what goes on the wire, and `url` where it goes.
 
-    `provider` names the key and the quirks, `model` is the provider's own name of the model.
+    `provider` names the key and the quirks, `model` is the provider's own name of the model. `expects` is the
+    JSON Schema that an answer is checked against, where it is not the one that is sent.
     """
 
     provider: str
     model: str
     base_url: str
     fields: Mapping[str, Any]
+    expects: Json | None = None
 
     def body(self) -> Json:
         """The JSON object to send: a fresh top level, so that nobody changes the request."""
@@ -62,6 +64,7 @@ class Meta:
     cached: bool = False
     done: bool = False  # [DONE] was seen
     cut: str | None = None  # why the stream ended early, where it did
+    earlier: list[Completion] = field(default_factory=list)  # answers that were asked on
 
 
 @dataclass(slots=True)

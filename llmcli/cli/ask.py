@@ -5,8 +5,10 @@ import typer
 from llmcli.cli.compose import compose
 from llmcli.cli.groups import flags
 from llmcli.cli.options import (
+    FollowOptions,
     GeneralOptions,
     InputOptions,
+    MoneyOptions,
     NetworkOptions,
     OutputOptions,
     Prompt,
@@ -25,7 +27,9 @@ def ask(
     request: RequestOptions,
     sampling: SamplingOptions,
     output: OutputOptions,
+    follow: FollowOptions,
     network: NetworkOptions,
+    money: MoneyOptions,
     general: GeneralOptions,
 ) -> int:
     """Ask once and print the answer.
@@ -35,6 +39,8 @@ def ask(
     session = ctx.obj
     general.apply(session)
     stream = output.shape in {"text", "events"}
-    built = compose(session, prompt or [], given, sampling, request, stream=stream, deadline=network.deadline)
-    perform(session, built, network, output)
+    recipe = compose(
+        session, prompt or [], given, sampling, request, stream=stream, deadline=network.deadline
+    )
+    perform(session, recipe, follow, network, money, output, items=request.schema_multi)
     return 0

@@ -1,12 +1,14 @@
-"""From flags to a Request: the one way in which `ask` and `count` (and their kin) say what was asked."""
+"""From flags to a Request: the one way in which every command says what was asked."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 from llmcli.cli.options import InputOptions, RequestOptions, SamplingOptions
 from llmcli.cli.session import Session
 from llmcli.cli.stdin import is_piped, reader
+from llmcli.errors import UsageError
 from llmcli.request.build import Ask, build_request
 from llmcli.request.endpoint import Endpoint, resolve
 from llmcli.request.params import (
@@ -18,16 +20,43 @@ from llmcli.request.params import (
 from llmcli.request.prompt import (
     ReadStdin,
     argument,
-    compose_prompt,
     decode,
+    join_prompt,
     read_file,
     text_or_file,
     without_final_newline,
 )
 from llmcli.request.tools import load_tools
-from llmcli.wire import Message, Request
+from llmcli.wire import Json, Message, Request
 
 DEFAULT_MODEL = "gpt-6-luna"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What was asked, and of whom: makes the request, and the same one for other models and messages."""
+
+    session: Session
+    ask: Ask
+    endpoint: Endpoint
+
+    def request(self) -> Request:
+        """The request. Raises UsageError."""
+        return build_request(self.ask, self.endpoint)
+
+    def rebuild(self, request: Request, model: str) -> Request:
+        """`request`, as it is now, for another model. Raises UsageError where that model rejects a parameter.
+
+        A model of the same provider is asked at the same address, any other at its provider's own.
+        """
+        world, config = self.session.world, self.session.config
+        here = self.endpoint
+        there = resolve(
+            model if "/" in model else f"{here.provider.name}/{model}", None, world.env, config.providers
+        )
+        if there.provider.name == here.provider.name:
+            there = replace(here, model=there.model)
+        return build_request(replace(self.ask, messages=request.fields["messages"]), there)
 
 
 def compose(
@@ -39,17 +68,18 @@ def compose(
     *,
     stream: bool,
     deadline: float | None = None,
-) -> Request:
-    """Read what the user named and build the request. Raises UsageError, ConfigError."""
+) -> Recipe:
+    """Read what the user named. Raises UsageError, ConfigError."""
     endpoint = endpoint_of(session, request)
+    session.set_price(request.price)
     read = reader(session, given.no_stdin or session.no_stdin, deadline)
     settings = settings_of(sampling, request, read)
     messages = messages_of(session, words, given, read)
     wanted = stream if request.stream is None else request.stream
-    built = build_request(Ask(messages=messages, stream=wanted, **settings), endpoint)
-    for name in ignored_parameters(endpoint.provider, built.body()):
+    recipe = Recipe(session, Ask(messages=messages, stream=wanted, **settings), endpoint)
+    for name in ignored_parameters(endpoint.provider, recipe.request().body()):
         session.notes.say(f"warning: {endpoint.provider.name} takes {name} and ignores it")
-    return built
+    return recipe
 
 
 def endpoint_of(session: Session, request: RequestOptions) -> Endpoint:
@@ -60,20 +90,56 @@ def endpoint_of(session: Session, request: RequestOptions) -> Endpoint:
 
 
 def messages_of(session: Session, words: list[str], given: InputOptions, read: ReadStdin) -> list[Message]:
-    """System and user message of an `ask`."""
-    text = compose_prompt(*prompt_parts(session, words, given, read))
-    system: list[Message] = []
+    """System message, earlier messages, and the user's."""
+    from llmcli.request.attachments import load_attachment
+
+    messages: list[Message] = []
     if given.system is not None:
-        system = [{"role": "system", "content": text_or_file(given.system, read)}]
-    return [*system, {"role": "user", "content": text}]
+        messages.append({"role": "system", "content": text_or_file(given.system, read)})
+    if given.messages is not None:
+        messages += _earlier(given.messages, read)
+    parts = [load_attachment(source, given.detail, read) for source in given.attachment]
+    if given.detail and not parts:
+        raise UsageError("--detail without an image", todo="attach one with -a")
+    text = text_of_prompt(session, words, given, read)
+    if parts:
+        head: list[Json] = [{"type": "text", "text": text}] if text else []
+        messages.append({"role": "user", "content": [*head, *parts]})
+    elif text:
+        messages.append({"role": "user", "content": text})
+    elif given.messages is None:
+        raise UsageError("the prompt is empty", todo="give a PROMPT, pipe text in, or name a file with -f")
+    return messages
 
 
-def prompt_parts(
+def _earlier(path: str, read: ReadStdin) -> list[Message]:
+    from llmcli.request.messages import parse_messages
+
+    return parse_messages(read_file(path, read), f"--messages {path}")
+
+
+def text_of_prompt(session: Session, words: list[str], given: InputOptions, read: ReadStdin) -> str:
+    """The user's text: files, words and what was piped; through the template, where there is one."""
+    text = join_prompt(*_prompt_parts(session, words, given, read))
+    if given.template is None:
+        if given.param:
+            raise UsageError("-p without a template", todo="give it with -t")
+        return text
+    from llmcli.request.template import Template
+
+    template = Template(text_or_file(given.template, read))
+    values: dict[str, Any] = {"input": text} if text else {}
+    values |= dict(parse_pair(argument(pair), "-p") for pair in given.param)
+    rendered = template.render(values)
+    return rendered if "input" in template.names or not text else f"{rendered}\n\n{text}"
+
+
+def _prompt_parts(
     session: Session, words: list[str], given: InputOptions, read: ReadStdin
 ) -> tuple[list[str], list[str], str | None]:
     """Words, files' texts and what was piped (None: nothing was, or it has a place of its own)."""
     files = [read_file(path, read) for path in given.file]
-    named = "-" in given.file or given.system == "@-"
+    named = "-" in (*given.file, *given.attachment, given.messages) or "@-" in (given.system, given.template)
     dash = words == ["-"]
     piped = None
     if not named and (dash or is_piped(session, given.no_stdin or session.no_stdin)):
@@ -96,7 +162,24 @@ def settings_of(sampling: SamplingOptions, request: RequestOptions, read: ReadSt
         "parameters": parameters,
         "extra": dict(parse_option(argument(text)) for text in request.option),
         "max_tokens": request.max_tokens,
-        "response_format": {"type": "json_object"} if request.json_mode else None,
         "tools": load_tools(request.tools, read) if request.tools is not None else (),
         "tool_choice": request.tool_choice,
+        **_answer_format(request, read),
     }
+
+
+def _answer_format(request: RequestOptions, read: ReadStdin) -> dict[str, Any]:
+    """`response_format` and `expects`, as --schema or --json-mode ask for them."""
+    if request.schema is None:
+        if request.schema_multi or request.no_strict:
+            flag = "--schema-multi" if request.schema_multi else "--no-strict"
+            raise UsageError(f"{flag} without a schema", todo="give it with --schema")
+        return {"response_format": {"type": "json_object"} if request.json_mode else None}
+    if request.json_mode:
+        raise UsageError("--json-mode and --schema exclude each other", todo="--schema alone asks for JSON")
+    from llmcli.request.schema import load_schema, response_format, wrap_items
+
+    schema = load_schema(request.schema, read)
+    if request.schema_multi:
+        schema = wrap_items(schema)
+    return {"response_format": response_format(schema, strict=not request.no_strict), "expects": schema}

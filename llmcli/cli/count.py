@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from llmcli import jsonl
-from llmcli.cli.compose import compose, endpoint_of, prompt_parts
+from llmcli.cli.compose import compose, endpoint_of, text_of_prompt
 from llmcli.cli.groups import flags
 from llmcli.cli.options import (
     GeneralOptions,
@@ -23,7 +23,6 @@ from llmcli.errors import UsageError
 from llmcli.output.report import dollars
 from llmcli.registry.models import Model, find_model
 from llmcli.registry.prices import input_cost, worst_cost
-from llmcli.request.prompt import compose_prompt
 from llmcli.tokens.count import count_request
 from llmcli.tokens.cut import split, truncate
 from llmcli.tokens.encodings import Encoder, encoding_for, load
@@ -92,7 +91,7 @@ def count(
         _of_text(session, prompt or [], counting, given, request)
     else:
         built = compose(session, prompt or [], given, sampling, request, stream=False)
-        _of_request(session, built, counting)
+        _of_request(session, built.request(), counting)
     return 0
 
 
@@ -103,7 +102,9 @@ def _of_text(
     name, exact = encoding_for(endpoint.provider.name, endpoint.model)
     encoder = load(name)
     read = reader(session, given.no_stdin or session.no_stdin, None)
-    text = compose_prompt(*prompt_parts(session, words, given, read))
+    text = text_of_prompt(session, words, given, read)
+    if not text:
+        raise UsageError("there is no text", todo="give a PROMPT, pipe text in, or name a file with -f")
     if counting.truncate is not None:
         session.stdout.write(truncate(text, counting.truncate, counting.side, encoder) + "\n")
     elif counting.split is not None:

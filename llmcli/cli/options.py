@@ -15,6 +15,7 @@ _REQUEST = "Request"
 _ANSWER = "Structured answers and tools"
 _OUTPUT = "Output"
 _NETWORK = "Network"
+_MONEY = "Money, cache and replay"
 _GENERAL = "General"
 
 Format = Literal["text", "json", "jsonl", "events"]
@@ -67,6 +68,43 @@ class InputOptions:
     system: Annotated[
         str | None,
         flag("--system", "-s", panel=_INPUT, metavar="TEXT|@FILE", help="The system message."),
+    ] = None
+    messages: Annotated[
+        str | None,
+        flag(
+            "--messages",
+            panel=_INPUT,
+            metavar="FILE|-",
+            help="Earlier messages (JSON array or JSONL), between system and prompt.",
+        ),
+    ] = None
+    template: Annotated[
+        str | None,
+        flag(
+            "--template",
+            "-t",
+            panel=_INPUT,
+            metavar="TEXT|@FILE",
+            help="Make the prompt of a template: {{ name }}, {{ input }}.",
+        ),
+    ] = None
+    param: Annotated[
+        list[str],
+        flag("--param", "-p", panel=_INPUT, metavar="NAME=VALUE", help="A template's variable (repeatable)."),
+    ] = field(default_factory=list)
+    attachment: Annotated[
+        list[str],
+        flag(
+            "--attachment",
+            "-a",
+            panel=_INPUT,
+            metavar="PATH|URL|-",
+            help="Attach an image, audio or PDF (repeatable).",
+        ),
+    ] = field(default_factory=list)
+    detail: Annotated[
+        Literal["low", "high", "auto"] | None,
+        flag("--detail", panel=_INPUT, help="How closely images are looked at."),
     ] = None
     no_stdin: Annotated[
         bool, flag("--no-stdin", panel=_INPUT, help="Do not touch stdin (also LLMCLI_NO_STDIN=1).")
@@ -208,6 +246,26 @@ class RequestOptions:
         bool | None,
         flag("--stream/--no-stream", panel=_REQUEST, help="Ask for the answer in pieces, or whole."),
     ] = None
+    price: Annotated[
+        str | None,
+        flag("--price", panel=_REQUEST, metavar="IN,OUT", help="The model's price, $ per million tokens."),
+    ] = None
+    schema: Annotated[
+        str | None,
+        flag(
+            "--schema",
+            panel=_ANSWER,
+            metavar="FILE|JSON|DSL",
+            help="Ask for JSON that fits a schema, e.g. 'name, age int'; anything else is exit 5.",
+        ),
+    ] = None
+    schema_multi: Annotated[
+        bool,
+        flag("--schema-multi", panel=_ANSWER, help="Ask for a list of such; print one JSON line per item."),
+    ] = False
+    no_strict: Annotated[
+        bool, flag("--no-strict", panel=_ANSWER, help="Send the schema as it is, without strict mode.")
+    ] = False
     json_mode: Annotated[
         bool, flag("--json-mode", panel=_ANSWER, help="Ask for a JSON object; anything else is exit 5.")
     ] = False
@@ -228,6 +286,38 @@ class RequestOptions:
             metavar="CHOICE",
             help="auto, none, required, a tool's name, or JSON.",
         ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class FollowOptions:
+    """What is done about an answer before it counts: repairs, tools that run."""
+
+    repair: Annotated[
+        int,
+        flag(
+            "--repair",
+            panel=_ANSWER,
+            min=0,
+            metavar="N",
+            help="Ask again up to N times where JSON does not fit (0).",
+        ),
+    ] = 0
+    exec: Annotated[
+        list[str],
+        flag(
+            "--exec",
+            panel=_ANSWER,
+            metavar="NAME=COMMAND",
+            help="Run COMMAND (no shell) when the tool is called (repeatable).",
+        ),
+    ] = field(default_factory=list)
+    max_turns: Annotated[
+        int, flag("--max-turns", panel=_ANSWER, min=1, metavar="N", help="Most requests of a tool loop (8).")
+    ] = 8
+    tool_timeout: Annotated[
+        float | None,
+        flag("--tool-timeout", panel=_ANSWER, min=0.001, metavar="S", help="Seconds for one run of a tool."),
     ] = None
 
 
@@ -296,6 +386,45 @@ class NetworkOptions:
     retries: Annotated[
         int, flag("--retries", panel=_NETWORK, min=0, help="Further attempts where one may help (4).")
     ] = 4
+
+
+@dataclass(frozen=True)
+class MoneyOptions:
+    """What it may cost, and which answers need not be paid again."""
+
+    max_cost: Annotated[
+        float | None,
+        flag("--max-cost", panel=_MONEY, min=0, metavar="USD", help="Send nothing that may pass this sum."),
+    ] = None
+    budget_file: Annotated[
+        str | None,
+        flag(
+            "--budget-file", panel=_MONEY, metavar="FILE", help="Share the sum with all calls that name FILE."
+        ),
+    ] = None
+    cache: Annotated[
+        bool, flag("--cache", panel=_MONEY, help="Keep answers, and use those that are kept.")
+    ] = False
+    cache_ttl: Annotated[
+        float | None,
+        flag("--cache-ttl", panel=_MONEY, min=0, metavar="S", help="Use none older than S seconds."),
+    ] = None
+    record: Annotated[
+        str | None, flag("--record", panel=_MONEY, metavar="DIR", help="Keep every complete answer in DIR.")
+    ] = None
+    replay: Annotated[
+        str | None,
+        flag("--replay", panel=_MONEY, metavar="DIR", help="Answer from DIR alone: no network at all."),
+    ] = None
+    fallback: Annotated[
+        list[str],
+        flag(
+            "--fallback",
+            panel=_NETWORK,
+            metavar="MODEL",
+            help="The next model, where one cannot answer (repeatable).",
+        ),
+    ] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

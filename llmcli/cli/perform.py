@@ -5,39 +5,59 @@ from __future__ import annotations
 import shlex
 
 from llmcli import jsonl
+from llmcli.cli.compose import Recipe
 from llmcli.cli.drive import drive
-from llmcli.cli.options import NetworkOptions, OutputOptions
+from llmcli.cli.options import FollowOptions, MoneyOptions, NetworkOptions, OutputOptions
 from llmcli.cli.session import Session
-from llmcli.errors import CallFailed
+from llmcli.config import cache_directory
+from llmcli.errors import CallFailed, LlmcliError, UsageError
 from llmcli.output.report import Report
 from llmcli.output.sink import RecordSink, Sink, TextSink
 from llmcli.output.streams import append_line
 from llmcli.registry.models import find_model
 from llmcli.registry.providers import Provider
-from llmcli.run import check, run
+from llmcli.request.params import parse_pair
+from llmcli.request.tools import tool_name
+from llmcli.run import Follower, run
 from llmcli.transport.base import Transport
+from llmcli.transport.guard import Guard, Purse
 from llmcli.transport.keys import find_key, missing_key
 from llmcli.transport.retry import Policy
-from llmcli.transport.stack import build_transport
+from llmcli.transport.stack import Wrap, build_transport
+from llmcli.verdict import check, verdict
 from llmcli.wire import Completion, Request
 
 _NEAR = 30  # days before a model's shut-down in which we speak of it
 _LONG_WAIT = 5.0  # seconds that a person may wonder about
 
 
-def perform(session: Session, request: Request, network: NetworkOptions, output: OutputOptions) -> None:
-    """Send the request, show the answer, report, and raise what is wrong with it."""
+def perform(
+    session: Session,
+    recipe: Recipe,
+    follow: FollowOptions,
+    network: NetworkOptions,
+    money: MoneyOptions,
+    output: OutputOptions,
+    *,
+    items: bool = False,
+) -> None:
+    """Send the request, show the answer, report, and raise what is wrong with it.
+
+    `items`: the answer is a list, and each item is shown on a line of its own.
+    """
+    request = recipe.request()
+    followers = followers_of(session, request, follow)
     if output.dry_run:
         return session.out(output.output).write_bytes(jsonl.line(request.body()))
     if output.curl:
         return session.out(output.output).write(curl_command(request, provider_of(session, request)) + "\n")
     warn_of_shutdown(session, request)
-    sink = sink_of(session, request, output)
-    transport = transport_of(session, network)
+    transport = transport_of(session, recipe, network, money)
+    sink = sink_of(session, request, output, holds=bool(followers), items=items)
 
     async def work() -> Completion:
         try:
-            return await run(request, transport, sink, session.world.clock)
+            return await run(request, transport, sink, session.world.clock, followers)
         finally:
             await transport.aclose()
 
@@ -46,39 +66,74 @@ def perform(session: Session, request: Request, network: NetworkOptions, output:
     return check(completion, request)
 
 
-def sink_of(session: Session, request: Request, output: OutputOptions) -> Sink:
-    """The sink for the format."""
+def followers_of(session: Session, request: Request, follow: FollowOptions) -> list[Follower]:
+    """What may ask on: the tools that run, and the repairs. Raises UsageError."""
+    followers: list[Follower] = []
+    if follow.exec:
+        from llmcli.toolbox import Toolbox, parse_commands
+
+        names = {tool_name(tool) for tool in request.fields.get("tools") or []}
+        commands = parse_commands([parse_pair(pair, "--exec") for pair in follow.exec], names)
+        followers.append(Toolbox(commands, follow.tool_timeout, follow.max_turns, session.notes.detail))
+    if follow.repair:
+        from llmcli.repair import Repair
+
+        followers.append(Repair(follow.repair, session.notes.detail))
+    return followers
+
+
+def sink_of(
+    session: Session, request: Request, output: OutputOptions, *, holds: bool = False, items: bool = False
+) -> Sink:
+    """The sink for the format. `holds`: an answer may be asked on, so nothing is shown before it is whole."""
     out = session.out(output.output)
-    if output.shape == "text":
-        holds = bool(request.fields.get("tools"))
-        return TextSink(out, session.notes, output.null, output.extract, holds, output.reasoning)
-    encode = jsonl.pretty if output.shape == "json" else jsonl.line
-    return RecordSink(out, encode, session.price_of, events=output.shape == "events")
+    if output.shape != "text":
+        encode = jsonl.pretty if output.shape == "json" else jsonl.line
+        return RecordSink(out, encode, session.price_of, events=output.shape == "events")
+    if items:
+        from llmcli.output.items import ItemSink
+
+        return ItemSink(out, live=not holds)
+    holds = holds or bool(request.fields.get("tools"))
+    return TextSink(out, session.notes, output.null, output.extract, holds, output.reasoning)
 
 
-def transport_of(session: Session, network: NetworkOptions) -> Transport:
-    """The transport that the network options ask for."""
-    world, notes = session.world, session.notes
-    remaining = session.remaining(network.deadline)
+def transport_of(session: Session, recipe: Recipe, network: NetworkOptions, money: MoneyOptions) -> Transport:
+    """The transport that the options ask for."""
+    if money.replay is not None:
+        return _replay(money)
+    return build_transport(
+        lambda: _http(session, network),
+        _policy(session, network),
+        lambda inner: Guard(inner, session.price_of, _purse(money)),
+        *_fallback(session, recipe, money),
+        *_stores(session, money),
+    )
+
+
+def _http(session: Session, network: NetworkOptions) -> Transport:
+    from llmcli.transport.sdk import Sdk
 
     def key_of(request: Request) -> str | None:
         provider = provider_of(session, request)
         config = session.config.providers.get(request.provider)
-        key = find_key(provider, config, world.env, network.api_key_file)
+        key = find_key(provider, config, session.world.env, network.api_key_file)
         if key is None and provider.key_required and request.base_url == provider.base_url.rstrip("/"):
             raise missing_key(provider)
         return key
 
-    def http() -> Transport:
-        from llmcli.transport.sdk import Sdk
+    return Sdk(key_of, session.world.env, network.timeout)
 
-        return Sdk(key_of, world.env, network.timeout)
+
+def _policy(session: Session, network: NetworkOptions) -> Policy:
+    world, notes = session.world, session.notes
+    remaining = session.remaining(network.deadline)
 
     def notice(attempt: int, wait: float, error: CallFailed) -> None:
         text = f"attempt {attempt} failed: {error}; next in {wait:.1f} s"
         (notes.say if wait >= _LONG_WAIT else notes.detail)(text)
 
-    policy = Policy(
+    return Policy(
         retries=network.retries,
         clock=world.clock,
         sleep=world.sleep,
@@ -86,7 +141,60 @@ def transport_of(session: Session, network: NetworkOptions) -> Transport:
         deadline=None if remaining is None else world.clock() + remaining,
         notice=notice,
     )
-    return build_transport(http, policy)
+
+
+def _purse(money: MoneyOptions) -> Purse | None:
+    from decimal import Decimal
+
+    from llmcli.transport.budget import Budget, BudgetFile
+
+    limit = None if money.max_cost is None else Decimal(str(money.max_cost))
+    if money.budget_file is not None:
+        return BudgetFile(money.budget_file, limit)
+    return None if limit is None else Budget(limit)
+
+
+def _fallback(session: Session, recipe: Recipe, money: MoneyOptions) -> list[Wrap]:
+    if not money.fallback:
+        return []
+    from llmcli.transport.fallback import Fallback
+
+    def notice(name: str, error: LlmcliError) -> None:
+        session.notes.detail(f"{name} cannot answer: {error}")
+
+    return [lambda inner: Fallback(inner, money.fallback, recipe.rebuild, notice)]
+
+
+def _stores(session: Session, money: MoneyOptions) -> list[Wrap]:
+    """Recording is nearer to the wire than the cache: what the cache answers was recorded when it came."""
+    if money.cache_ttl is not None and not money.cache:
+        raise UsageError("--cache-ttl without --cache", todo="add --cache")
+    if not money.cache and money.record is None:
+        return []
+    from llmcli.transport.store import Folder, Locks, Store, folder_of
+
+    wraps: list[Wrap] = []
+    if money.record is not None:
+        record = folder_of(money.record, must_exist=False)
+        wraps.append(lambda inner: Store(inner, record, _usable, read=False, write=True))
+    if money.cache:
+        folder = Folder(cache_directory(session.world.env), money.cache_ttl)
+        locks = Locks(folder.path, session.world.sleep)
+        wraps.append(lambda inner: Store(inner, folder, _usable, read=True, write=True, locks=locks))
+    return wraps
+
+
+def _replay(money: MoneyOptions) -> Transport:
+    from llmcli.transport.store import Store, folder_of
+
+    if money.cache or money.record is not None:
+        raise UsageError("--replay excludes --cache and --record", todo="drop one of them")
+    folder = folder_of(money.replay or "", must_exist=True)
+    return Store(None, folder, _usable, read=True, write=False)
+
+
+def _usable(completion: Completion, request: Request) -> bool:
+    return verdict(completion, request) is None
 
 
 def provider_of(session: Session, request: Request) -> Provider:
@@ -112,7 +220,8 @@ def tell(session: Session, completion: Completion, output: OutputOptions) -> Non
     """The usage line, the usage file, and what `-v` adds."""
     report = Report.of(completion, session.price_of)
     meta = completion.meta
-    session.notes.detail(f"request {meta.request_id or 'without an id'}, {meta.attempts} attempts")
+    attempts = f"{meta.attempts} attempt{'' if meta.attempts == 1 else 's'}"
+    session.notes.detail(f"request {meta.request_id or 'without an id'}, {attempts}")
     if output.usage:
         session.notes.write(report.line() + "\n")
     if output.usage_file is not None:

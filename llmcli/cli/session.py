@@ -21,6 +21,7 @@ class Session:
 
     world: World
     accepted: frozenset[ExitCode] = frozenset()
+    _price: Mapping[str, Any] | None = None
     _files: list[OutputFile] = field(default_factory=list)
 
     @cached_property
@@ -73,8 +74,25 @@ class Session:
         """Seconds left of `--deadline`, which began when the program did."""
         return None if deadline is None else deadline - (self.world.clock() - self.world.started)
 
+    def set_price(self, text: str | None) -> None:
+        """Take in `--price IN,OUT`. Raises UsageError."""
+        if text is None:
+            return
+        from llmcli.registry.prices import price_from_config
+
+        try:
+            into, out = (float(part) for part in text.split(","))
+            self._price = price_from_config({"in": into, "out": out})
+        except ValueError:
+            raise UsageError(
+                f"--price {text} is no price",
+                todo="write IN,OUT in $ per million tokens, e.g. --price 0.15,0.6",
+            ) from None
+
     def price_of(self, provider: str, model: str) -> Mapping[str, Any] | None:
-        """The price of a model: the config's, else the table's, else None. $ per million tokens."""
+        """The price of a model: --price, else the config's, else the table's, else None. $ per million tokens."""
+        if self._price is not None:
+            return self._price
         from llmcli.registry.models import find_model
         from llmcli.registry.prices import price_from_config
 

@@ -22,14 +22,10 @@ class Report:
 
     @classmethod
     def of(cls, completion: Completion, price_of: PriceOf) -> Report:
-        """Price a completion: a cached answer costs nothing, one without usage cannot be priced."""
-        if completion.meta.cached:
-            return cls(completion, Decimal(0))
-        price, usage = price_of(completion.meta.provider, completion.meta.model), completion.usage
-        if price is None or usage is None:
-            return cls(completion, None)
-        tier = completion.body.get("service_tier")
-        return cls(completion, cost(price, usage, tier if isinstance(tier, str) else None))
+        """Price a completion, and the answers before it that were asked on."""
+        costs = [_cost(answer, price_of) for answer in (*completion.meta.earlier, completion)]
+        known = [amount for amount in costs if amount is not None]
+        return cls(completion, sum(known, Decimal(0)) if len(known) == len(costs) else None)
 
     def envelope(self) -> Json:
         """The `llmcli` key. Times are in milliseconds, the cost in $; null is what is not known."""
@@ -63,16 +59,47 @@ class Report:
         return f"usage: {tokens}, {dollars(self.cost)}, {meta.latency:.2f} s, {meta.provider}/{meta.model}"
 
 
+def _cost(completion: Completion, price_of: PriceOf) -> Decimal | None:
+    """$: a cached answer costs nothing, one without usage cannot be priced."""
+    if completion.meta.cached:
+        return Decimal(0)
+    price, usage = price_of(completion.meta.provider, completion.meta.model), completion.usage
+    if price is None or usage is None:
+        return None
+    tier = completion.body.get("service_tier")
+    return cost(price, usage, tier if isinstance(tier, str) else None)
+
+
 def dollars(amount: Decimal | None) -> str:
     """`$0.000022`, or `price unknown`."""
     return "price unknown" if amount is None else f"${amount:.6f}"
 
 
 def usage_of(completion: Completion) -> Json | None:
-    """The API's usage object with every count in place: what the server left out is 0, no usage is None."""
-    usage = completion.usage
-    if usage is None:
+    """The API's usage object with every count in place: what the server left out is 0, no usage is None.
+
+    Where answers before it were asked on, it is the sum over all.
+    """
+    usages = [answer.usage for answer in (*completion.meta.earlier, completion)]
+    if any(usage is None for usage in usages):
         return None
+    return _sum([_whole(usage) for usage in usages if usage is not None])
+
+
+def _sum(usages: list[Json]) -> Json:
+    total = usages[-1]
+    for usage in usages[:-1]:
+        total = {key: _added(value, usage.get(key)) for key, value in total.items()}
+    return total
+
+
+def _added(value: Any, other: Any) -> Any:
+    if isinstance(value, dict) and isinstance(other, dict):
+        return {key: _added(part, other.get(key)) for key, part in value.items()}
+    return value + other if isinstance(value, int) and isinstance(other, int) else value
+
+
+def _whole(usage: Json) -> Json:
     prompt, answer = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
     details, more = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
     details = details if isinstance(details, dict) else {}

@@ -18,7 +18,8 @@ class Ask:
     """What the user said, model and address aside.
 
     `parameters`: API fields as flags gave them; `extra`: those of `-o`, which win. `max_tokens` is the
-    limit of `-M`, whatever the model calls it. `tool_choice` is as typed.
+    limit of `-M`, whatever the model calls it. `tool_choice` is as typed. `expects` is the JSON Schema that the
+    answer is checked against.
     """
 
     messages: Sequence[Message]
@@ -26,6 +27,7 @@ class Ask:
     extra: Mapping[str, Any] = field(default_factory=dict)
     max_tokens: int | None = None
     response_format: Json | None = None
+    expects: Json | None = None
     tools: Sequence[Json] = ()
     tool_choice: str | None = None
     stream: bool = False
@@ -44,7 +46,7 @@ def build_request(ask: Ask, endpoint: Endpoint) -> Request:
     if ask.stream:
         fields["stream"] = True
         fields["stream_options"] = {"include_usage": True, **(parameters.get("stream_options") or {})}
-    return Request(endpoint.provider.name, endpoint.model, endpoint.base_url, fields)
+    return Request(endpoint.provider.name, endpoint.model, endpoint.base_url, fields, ask.expects)
 
 
 def _parameters(ask: Ask, endpoint: Endpoint) -> Json:

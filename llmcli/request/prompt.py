@@ -62,13 +62,10 @@ def without_final_newline(text: str) -> str:
     return text.removesuffix("\n")
 
 
-def compose_prompt(words: Sequence[str], files: Sequence[str], piped: str | None) -> str:
-    """One user message: files, then the prompt's words, then what was piped, a blank line between.
+def join_prompt(words: Sequence[str], files: Sequence[str], piped: str | None) -> str:
+    """One text: files, then the prompt's words, then what was piped, a blank line between.
 
-    Empty parts leave no blank line behind. Raises UsageError where nothing is left to send.
+    Empty parts leave no blank line behind.
     """
     prompt = " ".join(argument(word) for word in words)
-    text = "\n\n".join(part for part in (*files, prompt, piped) if part)
-    if not text:
-        raise UsageError("the prompt is empty", todo="give a PROMPT, pipe text in, or name a file with -f")
-    return text
+    return "\n\n".join(part for part in (*files, prompt, piped) if part)

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from llmcli.transport.judge import Judge, resolve
 from llmcli.transport.keywords import TYPES, Schema, Words, both, members, merge, read, same
 from llmcli.transport.patterns import matching
 from llmcli.transport.scalars import numbers, texts
 
+_T = TypeVar("_T")
 _PLAIN = (str, int, float)
 _GROUPS = ("allOf", "anyOf", "oneOf", "if", "then", "else", "not", "$ref", "$dynamicRef", "dependentSchemas")
 _SIGNS = {
@@ -27,10 +28,11 @@ _SIGNS = {
 _ENDS = ("null", "boolean", "integer", "number", "string")
 _MISSING: Any = object()
 _DEEPEST = 40
+_DEAD_END = 100
 _DEEP = 8
 _MANY = 400
 _TOO_MANY = 20_000
-_MOST_ITEMS = 2_000
+_MOST_ITEMS = 1_000
 _VARIETY = 200
 
 
@@ -73,14 +75,20 @@ class _Maker:
     def valid(self, schema: Schema, spot: _Spot) -> Iterator[Any]:
         """Give valid values one after the other."""
         if spot.depth > _DEEPEST:
+            self.steps += _DEAD_END
+        if spot.depth > _DEEPEST or self.tired():
             return
         for words, place in self.flatten(schema, spot):
             for value in self.values(words, place):
-                self.steps += 1
-                if self.steps > _TOO_MANY:
+                if self.tired():
                     return
                 if not self.strict or self.judge.holds(value, schema):
                     yield value
+
+    def tired(self) -> bool:
+        """Count one step; tell whether there were too many."""
+        self.steps += 1
+        return self.steps > _TOO_MANY
 
     def lean(self, spot: _Spot) -> bool:
         """Tell whether it is time to come to an end."""
@@ -111,8 +119,7 @@ class _Maker:
         for words, spot in states:
             for option in options:
                 for more, place in self.flatten(option, spot):
-                    self.steps += 1
-                    if self.steps > _TOO_MANY:
+                    if self.tired():
                         return
                     yield merge(words, more), place
 
@@ -160,7 +167,7 @@ class _Maker:
         full = list(dict.fromkeys([*properties, *required]))
         bare = [name for name in full if name in required]
         short = [name for name in full if name in required or _weight(properties[name]) < len(_ENDS)]
-        for names in (short, bare, full) if self.lean(spot) else (full, short, bare):
+        for names in _unlike([short, bare, full] if self.lean(spot) else [full, short, bare]):
             value = self.object_of(words, _closure(words, names), spot)
             if value is not _MISSING:
                 yield value
@@ -215,16 +222,13 @@ class _Maker:
 
     def arrays(self, words: Words, spot: _Spot) -> Iterator[list[Any]]:
         least, most = int(words.get("minItems", 0)), int(words.get("maxItems", _MOST_ITEMS))
-        prefix = words.get("prefixItems", [])
+        prefix = len(words.get("prefixItems", []))
         hits = int(words.get("minContains", 1)) if "contains" in words else 0
-        shown = 0 if self.lean(spot) else max(len(prefix), int(bool(words.get("items", False))))
-        for start in dict.fromkeys((len(prefix), 0)) if hits else [0]:
-            size = min(max(least, shown, start + hits), most, _MOST_ITEMS)
+        shown = 0 if self.lean(spot) else max(prefix, int(bool(words.get("items", False))))
+        full = [(max(least, shown, start + hits), start) for start in ((prefix, 0) if hits else (0,))]
+        others = [(size, 0) for size in (least, least + 1, least + 2)]
+        for size, start in _unlike([(min(size, most, _MOST_ITEMS), start) for size, start in full + others]):
             yield from self.array_of(words, self.slots(words, size, range(start, start + hits)), spot)
-        for size in dict.fromkeys((least, least + 1, least + 2)):
-            yield from self.array_of(
-                words, self.slots(words, min(size, most, _MOST_ITEMS), range(hits)), spot
-            )
 
     @staticmethod
     def slots(words: Words, size: int, hits: range) -> list[Schema]:
@@ -246,12 +250,18 @@ class _Maker:
             )
             item = next(fresh, _MISSING)
             if item is _MISSING:
+                yield from [] if self.strict else [items]
                 return
             items.append(item)
         yield items
         for slot in last:
             others = islice(self.valid(slot, _down(spot)), 1, _VARIETY)
             yield from ([*items[:-1], other] for other in others)
+
+
+def _unlike(choices: list[_T]) -> Iterator[_T]:
+    """Leave out what came before."""
+    return (choice for place, choice in enumerate(choices) if choice not in choices[:place])
 
 
 def _down(spot: _Spot) -> _Spot:

@@ -55,19 +55,23 @@ def read(schema: Mapping[str, Any]) -> Words:
     for name, value in words.pop("dependencies", {}).items():
         kind = "dependentRequired" if isinstance(value, list) else "dependentSchemas"
         words[kind] = {**words.get(kind, {}), name: value}
-    return _read_type(words)
+    return _read_shapes(words)
 
 
 def _well_formed(word: str, value: Any) -> bool:
     if word in _NUMBERS or word in _COUNTS:
-        finite = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        finite = isinstance(value, int | float) and not isinstance(value, bool) and _finite(value)
         return finite and (value > 0 or word != "multipleOf")
     if word in ("anyOf", "oneOf", "enum") and not value:
         return False
     return isinstance(value, _SHAPES.get(word, object))
 
 
-def _read_type(words: Words) -> Words:
+def _finite(value: float) -> bool:
+    return isinstance(value, int) or math.isfinite(value)
+
+
+def _read_shapes(words: Words) -> Words:
     if "type" in words:
         given = words["type"] if isinstance(words["type"], list) else [words["type"]]
         words["type"] = [t for t in given if t in TYPES]
@@ -77,6 +81,8 @@ def _read_type(words: Words) -> Words:
         words["required"] = [name for name in words["required"] if isinstance(name, str)]
     if "pattern" in words:
         words["pattern"] = [words["pattern"]]
+    if needs := words.get("dependentRequired"):
+        words["dependentRequired"] = {name: need for name, need in needs.items() if isinstance(need, list)}
     return words
 
 

@@ -8,6 +8,7 @@ from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
 
 LONGEST = 20_000
+_WORK = 5 * LONGEST
 _MOST = 200
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _ALPHABET = _LETTERS + _LETTERS.upper() + "1234567890" + "-_.:/ @#+*!?,;=%&()[]{}<>|~^$'\"`\\\t\n"
@@ -42,20 +43,29 @@ def _candidates(pattern: str, low: int) -> Iterator[str]:
         tree = parser.parse(python_pattern(pattern), re.ASCII)
     except (re.error, OverflowError, RecursionError):
         return
+    work = 0
+    for writer in _writers(low):
+        yield writer.write(tree)
+        work += LONGEST - writer.room
+        if work > _WORK:
+            break
+    yield from _GUESSES
+    yield from (guess.ljust(min(low, LONGEST), "a") for guess in _GUESSES)
+
+
+def _writers(low: int) -> "Iterator[_Writer]":
     for more in (0, 1, 2, 3, 5, 8, low, low + 1, *range(low)[:_MOST:7]):
         for turn in range(4):
-            yield _Writer(turn, more, peek=False).write(tree)
-            yield _Writer(turn, more, peek=True).write(tree)
-    yield from (_Writer(turn, 1, peek=False).write(tree) for turn in range(4, _MOST))
-    yield from _GUESSES
-    yield from (guess.ljust(low, "a") for guess in _GUESSES)
+            yield _Writer(turn, more, peek=False)
+            yield _Writer(turn, more, peek=True)
+    yield from (_Writer(turn, 1, peek=False) for turn in range(4, _MOST))
 
 
 class _Writer:
     """Writes one text along the tree of a pattern.
 
     turn: which branch and which character to begin with; more: repetitions beyond the fewest;
-    peek: write what a look-ahead asks for before what follows it.
+    peek: write what a look-ahead asks for before what follows it; room: what may still be written.
     """
 
     def __init__(self, turn: int, more: int, *, peek: bool) -> None:
@@ -68,6 +78,7 @@ class _Writer:
         return "".join(self.node(kind, detail) for kind, detail in tree)
 
     def node(self, kind: Any, detail: Any) -> str:
+        self.room -= 1
         if kind in (sre.MAX_REPEAT, sre.MIN_REPEAT, sre.POSSESSIVE_REPEAT):
             return self.repeat(*detail)
         if kind is sre.BRANCH:
@@ -92,13 +103,8 @@ class _Writer:
 
     def repeat(self, low: int, high: Any, tree: Iterable[tuple[Any, Any]]) -> str:
         wanted = low + self.more if low or self.more else self.turn % 2
-        parts = []
-        for _ in range(min(wanted, int(high), LONGEST)):
-            if self.room <= 0:
-                break
-            parts.append(self.write(tree))
-            self.room -= len(parts[-1]) or 1
-        return "".join(parts)
+        times = range(min(wanted, int(high), LONGEST))
+        return "".join(self.write(tree) for _ in times if self.room > 0)
 
     def character(self, members: list[tuple[Any, Any]]) -> str:
         choice = "".join(c for c in _ALPHABET if _within(c, members)) or _first(members)

@@ -42,6 +42,15 @@ def _offline() -> Transport:
     return Offline()
 
 
-def build_transport(http: Callable[[], Transport], policy: Policy) -> Transport:
-    """The transport of one command: retries over the embedded provider and HTTP."""
-    return Retry(ByProvider(http), policy)
+Wrap = Callable[[Transport], Transport]
+
+
+def build_transport(http: Callable[[], Transport], policy: Policy, *wraps: Wrap) -> Transport:
+    """The transport of one command: wraps (outermost last) over retries over the embedded provider and HTTP.
+
+    The order that makes sense of them all is Store(Fallback(Guard(Retry(...)))).
+    """
+    transport: Transport = Retry(ByProvider(http), policy)
+    for wrap in wraps:
+        transport = wrap(transport)
+    return transport

@@ -1,0 +1,108 @@
+"""`--messages`: a conversation from a file, checked before anything is sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llmcli import jsonl
+from llmcli.errors import UsageError
+from llmcli.wire import Message
+
+ROLES = ("developer", "system", "user", "assistant", "tool", "function")
+
+
+def parse_messages(text: str, name: str) -> list[Message]:
+    """A JSON array of messages, an object that holds one, or JSON Lines; `name` says where in errors.
+
+    Lines without a role that carry an `llmcli` key are a session's own and are passed over; the key itself
+    is taken off messages. Raises UsageError naming the index of the message that is wrong.
+    """
+    messages = [_message(item, index, name) for index, item in enumerate(_items(text, name))]
+    check_tool_calls(messages, name)
+    return messages
+
+
+def _items(text: str, name: str) -> list[Any]:
+    stripped = text.strip()
+    if not stripped:
+        raise UsageError(f"{name} holds no messages")
+    try:
+        whole = jsonl.loads(stripped)
+    except ValueError as error:
+        return _lines(text, name, error)
+    if isinstance(whole, dict):
+        whole = whole["messages"] if isinstance(whole.get("messages"), list) else [whole]
+    if not isinstance(whole, list):
+        raise UsageError(f"{name} is no list of messages")
+    return [item for item in whole if not _is_header(item)]
+
+
+def _lines(text: str, name: str, whole_error: ValueError) -> list[Any]:
+    items = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            items.append(jsonl.loads(line))
+        except ValueError as error:
+            reason = whole_error if text.lstrip().startswith("[") else error
+            raise UsageError(
+                f"{name} is not valid JSON: {reason}", "" if reason is whole_error else f"line {number}"
+            ) from None
+    return [item for item in items if not _is_header(item)]
+
+
+def _is_header(item: Any) -> bool:
+    return isinstance(item, dict) and "role" not in item and "llmcli" in item
+
+
+def _message(item: Any, index: int, name: str) -> Message:
+    where = f"{name}, message {index}"
+    if not isinstance(item, dict):
+        raise UsageError("a message must be an object", where)
+    role = item.get("role")
+    if role not in ROLES:
+        raise UsageError(
+            f"there is no role {role!r}" if role else "the role is missing",
+            where,
+            f"one of {', '.join(ROLES)}",
+        )
+    message = {key: value for key, value in item.items() if key != "llmcli"}
+    content = message.get("content")
+    speaks = any(message.get(key) for key in ("tool_calls", "function_call", "refusal", "audio"))
+    if content is None and not (role == "assistant" and speaks):
+        raise UsageError("the content is missing", where)
+    if content is not None and not isinstance(content, (str, list)):
+        raise UsageError("the content must be text or a list of parts", where)
+    if role == "tool" and not isinstance(message.get("tool_call_id"), str):
+        raise UsageError("a tool message needs the tool_call_id that it answers", where)
+    return message
+
+
+def check_tool_calls(messages: list[Message], name: str) -> None:
+    """Every tool message answers a call of the assistant before it, and every call is answered. Raises UsageError."""
+    waiting: dict[str, int] = {}
+    for index, message in enumerate(messages):
+        if message["role"] == "tool":
+            identity = message["tool_call_id"]
+            if identity not in waiting:
+                raise UsageError(
+                    f"the tool message answers call {identity!r}, which no assistant message before it made",
+                    f"{name}, message {index}",
+                )
+            del waiting[identity]
+            continue
+        _all_answered(waiting, name)
+        waiting = {
+            call["id"]: index
+            for call in message.get("tool_calls") or []
+            if isinstance(call, dict) and "id" in call
+        }
+    _all_answered(waiting, name)
+
+
+def _all_answered(waiting: dict[str, int], name: str) -> None:
+    for identity, index in waiting.items():
+        raise UsageError(
+            f"the tool call {identity!r} is not answered by a tool message", f"{name}, message {index}"
+        )

@@ -1,0 +1,137 @@
+"""Schemas: FILE, JSON or the short DSL to what is sent, and the check of what comes back.
+
+The only importer of jsonschema_rs, which it loads when there is something to check.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from llmcli import jsonl
+from llmcli.errors import UsageError
+from llmcli.request.prompt import ReadStdin, argument
+from llmcli.request.tools import load_json
+from llmcli.wire import Json
+
+_TYPES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
+_FIELD = re.compile(r"(?P<name>[A-Za-z_][\w-]*)(?:\s+(?P<type>\w+))?\s*(?::(?P<description>.*))?", re.DOTALL)
+
+
+def load_schema(value: str, read_stdin: ReadStdin) -> Json:
+    """`--schema FILE|JSON|DSL` to a JSON Schema that is valid. Raises UsageError."""
+    text = value.strip()
+    if text.startswith("{") or _names_a_file(text):
+        schema = load_json(text, "--schema", read_stdin)
+    else:
+        schema = from_dsl(argument(text))
+    check_schema(schema, "--schema")
+    return dict(schema)
+
+
+def _names_a_file(text: str) -> bool:
+    if text == "-" or text.startswith("@") or text.endswith(".json") or "\n" in text:
+        return "\n" not in text
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def from_dsl(text: str) -> Json:
+    """Llm's schema DSL: `name, age int, bio: one line`, fields cut at newlines where there are any, else commas.
+
+    Types are str (the default), int, float and bool. Raises UsageError naming the field.
+    """
+    separator = "\n" if "\n" in text.strip() else ","
+    properties: Json = {}
+    for field in (part.strip() for part in text.split(separator)):
+        if not field:
+            continue
+        match = _FIELD.fullmatch(field)
+        kind = match and (match["type"] or "str")
+        if match is None or kind not in _TYPES:
+            raise UsageError(
+                f"--schema: {field!r} is no field",
+                todo="write NAME [str|int|float|bool][: description], or name a file",
+            )
+        properties[match["name"]] = {"type": _TYPES[kind]}
+        if description := (match["description"] or "").strip():
+            properties[match["name"]]["description"] = description
+    if not properties:
+        raise UsageError("--schema is empty", todo="e.g. --schema 'name, age int'")
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def check_schema(schema: Any, where: str) -> None:
+    """Raise UsageError where a schema is not valid, or not an object at all."""
+    if not isinstance(schema, dict):
+        raise UsageError(f"{where} is no JSON Schema: it must be an object")
+    import jsonschema_rs
+
+    try:
+        jsonschema_rs.validator_for(schema)
+    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
+        path = "/".join(map(str, getattr(error, "instance_path", [])))
+        reason = getattr(error, "message", None) or str(error).splitlines()[0]
+        raise UsageError(
+            f"{where} is no valid JSON Schema: {f'at {path}: ' if path else ''}{reason}"
+        ) from None
+
+
+def response_format(schema: Json, *, strict: bool) -> Json:
+    """The `response_format` that asks for answers that fit the schema."""
+    name = re.sub(r"[^A-Za-z0-9_-]+", "_", str(schema.get("title") or "answer"))[:64] or "answer"
+    sent = strictly(schema) if strict else schema
+    return {"type": "json_schema", "json_schema": {"name": name, "schema": sent, "strict": strict}}
+
+
+def strictly(schema: Any) -> Any:
+    """The schema with what strict mode demands: every object closed, every property required.
+
+    Source: https://platform.openai.com/docs/guides/structured-outputs#supported-schemas
+    """
+    if isinstance(schema, list):
+        return [strictly(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {
+        key: {name: strictly(part) for name, part in value.items()}
+        if key in {"properties", "$defs", "definitions"} and isinstance(value, dict)
+        else value
+        if key in {"enum", "const", "default", "examples"}
+        else strictly(value)
+        for key, value in schema.items()
+    }
+    if isinstance(schema.get("properties"), dict):
+        closed["additionalProperties"] = False
+        closed["required"] = list(schema["properties"])
+    elif schema.get("type") == "object":
+        closed.setdefault("additionalProperties", False)
+    return closed
+
+
+def wrap_items(schema: Json) -> Json:
+    """`--schema-multi`: an object whose `items` are instances of the schema; its $defs move to the root."""
+    inner = dict(schema)
+    defs: Json = {key: inner.pop(key) for key in ("$defs", "definitions") if key in inner}
+    items = {"type": "array", "items": inner}
+    return {"type": "object", "properties": {"items": items}, "required": ["items"], **defs}
+
+
+def problem(instance: Any, schema: Json) -> str | None:
+    """Why `instance` does not fit: the path and reason of the first violation, or None."""
+    error = next(_validator(jsonl.dumps(schema)).iter_errors(instance), None)
+    if error is None:
+        return None
+    path = "".join(f"/{part}" for part in error.instance_path)
+    return f"{path or 'the answer'}: {error.message}"
+
+
+@lru_cache(maxsize=64)
+def _validator(schema: bytes) -> Any:
+    import jsonschema_rs
+
+    return jsonschema_rs.validator_for(jsonl.loads(schema))

@@ -1,0 +1,78 @@
+"""Fallback: the next model, where one cannot answer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from llmcli.errors import (
+    ContextOverflow,
+    LlmcliError,
+    QuotaExhausted,
+    Rejected,
+    TransientFailure,
+    UsageError,
+)
+from llmcli.transport.base import Transport
+from llmcli.wire import Completion, Request, Stream
+
+Answer = TypeVar("Answer", Completion, Stream)
+Rebuild = Callable[[Request, str], Request]
+
+
+class Fallback:
+    """Tries the request's own model, then `models` in their order.
+
+    Another model's turn comes when one is out of retries or of credit, does not exist, or cannot hold the
+    prompt. `rebuild(request, model)` gives the same request for another model; where that model is known to
+    reject a parameter, it raises UsageError and the model is passed over. `notice(name, error)` is told why.
+    """
+
+    def __init__(
+        self,
+        inner: Transport,
+        models: Sequence[str],
+        rebuild: Rebuild,
+        notice: Callable[[str, LlmcliError], None],
+    ) -> None:
+        self._inner = inner
+        self._models = models
+        self._rebuild = rebuild
+        self._notice = notice
+
+    async def send(self, request: Request) -> Completion:
+        """See Transport."""
+        return await self._first(request, self._inner.send)
+
+    async def open_stream(self, request: Request) -> Stream:
+        """See Transport."""
+        return await self._first(request, self._inner.open_stream)
+
+    async def aclose(self) -> None:
+        """See Transport."""
+        await self._inner.aclose()
+
+    async def _first(self, request: Request, once: Callable[[Request], Awaitable[Answer]]) -> Answer:
+        try:
+            return await once(request)
+        except LlmcliError as error:
+            if not self._models or not _another_may(error):
+                raise
+            self._notice(request.name, error)
+            last = error
+        for model in self._models:
+            try:
+                return await once(self._rebuild(request, model))
+            except LlmcliError as error:
+                if not isinstance(error, UsageError) and not _another_may(error):
+                    raise
+                self._notice(model, error)
+                last = error
+        raise last
+
+
+def _another_may(error: LlmcliError) -> bool:
+    """Whether another model may answer where this error came."""
+    if isinstance(error, Rejected):
+        return error.status == 404 or error.code in {"model_not_found", "context_length_exceeded"}
+    return isinstance(error, (TransientFailure, QuotaExhausted, ContextOverflow))

@@ -1,0 +1,142 @@
+"""The guard: what is known before sending to be too long for the model, or too dear for the user, is not sent."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from decimal import Decimal
+from typing import Any, Protocol
+
+from llmcli.errors import CallFailed, ContextOverflow, UsageError
+from llmcli.registry.models import find_model
+from llmcli.registry.prices import cost, worst_cost
+from llmcli.tokens.count import count_request
+from llmcli.tokens.encodings import encoding_for, load
+from llmcli.transport.accumulate import Accumulator
+from llmcli.transport.base import Transport
+from llmcli.wire import Chunk, Completion, Json, Request, Stream
+
+PriceOf = Callable[[str, str], Mapping[str, Any] | None]
+
+
+class Purse(Protocol):
+    """Money that calls may cost. `reserve` raises BudgetExceeded; what it gives is settled when the cost is known."""
+
+    def reserve(self, amount: Decimal, name: str) -> Callable[[Decimal], None]:
+        """Set `amount` aside for a call of model `name`; the result takes the true cost."""
+
+
+class Guard:
+    """A transport that counts before it sends. `purse` None: money does not matter.
+
+    A call that fails costs nothing; one that is broken off is taken to have cost all that was set aside.
+    """
+
+    def __init__(self, inner: Transport, price_of: PriceOf, purse: Purse | None) -> None:
+        self._inner = inner
+        self._price_of = price_of
+        self._purse = purse
+
+    async def send(self, request: Request) -> Completion:
+        """See Transport."""
+        settle = self._admit(request)
+        try:
+            completion = await self._inner.send(request)
+        except CallFailed:
+            settle(Decimal(0))
+            raise
+        settle(self._cost(request, completion.body))
+        return completion
+
+    async def open_stream(self, request: Request) -> Stream:
+        """See Transport."""
+        settle = self._admit(request)
+        try:
+            stream = await self._inner.open_stream(request)
+        except CallFailed:
+            settle(Decimal(0))
+            raise
+        if self._purse is None:
+            return stream
+
+        async def chunks() -> AsyncGenerator[Chunk, None]:
+            folded = Accumulator()
+            async with aclosing(stream.chunks):
+                async for chunk in stream:
+                    folded.add(chunk)
+                    yield chunk
+            settle(self._cost(request, folded.body()))
+
+        return Stream(chunks(), stream.meta)
+
+    async def aclose(self) -> None:
+        """See Transport."""
+        await self._inner.aclose()
+
+    def _admit(self, request: Request) -> Callable[[Decimal], None]:
+        body = request.body()
+        check_window(request, body)
+        if self._purse is None:
+            return lambda _cost: None
+        return self._purse.reserve(self._worst(request, body), request.name)
+
+    def _worst(self, request: Request, body: Json) -> Decimal:
+        price = self._price_of(request.provider, request.model)
+        if price is None:
+            raise UsageError(
+                f"--max-cost cannot hold: the price of {request.name} is not known",
+                todo="give it with --price IN,OUT ($ per million tokens) or [prices] in the config file",
+            )
+        model = find_model(request.provider, request.model)
+        longest = body.get("max_completion_tokens") or body.get("max_tokens")
+        longest = longest or (model.max_output_tokens if model else None)
+        if longest is None:
+            raise UsageError(
+                f"--max-cost cannot hold: nothing limits the answer of {request.name}",
+                todo="limit it with -M",
+            )
+        return worst_cost(price, count(request, body), longest, body.get("n") or 1, body.get("service_tier"))
+
+    def _cost(self, request: Request, body: Json) -> Decimal:
+        price, usage = self._price_of(request.provider, request.model), body.get("usage")
+        if price is None or not isinstance(usage, dict):
+            return self._worst(request, request.body())
+        tier = body.get("service_tier")
+        return cost(price, usage, tier if isinstance(tier, str) else None)
+
+
+def count(request: Request, body: Json) -> int:
+    """The prompt's tokens."""
+    return count_request(body, load(encoding_for(request.provider, request.model)[0])).tokens
+
+
+def check_window(request: Request, body: Json) -> None:
+    """Raise ContextOverflow where the prompt cannot fit the model's window, if that is known.
+
+    A token is at least one byte of text, so only a prompt of more bytes than the window has tokens is counted.
+    """
+    model = find_model(request.provider, request.model)
+    window = model.context_window if model else None
+    if window is None or _size(body) <= window:
+        return
+    tokens = count(request, body)
+    if tokens > window:
+        raise ContextOverflow(
+            f"the prompt has {tokens} tokens and {request.name} takes {window}",
+            todo="shorten it (llmcli count --truncate) or choose another model",
+        )
+
+
+def _size(value: Any) -> int:
+    """Bytes that the value's text may be tokens of, and a little for what holds it together."""
+    if isinstance(value, str):
+        return (
+            1_000 + len(value) // 1_000
+            if value.startswith("data:")
+            else len(value.encode("utf-8", "replace"))
+        )
+    if isinstance(value, dict):
+        return sum(_size(key) + _size(part) + 8 for key, part in value.items())
+    if isinstance(value, list):
+        return sum(_size(part) + 8 for part in value)
+    return 8

@@ -1,0 +1,272 @@
+"""One content-addressed store of answers, opened three ways: `--cache`, `--record` and `--replay`."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from llmcli import jsonl
+from llmcli.errors import NoInput, OutputFailure
+from llmcli.transport.accumulate import Accumulator, as_chunk
+from llmcli.transport.base import Transport
+from llmcli.wire import Chunk, Completion, Json, Meta, Request, Stream
+
+_HOW = {"stream", "stream_options"}  # fields that say how an answer comes, not what it is
+_POLL = 0.05  # seconds between two looks at a lock that another process holds
+
+
+def key_of(request: Request) -> str:
+    """The hash that an answer is kept under: of the canonical body and the address.
+
+    Streamed or not, the answer is the same.
+    """
+    fields = {name: value for name, value in request.body().items() if name not in _HOW}
+    parts = urlsplit(request.base_url)
+    address = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
+    return hashlib.sha256(jsonl.canonical({"url": address, "body": fields})).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A stored answer: the completion's body, the model that gave it and, where it was streamed, its chunks."""
+
+    provider: str
+    model: str
+    body: Json
+    chunks: list[Chunk] | None
+
+    def completion(self) -> Completion:
+        """The answer, as one that cost nothing."""
+        return Completion(self.body, self._meta())
+
+    def stream(self) -> Stream:
+        """The answer as a stream: chunk by chunk as it came, or in one piece."""
+        chunks = self.chunks or [as_chunk(self.body)]
+
+        async def again() -> AsyncGenerator[Chunk, None]:
+            for chunk in chunks:
+                yield chunk
+
+        return Stream(again(), self._meta())
+
+    def _meta(self) -> Meta:
+        return Meta(self.provider, self.model, attempts=0, cached=True, done=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A directory of answers. Files are 0600 and come by rename; one that is broken counts as not there."""
+
+    path: Path
+    ttl: float | None = None  # seconds
+
+    def read(self, key: str) -> Entry | None:
+        """The answer under a key, if there is a whole one that is not too old."""
+        file = self._file(key)
+        try:
+            if self.ttl is not None and time.time() - file.stat().st_mtime > self.ttl:
+                return None
+            data = jsonl.loads(file.read_bytes())
+            entry = Entry(data["provider"], data["model"], data["response"], data.get("chunks"))
+            return entry if entry.body["choices"] else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def write(self, key: str, request: Request, entry: Entry) -> None:
+        """Keep an answer. Raises OutputFailure."""
+        record: Json = {
+            "url": request.url,
+            "request": request.body(),
+            "provider": entry.provider,
+            "model": entry.model,
+            "response": entry.body,
+            "chunks": entry.chunks,
+        }
+        file = self._file(key)
+        try:
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor, temporary = tempfile.mkstemp(prefix=f".{key[:8]}.", dir=file.parent)
+            try:
+                with os.fdopen(descriptor, "wb") as stream:
+                    stream.write(jsonl.line(record))
+                Path(temporary).replace(file)
+            except BaseException:
+                Path(temporary).unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise OutputFailure(f"cannot keep the answer in {self.path}: {error.strerror}") from None
+
+    def _file(self, key: str) -> Path:
+        return self.path / key[:2] / f"{key}.json"
+
+
+@dataclass
+class Locks:
+    """One caller per key, in this process and among processes: a stampede of identical calls sends one request."""
+
+    path: Path
+    sleep: Callable[[float], Awaitable[None]]
+    _local: dict[str, asyncio.Lock] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def held(self, key: str) -> AsyncIterator[None]:
+        """Hold the key's lock. Where the file system has no locks, only this process is ordered."""
+        lock = self._local.setdefault(key, asyncio.Lock())
+        async with lock:
+            descriptor = self._open()
+            try:
+                await self._acquire(descriptor, key)
+                yield
+            finally:
+                if descriptor is not None:
+                    os.close(descriptor)
+        if not lock.locked():
+            self._local.pop(key, None)
+
+    def _open(self) -> int | None:
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError:
+            return None
+
+    async def _acquire(self, descriptor: int | None, key: str) -> None:
+        """Lock one byte of the lock file, the place of which is the key's hash."""
+        place = int(key[:15], 16)
+        while descriptor is not None:
+            try:
+                return _lock_byte(descriptor, place)
+            except (BlockingIOError, PermissionError):
+                await self.sleep(_POLL)
+            except OSError:
+                return None
+        return None
+
+
+def _lock_byte(descriptor: int, place: int) -> None:
+    """An open-file-description lock where there is one: it belongs to the descriptor, not to the process."""
+    if hasattr(fcntl, "F_OFD_SETLK"):
+        import struct
+
+        fcntl.fcntl(
+            descriptor, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, place, 1, 0)
+        )
+    else:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
+
+
+class Store:
+    """A transport that answers from a folder where it can, and keeps what is complete.
+
+    `read` and `write` say what may be done; without an `inner` transport a miss is NoInput. `usable(completion,
+    request)` says whether an answer is complete and valid: nothing else is kept.
+    """
+
+    def __init__(
+        self,
+        inner: Transport | None,
+        folder: Folder,
+        usable: Callable[[Completion, Request], bool],
+        *,
+        read: bool,
+        write: bool,
+        locks: Locks | None = None,
+    ) -> None:
+        self._inner = inner
+        self._folder = folder
+        self._usable = usable
+        self._read = read
+        self._write = write
+        self._locks = locks
+
+    async def send(self, request: Request) -> Completion:
+        """See Transport."""
+        key = key_of(request)
+        if entry := self._find(key):
+            return entry.completion()
+        inner = self._beyond(key, request)
+        async with self._alone(key):
+            if entry := self._find(key):
+                return entry.completion()
+            completion = await inner.send(request)
+            self._keep(key, request, completion, None)
+            return completion
+
+    async def open_stream(self, request: Request) -> Stream:
+        """See Transport."""
+        key = key_of(request)
+        if entry := self._find(key):
+            return entry.stream()
+        inner = self._beyond(key, request)
+        alone = self._alone(key)
+        await alone.__aenter__()
+        try:
+            if entry := self._find(key):
+                await alone.__aexit__(None, None, None)
+                return entry.stream()
+            stream = await inner.open_stream(request)
+        except BaseException:
+            await alone.__aexit__(None, None, None)
+            raise
+
+        async def chunks() -> AsyncGenerator[Chunk, None]:
+            folded, kept = Accumulator(), []
+            try:
+                async with aclosing(stream.chunks):
+                    async for chunk in stream:
+                        folded.add(chunk)
+                        kept.append(chunk)
+                        yield chunk
+                self._keep(key, request, Completion(folded.body(), stream.meta), kept)
+            finally:
+                await alone.__aexit__(None, None, None)
+
+        return Stream(chunks(), stream.meta)
+
+    async def aclose(self) -> None:
+        """See Transport."""
+        if self._inner is not None:
+            await self._inner.aclose()
+
+    def _find(self, key: str) -> Entry | None:
+        return self._folder.read(key) if self._read else None
+
+    def _beyond(self, key: str, request: Request) -> Transport:
+        if self._inner is None:
+            raise NoInput(
+                f"no such answer was recorded: {key[:12]}",
+                f"{request.name}, {self._folder.path}",
+                "record it with --record; any change of the request makes another answer of it",
+            )
+        return self._inner
+
+    @asynccontextmanager
+    async def _alone(self, key: str) -> AsyncIterator[None]:
+        if self._locks is None or not self._read:
+            yield
+        else:
+            async with self._locks.held(key):
+                yield
+
+    def _keep(self, key: str, request: Request, completion: Completion, chunks: list[Chunk] | None) -> None:
+        if self._write and self._usable(completion, request):
+            meta = completion.meta
+            self._folder.write(key, request, Entry(meta.provider, meta.model, completion.body, chunks))
+
+
+def folder_of(path: str, *, must_exist: bool) -> Folder:
+    """The folder of `--record` or `--replay`. Raises NoInput where it must exist and does not."""
+    if must_exist and not Path(path).is_dir():
+        raise NoInput(
+            f"--replay {path}: there is no such directory", todo="record answers with --record first"
+        )
+    return Folder(Path(path))
