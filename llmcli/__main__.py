@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
 
 # Raising in the middle of an import could be caught there; this cannot.
@@ -14,9 +15,13 @@ _EARLY = {
 }
 
 
-def _leave(number: int, _frame: FrameType | None) -> None:
+def _leave(number: int, _frame: FrameType | None = None) -> None:
+    for early in _EARLY:
+        signal.signal(early, signal.SIG_DFL)  # the next one ends us even where stderr is stuck
     message, code = _EARLY[signal.Signals(number)]
-    os.write(2, message)
+    if sys.stderr is not None:  # else 2 may be any file's number
+        with suppress(OSError):
+            os.write(2, message)
     os._exit(code)
 
 
@@ -31,11 +36,16 @@ def entry() -> None:
     for number in _EARLY:
         signal.signal(number, _leave)
     from llmcli.cli.main import main
+    from llmcli.errors import Terminated
 
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, _raise_terminated)
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, _raise_terminated)
         code = main(sys.argv[1:])
+    except KeyboardInterrupt:  # while main was explaining itself
+        _leave(signal.SIGINT)
+    except Terminated:
+        _leave(signal.SIGTERM)
     except Exception:  # noqa: BLE001 - a bug: its traceback is what helps
         sys.excepthook(*sys.exc_info())
         code = 1

@@ -18,8 +18,13 @@ def drive(work: Coroutine[Any, Any, T], seconds: float | None) -> T:
 
     Raises DeadlinePassed, Terminated, KeyboardInterrupt; the work has then been cancelled and cleaned up.
     """
-    with asyncio.Runner() as runner:
-        return runner.run(_supervised(work, seconds))
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with asyncio.Runner() as runner:
+            return runner.run(_supervised(work, seconds))
+    finally:  # asyncio leaves the default handler behind
+        with contextlib.suppress(ValueError):  # not the main thread
+            signal.signal(signal.SIGTERM, before)
 
 
 async def _supervised(work: Coroutine[Any, Any, T], seconds: float | None) -> T:

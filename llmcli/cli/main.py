@@ -39,6 +39,8 @@ def main(argv: Sequence[str], world: World | None = None) -> int:
 def _dispatch(argv: list[str], session: Session) -> int:
     named = [argv[0]] if argv and argv[0] in COMMANDS else COMMANDS
     code = app_of(named)(args=argv, prog_name="llmcli", standalone_mode=False, obj=session)
+    if code == ExitCode.INTERRUPTED:  # what typer makes of a KeyboardInterrupt, without a word
+        raise KeyboardInterrupt
     return int(code or 0)
 
 

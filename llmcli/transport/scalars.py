@@ -9,6 +9,7 @@ from llmcli.transport.keywords import Words, exact
 from llmcli.transport.patterns import LONGEST, matching
 
 _VARIETY = 200
+_LARGEST_EXACT = 2**53
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _PROSE = "the quick brown fox jumps over the lazy dog and then rests in the shade of an old tree while "
 _FORMATS = {
@@ -115,6 +116,6 @@ def _points(low: Fraction | None, high: Fraction | None) -> Iterator[Fraction]:
 
 
 def _plain(number: Fraction, whole: bool) -> float:
-    if number.denominator == 1 and (whole or abs(number) > 2**53):
+    if whole or abs(number) > _LARGEST_EXACT:
         return int(number)
     return float(number)
