@@ -6,15 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from llmcli.output.sink import text_of
-from llmcli.verdict import misfit
-from llmcli.wire import Completion, Request
+from llmcli.wire import Completion, Json, Request
 
 
 @dataclass
 class Repair:
-    """Asks again up to `attempts` times. `tell` is given a line on each."""
+    """Asks again up to `attempts` times.
+
+    `misfit(message, request)` says why a message is not what was asked for; `tell` is given a line on each repair.
+    """
 
     attempts: int
+    misfit: Callable[[Json, Request], str | None]
     tell: Callable[[str], None]
     _used: int = 0
 
@@ -24,7 +27,7 @@ class Repair:
             return None
         for choice in completion.choices:
             message = choice.get("message") or {}
-            reason = None if message.get("refusal") else misfit(message, request)
+            reason = None if message.get("refusal") else self.misfit(message, request)
             if reason is not None and choice.get("finish_reason") == "stop":
                 self._used += 1
                 self.tell(f"repair {self._used} of {self.attempts}: {reason}")

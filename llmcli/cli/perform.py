@@ -24,7 +24,7 @@ from llmcli.transport.guard import Guard, Purse
 from llmcli.transport.keys import find_key, missing_key
 from llmcli.transport.retry import Policy
 from llmcli.transport.stack import Wrap, build_transport
-from llmcli.verdict import check, verdict
+from llmcli.verdict import check, misfit, verdict
 from llmcli.wire import Completion, Request
 
 _NEAR = 30  # days before a model's shut-down in which we speak of it
@@ -78,7 +78,7 @@ def followers_of(session: Session, request: Request, follow: FollowOptions) -> l
     if follow.repair:
         from llmcli.repair import Repair
 
-        followers.append(Repair(follow.repair, session.notes.detail))
+        followers.append(Repair(follow.repair, misfit, session.notes.detail))
     return followers
 
 
