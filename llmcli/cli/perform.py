@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 
 from llmcli import jsonl
 from llmcli.cli.compose import Recipe
@@ -16,6 +17,7 @@ from llmcli.output.sink import RecordSink, Sink, TextSink
 from llmcli.output.streams import append_line
 from llmcli.registry.models import find_model
 from llmcli.registry.providers import Provider
+from llmcli.request.endpoint import provider_named
 from llmcli.request.params import parse_pair
 from llmcli.request.tools import tool_name
 from llmcli.run import Follower, run
@@ -50,10 +52,13 @@ def perform(
     if output.dry_run:
         return session.out(output.output).write_bytes(jsonl.line(request.body()))
     if output.curl:
-        return session.out(output.output).write(curl_command(request, provider_of(session, request)) + "\n")
+        command = curl_command(request, provider_of(session, request), session.world.env)
+        return session.out(output.output).write(command + "\n")
     warn_of_shutdown(session, request)
     transport = transport_of(session, recipe, network, money)
     sink = sink_of(session, request, output, holds=bool(followers), items=items)
+    if output.usage_file is not None:
+        append_line(output.usage_file, b"")  # what cannot be written is said before anything is paid for
 
     async def work() -> Completion:
         try:
@@ -118,7 +123,7 @@ def _http(session: Session, network: NetworkOptions) -> Transport:
         provider = provider_of(session, request)
         config = session.config.providers.get(request.provider)
         key = find_key(provider, config, session.world.env, network.api_key_file)
-        if key is None and provider.key_required and request.base_url == provider.base_url.rstrip("/"):
+        if key is None and _is_at_home(request, provider) and provider.key_required:
             raise missing_key(provider)
         return key
 
@@ -197,11 +202,14 @@ def _usable(completion: Completion, request: Request) -> bool:
     return verdict(completion, request) is None
 
 
+def _is_at_home(request: Request, provider: Provider) -> bool:
+    """Whether the address is the provider's own, where it is known what it wants; azure's differ by resource."""
+    return "{" in provider.base_url or request.base_url == provider.base_url.rstrip("/")
+
+
 def provider_of(session: Session, request: Request) -> Provider:
     """The provider of a request, as config has it."""
-    from llmcli.request.endpoint import resolve
-
-    return resolve(request.name, None, {}, session.config.providers).provider
+    return provider_named(request.provider, session.config.providers)
 
 
 def warn_of_shutdown(session: Session, request: Request) -> None:
@@ -228,10 +236,13 @@ def tell(session: Session, completion: Completion, output: OutputOptions) -> Non
         append_line(output.usage_file, jsonl.line(report.envelope()))
 
 
-def curl_command(request: Request, provider: Provider) -> str:
+def curl_command(request: Request, provider: Provider, env: Mapping[str, str]) -> str:
     """The same request as a curl command for a POSIX shell; the key is a variable's name."""
+    if request.provider == "offline":
+        raise UsageError("offline has no address that curl could ask", todo="drop --curl")
     words = ["curl", shlex.quote(request.url), "-H", shlex.quote("Content-Type: application/json")]
-    if provider.api_key_env:
-        words += ["-H", f'"Authorization: Bearer ${provider.api_key_env[0]}"']
+    names = [name for name in provider.api_key_env if env.get(name, "").strip()]
+    if names := names or [*provider.api_key_env] * provider.key_required:
+        words += ["-H", f'"Authorization: Bearer ${names[0]}"']
     words += ["--no-buffer"] * request.stream
     return " ".join([*words, "--data-raw", shlex.quote(jsonl.dumps(request.body()).decode())])

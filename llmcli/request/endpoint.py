@@ -34,8 +34,8 @@ def resolve(
         raise UsageError(f"no model in {model!r}", todo="write -m PROVIDER/NAME")
     guessed = provider_of_url(base_url) if base_url and named is None else None
     provider_name = named or (guessed.name if guessed else "openai")
-    provider = _configured(provider_name, providers.get(provider_name))
-    address = base_url or _from_env(provider, env)
+    provider = provider_named(provider_name, providers)
+    address = base_url if base_url is not None else _from_env(provider, env)
     if address is not None:
         return Endpoint(provider, name, _checked(address), own_address=guessed is None)
     if "{" in provider.base_url:
@@ -43,12 +43,18 @@ def resolve(
             f"{provider.name} has no address of its own",
             todo=f"set {provider.base_url_env or '--base-url'} to your resource's URL",
         )
+    if not provider.base_url:
+        raise UsageError(
+            f"{provider.name} has no address",
+            todo=f"give [providers.{provider.name}] a base_url, or use --base-url",
+        )
     configured = provider_name in providers and providers[provider_name].base_url is not None
     return Endpoint(provider, name, _checked(provider.base_url), own_address=configured)
 
 
-def _configured(name: str, config: ProviderConfig | None) -> Provider:
-    known = find_provider(name)
+def provider_named(name: str, providers: Mapping[str, ProviderConfig]) -> Provider:
+    """The provider of this name, as config has it; `base_url` is empty where nobody gave one."""
+    known, config = find_provider(name), providers.get(name)
     if known is None:  # only config can have named it
         known = Provider(
             name=name,
