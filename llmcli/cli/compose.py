@@ -84,9 +84,8 @@ def compose(
 
 def endpoint_of(session: Session, request: RequestOptions) -> Endpoint:
     """The model and address that hold."""
-    return resolve(
-        request.model or DEFAULT_MODEL, request.base_url, session.world.env, session.config.providers
-    )
+    model = DEFAULT_MODEL if request.model is None else argument(request.model)
+    return resolve(model, request.base_url, session.world.env, session.config.providers)
 
 
 def messages_of(session: Session, words: list[str], given: InputOptions, read: ReadStdin) -> list[Message]:
@@ -149,7 +148,8 @@ def _prompt_parts(
 
 def settings_of(sampling: SamplingOptions, request: RequestOptions, read: ReadStdin) -> dict[str, Any]:
     """The fields of an Ask that flags give, messages aside."""
-    parameters = sampling.parameters()
+    said = sampling.parameters().items()
+    parameters = {name: argument(value) if isinstance(value, str) else value for name, value in said}
     if request.stop:
         parameters["stop"] = [argument(text) for text in request.stop]
     if request.logit_bias:
@@ -157,7 +157,7 @@ def settings_of(sampling: SamplingOptions, request: RequestOptions, read: ReadSt
     if request.metadata:
         parameters["metadata"] = dict(parse_pair(argument(text), "--metadata") for text in request.metadata)
     if request.modalities:
-        parameters["modalities"] = [kind for text in request.modalities for kind in text.split(",")]
+        parameters["modalities"] = [kind for text in request.modalities for kind in argument(text).split(",")]
     return {
         "parameters": parameters,
         "extra": dict(parse_option(argument(text)) for text in request.option),
