@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -67,6 +68,7 @@ EXTENSIONS = frozenset(
         "json_schema",
         "keep_alive",
         "length_penalty",
+        "max_new_tokens",
         "min_p",
         "min_tokens",
         "mirostat",
@@ -75,6 +77,7 @@ EXTENSIONS = frozenset(
         "n_predict",
         "num_ctx",
         "options",
+        "prompt_logprobs",
         "provider",
         "reasoning",
         "reasoning_format",
@@ -102,6 +105,17 @@ _OWNED = {
     "stream": "use --no-stream",
 }
 
+# The shapes of fields that this program reads itself: a slip there is said before anything is sent.
+_SHAPES: dict[str, tuple[tuple[type, ...], str]] = {
+    "n": ((int,), "an integer"),
+    "max_tokens": ((int,), "an integer"),
+    "max_completion_tokens": ((int,), "an integer"),
+    "stop": ((str, list), "text or a JSON array"),
+    "tools": ((list,), "a JSON array"),
+    "response_format": ((dict,), 'a JSON object, e.g. {"type":"json_object"}'),
+    "stream_options": ((dict,), "a JSON object"),
+}
+
 
 def parse_pair(text: str, flag: str) -> tuple[str, str]:
     """`KEY=VALUE` of a repeatable flag, cut at the first `=`. Raises UsageError."""
@@ -123,10 +137,21 @@ def parse_option(text: str) -> tuple[str, Any]:
         close = difflib.get_close_matches(key.replace("-", "_").lower(), API_FIELDS, n=1, cutoff=0.82)
         if close:
             raise UsageError(f"-o {key}: no such field", todo=f"did you mean {close[0]}?")
+    value = _json_or_text(raw)
+    kinds, words = _SHAPES.get(key, ((), ""))
+    if kinds and value is not None and type(value) not in kinds:
+        raise UsageError(f"-o {key}={raw}: {key} is {words}")
+    return key, value
+
+
+def _json_or_text(raw: str) -> Any:
     try:
-        return key, jsonl.loads(raw)
+        value = jsonl.loads(raw)
     except ValueError:
-        return key, raw
+        return raw
+    return (
+        raw if isinstance(value, float) and math.isinf(value) else value
+    )  # 1e999 is a number that JSON cannot write
 
 
 def parse_logit_bias(pairs: Iterable[str]) -> dict[str, float]:
