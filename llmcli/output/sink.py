@@ -14,7 +14,7 @@ from llmcli.output.streams import Notes, Out
 from llmcli.wire import Chunk, Completion, Json
 
 _FENCE = re.compile(
-    r"^[ ]{0,3}(`{3,}|~{3,})([^\n]*)\n(.*?)(?:^[ ]{0,3}\1[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL
+    r"^[ ]{0,3}(`{3,}|~{3,})([^\n]*)\n(.*?)(?:^[ ]{0,3}\1[`~]*[ \t]*\r?$|\Z)", re.MULTILINE | re.DOTALL
 )
 
 

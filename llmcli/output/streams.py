@@ -10,6 +10,7 @@ from typing import BinaryIO, Protocol
 
 from llmcli.errors import OutputFailure, ReaderGone
 
+_UNESCAPED = re.compile(r"[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")  # by JSON
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
@@ -48,7 +49,11 @@ class Stdout:
         self.write_bytes((visible(text) if self.terminal else text).encode("utf-8", "replace"))
 
     def write_bytes(self, data: bytes) -> None:
-        """See Out."""
+        """See Out. To a terminal this is JSON, whose control characters are escaped."""
+        if self.terminal:
+            data = _UNESCAPED.sub(
+                lambda match: f"\\u{ord(match[0]):04x}", data.decode("utf-8", "replace")
+            ).encode()
         if self._stream is None:
             raise OutputFailure("stdout is closed", todo="give the program a stdout, or use -O FILE")
         try:
@@ -140,10 +145,14 @@ class Notes:
 
     def error(self, text: str) -> None:
         """A line that is always shown."""
-        self.write("llmcli: " + " ".join(text.split()) + "\n")
+        self._send("llmcli: " + " ".join(text.split()) + "\n")
 
     def write(self, text: str) -> None:
-        """Text as it is, control characters aside where stderr is a terminal."""
+        """Text as it is, control characters aside where stderr is a terminal; nothing for the quiet."""
+        if not self.quiet:
+            self._send(text)
+
+    def _send(self, text: str) -> None:
         if self._stream is None:
             return
         try:
