@@ -87,6 +87,8 @@ def count(
     general.apply(session)
     if counting.overlap and counting.split is None:
         raise UsageError("--overlap without --split", todo="add --split N")
+    if counting.truncate is not None and counting.split is not None:
+        raise UsageError("--truncate and --split are two different cuts", todo="choose one")
     if counting.raw or counting.truncate is not None or counting.split is not None:
         _of_text(session, prompt or [], counting, given, request)
     else:

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from llmcli.cli.session import Session
-from llmcli.errors import UsageError
+from llmcli.errors import ConfigError, UsageError
 
 
 def layer_defaults(ctx: typer.Context, profile: str | None) -> str | None:
@@ -30,6 +30,7 @@ def layer_defaults(ctx: typer.Context, profile: str | None) -> str | None:
         defaults |= _of_profile(ctx, session, name)
     if env.get("LLMCLI_MODEL"):
         defaults["model"] = env["LLMCLI_MODEL"]
+    session.profile = name
     ctx.default_map = defaults
     return profile
 
@@ -39,12 +40,34 @@ def _of_profile(ctx: typer.Context, session: Session, name: str) -> dict[str, An
     for key, value in session.config.profiles[name].items():
         parameter, negated = _parameter(ctx.command, key)
         if parameter is not None:
+            if problem := _misfit(parameter, value):
+                raise session.config.error(["profiles", name, key], problem)
             scalar = parameter.multiple and not isinstance(value, list)
             said = [value] if scalar else value
             defaults[parameter.name] = not said if negated else said
         elif not _known_elsewhere(key):
             raise session.config.error(["profiles", name, key], "is no long option of any command")
     return defaults
+
+
+def profile_error(ctx: Any, parameter: Any, problem: str) -> ConfigError:
+    """The error for a profile's value that click refused: it names the line and the key."""
+    session: Session = ctx.obj
+    name = session.profile or ""
+    keys = [key for key in session.config.profiles[name] if _parameter(ctx.command, key)[0] is parameter]
+    return session.config.error(["profiles", name, *keys[:1]], problem)
+
+
+def _misfit(parameter: Any, value: Any) -> str | None:
+    """What is wrong with a profile's value, where click would take it for something that it is not."""
+    if parameter.name in {"profile", "help"}:
+        return "has no place in a profile"
+    if parameter.is_flag:
+        return None if isinstance(value, bool) else "must be true or false"
+    values = value if parameter.multiple and isinstance(value, list) else [value]
+    if any(isinstance(item, bool) or not isinstance(item, str | int | float) for item in values):
+        return "must be text or a number" + (", or a list of them" if parameter.multiple else "")
+    return None
 
 
 def _parameter(command: Any, key: str) -> tuple[Any, bool]:

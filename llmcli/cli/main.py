@@ -9,10 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from llmcli import __version__
+from llmcli.cli.defaults import profile_error
 from llmcli.cli.groups import GroupedCommand
 from llmcli.cli.options import Help
 from llmcli.cli.session import Session
-from llmcli.errors import ConfigError, ExitCode, LlmcliError, UsageError
+from llmcli.errors import ExitCode, LlmcliError, UsageError
 from llmcli.world import World
 
 COMMANDS = ("ask", "count", "models")
@@ -97,7 +98,7 @@ def _ours(error: BaseException) -> LlmcliError:
         and parameter is not None
         and ctx.get_parameter_source(parameter.name).name == "DEFAULT_MAP"
     ):
-        return ConfigError(message, "in the environment, the profile or the config file", "mend it there")
+        return profile_error(ctx, parameter, message.rstrip("."))
     command = ctx.command_path if ctx is not None else "llmcli"
     return UsageError(message.rstrip("."), todo=f"see {command} --help")
 

@@ -28,6 +28,14 @@ def _show_help(ctx: typer.Context, wanted: bool) -> None:
         raise typer.Exit
 
 
+def _accept(ctx: typer.Context, names: list[str]) -> list[str]:
+    """Callback of `--ok`, which is read before other flags: their errors are exits, too."""
+    session: Session = ctx.obj
+    if not ctx.resilient_parsing:
+        session.accept(names)
+    return names
+
+
 Help = Annotated[
     bool,
     Option(
@@ -444,7 +452,14 @@ class GeneralOptions:
     ] = None
     ok: Annotated[
         list[str],
-        flag("--ok", panel=_GENERAL, metavar="NAME[,NAME]", help="Exit 0 where these exits are due."),
+        flag(
+            "--ok",
+            panel=_GENERAL,
+            metavar="NAME[,NAME]",
+            is_eager=True,
+            callback=_accept,
+            help="Exit 0 where these exits are due.",
+        ),
     ] = field(default_factory=list)
     quiet: Annotated[bool, flag("--quiet", "-q", panel=_GENERAL, help="Errors only.")] = False
     verbose: Annotated[
@@ -454,6 +469,5 @@ class GeneralOptions:
 
     def apply(self, session: Session) -> None:
         """Let the session know."""
-        session.accept(self.ok)
         session.notes.quiet = self.quiet
         session.notes.verbose = self.verbose and not self.quiet

@@ -17,10 +17,11 @@ _TRUE = {"1", "true", "yes", "on"}
 
 @dataclass
 class Session:
-    """Made once for a command line; `accepted` are the exits that `--ok` turns to 0."""
+    """Made once for a command line; `accepted` are the exits that `--ok` turns to 0, `profile` the one in use."""
 
     world: World
     accepted: frozenset[ExitCode] = frozenset()
+    profile: str | None = None
     _price: Mapping[str, Any] | None = None
     _files: list[OutputFile] = field(default_factory=list)
 
@@ -36,8 +37,11 @@ class Session:
 
     @cached_property
     def config(self) -> Config:
-        """The config file. Raises ConfigError."""
-        return load_config(self.world.env)
+        """The config file, prices and all. Raises ConfigError."""
+        config = load_config(self.world.env)
+        for name in config.prices:
+            _price(config, name)
+        return config
 
     @property
     def no_stdin(self) -> bool:
@@ -94,15 +98,18 @@ class Session:
         if self._price is not None:
             return self._price
         from llmcli.registry.models import find_model
-        from llmcli.registry.prices import price_from_config
 
         for name in (f"{provider}/{model}", model):
-            if (table := self.config.prices.get(name)) is not None:
-                try:
-                    return price_from_config(table)
-                except ValueError as error:
-                    raise self.config.error(
-                        ["prices", name, str(error)], "is no known price, or no number"
-                    ) from None
+            if name in self.config.prices:
+                return _price(self.config, name)
         found = find_model(provider, model)
         return found.price if found else None
+
+
+def _price(config: Config, name: str) -> Mapping[str, Any]:
+    from llmcli.registry.prices import price_from_config
+
+    try:
+        return price_from_config(config.prices[name])
+    except ValueError as error:
+        raise config.error(["prices", name, str(error)], "is no known price, or no number") from None
