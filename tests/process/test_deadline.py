@@ -1,0 +1,60 @@
+"""--deadline holds for everything: the wait for stdin, for an answer, for the next attempt."""
+
+from __future__ import annotations
+
+import subprocess
+
+from tests import server as wire
+from tests.process.conftest import status
+
+
+def ended(child: subprocess.Popen[bytes]) -> tuple[int, bytes, bytes]:
+    out, err = child.communicate(timeout=60)
+    return status(child), out, err
+
+
+PASSED = b"llmcli: deadline: --deadline passed; raise it, or ask for less\n"
+
+
+def test_a_server_that_hangs(asking, server):
+    server.script = wire.hang()
+    assert ended(asking("--deadline", "0.8", "hi")) == (124, b"", PASSED)
+
+
+def test_a_stream_that_hangs_keeps_what_came(asking, server):
+    server.script = wire.ok("Hello there", hold=wire.Hold(), after=2)
+    child = asking("--deadline", "3", "hi")
+    assert ended(child) == (124, b"Hello th\n", PASSED)
+
+
+def test_a_deadline_shorter_than_start_up(asking):
+    assert ended(asking("--deadline", "0.001", "hi"))[:2] == (124, b"")
+
+
+def test_a_retry_after_beyond_it_is_not_waited_for(asking, server):
+    server.script = wire.status(429, headers={"retry-after": "3600"})
+    code, out, err = ended(asking("--deadline", "3000", "hi"))
+    assert (code, out) == (124, b"")
+    assert err.startswith(b"llmcli: deadline: the next attempt, in 3600.0 s, would be past --deadline; ")
+    assert err.count(b"\n") == 1
+    assert len(server.requests) == 1
+
+
+def test_a_silent_stdin(process):
+    child = process.start("ask", "-m", "offline/echo", "--deadline", "0.5", stdin=subprocess.PIPE)
+    code = status(child)  # before anything closes the pipe
+    out, err = child.communicate()
+    assert (code, out) == (124, b"")
+    assert err == (
+        b"llmcli: deadline: stdin did not end before --deadline; raise --deadline or use --no-stdin\n"
+    )
+
+
+def test_an_stdin_that_falls_silent(process):
+    child = process.start("ask", "-m", "offline/echo", "--deadline", "1", stdin=subprocess.PIPE)
+    child.stdin.write(b"so far")
+    child.stdin.flush()
+    code = status(child)
+    out, err = child.communicate()
+    assert (code, out) == (124, b"")
+    assert err.startswith(b"llmcli: deadline: stdin did not end")

@@ -1,0 +1,91 @@
+"""stdout and stderr as a shell can bend them: readers that leave, full disks, closed descriptors."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import Result
+
+LINES = 200_000
+
+WRITERS = {
+    "ask": "llmcli ask -m offline/echo hello",
+    "ask --json": "llmcli ask -m offline/echo --json hello",
+    "ask --dry-run": "llmcli ask -m offline/echo --dry-run hello",
+    "ask --curl": "llmcli ask -m offline/echo --curl hello",
+    "count": "llmcli count hello",
+    "count --split": "llmcli count --split 1 hello there",
+    "models": "llmcli models",
+    "--help": "llmcli --help",
+    "--version": "llmcli --version",
+    "ask --help": "llmcli ask --help",
+}
+
+writers = pytest.mark.parametrize("command", WRITERS.values(), ids=WRITERS.keys())
+
+
+def test_a_reader_that_leaves_is_exit_141_and_no_word(shell):
+    done = shell(f"seq {LINES} | llmcli ask -m offline/echo | head -1; echo ${{PIPESTATUS[1]}}")
+    assert done == Result(0, "1\n141\n", "")
+
+
+def test_a_reader_that_leaves_fails_a_pipeline_under_pipefail(shell):
+    done = shell(f"set -o pipefail; seq {LINES} | llmcli count --split 5 | head -1")
+    assert done == Result(141, '{"index":0,"tokens":5,"text":"1\\n2\\n3"}\n', "")
+
+
+@writers
+def test_a_reader_that_was_never_there_is_exit_141(shell, command):
+    # `true` may leave before or after the program writes: both must be quiet.
+    done = shell(f"exec 3> >(exec true); wait $!; {command} >&3")
+    assert done == Result(141, "", "")
+
+
+@writers
+def test_a_full_disk_is_exit_74(shell, command):
+    done = shell(f"{command} > /dev/full")
+    assert (done.code, done.out) == (74, "")
+    assert done.err == "llmcli: io: cannot write stdout: No space left on device\n"
+
+
+@writers
+def test_a_closed_stdout_is_exit_74(shell, command):
+    done = shell(f"{command} >&-")
+    assert (done.code, done.out) == (74, "")
+    assert done.err == "llmcli: io: stdout is closed; give the program a stdout, or use -O FILE\n"
+
+
+def test_a_closed_stdout_does_not_matter_to_an_output_file(shell, process):
+    assert shell("llmcli ask -m offline/echo -O out.txt hello >&-") == Result(0, "", "")
+    assert (process.home / "out.txt").read_text() == "hello\n"
+
+
+@writers
+def test_a_closed_stderr_does_not_matter(shell, command):
+    done = shell(f"{command} 2>&-")
+    assert done.code == 0
+    assert done.out
+
+
+def test_a_closed_stderr_keeps_the_exit_code(shell):
+    assert shell("llmcli ask -m offline/echo '' 2>&-") == Result(2, "", "")
+    assert shell("llmcli ask -m offline/echo -u hello 2>&-") == Result(0, "hello\n", "")
+
+
+def test_a_full_stderr_does_not_matter(shell):
+    assert shell("llmcli ask -m offline/echo -u hello 2>/dev/full") == Result(0, "hello\n", "")
+
+
+def test_everything_closed_is_still_exit_74(shell):
+    assert shell("llmcli ask -m offline/echo hello <&- >&- 2>&-") == Result(74, "", "")
+
+
+def test_an_output_file_may_be_a_device_or_a_pipe(shell):
+    assert shell("llmcli ask -m offline/echo -O /dev/null hello") == Result(0, "", "")
+    assert shell("llmcli ask -m offline/echo -O /dev/stdout hello | cat") == Result(0, "hello\n", "")
+    assert shell("llmcli ask -m offline/echo -O /dev/full hello").code == 74
+
+
+def test_a_disk_that_is_full_for_the_usage_file_is_exit_74(shell):
+    done = shell("llmcli ask -m offline/echo --usage-file /dev/full hello")
+    assert (done.code, done.out) == (74, "hello\n")
