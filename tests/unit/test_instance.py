@@ -622,7 +622,7 @@ def of_table(draw, value):
     return {"properties": properties, **chosen(draw, words)}
 
 
-@settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(schemas())
 def test_a_schema_that_something_satisfies_gets_a_valid_value(schema):
     check(schema)
