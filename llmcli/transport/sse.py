@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
+_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,31 +25,36 @@ class EventDecoder:
     for the end: `finish` gives the last event even without its blank line, since servers forget it.
     """
 
-    _tail: bytes = b""
+    _begun: list[bytes] = field(default_factory=list)  # a line without its end yet, in pieces
+    _cr: bool = False  # the last byte was a CR: an LF that follows belongs to it
     _name: bytes = b""
     _data: list[bytes] = field(default_factory=list)
     started: bool = False
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that `data` completes."""
-        buffer = self._tail + data
         if not self.started:
-            if len(buffer) < 3 and b"\xef\xbb\xbf".startswith(buffer):
-                self._tail = buffer
+            data = b"".join(self._begun) + data
+            if len(data) < len(_BOM) and _BOM.startswith(data):
+                self._begun = [data]
                 return []
-            buffer = buffer.removeprefix(b"\xef\xbb\xbf")
-            self.started = True
-        # A CR at the end may be the first half of CRLF: it waits for the next byte.
-        held = b"\r" if buffer.endswith(b"\r") else b""
-        *lines, rest = _LINE_END.split(buffer[: len(buffer) - len(held)])
-        self._tail = rest + held
+            self.started, self._begun, data = True, [], data.removeprefix(_BOM)
+        if self._cr and data:
+            data, self._cr = data.removeprefix(b"\n"), False
+        if not data:
+            return []
+        self._cr = data.endswith(b"\r")
+        end, *lines = _LINE_END.split(data)
+        self._begun.append(end)
+        if not lines:
+            return []
+        lines, self._begun = [b"".join(self._begun), *lines[:-1]], [lines[-1]]
         return [event for line in lines if (event := self._line(line))]
 
     def finish(self) -> list[Event]:
         """What is left when the bytes have ended."""
-        lines = _LINE_END.split(self._tail)
-        self._tail = b""
-        return [event for line in (*lines, b"") if (event := self._line(line))]
+        last, self._begun = b"".join(self._begun), []
+        return [event for line in (last, b"") if (event := self._line(line))]
 
     def _line(self, line: bytes) -> Event | None:
         if not line:
