@@ -59,7 +59,8 @@ class Accumulator:
         for key, value in delta.items():
             if key == "tool_calls":
                 for position, call in enumerate(value or []):
-                    _fold_call(self._calls.setdefault(index, []), call, position)
+                    alone = len(value) == 1
+                    _fold_call(self._calls.setdefault(index, []), call, None if alone else position)
             elif key == "role":
                 message["role"] = value or message["role"]
             else:
@@ -128,25 +129,26 @@ def _fold_logprobs(choice: Json, value: Any) -> None:
         choice.setdefault("logprobs", None)
 
 
-def _fold_call(calls: list[Json], call: Any, position: int) -> None:
+def _fold_call(calls: list[Json], call: Any, position: int | None) -> None:
     """Find the call that this delta goes on with, or begin a new one.
 
     A delta belongs to the call of its `index`; but a new id under an index that is taken is a new call,
-    as some servers number all their calls 0.
+    as some servers number all their calls 0. Where there is no index, `position` in a list of several counts.
     """
     if not isinstance(call, dict):
         return
-    wanted = call.get("index")
+    index = call.get("index")
+    wanted = index if isinstance(index, int) else position
     identity = call.get("id")
     candidates: Iterator[Json] = (
         known
         for known in reversed(calls)
-        if (known["index"] == wanted if isinstance(wanted, int) else True)
+        if (wanted is None or known["index"] == wanted)
         and (not identity or not known.get("id") or known["id"] == identity)
     )
     mine = next(candidates, None)
     if mine is None:
-        mine = {"index": wanted if isinstance(wanted, int) else len(calls) + position}
+        mine = {"index": len(calls) if wanted is None else wanted}
         calls.append(mine)
     for key, value in call.items():
         if key in {"id", "type"}:
