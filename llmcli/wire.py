@@ -69,10 +69,11 @@ class Meta:
 
 @dataclass(slots=True)
 class Completion:
-    """An answer: the Chat Completion object as the API sent it, and its Meta."""
+    """An answer: the Chat Completion object as the API sent it, and its Meta; `raw` are its very bytes, if whole."""
 
     body: Json
     meta: Meta
+    raw: bytes | None = None
 
     @property
     def choices(self) -> list[Json]:

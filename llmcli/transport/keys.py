@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from llmcli.config import ProviderConfig
 from llmcli.errors import AuthFailure, UsageError
 from llmcli.registry.providers import Provider
+from llmcli.wire import Request
+
+KeyOf = Callable[[Request], str | None]
 
 _COMMAND_TIMEOUT = 60.0
+
+
+def checked_key(key: str | None, request: Request) -> str | None:
+    """The key, where a header can hold it: what libraries say of one that they refuse quotes it."""
+    if key is not None and not (key.isascii() and key.isprintable()):
+        raise AuthFailure("the key holds characters that no key has", request.name, "check it")
+    return key
 
 
 def find_key(

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from llmcli import jsonl
-from llmcli.errors import AuthFailure, CallFailed, QuotaExhausted, Rejected, TransientFailure
+from llmcli.errors import AuthFailure, CallFailed, QuotaExhausted, Rejected, StreamCut, TransientFailure
 from llmcli.transport.accumulate import Accumulator, as_chunk
 from llmcli.transport.sse import Event, EventDecoder
 from llmcli.wire import Chunk, Completion, Json, Meta, Request
@@ -91,6 +92,39 @@ def failure(reply: Reply, body: bytes) -> CallFailed:
     )
 
 
+def unreachable(request: Request, reason: str, key: str | None) -> TransientFailure:
+    """The error where no reply came."""
+    return TransientFailure(
+        without_key(f"cannot reach the endpoint: {reason}", key),
+        display(request),
+        "check the address and the network",
+    )
+
+
+def timed_out(request: Request, seconds: float) -> TransientFailure:
+    """The error where the time for an attempt was up."""
+    return TransientFailure(
+        f"no answer within {seconds:g} s", display(request), "raise --timeout or try again later"
+    )
+
+
+def cut(reply: Reply, reason: str) -> StreamCut:
+    """The error where the connection broke while the answer was coming."""
+    return StreamCut(
+        reply.without_key(f"the connection broke in the middle of the answer: {reason}"),
+        reply.where,
+        "try again",
+        request_id=reply.request_id,
+    )
+
+
+def display(request: Request) -> str:
+    """The model and the address, without a password that may stand in it."""
+    parts = urlsplit(request.base_url)
+    host = parts.hostname or ""
+    return f"{request.name} at {parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}{parts.path}"
+
+
 def _kind(status: int, code: str | None) -> tuple[type[CallFailed], str]:
     if status == 402 or code in _NO_MONEY:
         return QuotaExhausted, "check the account's plan and billing"
@@ -117,7 +151,7 @@ def completion(reply: Reply, body: bytes) -> Completion:
     choices = data.get("choices")
     if not choices or not _are_choices(choices) or any(choice.get("message") is None for choice in choices):
         raise _odd(reply, "the reply is no Chat Completion: it has no choices that can be read")
-    return Completion(data, reply.meta())
+    return Completion(data, reply.meta(), body)
 
 
 def _are_choices(items: Any) -> bool:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from llmcli import __version__, jsonl
-from llmcli.errors import AuthFailure, CallFailed, StreamCut, TransientFailure
+from llmcli.errors import CallFailed, TransientFailure
 from llmcli.transport import replies
+from llmcli.transport.keys import KeyOf, checked_key
 from llmcli.wire import Chunk, Completion, Request, Stream
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
     import httpx2
     from openai import AsyncOpenAI
-
-KeyOf = Callable[[Request], str | None]
 
 
 class Sdk:
@@ -73,7 +72,7 @@ class Sdk:
     @asynccontextmanager
     async def _open(self, request: Request) -> AsyncIterator[tuple[replies.Reply, httpx2.Response]]:
         """Send; give the head of a 2xx reply and its unread body. Raises the CallFailed family."""
-        key = _checked(self._key_of(request), request)
+        key = checked_key(self._key_of(request), request)
         try:
             async with asyncio.timeout(self._timeout):
                 response = await self._post(request, key)
@@ -103,11 +102,7 @@ class Sdk:
         except (openai.APITimeoutError, httpx2.TimeoutException):
             raise self._timed_out(request) from None
         except openai.APIConnectionError as error:
-            raise TransientFailure(
-                replies.without_key(f"cannot reach the endpoint: {_cause(error)}", key),
-                _display(request),
-                "check the address and the network",
-            ) from None
+            raise replies.unreachable(request, _cause(error), key) from None
         except (httpx2.TransportError, httpx2.DecodingError, httpx2.StreamError) as error:
             if (answer := _status_error(error)) is None:
                 raise
@@ -130,17 +125,10 @@ class Sdk:
         except httpx2.TimeoutException:
             raise self._timed_out(reply.request) from None
         except (httpx2.TransportError, httpx2.DecodingError, httpx2.StreamError) as error:
-            raise StreamCut(
-                reply.without_key(f"the connection broke in the middle of the answer: {_cause(error)}"),
-                reply.where,
-                "try again",
-                request_id=reply.request_id,
-            ) from None
+            raise replies.cut(reply, _cause(error)) from None
 
     def _timed_out(self, request: Request) -> TransientFailure:
-        return TransientFailure(
-            f"no answer within {self._timeout:g} s", _display(request), "raise --timeout or try again later"
-        )
+        return replies.timed_out(request, self._timeout)
 
     def _client(self, request: Request, key: str | None) -> AsyncOpenAI:
         place = (request.base_url, key)
@@ -209,20 +197,6 @@ def _cause(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno) if error.errno > 0 else str(error.strerror)
     return str(error) or type(error).__name__
-
-
-def _display(request: Request) -> str:
-    """The address without a password that may stand in it."""
-    parts = urlsplit(request.base_url)
-    host = parts.hostname or ""
-    return f"{request.name} at {parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}{parts.path}"
-
-
-def _checked(key: str | None, request: Request) -> str | None:
-    """The key, where a header can hold it: what libraries say of one that they refuse quotes it."""
-    if key is not None and not (key.isascii() and key.isprintable()):
-        raise AuthFailure("the key holds characters that no key has", request.name, "check it")
-    return key
 
 
 def _refusal(request: Request, key: str | None, answer: httpx2.Response, body: bytes) -> CallFailed:
