@@ -37,7 +37,7 @@ class Policy:
         """Seconds to wait after the failed `attempt` (1-based): what the server asks for, else full jitter."""
         if error.retry_after is not None:
             return error.retry_after
-        return self.uniform(0.0, min(_CAP, _BASE * 2.0 ** (attempt - 1)))
+        return self.uniform(0.0, min(_CAP, _BASE * 2.0 ** min(attempt - 1, 99)))
 
     def check_deadline(self, wait: float, error: CallFailed) -> None:
         """Raise DeadlinePassed where the wait would end after the deadline: waiting could not help."""
