@@ -45,7 +45,10 @@ def loads(data: bytes | str) -> Any:
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
-        return json.loads(data, parse_constant=_refuse)
+        try:
+            return json.loads(data, parse_constant=_refuse)
+        except RecursionError:
+            raise ValueError("it is nested too deep") from None
 
 
 def _refuse(name: str) -> Any:

@@ -13,6 +13,8 @@ from llmcli.wire import Json
 # The API takes 50 MB in one request (https://platform.openai.com/docs/guides/images-vision).
 LARGEST = 50 * 1000 * 1000
 
+_HEAD = 1024  # bytes that show what a file is
+
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -27,20 +29,17 @@ def load_attachment(source: str, detail: str | None, read_stdin: ReadStdin) -> J
     """The content part for a file, a URL or stdin. Raises UsageError where it cannot be one."""
     if source.startswith(("http://", "https://", "data:")):
         return _from_url(source, detail)
-    data = read_stdin() if source == "-" else _read(source)
-    name = "stdin" if source == "-" else source
-    if not data:
-        raise UsageError(f"the attachment {name} is empty")
-    return part_of(data, name, detail)
+    if source == "-":
+        return part_of(read_stdin(), "stdin", detail)
+    return part_of(_read(source), source, detail)
 
 
 def part_of(data: bytes, name: str, detail: str | None) -> Json:
-    """The content part for the bytes of a file called `name`. Raises UsageError for an unknown type."""
-    kind = sniff(data)
-    if kind is None:
+    """The content part for the bytes of a file called `name`. Raises UsageError where there is none."""
+    kind = _checked(data, name)
+    if len(data) > LARGEST:
         raise UsageError(
-            f"the attachment {name} is of no known type",
-            todo="images (PNG, JPEG, GIF, WebP), audio (WAV, MP3) and PDF can be attached; put text in with -f",
+            f"the attachment {name} is too large: {LARGEST:,} bytes is the most", todo="make it smaller"
         )
     encoded = base64.b64encode(data).decode()
     if kind.startswith("image/"):
@@ -49,6 +48,19 @@ def part_of(data: bytes, name: str, detail: str | None) -> Json:
         filename = Path(name).name if name != "stdin" else "stdin.pdf"
         return {"type": "file", "file": {"filename": filename, "file_data": f"data:{kind};base64,{encoded}"}}
     return {"type": "input_audio", "input_audio": {"data": encoded, "format": kind.removeprefix("audio/")}}
+
+
+def _checked(head: bytes, name: str) -> str:
+    """The media type that a file's first bytes show. Raises UsageError where it cannot be attached."""
+    if not head:
+        raise UsageError(f"the attachment {name} is empty", todo="check the file")
+    kind = sniff(head)
+    if kind is None:
+        raise UsageError(
+            f"the attachment {name} is of no known type",
+            todo="images (PNG, JPEG, GIF, WebP), audio (WAV, MP3) and PDF can be attached; put text in with -f",
+        )
+    return kind
 
 
 def sniff(data: bytes) -> str | None:
@@ -60,7 +72,7 @@ def sniff(data: bytes) -> str | None:
             return kind
     if len(data) > 1 and data[0] == 0xFF and data[1] & 0xE6 == 0xE2:  # a frame of MPEG layer III
         return "audio/mp3"
-    return "application/pdf" if b"%PDF-" in data[:1024] else None
+    return "application/pdf" if b"%PDF-" in data[:_HEAD] else None
 
 
 def _from_url(url: str, detail: str | None) -> Json:
@@ -79,14 +91,12 @@ def _image(url: str, detail: str | None) -> Json:
 
 
 def _read(path: str) -> bytes:
+    """The file's bytes: no more than tell that it is of no known type, or too large."""
     try:
-        size = Path(path).stat().st_size
-        if size > LARGEST:
-            raise UsageError(
-                f"the attachment {path} is too large: {size:,} bytes, and {LARGEST:,} is the most",
-                todo="make it smaller",
-            )
-        return Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            head = file.read(_HEAD)
+            _checked(head, path)
+            return head + file.read(LARGEST + 1 - len(head))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UsageError(f"cannot read the attachment {path}: {reason}") from None
+        raise UsageError(f"cannot read the attachment {path}: {reason}", todo="check the path") from None

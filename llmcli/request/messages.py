@@ -22,6 +22,19 @@ def parse_messages(text: str, name: str) -> list[Message]:
     return messages
 
 
+def check_message_list(value: Any, name: str) -> list[Message]:
+    """A list of messages that a row brings: not empty, each an object with a role. Raises UsageError.
+
+    The rest is for the endpoint to judge: a row may use what this program does not know.
+    """
+    if not isinstance(value, list) or not value:
+        raise UsageError(f"{name} must be a list of messages that is not empty")
+    for index, item in enumerate(value):
+        if not isinstance(item, dict) or not isinstance(item.get("role"), str):
+            raise UsageError(f"{name}[{index}] must be an object with a role")
+    return value
+
+
 def _items(text: str, name: str) -> list[Any]:
     stripped = text.strip()
     if not stripped:
@@ -68,15 +81,40 @@ def _message(item: Any, index: int, name: str) -> Message:
             f"one of {', '.join(ROLES)}",
         )
     message = {key: value for key, value in item.items() if key != "llmcli"}
+    wrong = _content_problem(message) or _calls_problem(message)
+    if wrong:
+        raise UsageError(wrong, where)
+    return message
+
+
+def _content_problem(message: Message) -> str | None:
     content = message.get("content")
     speaks = any(message.get(key) for key in ("tool_calls", "function_call", "refusal", "audio"))
-    if content is None and not (role == "assistant" and speaks):
-        raise UsageError("the content is missing", where)
-    if content is not None and not isinstance(content, (str, list)):
-        raise UsageError("the content must be text or a list of parts", where)
-    if role == "tool" and not isinstance(message.get("tool_call_id"), str):
-        raise UsageError("a tool message needs the tool_call_id that it answers", where)
-    return message
+    if content is None:
+        return None if message["role"] == "assistant" and speaks else "the content is missing"
+    parts = content if isinstance(content, list) else []
+    if not isinstance(content, (str, list)) or not all(map(_is_part, parts)):
+        return "the content must be text or a list of parts"
+    return None
+
+
+def _is_part(part: Any) -> bool:
+    if not isinstance(part, dict) or not isinstance(part.get("type"), str):
+        return False
+    return part["type"] != "text" or isinstance(part.get("text"), str)
+
+
+def _calls_problem(message: Message) -> str | None:
+    calls = message.get("tool_calls") or []
+    if not isinstance(calls, list) or not all(_is_call(call) for call in calls):
+        return "the tool_calls must be a list of calls with an id each"
+    if message["role"] == "tool" and not isinstance(message.get("tool_call_id"), str):
+        return "a tool message needs the tool_call_id that it answers"
+    return None
+
+
+def _is_call(call: Any) -> bool:
+    return isinstance(call, dict) and isinstance(call.get("id"), str)
 
 
 def check_tool_calls(messages: list[Message], name: str) -> None:
@@ -93,11 +131,7 @@ def check_tool_calls(messages: list[Message], name: str) -> None:
             del waiting[identity]
             continue
         _all_answered(waiting, name)
-        waiting = {
-            call["id"]: index
-            for call in message.get("tool_calls") or []
-            if isinstance(call, dict) and "id" in call
-        }
+        waiting = {call["id"]: index for call in message.get("tool_calls") or []}
     _all_answered(waiting, name)
 
 

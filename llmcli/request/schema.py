@@ -6,6 +6,7 @@ The only importer of jsonschema_rs, which it loads when there is something to ch
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,11 @@ from llmcli.request.tools import load_json
 from llmcli.wire import Json
 
 _TYPES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
+_DEFINITIONS = ("$defs", "definitions")
+_AT_ROOT = [[key] for key in _DEFINITIONS]
+_NAMED = {"properties", "patternProperties", "dependentSchemas", *_DEFINITIONS}  # maps of names to schemas
+_DATA = {"enum", "const", "default", "examples"}
+_QUOTED = 200  # characters
 _FIELD = re.compile(r"(?P<name>[A-Za-z_][\w-]*)(?:\s+(?P<type>\w+))?\s*(?::(?P<description>.*))?", re.DOTALL)
 
 
@@ -69,15 +75,13 @@ def check_schema(schema: Any, where: str) -> None:
     """Raise UsageError where a schema is not valid, or not an object at all."""
     if not isinstance(schema, dict):
         raise UsageError(f"{where} is no JSON Schema: it must be an object")
-    import jsonschema_rs
-
     try:
-        jsonschema_rs.validator_for(schema)
-    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
-        path = "/".join(map(str, getattr(error, "instance_path", [])))
+        _validator(jsonl.dumps(schema))
+    except ValueError as error:  # all that jsonschema_rs raises are such
+        path = "".join(f"/{part}" for part in getattr(error, "instance_path", []))
         reason = getattr(error, "message", None) or str(error).splitlines()[0]
         raise UsageError(
-            f"{where} is no valid JSON Schema: {f'at {path}: ' if path else ''}{reason}"
+            f"{where} is no valid JSON Schema: {f'{path}: ' if path else ''}{reason}", todo="mend the schema"
         ) from None
 
 
@@ -97,14 +101,7 @@ def strictly(schema: Any) -> Any:
         return [strictly(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    closed = {
-        key: {name: strictly(part) for name, part in value.items()}
-        if key in {"properties", "$defs", "definitions"} and isinstance(value, dict)
-        else value
-        if key in {"enum", "const", "default", "examples"}
-        else strictly(value)
-        for key, value in schema.items()
-    }
+    closed = _mapped(schema, strictly)
     if isinstance(schema.get("properties"), dict):
         closed["additionalProperties"] = False
         closed["required"] = list(schema["properties"])
@@ -114,11 +111,39 @@ def strictly(schema: Any) -> Any:
 
 
 def wrap_items(schema: Json) -> Json:
-    """`--schema-multi`: an object whose `items` are instances of the schema; its $defs move to the root."""
-    inner = dict(schema)
-    defs: Json = {key: inner.pop(key) for key in ("$defs", "definitions") if key in inner}
+    """`--schema-multi`: an object whose `items` are instances of the schema.
+
+    Its definitions move to the root, and what refers to its own root refers to the item.
+    """
+    inner = _moved(schema)
+    inner.pop("$id", None)  # else the definitions would be looked for inside of it
+    root: Json = {key: inner.pop(key) for key in ("$schema", *_DEFINITIONS) if key in inner}
     items = {"type": "array", "items": inner}
-    return {"type": "object", "properties": {"items": items}, "required": ["items"], **defs}
+    return {"type": "object", "properties": {"items": items}, "required": ["items"], **root}
+
+
+def _moved(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_moved(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    moved = _mapped(schema, _moved)
+    ref = moved.get("$ref")
+    if isinstance(ref, str) and (ref == "#" or ref.startswith("#/")) and ref.split("/")[1:2] not in _AT_ROOT:
+        moved["$ref"] = "#/properties/items/items" + ref[1:]
+    return moved
+
+
+def _mapped(schema: Json, change: Callable[[Any], Any]) -> Json:
+    """The schema with every schema inside it changed; what is data, and the names of properties, stay."""
+    return {
+        key: {name: change(part) for name, part in value.items()}
+        if key in _NAMED and isinstance(value, dict)
+        else value
+        if key in _DATA
+        else change(value)
+        for key, value in schema.items()
+    }
 
 
 def problem(instance: Any, schema: Json) -> str | None:
@@ -127,11 +152,21 @@ def problem(instance: Any, schema: Json) -> str | None:
     if error is None:
         return None
     path = "".join(f"/{part}" for part in error.instance_path)
-    return f"{path or 'the answer'}: {error.message}"
+    return f"{path}: {_short(error.message)}" if path else _short(error.message)
+
+
+def _short(reason: str) -> str:
+    """A reason that quotes a long value, without its middle."""
+    return reason if len(reason) <= 2 * _QUOTED else f"{reason[:_QUOTED]}...{reason[-_QUOTED:]}"
 
 
 @lru_cache(maxsize=64)
 def _validator(schema: bytes) -> Any:
     import jsonschema_rs
 
-    return jsonschema_rs.validator_for(jsonl.loads(schema))
+    return jsonschema_rs.validator_for(jsonl.loads(schema), retriever=_refuse)
+
+
+def _refuse(address: str) -> Any:
+    """Nothing is fetched for a schema, from the network or the disk."""
+    raise ValueError(f"a schema must be whole, and {address} is not fetched")

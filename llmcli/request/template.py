@@ -6,18 +6,33 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from llmcli import jsonl
 from llmcli.errors import UsageError
 
 _FUEL = 10_000_000  # instructions: an endless loop in a template is an error, not a hang
+_NAME = "template"
 
 
 class Template:
-    """A template text, parsed once. Values are put in as they are: nothing is escaped, nothing trimmed."""
+    """A template text, parsed once; `name` says where it is from in errors.
 
-    def __init__(self, source: str) -> None:
+    Text is put in as it is: nothing is escaped, nothing trimmed. All other values are put in as JSON.
+    """
+
+    def __init__(self, source: str, name: str = "-t") -> None:
         """Raises UsageError with line and column where the syntax is wrong."""
+        import minijinja
+
         self._source = source
-        self._environment = _environment(source)
+        self._name = name
+        try:
+            self._environment = _environment(source)
+        except minijinja.TemplateError as error:
+            raise UsageError(
+                f"the template is not valid: {error.detail}",
+                self._place(error),
+                "see the Jinja syntax: {{ name }}",
+            ) from None
 
     @property
     def names(self) -> frozenset[str]:
@@ -31,19 +46,28 @@ class Template:
         try:
             rendered: str = self._environment.render_template(_NAME, **values)
         except minijinja.TemplateError as error:
-            if error.kind == "UndefinedError":
-                raise UsageError(
-                    f"the template's variable {_undefined(error)} is not defined",
-                    f"-t, line {error.line}",
-                    "give it with -p NAME=VALUE",
-                ) from None
-            raise UsageError(
-                f"the template fails: {error.detail or error.kind}", _place(self._source, error)
-            ) from None
+            raise self._failed(error) from None
         return rendered
 
+    def _failed(self, error: Any) -> UsageError:
+        where = self._place(error)
+        if error.kind == "UndefinedError":
+            return UsageError(
+                f"the template's variable {_undefined(error)} is not defined",
+                where,
+                "give it with -p NAME=VALUE",
+            )
+        if error.kind == "OutOfFuel":
+            return UsageError("the template does not come to an end", where, "make its loops shorter")
+        return UsageError(f"the template fails: {error.detail or error.kind}", where)
 
-_NAME = "-t"
+    def _place(self, error: Any) -> str:
+        """Line and column, 1-based, of a template error."""
+        span = getattr(error, "range", None)
+        if not span:
+            return f"{self._name}, line {error.line}"
+        before = self._source.encode()[: span[0]].decode("utf-8", "ignore")
+        return f"{self._name}, line {error.line}, column {len(before) - before.rfind(chr(10))}"
 
 
 @lru_cache(maxsize=16)
@@ -55,28 +79,18 @@ def _environment(source: str) -> Any:
         keep_trailing_newline=True,
         fuel=_FUEL,
         auto_escape_callback=lambda _name: False,
+        finalizer=_shown,
     )
-    try:
-        environment.add_template(_NAME, source)
-    except minijinja.TemplateError as error:
-        raise UsageError(
-            f"the template is not valid: {error.detail}",
-            _place(source, error),
-            "see the Jinja syntax: {{ name }}",
-        ) from None
+    environment.add_template(_NAME, source)
     return environment
+
+
+def _shown(value: Any) -> Any:
+    """What stands for a value in the text: JSON for what is no text, as a row of a batch may hold it."""
+    return jsonl.dumps(value).decode() if value is None or isinstance(value, bool | list | dict) else value
 
 
 def _undefined(error: Any) -> str:
     """The name in an UndefinedError's words: `name` is undefined."""
     detail = str(error.detail or "")
     return detail.split("`")[1] if detail.count("`") > 1 else detail
-
-
-def _place(source: str, error: Any) -> str:
-    """Line and column, 1-based, of a template error."""
-    span = getattr(error, "range", None)
-    if not span:
-        return f"-t, line {error.line}"
-    before = source.encode()[: span[0]].decode("utf-8", "ignore")
-    return f"-t, line {error.line}, column {len(before) - (before.rfind(chr(10)) + 1) + 1}"
