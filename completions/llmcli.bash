@@ -1,0 +1,78 @@
+# Generated from the options of the program; `python -m pytest tests/docs --update-docs` writes it.
+
+_llmcli_words() {
+    local IFS=$' \t\n'
+    COMPREPLY=($(compgen -W "$1" -- "$cur"))
+    if [[ ${#COMPREPLY[@]} == 1 && $COMPREPLY == */ ]]; then compopt -o nospace 2>/dev/null; fi
+}
+
+_llmcli_paths() {
+    local IFS=$'\n'
+    compopt -o filenames 2>/dev/null
+    COMPREPLY=($(compgen "$1" -- "$cur"))
+}
+
+_llmcli_text() {
+    local IFS=$'\n'
+    COMPREPLY=()
+    if [[ $1 == @ && $cur == @* ]]; then
+        compopt -o filenames 2>/dev/null
+        COMPREPLY=($(compgen -P @ -f -- "${cur#@}"))
+    fi
+}
+
+_llmcli() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command= word
+    if [[ $cur == = ]]; then
+        cur=
+    elif [[ $prev == = ]]; then
+        prev=${COMP_WORDS[COMP_CWORD - 2]}
+    fi
+    for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+        case $word in
+            ask | count | models) command=$word; break ;;
+        esac
+    done
+    COMPREPLY=()
+    case $command in
+        ask)
+            case $prev in
+                --file | -f | --messages | --attachment | -a | --schema | --tools | --output | -O | --usage-file | --api-key-file | --budget-file) _llmcli_paths -f ;;
+                --system | -s | --template | -t) _llmcli_text @ ;;
+                --param | -p | --base-url | --max-tokens | -M | --stop | --logit-bias | --metadata | --modalities | --option | -o | --price | --tool-choice | --temperature | --top-p | --n | --seed | --presence-penalty | --frequency-penalty | --top-logprobs | --reasoning-effort | --verbosity | --service-tier | --user | --repair | --exec | --max-turns | --tool-timeout | --timeout | --deadline | --retries | --max-cost | --cache-ttl | --profile) _llmcli_text ;;
+                --detail) _llmcli_words 'low high auto' ;;
+                --model | -m | --fallback) _llmcli_words 'offline/echo offline/flaky openai/ azure/ anthropic/ gemini/ mistral/ groq/ deepseek/ xai/ openrouter/ together/ fireworks/ cerebras/ nvidia/ huggingface/ xroute/ ollama/ lmstudio/ vllm/ llamacpp/ sglang/' ;;
+                --format) _llmcli_words 'text json jsonl events' ;;
+                --record | --replay) _llmcli_paths -d ;;
+                --ok) _llmcli_words 'error usage incomplete refused invalid budget partial tools rejected no-input quota io tempfail auth config deadline interrupted broken-pipe terminated' ;;
+                *) if [[ $cur == -* ]]; then _llmcli_words '--file -f --system -s --messages --template -t --param -p --attachment -a --detail --no-stdin --model -m --base-url --max-tokens -M --stop --logit-bias --metadata --modalities --option -o --stream --no-stream --price --schema --schema-multi --no-strict --json-mode --tools --tool-choice --temperature --top-p --n --seed --presence-penalty --frequency-penalty --logprobs --top-logprobs --reasoning-effort --verbosity --service-tier --user --store --parallel-tool-calls --no-parallel-tool-calls --format --json --null -0 --extract -x --output -O --usage -u --usage-file --reasoning --dry-run --curl --repair --exec --max-turns --tool-timeout --api-key-file --timeout --deadline --retries --max-cost --budget-file --cache --cache-ttl --record --replay --fallback --profile --ok --quiet -q --verbose -v --help -h'; fi ;;
+            esac
+            ;;
+        count)
+            case $prev in
+                --truncate | --split | --overlap | --param | -p | --base-url | --max-tokens | -M | --stop | --logit-bias | --metadata | --modalities | --option | -o | --price | --tool-choice | --temperature | --top-p | --n | --seed | --presence-penalty | --frequency-penalty | --top-logprobs | --reasoning-effort | --verbosity | --service-tier | --user | --profile) _llmcli_text ;;
+                --side) _llmcli_words 'head tail middle' ;;
+                --format) _llmcli_words 'text json jsonl' ;;
+                --file | -f | --messages | --attachment | -a | --schema | --tools) _llmcli_paths -f ;;
+                --system | -s | --template | -t) _llmcli_text @ ;;
+                --detail) _llmcli_words 'low high auto' ;;
+                --model | -m) _llmcli_words 'offline/echo offline/flaky openai/ azure/ anthropic/ gemini/ mistral/ groq/ deepseek/ xai/ openrouter/ together/ fireworks/ cerebras/ nvidia/ huggingface/ xroute/ ollama/ lmstudio/ vllm/ llamacpp/ sglang/' ;;
+                --ok) _llmcli_words 'error usage incomplete refused invalid budget partial tools rejected no-input quota io tempfail auth config deadline interrupted broken-pipe terminated' ;;
+                *) if [[ $cur == -* ]]; then _llmcli_words '--raw --truncate --side --split --overlap --format --json --usage -u --file -f --system -s --messages --template -t --param -p --attachment -a --detail --no-stdin --model -m --base-url --max-tokens -M --stop --logit-bias --metadata --modalities --option -o --stream --no-stream --price --schema --schema-multi --no-strict --json-mode --tools --tool-choice --temperature --top-p --n --seed --presence-penalty --frequency-penalty --logprobs --top-logprobs --reasoning-effort --verbosity --service-tier --user --store --parallel-tool-calls --no-parallel-tool-calls --profile --ok --quiet -q --verbose -v --help -h'; fi ;;
+            esac
+            ;;
+        models)
+            case $prev in
+                --format) _llmcli_words 'text json jsonl' ;;
+                --profile) _llmcli_text ;;
+                --ok) _llmcli_words 'error usage incomplete refused invalid budget partial tools rejected no-input quota io tempfail auth config deadline interrupted broken-pipe terminated' ;;
+                *) if [[ $cur == -* ]]; then _llmcli_words '--format --json --profile --ok --quiet -q --verbose -v --help -h'; fi ;;
+            esac
+            ;;
+        *)
+            if [[ $cur == -* ]]; then _llmcli_words '--version --help -h'; else _llmcli_words 'ask count models'; fi
+            ;;
+    esac
+}
+
+complete -F _llmcli llmcli

@@ -1,0 +1,101 @@
+"""The completion scripts: up to date, sound, and useful under TAB."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import pytest
+
+from tests.docs.completions import SCRIPTS, bash, fish, zsh
+from tests.docs.conftest import ROOT
+from tests.docs.tree import commands
+
+BASH = shutil.which("bash") or "/bin/bash"
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_the_script_is_up_to_date(name, up_to_date):
+    up_to_date(f"completions/{name}", SCRIPTS[name]())
+
+
+@pytest.mark.parametrize(
+    ("shell", "name"), [("bash", "llmcli.bash"), ("zsh", "_llmcli"), ("fish", "llmcli.fish")]
+)
+def test_the_shell_can_read_it(shell, name):
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    done = subprocess.run([shell, "-n", ROOT / "completions" / name], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def complete(directory, *words: str) -> list[str]:
+    """What bash offers for the last of these words."""
+    script = (
+        'eval "$SCRIPT"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); PATH=; _llmcli'
+        ' && printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    done = subprocess.run(
+        [BASH, "--norc", "-c", script, "bash", *words],
+        env={"SCRIPT": bash()},
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""
+    return done.stdout.split("\n")[:-1]
+
+
+@pytest.fixture
+def files(tmp_path):
+    (tmp_path / "notes one.txt").touch()
+    (tmp_path / "nothing").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("llmcli co", ["count"]),
+        ("llmcli --v", ["--version"]),
+        ("llmcli ask --temper", ["--temperature"]),
+        ("llmcli ask --no-stre", ["--no-stream"]),
+        ("llmcli ask --format e", ["events"]),
+        ("llmcli ask --format = js", ["json", "jsonl"]),
+        ("llmcli count --side m", ["middle"]),
+        ("llmcli models --format t", ["text"]),
+        ("llmcli ask -m off", ["offline/echo", "offline/flaky"]),
+        ("llmcli ask --ok inc", ["incomplete"]),
+        ("llmcli ask -f no", ["notes one.txt", "nothing"]),
+        ("llmcli ask -O no", ["notes one.txt", "nothing"]),
+        ("llmcli ask -s @no", ["@notes one.txt", "@nothing"]),
+        ("llmcli ask -s no", [""]),
+        ("llmcli ask no", [""]),
+        ("llmcli ask --seed 1 --see", ["--seed"]),
+    ],
+)
+def test_bash_offers(files, line, offered):
+    assert sorted(complete(files, *line.split(" "))) == offered
+
+
+def test_bash_offers_every_command_and_every_option(tmp_path):
+    assert complete(tmp_path, "llmcli", "") == [command.name for command in commands()]
+    for command in commands():
+        names = [name for flag in command.flags for name in flag.names]
+        assert complete(tmp_path, "llmcli", command.name, "-") == names
+
+
+def test_zsh_and_fish_know_every_long_option():
+    for command in commands():
+        for flag in command.flags:
+            for name in flag.long:
+                assert name in zsh()
+                assert f"-n '__fish_seen_subcommand_from {command.name}' " in fish()
+                assert f"-l {name[2:]} " in fish()
+
+
+def test_quotes_and_brackets_of_help_texts_are_tame():
+    # Escaped ones aside, every quote has its partner on its line.
+    assert all(line.replace("'\\''", "").count("'") % 2 == 0 for line in zsh().splitlines())
+    assert all(line.replace("\\'", "").count("'") % 2 == 0 for line in fish().splitlines())
