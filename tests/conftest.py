@@ -21,6 +21,10 @@ from tests.server import Server
 TODAY = date(2026, 11, 20)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-docs", action="store_true", help="write README and completions anew")
+
+
 @dataclass(frozen=True)
 class Result:
     """What a command line left behind."""
