@@ -1,0 +1,272 @@
+"""Every exit code that ask and count can give, and the one line on stderr that goes with it."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from llmcli.errors import ExitCode
+from tests import server as wire
+from tests.conftest import Result
+
+
+def explained(result: Result, code: int, name: str, out: str = "") -> bool:
+    """Whether this is the exit, with this stdout and exactly one line of explanation."""
+    lines = result.err.splitlines()
+    assert result == Result(code, out, result.err)
+    assert len(lines) == 1
+    assert lines[0].startswith(f"llmcli: {name}: ")
+    return True
+
+
+def test_exit_0_stop(ask, server):
+    server.script = wire.ok("Hi")
+    assert ask("x") == Result(0, "Hi\n", "")
+
+
+def test_exit_0_tool_calls(ask, server):
+    server.script = wire.ok(tool_calls=[wire.call("f", {})])
+    assert ask("x") == Result(0, '{"id":"call_1","name":"f","arguments":{}}\n', "")
+
+
+def test_exit_0_done_without_a_finish_reason(ask, server):
+    server.script = wire.ok("Hi", finish_reason=None)
+    assert ask("x") == Result(0, "Hi\n", "")
+
+
+def test_exit_1_no_model_matches(cli):
+    assert explained(cli("models", "no such model"), 1, "error")
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["ask", "--bogus"],
+        ["ask", "--temperature", "9", "x"],
+        ["ask", "-m"],
+        ["ask", "-f", "/no/such", "x"],
+        ["ask", ""],
+        ["ask", "--ok", "nope", "x"],
+        ["count", ""],
+        ["count", "--split", "0", "x"],
+        ["count", "--bogus"],
+        ["models", "a", "b"],
+        ["bogus"],
+        ["--bogus"],
+        [],
+    ],
+    ids=" ".join,
+)
+def test_exit_2_usage(cli, argv):
+    assert explained(cli(*argv), 2, "usage")
+
+
+def test_exit_2_unreadable_input(ask, server):
+    assert explained(ask(stdin=b"\xff"), 2, "usage")
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("flag", ["--stream", "--no-stream"])
+def test_exit_3_incomplete_length(ask, server, flag):
+    server.script = wire.ok("par", finish_reason="length")
+    assert explained(ask(flag, "x"), 3, "incomplete", "par\n")
+
+
+def test_exit_3_incomplete_stream_without_an_end(ask, server):
+    server.script = wire.ok("par", finish_reason=None, done=False)
+    assert explained(ask("x"), 3, "incomplete", "par\n")
+
+
+def test_exit_3_incomplete_connection_cut_after_text(ask, server):
+    server.script = wire.events([wire.chunk("par"), wire.chunk("t")])
+    assert explained(ask("x"), 3, "incomplete", "part\n")
+
+
+@pytest.mark.parametrize("flag", ["--stream", "--no-stream"])
+def test_exit_4_refused(ask, server, flag):
+    server.script = wire.ok(refusal="I cannot do that.")
+    result = ask(flag, "x")
+    assert explained(result, 4, "refused")
+    assert "I cannot do that." in result.err
+
+
+def test_exit_4_refused_content_filter(ask, server):
+    server.script = wire.ok("par", finish_reason="content_filter")
+    assert explained(ask("x"), 4, "refused", "par\n")
+
+
+def test_exit_5_invalid_json(ask, server):
+    server.script = wire.ok("no json")
+    assert explained(ask("--json-mode", "x"), 5, "invalid", "no json\n")
+
+
+def test_exit_5_invalid_arguments_of_a_call(ask, server):
+    server.script = wire.ok(tool_calls=[wire.call("f", '{"a":')])
+    assert explained(ask("x"), 5, "invalid", '{"id":"call_1","name":"f","arguments":"{\\"a\\":"}\n')
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 413, 418, 422, 301])
+def test_exit_65_rejected(ask, server, status):
+    server.script = wire.status(status)
+    assert explained(ask("x"), 65, "rejected")
+    assert len(server.requests) == 1
+
+
+def test_exit_69_quota(ask, server):
+    server.script = wire.quota()
+    assert explained(ask("x"), 69, "quota")
+    assert len(server.requests) == 1
+
+
+def test_exit_69_quota_payment_required(ask, server):
+    server.script = wire.status(402)
+    assert explained(ask("x"), 69, "quota")
+    assert len(server.requests) == 1
+
+
+def test_exit_74_io_output_in_no_directory(ask, server, tmp_path):
+    assert explained(ask("-O", str(tmp_path / "no" / "x"), "x"), 74, "io")
+    assert server.requests == []
+
+
+def test_exit_74_io_usage_file_before_anything_is_paid_for(ask, server, tmp_path):
+    assert explained(ask("--usage-file", str(tmp_path / "no" / "x"), "x"), 74, "io")
+    assert server.requests == []
+
+
+def test_exit_74_io_full_device(cli):
+    assert explained(cli("ask", "-m", "offline/echo", "-O", "/dev/full", "x"), 74, "io")
+
+
+def test_exit_74_io_full_stdout(process):
+    with open("/dev/full", "wb") as full:  # noqa: PTH123
+        done = process.start("ask", "-m", "offline/echo", "x", stdout=full, stdin=subprocess.DEVNULL)
+        err = done.communicate(timeout=60)[1].decode()
+    assert explained(Result(done.returncode, "", err), 74, "io")
+
+
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 529])
+def test_exit_75_tempfail(ask, server, status):
+    server.script = wire.status(status)
+    assert explained(ask("--retries", "1", "x"), 75, "tempfail")
+    assert len(server.requests) == 2
+
+
+def test_exit_75_tempfail_network(cli):
+    assert explained(cli("ask", "--base-url", "http://127.0.0.1:9/v1", "--retries", "0", "x"), 75, "tempfail")
+
+
+@pytest.mark.parametrize("scenario", [wire.reset(), wire.drop()], ids=["reset", "drop"])
+def test_exit_75_tempfail_connection_lost(ask, server, scenario):
+    server.script = scenario
+    assert explained(ask("--retries", "0", "x"), 75, "tempfail")
+
+
+@pytest.mark.parametrize("body", ["<html><title>Log in</title>", {"a": 1}, [], {"choices": []}, b"", b"{"])
+@pytest.mark.parametrize("flag", ["--stream", "--no-stream"])
+def test_exit_75_tempfail_no_chat_completion(ask, server, body, flag):
+    server.script = wire.reply(body)
+    result = ask(flag, "--retries", "0", "x")
+    assert result.code == 75 or (flag, body, result.code) == ("--stream", b"", 3)
+    assert result.out == ""
+
+
+def test_exit_75_tempfail_error_in_a_200_body(ask, server):
+    server.script = wire.ok(error={"message": "boom"})
+    assert explained(ask("--no-stream", "--retries", "0", "x"), 75, "tempfail")
+
+
+def test_exit_75_tempfail_error_in_a_stream(ask, server):
+    server.script = wire.ok("part", error={"message": "boom"}, after=1)
+    assert explained(ask("--retries", "0", "x"), 75, "tempfail", "part\n")
+
+
+def test_exit_77_auth_no_key(cli):
+    assert explained(cli("ask", "x"), 77, "auth")
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_exit_77_auth(ask, server, status):
+    server.script = wire.status(status)
+    assert explained(ask("x"), 77, "auth")
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("command", [["ask", "x"], ["count", "x"], ["models"]], ids=" ".join)
+def test_exit_78_config(cli, config, command):
+    config.write_text("model = ")
+    assert explained(cli(*command), 78, "config")
+
+
+# --- --ok ---------------------------------------------------------------------------------------------------
+
+
+def test_ok_turns_an_exit_to_0_and_still_says_why(ask, server):
+    server.script = wire.ok("par", finish_reason="length")
+    bare = ask("x")
+    accepted = ask("--ok", "incomplete", "x")
+    assert (accepted.code, accepted.out) == (0, bare.out)
+    assert accepted.err.startswith("llmcli: incomplete: ")
+
+
+@pytest.mark.parametrize(
+    "names", [["incomplete,refused"], ["refused, Incomplete"], ["refused", "--ok", "incomplete"]]
+)
+def test_ok_takes_several_names(ask, server, names):
+    server.script = wire.ok("par", finish_reason="length")
+    assert ask("--ok", *names, "x").code == 0
+
+
+def test_ok_of_another_name_changes_nothing(ask, server):
+    server.script = wire.ok("par", finish_reason="length")
+    assert ask("--ok", "refused", "x").code == 3
+
+
+def test_ok_of_an_unknown_name(ask, server):
+    result = ask("--ok", "incomplete,fine", "x")
+    assert explained(result, 2, "usage")
+    assert result.err.startswith(
+        "llmcli: usage: --ok fine: no such exit; one of ok, error, usage, incomplete,"
+    )
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("name", "argv"),
+    [
+        ("usage", ["ask", "--temperature", "9", "x"]),
+        ("usage", ["ask", ""]),
+        ("auth", ["ask", "x"]),
+        ("io", ["ask", "-m", "offline/echo", "-O", "/no/such/x", "x"]),
+        ("tempfail", ["ask", "-m", "offline/flaky?rate=1", "--retries", "0", "x"]),
+        ("error", ["models", "no such model"]),
+    ],
+)
+def test_ok_holds_for_every_exit(cli, name, argv):
+    bare = cli(*argv)
+    assert bare.code != 0
+    assert cli(argv[0], "--ok", name, *argv[1:]) == Result(0, bare.out, bare.err)
+
+
+def test_ok_holds_for_a_broken_config(cli, config):
+    config.write_text("bogus = 1")
+    assert cli("ask", "--ok", "config", "x").code == 0
+
+
+def test_ok_from_a_profile(ask, server, config):
+    config.write_text('[profiles.p]\nok = ["incomplete", "refused"]')
+    server.script = wire.ok("par", finish_reason="length")
+    assert ask("--profile", "p", "x").code == 0
+
+
+def test_every_exit_has_a_name_that_ok_takes(cli):
+    for code in ExitCode:
+        assert cli("ask", "--ok", code.label.replace(" ", "-"), "-m", "offline/echo", "x") == Result(
+            0, "x\n", ""
+        )
+
+
+def test_quiet_keeps_the_error(ask, server):
+    server.script = wire.ok("par", finish_reason="length")
+    assert explained(ask("-q", "x"), 3, "incomplete", "par\n")

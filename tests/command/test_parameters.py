@@ -1,0 +1,519 @@
+"""The request: every flag under the API's name, with its type, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from tests import server as wire
+from tests.conftest import Result
+
+MESSAGES = [{"role": "user", "content": "hi"}]
+
+
+@pytest.fixture
+def body(cli):
+    """What is sent beside the messages, for gpt-4o-mini where no model is named."""
+
+    def run(*argv: str, **more: object) -> dict[str, object]:
+        model = [] if {"-m", "--model"} & set(argv) else ["-m", "gpt-4o-mini"]
+        result = cli("ask", "--dry-run", "--no-stream", *model, *argv, "hi", **more)
+        assert (result.code, result.err) == (0, "")
+        sent = json.loads(result.out)
+        assert sent.pop("messages") == MESSAGES
+        return sent
+
+    return run
+
+
+@pytest.fixture
+def refusal(cli):
+    """The message with which a command line is refused before anything is sent."""
+
+    def run(*argv: str, **more: object) -> str:
+        result = cli("ask", "--dry-run", *argv, "hi", **more)
+        assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+        return result.err.removeprefix("llmcli: usage: ").rstrip("\n")
+
+    return run
+
+
+# --- Everyday flags -----------------------------------------------------------------------------------------
+
+
+def test_nothing_is_sent_that_nobody_asked_for(body):
+    assert body() == {"model": "gpt-4o-mini"}
+
+
+def test_a_stream_asks_for_its_usage(cli):
+    sent = json.loads(cli("ask", "--dry-run", "-m", "gpt-4o-mini", "hi").out)
+    assert sent == {
+        "model": "gpt-4o-mini",
+        "messages": MESSAGES,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+
+
+@pytest.mark.parametrize(
+    ("argv", "sent"),
+    [
+        (["--temperature", "0"], {"temperature": 0.0}),
+        (["--temperature", "0.7"], {"temperature": 0.7}),
+        (["--top-p", "1"], {"top_p": 1.0}),
+        (["-M", "9"], {"max_completion_tokens": 9}),
+        (["--max-tokens", "9"], {"max_completion_tokens": 9}),
+        (["--stop", "END"], {"stop": ["END"]}),
+        (["--stop", "a", "--stop", "\n"], {"stop": ["a", "\n"]}),
+        (["--n", "3"], {"n": 3}),
+        (["--seed", "-5"], {"seed": -5}),
+        (["--seed", "0"], {"seed": 0}),
+        (["--presence-penalty", "-2"], {"presence_penalty": -2.0}),
+        (["--frequency-penalty", "1.5"], {"frequency_penalty": 1.5}),
+        (["--logit-bias", "1734=-100", "--logit-bias", "5=0.5"], {"logit_bias": {"1734": -100, "5": 0.5}}),
+        (["--logprobs"], {"logprobs": True}),
+        (["--top-logprobs", "3"], {"top_logprobs": 3, "logprobs": True}),
+        (["--service-tier", "flex"], {"service_tier": "flex"}),
+        (["--verbosity", "low"], {"verbosity": "low"}),
+        (["--user", "u1"], {"user": "u1"}),
+        (["--metadata", "k=v=w", "--metadata", "n=1"], {"metadata": {"k": "v=w", "n": "1"}}),
+        (["--store"], {"store": True}),
+        (["--modalities", "text,audio"], {"modalities": ["text", "audio"]}),
+        (["--modalities", "text", "--modalities", "audio"], {"modalities": ["text", "audio"]}),
+        (["--parallel-tool-calls"], {"parallel_tool_calls": True}),
+        (["--no-parallel-tool-calls"], {"parallel_tool_calls": False}),
+        (["--json-mode"], {"response_format": {"type": "json_object"}}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_flag_lands_under_the_name_of_the_api(body, argv, sent):
+    assert body(*argv) == {"model": "gpt-4o-mini"} | sent
+
+
+def test_reasoning_effort(body):
+    assert body("-m", "gpt-6-luna", "--reasoning-effort", "high") == {
+        "model": "gpt-6-luna",
+        "reasoning_effort": "high",
+    }
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--temperature", "2.1"],
+        ["--temperature", "nan"],
+        ["--temperature", "warm"],
+        ["--top-p", "-0.1"],
+        ["--n", "0"],
+        ["--n", "1.5"],
+        ["-M", "0"],
+        ["--seed", "x"],
+        ["--top-logprobs", "21"],
+        ["--presence-penalty", "inf"],
+        ["--format", "yaml"],
+    ],
+    ids=" ".join,
+)
+def test_a_value_that_is_none_is_refused(refusal, argv):
+    assert refusal(*argv).startswith(
+        f"Invalid value for '{argv[0]}'" if argv[0] != "-M" else "Invalid value for"
+    )
+
+
+@pytest.mark.parametrize("text", ["x=1", "1734", "=1", "1734=", "1734=101", "1734=nan", "-1=5", "\u0661=1"])
+def test_a_logit_bias_that_is_none(refusal, text):
+    assert refusal("--logit-bias", text).startswith("--logit-bias")
+
+
+@pytest.mark.parametrize("argv", [["--metadata", "k"], ["--metadata", "=v"], ["-o", "k"], ["-o", "=v"]])
+def test_a_pair_that_is_none(refusal, argv):
+    assert refusal(*argv) == f"{argv[0]} takes KEY=VALUE, not {argv[1]!r}"
+
+
+# --- -o -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("x=1", 1),
+        ("x=1.5", 1.5),
+        ("x=true", True),
+        ("x=null", None),
+        ('x="1"', "1"),
+        ('x={"a":[1]}', {"a": [1]}),
+        ("x=text", "text"),
+        ("x=", ""),
+        ("x=a=b", "a=b"),
+        ("x=True", "True"),
+        ("x={broken", "{broken"),
+        ("x=NaN", "NaN"),
+        ("x=1e999", "1e999"),
+        ("x=é", "é"),
+    ],
+)
+def test_an_option_is_json_where_it_parses_else_text(body, text, value):
+    assert body("-o", text) == {"model": "gpt-4o-mini", "x": value}
+
+
+@pytest.mark.parametrize(
+    "key", ["top_k", "min_p", "max_new_tokens", "prompt_logprobs", "chat_template_kwargs", "X"]
+)
+def test_a_key_that_is_not_known_is_sent_as_it_is(body, key):
+    assert body("-o", f"{key}=1") == {"model": "gpt-4o-mini", key: 1}
+
+
+def test_an_option_wins_over_a_flag(body):
+    assert body("--seed", "1", "-o", "seed=2", "-o", "seed=3") == {"model": "gpt-4o-mini", "seed": 3}
+
+
+def test_stream_options_are_added_to(cli):
+    out = cli("ask", "--dry-run", "-o", 'stream_options={"include_obfuscation":false}', "hi").out
+    assert json.loads(out)["stream_options"] == {"include_usage": True, "include_obfuscation": False}
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("temprature", "temperature"),
+        ("Temperature", "temperature"),
+        ("top-p", "top_p"),
+        ("max_token", "max_tokens"),
+        ("max-completion-tokens", "max_completion_tokens"),
+        ("respone_format", "response_format"),
+        ("stops", "stop"),
+        ("tool_choise", "tool_choice"),
+        ("reasoning_efort", "reasoning_effort"),
+        ("service-tier", "service_tier"),
+    ],
+)
+def test_a_near_miss_is_refused(refusal, key, meant):
+    assert refusal("-o", f"{key}=1") == f"-o {key}: no such field; did you mean {meant}?"
+
+
+@pytest.mark.parametrize(
+    ("key", "todo"),
+    [("messages", "give a PROMPT, -s, or --messages"), ("model", "use -m"), ("stream", "use --no-stream")],
+)
+def test_a_field_that_has_a_place_of_its_own(refusal, key, todo):
+    assert refusal("-o", f"{key}=1") == f"-o {key}=... cannot be set here; {todo}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "n=abc",
+        "n=1.5",
+        'n="2"',
+        "n=true",
+        "max_tokens=many",
+        "stop=5",
+        "tools={}",
+        "response_format=json",
+        "stream_options=5",
+    ],
+)
+def test_a_field_of_the_wrong_shape_is_refused(refusal, text):
+    key = text.partition("=")[0]
+    assert refusal("-o", text).startswith(f"-o {text}: {key} is ")
+
+
+# --- What a model and a provider take -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "field"),
+    [
+        ("gpt-4o-mini", "max_completion_tokens"),
+        ("openai/o3", "max_completion_tokens"),
+        ("groq/llama", "max_completion_tokens"),
+        ("offline/echo", "max_completion_tokens"),
+        ("ollama/llama3", "max_tokens"),
+        ("llamacpp/x", "max_tokens"),
+        ("llama.cpp/x", "max_tokens"),
+        ("vllm/x", "max_tokens"),
+        ("lmstudio/x", "max_tokens"),
+        ("mistral/mistral-small-latest", "max_tokens"),
+        ("anthropic/claude", "max_tokens"),
+        ("gemini/gemini-3-pro", "max_tokens"),
+        ("deepseek/deepseek-chat", "max_tokens"),
+        ("openrouter/openai/gpt-4o", "max_tokens"),
+    ],
+)
+def test_the_limit_goes_by_the_name_that_the_provider_takes(body, model, field):
+    assert body("-m", model, "-M", "5") == {"model": model.partition("/")[2] or model, field: 5}
+
+
+def test_the_limit_at_an_address_of_ones_own(body):
+    at = ["--base-url", "http://localhost:9/v1", "-M", "5"]
+    assert body(*at, "-m", "tiny") == {"model": "tiny", "max_tokens": 5}
+    assert body(*at, "-m", "gpt-4o-mini") == {"model": "gpt-4o-mini", "max_completion_tokens": 5}
+
+
+@pytest.mark.parametrize("model", ["gpt-6-luna", "o3", "gpt-5", "openai/gpt-6-luna-2026-09-22"])
+@pytest.mark.parametrize("flag", ["--temperature", "--top-p"])
+def test_a_reasoning_model_refuses_sampling(refusal, model, flag):
+    name = model.removeprefix("openai/")
+    reason = refusal("-m", model, flag, "0.5")
+    assert reason.startswith(f"{name} is a reasoning model and rejects {flag[2:].replace('-', '_')} (only 1")
+    assert reason.endswith("; drop it, or choose another model")
+
+
+@pytest.mark.parametrize("model", ["gpt-6-luna", "o3", "gpt-5"])
+@pytest.mark.parametrize(
+    ("argv", "field"),
+    [
+        (["--presence-penalty", "1"], "presence_penalty"),
+        (["--frequency-penalty", "1"], "frequency_penalty"),
+        (["--logit-bias", "1=1"], "logit_bias"),
+        (["--logprobs"], "logprobs"),
+        (["-o", "max_tokens=5"], "max_tokens"),
+    ],
+)
+def test_a_reasoning_model_refuses(refusal, model, argv, field):
+    assert refusal("-m", model, *argv).startswith(f"{model} is a reasoning model and rejects {field}")
+
+
+def test_a_refusal_comes_before_any_key_or_network(ask, server):
+    result = ask("-m", "gpt-6-luna", "--temperature", "0", "hi")
+    assert (result.code, server.requests) == (2, [])
+
+
+def test_effort_none_allows_sampling(body, refusal):
+    argv = ["--reasoning-effort", "none", "--temperature", "0.5", "--logprobs"]
+    assert body("-m", "gpt-6-luna", *argv) == {
+        "model": "gpt-6-luna",
+        "temperature": 0.5,
+        "logprobs": True,
+        "reasoning_effort": "none",
+    }
+    assert refusal("-m", "o3", *argv)
+    assert refusal("-m", "gpt-5", *argv)
+
+
+def test_a_model_that_does_not_reason_refuses_effort(refusal):
+    assert refusal("-m", "gpt-4o", "--reasoning-effort", "high") == (
+        "gpt-4o is not a reasoning model and rejects reasoning_effort; drop it, or choose another model"
+    )
+
+
+def test_groq_gives_one_choice(refusal, body):
+    assert refusal("-m", "groq/llama", "--n", "2") == (
+        "groq gives 1 choice per request and rejects n=2; drop it, or choose another model"
+    )
+    assert body("-m", "groq/llama", "--n", "1") == {"model": "llama", "n": 1}
+
+
+def test_what_a_provider_ignores_is_said(cli):
+    result = cli("ask", "--dry-run", "-m", "ollama/x", "--user", "u", "hi")
+    assert (result.code, result.err) == (0, "llmcli: warning: ollama takes user and ignores it\n")
+
+
+# --- Tools --------------------------------------------------------------------------------------------------
+
+FUNCTION = {"name": "f", "description": "d", "parameters": {"type": "object", "properties": {}}}
+TOOL = {"type": "function", "function": FUNCTION}
+OTHER = {"type": "function", "function": {"name": "g"}}
+CUSTOM = {"type": "custom", "custom": {"name": "c"}}
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        (TOOL, [TOOL]),
+        ([TOOL], [TOOL]),
+        (FUNCTION, [TOOL]),
+        ([FUNCTION, OTHER], [TOOL, OTHER]),
+        ({"tools": [TOOL, CUSTOM]}, [TOOL, CUSTOM]),
+        ({"name": "f"}, [{"type": "function", "function": {"name": "f"}}]),
+    ],
+)
+def test_tools_of_every_shape(body, tmp_path, given, sent):
+    (tmp_path / "tools.json").write_text(json.dumps(given))
+    for value in (json.dumps(given), "  " + json.dumps(given, indent=1), str(tmp_path / "tools.json")):
+        assert body("--tools", value) == {"model": "gpt-4o-mini", "tools": sent}
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ("[]", "--tools: the list is empty"),
+        ('[{"name":"f"},{"name":"f"}]', "--tools: two tools are named 'f'; names must differ"),
+        (
+            '[{"description":"d"}]',
+            '--tools: tool 0 is no function definition; it needs "name" and "parameters"',
+        ),
+        ('[{"name":"f"},5]', '--tools: tool 1 is no function definition; it needs "name" and "parameters"'),
+        ('{"type":"function","function":{}}', "--tools: tool 0 has no name"),
+        ('{"type":"function","function":{"name":""}}', "--tools: tool 0 has no name"),
+        ('{"type":"function","function":{"name":5}}', "--tools: tool 0 has no name"),
+        ('{"name":"f","parameters":[]}', "--tools: the parameters of 'f' are no JSON Schema object"),
+        ("/no/such", "cannot read /no/such: No such file or directory; check the path"),
+    ],
+)
+def test_tools_that_are_none(refusal, given, reason):
+    assert refusal("--tools", given) == reason
+
+
+def test_tools_that_are_broken_json(refusal, tmp_path):
+    (tmp_path / "t").write_text("{")
+    assert refusal("--tools", "{broken").startswith("--tools is not valid JSON: ")
+    assert refusal("--tools", str(tmp_path / "t")).startswith(f"--tools {tmp_path / 't'} is not valid JSON: ")
+
+
+@pytest.mark.parametrize(
+    ("choice", "sent"),
+    [
+        ("auto", "auto"),
+        ("none", "none"),
+        ("required", "required"),
+        ("g", {"type": "function", "function": {"name": "g"}}),
+        ('{"type":"function","function":{"name":"f"}}', {"type": "function", "function": {"name": "f"}}),
+    ],
+)
+def test_tool_choice(body, choice, sent):
+    argv = ["--tools", json.dumps([TOOL, OTHER]), "--tool-choice", choice]
+    assert body(*argv) == {"model": "gpt-4o-mini", "tools": [TOOL, OTHER], "tool_choice": sent}
+
+
+def test_a_tool_choice_that_is_none(refusal):
+    tools = ["--tools", json.dumps([TOOL, OTHER])]
+    assert refusal(*tools, "--tool-choice", "h") == (
+        "--tool-choice h: no such tool; one of auto, none, required, f, g"
+    )
+    assert refusal(*tools, "--tool-choice", "{").startswith("--tool-choice is not valid JSON: ")
+    assert refusal("--tool-choice", "auto") == "--tool-choice without tools; give them with --tools"
+
+
+# --- Model and address --------------------------------------------------------------------------------------
+
+
+def test_the_model_by_flag_environment_config_and_default(cli, config):
+    def model(*argv: str, **more: object) -> str:
+        return json.loads(cli("ask", "--dry-run", *argv, "hi", **more).out)["model"]
+
+    assert model() == "gpt-6-luna"
+    config.write_text('model = "from-config"')
+    assert model() == "from-config"
+    assert model(env={"LLMCLI_MODEL": "from-env"}) == "from-env"
+    assert model("-m", "from-flag", env={"LLMCLI_MODEL": "from-env"}) == "from-flag"
+    assert model(env={"LLMCLI_MODEL": ""}) == "from-config"
+
+
+def test_a_model_of_no_name_is_refused(refusal):
+    assert refusal("-m", "") == "no model in ''; write -m PROVIDER/NAME"
+    assert refusal("-m", "openai/") == "no model in 'openai/'; write -m PROVIDER/NAME"
+
+
+def test_openai_may_be_left_out(cli):
+    argv = ["--curl", "-M", "5", "hi"]
+    assert cli("ask", "-m", "gpt-4o-mini", *argv) == cli("ask", "-m", "openai/gpt-4o-mini", *argv)
+
+
+def test_a_slash_without_a_provider_is_part_of_the_name(body):
+    assert body("-m", "meta-llama/Llama-3") == {"model": "meta-llama/Llama-3"}
+
+
+def address(result: Result) -> str:
+    assert (result.code, result.err) == (0, "")
+    return result.out.split()[1].removesuffix("/chat/completions")
+
+
+def test_the_address_by_flag_environment_config_and_default(cli, config):
+    env = {"OPENAI_BASE_URL": "http://env/v1/"}
+    assert address(cli("ask", "--curl", "hi")) == "https://api.openai.com/v1"
+    config.write_text('[providers.openai]\nbase_url = "http://config/v1"')
+    assert address(cli("ask", "--curl", "hi")) == "http://config/v1"
+    assert address(cli("ask", "--curl", "hi", env=env)) == "http://env/v1"
+    assert address(cli("ask", "--curl", "--base-url", "http://flag/v1", "hi", env=env)) == "http://flag/v1"
+
+
+def test_openais_address_is_not_that_of_others(cli):
+    env = {"OPENAI_BASE_URL": "http://env/v1"}
+    assert (
+        address(cli("ask", "--curl", "-m", "groq/llama", "hi", env=env)) == "https://api.groq.com/openai/v1"
+    )
+    assert address(cli("ask", "--curl", "-m", "ollama/llama", "hi", env=env)) == "http://localhost:11434/v1"
+
+
+def test_ollama_listens_where_its_own_variable_says(cli):
+    assert (
+        address(cli("ask", "--curl", "-m", "ollama/x", "hi", env={"OLLAMA_HOST": "box:1"}))
+        == "http://box:1/v1"
+    )
+
+
+@pytest.mark.parametrize("url", ["", "localhost:8080", "ftp://x/v1", "http://", "http:///v1"])
+def test_an_address_that_is_none(refusal, url):
+    assert (
+        refusal("--base-url", url) == f"{url!r} is no http(s) URL; e.g. --base-url http://localhost:8080/v1"
+    )
+
+
+def test_azure_without_an_endpoint(refusal):
+    assert refusal("-m", "azure/dep") == (
+        "azure has no address of its own; set AZURE_OPENAI_ENDPOINT to your resource's URL"
+    )
+
+
+def test_azure_with_an_endpoint_answers(cli, server):
+    server.script = wire.echo_auth("azure-key")
+    endpoint = server.base_url.removesuffix("/v1")
+    env = {"AZURE_OPENAI_ENDPOINT": endpoint, "AZURE_OPENAI_API_KEY": "azure-key"}
+    assert cli("ask", "-m", "azure/dep", "hi", env=env) == Result(0, "hi\n", "")
+    assert server.requests[0].path == "/openai/v1/chat/completions"
+
+
+# --- --curl and --dry-run -----------------------------------------------------------------------------------
+
+
+def test_curl_reaches_the_server_with_the_same_body(cli, server):
+    prompt = 'it\'s "quoted" $HOME `id` \\ \n\u00e9 @file \u001b'
+    argv = ["--base-url", server.base_url, "-m", "tiny", "--stop", "'", "--", prompt]
+    shown = cli("ask", "--curl", *argv, env={"OPENAI_API_KEY": "sk-secret"})
+    assert (shown.code, shown.err, "sk-secret" in shown.out) == (0, "", False)
+    done = subprocess.run(
+        ["/bin/sh", "-c", shown.out.replace("curl ", "curl --silent --noproxy '*' ", 1)],
+        env={"PATH": "/usr/bin:/bin", "OPENAI_API_KEY": "sk-secret"},
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stderr == b""
+    request = server.requests[0]
+    assert request.body + b"\n" == cli("ask", "--dry-run", *argv).out.encode()
+    assert request.headers["authorization"] == "Bearer sk-secret"
+    assert request.headers["content-type"] == "application/json"
+    assert cli("ask", *argv).out == prompt + "\n"
+    assert server.requests[1].json == request.json
+
+
+def test_curl_names_the_variable_that_is_set(cli):
+    shown = cli("ask", "--curl", "-m", "gemini/x", "hi", env={"GOOGLE_API_KEY": "secret"}).out
+    assert '-H "Authorization: Bearer $GOOGLE_API_KEY"' in shown
+    assert "secret" not in shown
+
+
+def test_curl_to_a_local_server_has_no_key(cli):
+    assert "Authorization" not in cli("ask", "--curl", "-m", "ollama/x", "hi").out
+
+
+def test_curl_cannot_ask_the_embedded_provider(cli):
+    assert cli("ask", "--curl", "-m", "offline/echo", "hi") == Result(
+        2, "", "llmcli: usage: offline has no address that curl could ask; drop --curl\n"
+    )
+
+
+def test_a_dry_run_needs_no_key_and_sends_nothing(ask, server):
+    result = ask("--dry-run", "hi")
+    assert json.loads(result.out)["messages"] == MESSAGES
+    assert (result.code, result.err, server.requests) == (0, "", [])
+    assert result.out.count("\n") == 1
+
+
+def test_count_takes_the_options_of_ask(cli):
+    argv = ["--tools", json.dumps(TOOL), "-m", "gpt-4o-mini", "hi"]
+    assert int(cli("count", *argv).out) > int(cli("count", "-m", "gpt-4o-mini", "hi").out)
+    assert cli("count", "-m", "o3", "--temperature", "0", "hi").code == 2
