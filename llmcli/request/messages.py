@@ -17,7 +17,7 @@ def parse_messages(text: str, name: str) -> list[Message]:
     Lines without a role that carry an `llmcli` key are a session's own and are passed over; the key itself
     is taken off messages. Raises UsageError naming the index of the message that is wrong.
     """
-    messages = [_message(item, index, name) for index, item in enumerate(_items(text, name))]
+    messages = [checked_message(item, f"{name}, message {index}") for index, item in enumerate(_items(text, name))]
     check_tool_calls(messages, name)
     return messages
 
@@ -69,8 +69,8 @@ def _is_header(item: Any) -> bool:
     return isinstance(item, dict) and "role" not in item and "llmcli" in item
 
 
-def _message(item: Any, index: int, name: str) -> Message:
-    where = f"{name}, message {index}"
+def checked_message(item: Any, where: str) -> Message:
+    """A message less its `llmcli` key. Raises UsageError, saying `where` it stands."""
     if not isinstance(item, dict):
         raise UsageError("a message must be an object", where)
     role = item.get("role")
