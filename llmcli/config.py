@@ -74,7 +74,9 @@ def load_config(env: Mapping[str, str]) -> Config:
     try:
         return _checked(Config(path, text), tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"not valid TOML: {error}", str(path), "mend the file") from None
+        line = f"at line {text.count(chr(10)) + 1}, the end"
+        problem = str(error).replace("at end of document", line)
+        raise ConfigError(f"not valid TOML: {problem}", str(path), "mend the file") from None
 
 
 def _checked(config: Config, data: dict[str, Any]) -> Config:
