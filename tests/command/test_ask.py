@@ -10,10 +10,12 @@ def test_the_embedded_provider_echoes(cli):
     assert cli("ask", "-m", "offline/echo", "hello", "there") == Result(0, "hello there\n", "")
 
 
-def test_a_streamed_answer_and_its_usage_line(ask, server, clock):
+def test_a_streamed_answer_and_its_usage_line(ask, server):
     server.script = wire.ok("Hello!", usage=wire.usage(12, 34))
     assert ask("-u", "hi") == Result(
-        0, "Hello!\n", "usage: 12 in (0 cached) + 34 out (0 reasoning) = 46 tokens, price unknown, 0.00 s, openai/tiny\n"
+        0,
+        "Hello!\n",
+        "usage: 12 in (0 cached) + 34 out (0 reasoning) = 46 tokens, price unknown, 0.00 s, openai/tiny\n",
     )
 
 
