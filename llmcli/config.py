@@ -58,6 +58,15 @@ def cache_directory(env: Mapping[str, str]) -> Path:
     return Path(platformdirs.user_cache_dir("llmcli", appauthor=False)) / "answers"
 
 
+def state_directory(env: Mapping[str, str]) -> Path:
+    """Where sessions and the history of what was typed are kept (LLMCLI_STATE names another directory)."""
+    if env.get("LLMCLI_STATE"):
+        return Path(env["LLMCLI_STATE"])
+    import platformdirs
+
+    return Path(platformdirs.user_state_dir("llmcli", appauthor=False))
+
+
 def load_config(env: Mapping[str, str]) -> Config:
     """Read the config file; one that nobody named and that is not there is empty. Raises ConfigError."""
     path = config_path(env)

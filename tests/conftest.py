@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from tests import llama as llama_cpp
 from tests.server import Server
 
 TODAY = date(2026, 11, 20)
+NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -81,6 +82,7 @@ class Cli:
             {**self.env, **(env or {})},
             clock=self.clock,
             today=lambda: TODAY,
+            now=lambda: NOW,
             sleep=self.clock.sleep,
             uniform=uniform,
         )

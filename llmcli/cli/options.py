@@ -16,6 +16,7 @@ _ANSWER = "Structured answers and tools"
 _OUTPUT = "Output"
 _NETWORK = "Network"
 _MONEY = "Money, cache and replay"
+_SESSION = "Conversation"
 _GENERAL = "General"
 
 Format = Literal["text", "json", "jsonl", "events"]
@@ -433,6 +434,85 @@ class MoneyOptions:
             help="The next model, where one cannot answer (repeatable).",
         ),
     ] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class SessionOptions:
+    """The conversation that this belongs to."""
+
+    session: Annotated[
+        str | None,
+        flag(
+            "--session",
+            panel=_SESSION,
+            metavar="FILE.jsonl|NAME",
+            help="Go on with the conversation kept there, or begin it.",
+        ),
+    ] = None
+    resume: Annotated[
+        bool,
+        flag("--continue", "-c", panel=_SESSION, help="Go on with the newest session (with --session: with that)."),
+    ] = False
+
+
+@dataclass(frozen=True)
+class ContextOptions:
+    """What is sent of a conversation that has grown long."""
+
+    context: Annotated[
+        Literal["window", "summarize", "error"],
+        flag(
+            "--context",
+            panel=_SESSION,
+            help="Where it is too long: drop the oldest turns (window), have a model summarize them, or exit 2.",
+        ),
+    ] = "window"
+    max_context_tokens: Annotated[
+        int | None,
+        flag(
+            "--max-context-tokens",
+            panel=_SESSION,
+            min=1,
+            metavar="N",
+            help="Most tokens of a prompt (the model's window less the answer).",
+        ),
+    ] = None
+    keep_turns: Annotated[
+        int | None,
+        flag("--keep-turns", panel=_SESSION, min=1, metavar="N", help="Send the newest N turns at most."),
+    ] = None
+    summary_model: Annotated[
+        str | None,
+        flag(
+            "--summary-model",
+            panel=_SESSION,
+            metavar="[PROVIDER/]NAME",
+            help="The model that summarizes (the one that answers).",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class ChatOptions:
+    """How turns come in."""
+
+    turns: Annotated[
+        Literal["lines", "null", "jsonl"],
+        flag(
+            "--turns",
+            panel=_SESSION,
+            help="What a turn on stdin is: a line, text up to NUL, or a line of JSON (a string or a message).",
+        ),
+    ] = "lines"
+    keep_going: Annotated[
+        bool, flag("--keep-going", panel=_SESSION, help="Go on after a turn that failed; it is left out.")
+    ] = False
+    no_session: Annotated[
+        bool, flag("--no-session", panel=_SESSION, help="Keep nothing, also on a terminal.")
+    ] = False
+    list_sessions: Annotated[
+        bool, flag("--list", panel=_SESSION, help="List the sessions of the state directory, newest first.")
+    ] = False
 
 
 @dataclass(frozen=True)
