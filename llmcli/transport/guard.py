@@ -45,7 +45,8 @@ class Guard:
         except CallFailed:
             settle(Decimal(0))
             raise
-        settle(self._cost(request, completion.body))
+        if self._purse is not None:
+            settle(self._cost(request, completion.body))
         return completion
 
     async def open_stream(self, request: Request) -> Stream:
