@@ -10,6 +10,7 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from llmcli import __version__, jsonl
 from llmcli.errors import TransientFailure
@@ -85,7 +86,7 @@ class Pooled:
         import aiohttp
 
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        if key is not None:
+        if key is not None and urlsplit(request.url).username is None:  # else the address itself says who
             headers["Authorization"] = f"Bearer {key}"
         try:
             return await self._client().post(

@@ -12,7 +12,8 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from base64 import b64encode
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -39,6 +40,7 @@ from llmcli.run import run
 from llmcli.transport import replies
 from llmcli.transport.accumulate import Accumulator
 from llmcli.transport.base import Transport
+from llmcli.transport.pooled import Pooled
 from llmcli.transport.retry import says_something
 from llmcli.transport.sdk import Sdk
 from llmcli.verdict import check
@@ -59,12 +61,16 @@ EXIT = {
 WAYS = ("whole", "stream")
 
 
-def sdk(key: str | None = KEY, timeout: float = 10.0, env: Mapping[str, str] | None = None) -> Transport:
-    return Sdk(lambda _: key, env or {}, timeout=timeout)
+def sdk(key: str | None = KEY, timeout: float = 10.0) -> Transport:
+    return Sdk(lambda _: key, {}, timeout)
 
 
-TRANSPORTS = {"sdk": sdk}
-"""Each HTTP transport: (key, timeout in seconds, environment) -> Transport."""
+def pooled(key: str | None = KEY, timeout: float = 10.0) -> Transport:
+    return Pooled(lambda _: key, timeout)
+
+
+TRANSPORTS = {"sdk": sdk, "pooled": pooled}
+"""Each HTTP transport: (key, timeout in seconds) -> Transport."""
 
 
 @pytest.fixture(params=TRANSPORTS)
@@ -196,9 +202,9 @@ def error_bodies() -> Iterator[Row]:
         "no gzip": wire.gzipped(wire.status(500), broken=True),
     }
     for name, scenario in unread.items():
-        yield Row(f"500, an error body: {name}", scenario, Fails(TransientFailure, nothing, 500))
+        yield Row(f"500, an error body: {name}", scenario, Fails(TransientFailure, "(HTTP 500, ", 500))
     broken_401 = wire.cut(wire.status(401), 9)
-    yield Row("401, an error body cut", broken_401, Fails(AuthFailure, "the endpoint answered 401", 401))
+    yield Row("401, an error body cut", broken_401, Fails(AuthFailure, "(HTTP 401, ", 401))
     yield Row(
         "500, an error body that stalls",
         wire.stall(wire.status(500), 9),
@@ -801,6 +807,12 @@ def test_a_server_that_quotes_the_key(name, way, server, new_transport):
     error = caught.value
     told = [str(error), error.code, error.request_id, json.dumps(error.body)]
     assert not [words for words in told if words and KEY[:12] in words]
+
+
+@pytest.mark.parametrize("key", [KEY, None])
+def test_a_name_and_password_in_the_address_are_who_asks(key, server, new_transport):
+    ask(new_transport(key=key), request_to(server.base_url.replace("://", "://me:hunter2@")))
+    assert server.requests[0].headers["authorization"] == "Basic " + b64encode(b"me:hunter2").decode()
 
 
 def test_an_address_with_a_password_is_not_quoted(new_transport):
