@@ -2,46 +2,109 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import replace
+from typing import TypeVar
 
-from llmcli.output.sink import text_of
-from llmcli.wire import Completion, Json, Request
+from llmcli.errors import StreamCut
+from llmcli.transport.accumulate import Accumulator
+from llmcli.transport.base import Transport
+from llmcli.wire import Chunk, Completion, Json, Request, Stream
+
+Answer = TypeVar("Answer", Completion, Stream)
+_CUT = {"length", "content_filter"}  # finish reasons of answers that asking again would not mend
 
 
-@dataclass
 class Repair:
-    """Asks again up to `attempts` times.
+    """A transport that asks again, up to `attempts` times, before it hands an answer on.
 
-    `misfit(message, request)` says why a message is not what was asked for; `tell` is given a line on each repair.
+    `misfit(message, request)` says why a message is not what was asked for; `tell` is given a line on each
+    repair. The answers before the last are in `meta.earlier`. A stream is handed on when it is whole.
     """
 
-    attempts: int
-    misfit: Callable[[Json, Request], str | None]
-    tell: Callable[[str], None]
-    _used: int = 0
+    def __init__(
+        self,
+        inner: Transport,
+        attempts: int,
+        misfit: Callable[[Json, Request], str | None],
+        tell: Callable[[str], None],
+    ) -> None:
+        self._inner = inner
+        self._attempts = attempts
+        self._misfit = misfit
+        self._tell = tell
 
-    async def follow(self, request: Request, completion: Completion) -> Request | None:
-        """The request for a better answer; None where there is nothing to mend, or no attempt left."""
-        if self._used >= self.attempts:
-            return None
+    async def send(self, request: Request) -> Completion:
+        """See Transport."""
+
+        async def once(request: Request) -> tuple[Completion, Completion]:
+            completion = await self._inner.send(request)
+            return completion, completion
+
+        return await self._until_it_fits(request, once)
+
+    async def open_stream(self, request: Request) -> Stream:
+        """See Transport."""
+
+        async def once(request: Request) -> tuple[Completion, Stream]:
+            return await _whole(await self._inner.open_stream(request))
+
+        return await self._until_it_fits(request, once)
+
+    async def aclose(self) -> None:
+        """See Transport."""
+        await self._inner.aclose()
+
+    async def _until_it_fits(
+        self, request: Request, once: Callable[[Request], Awaitable[tuple[Completion, Answer]]]
+    ) -> Answer:
+        earlier: list[Completion] = []
+        while True:
+            completion, answer = await once(request)
+            wrong = self._wrong(request, completion)
+            if wrong is None or len(earlier) == self._attempts:
+                answer.meta.earlier = earlier
+                return answer
+            earlier.append(completion)
+            self._tell(f"repair {len(earlier)} of {self._attempts}: {wrong[1]}")
+            request = _asked_again(request, *wrong)
+
+    def _wrong(self, request: Request, completion: Completion) -> tuple[Json, str] | None:
+        """The first message that does not fit, and why; None where asking again would not help."""
         for choice in completion.choices:
             message = choice.get("message") or {}
-            reason = None if message.get("refusal") else self.misfit(message, request)
-            if reason is not None and choice.get("finish_reason") == "stop":
-                self._used += 1
-                self.tell(f"repair {self._used} of {self.attempts}: {reason}")
-                return _asked_again(request, text_of(message), reason)
+            reason = choice.get("finish_reason")
+            ended = (reason or completion.meta.done) and reason not in _CUT
+            if ended and not message.get("refusal") and not message.get("tool_calls"):
+                misfit = self._misfit(message, request)
+                if misfit is not None:
+                    return message, misfit
         return None
 
 
-def _asked_again(request: Request, answer: str, reason: str) -> Request:
-    messages = [
-        *request.fields["messages"],
-        {"role": "assistant", "content": answer},
-        {
-            "role": "user",
-            "content": f"That answer is not valid: {reason}\nAnswer again. Give only the corrected JSON, nothing else.",
-        },
-    ]
+async def _whole(stream: Stream) -> tuple[Completion, Stream]:
+    """A stream read to its end: what it folds into, and the same stream from its beginning."""
+    folded, chunks, cut = Accumulator(), list[Chunk](), None
+    try:
+        async with aclosing(stream.chunks):
+            async for chunk in stream:
+                folded.add(chunk)
+                chunks.append(chunk)
+    except StreamCut as error:
+        cut = error
+
+    async def again() -> AsyncGenerator[Chunk, None]:
+        for chunk in chunks:
+            yield chunk
+        if cut is not None:
+            raise cut
+
+    return Completion(folded.body(), stream.meta), Stream(again(), stream.meta)
+
+
+def _asked_again(request: Request, message: Json, reason: str) -> Request:
+    answer = {"role": "assistant", "content": message.get("content") or ""}
+    wish = f"That answer is not valid: {reason}\nAnswer again. Give only the corrected JSON, nothing else."
+    messages = [*request.fields["messages"], answer, {"role": "user", "content": wish}]
     return replace(request, fields={**request.fields, "messages": messages})

@@ -15,7 +15,7 @@ from llmcli.wire import Completion, Request
 
 
 class Follower(Protocol):
-    """Looks at an answer and may have more to ask: tools that run, answers to be mended."""
+    """Looks at an answer and may have more to ask: tools that run."""
 
     async def follow(self, request: Request, completion: Completion) -> Request | None:
         """The request to send next; None where the answer stands."""
@@ -41,13 +41,13 @@ async def run(
             following = await _following(followers, request, completion)
             if following is None:
                 break
-            earlier.append(completion)
+            earlier += [*completion.meta.earlier, completion]
             request = following
     except BaseException:
         sink.abort()
         raise
     meta = completion.meta
-    meta.earlier = earlier
+    meta.earlier = [*earlier, *meta.earlier]
     meta.latency = clock() - started
     meta.ttft = None if meta.ttft is None else meta.ttft - started
     sink.finish(completion)

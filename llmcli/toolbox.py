@@ -6,8 +6,8 @@ import asyncio
 import os
 import shlex
 import signal
-from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import Callable, Mapping
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -26,12 +26,15 @@ def parse_commands(pairs: list[tuple[str, str]], names: set[str]) -> dict[str, l
         if name not in names:
             known = ", ".join(sorted(names)) or "none"
             raise UsageError(f"--exec {name}: there is no such tool", todo=f"--tools defines: {known}")
+        if name in commands:
+            raise UsageError(f"--exec {name} is given twice", todo="one command runs a tool")
         try:
             commands[name] = shlex.split(command)
         except ValueError as error:
-            raise UsageError(f"--exec {name}: {error} in the command") from None
+            reason = str(error).lower()
+            raise UsageError(f"--exec {name}: {reason} in the command", todo="mend the quotes") from None
         if not commands[name]:
-            raise UsageError(f"--exec {name}: the command is empty")
+            raise UsageError(f"--exec {name}: the command is empty", todo="write NAME=COMMAND")
     return commands
 
 
@@ -63,9 +66,10 @@ class Toolbox:
                 f"the model still calls tools after {self._turns} turns", request.name, "raise --max-turns"
             )
         self._turns += 1
-        results = await asyncio.gather(*(self._answer(call) for call in calls))
-        messages = [*request.fields["messages"], message, *results]
-        return replace(request, fields={**request.fields, "messages": messages})
+        results = await _together([self._answer(call) for call in calls])
+        said = {key: value for key, value in message.items() if value is not None or key == "content"}
+        messages = [*request.fields["messages"], said, *results]
+        return replace(request, fields=_unforced({**request.fields, "messages": messages}))
 
     async def _answer(self, call: Json) -> Message:
         return {"role": "tool", "tool_call_id": call.get("id"), "content": await self._run(call)}
@@ -82,14 +86,13 @@ class Toolbox:
         if code is None:
             self.tell(f"tool {name}: no end within {self.timeout:g} s, killed")
             return f"error: the tool did not finish within {self.timeout:g} s"
-        self.tell(f"tool {name}: exit {code}, {len(out)} bytes")
+        ended = f"exit code {code}" if code >= 0 else f"signal {-code}"
+        self.tell(f"tool {name}: {ended}, {len(out)} bytes")
         text = out.decode("utf-8", "replace").removesuffix("\n")
         if code == 0:
             return text
         tail = err.decode("utf-8", "replace").strip()[-_TAIL:]
-        return "\n".join(
-            part for part in (f"error: the tool failed with exit code {code}", tail, text) if part
-        )
+        return "\n".join(part for part in (f"error: the tool failed with {ended}", tail, text) if part)
 
     async def _execute(self, name: str, given: bytes) -> tuple[int | None, bytes, bytes]:
         """(exit code, stdout, stderr); the code is None where the time was up and the tool was killed."""
@@ -109,13 +112,38 @@ class Toolbox:
             async with asyncio.timeout(self.timeout):
                 out, err = await process.communicate(given)
         except TimeoutError:
+            await _kill(process)
             return None, b"", b""
-        finally:
-            if process.returncode is None:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
+        except BaseException:
+            await _kill(process)
+            raise
         return process.returncode, out, err
+
+
+async def _together(work: Sequence[Coroutine[Any, Any, Message]]) -> list[Message]:
+    """The results, in order. Where one fails, the others are stopped before it is said."""
+    tasks = [asyncio.ensure_future(each) for each in work]
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+
+
+async def _kill(process: Process) -> None:
+    """Kill the command and all that it started; its children may outlive it and hold the pipes open."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()
+
+
+def _unforced(fields: Json) -> Json:
+    """The same without a tool choice that would have the model call for ever."""
+    choice = fields.get("tool_choice")
+    forced = choice == "required" or (isinstance(choice, dict) and choice.get("type") != "allowed_tools")
+    return {**fields, "tool_choice": "auto"} if forced else fields
 
 
 def name_of(call: Json) -> Any:

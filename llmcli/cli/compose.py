@@ -9,6 +9,7 @@ from llmcli.cli.options import InputOptions, RequestOptions, SamplingOptions
 from llmcli.cli.session import Session
 from llmcli.cli.stdin import is_piped, reader
 from llmcli.errors import UsageError
+from llmcli.registry.providers import split_model
 from llmcli.request.build import Ask, build_request
 from llmcli.request.endpoint import Endpoint, resolve
 from llmcli.request.params import (
@@ -51,8 +52,9 @@ class Recipe:
         """
         world, config = self.session.world, self.session.config
         here = self.endpoint
+        named, _ = split_model(model, config.providers.keys())
         there = resolve(
-            model if "/" in model else f"{here.provider.name}/{model}", None, world.env, config.providers
+            model if named else f"{here.provider.name}/{model}", None, world.env, config.providers
         )
         if there.provider.name == here.provider.name:
             there = replace(here, model=there.model)
@@ -90,36 +92,53 @@ def endpoint_of(session: Session, request: RequestOptions) -> Endpoint:
 
 def messages_of(session: Session, words: list[str], given: InputOptions, read: ReadStdin) -> list[Message]:
     """System message, earlier messages, and the user's."""
-    from llmcli.request.attachments import load_attachment
-
-    messages: list[Message] = []
-    if given.system is not None:
-        messages.append({"role": "system", "content": text_or_file(given.system, read)})
-    if given.messages is not None:
-        messages += _earlier(given.messages, read)
-    parts = [load_attachment(source, given.detail, read) for source in given.attachment]
-    if given.detail and not parts:
-        raise UsageError("--detail without an image", todo="attach one with -a")
+    messages = opening_of(given, read)
+    parts = parts_of(given, read)
     text = text_of_prompt(session, words, given, read)
-    if parts:
-        head: list[Json] = [{"type": "text", "text": text}] if text else []
-        messages.append({"role": "user", "content": [*head, *parts]})
-    elif text:
-        messages.append({"role": "user", "content": text})
+    if text or parts:
+        messages.append(user_message(text, parts))
     elif given.messages is None:
         raise UsageError("the prompt is empty", todo="give a PROMPT, pipe text in, or name a file with -f")
     return messages
 
 
-def _earlier(path: str, read: ReadStdin) -> list[Message]:
-    from llmcli.request.messages import parse_messages
+def opening_of(given: InputOptions, read: ReadStdin) -> list[Message]:
+    """What stands before the user's message: the system message and earlier ones."""
+    messages: list[Message] = []
+    if given.system is not None:
+        messages.append({"role": "system", "content": text_or_file(given.system, read)})
+    if given.messages is not None:
+        from llmcli.request.messages import parse_messages
 
-    return parse_messages(read_file(path, read), f"--messages {path}")
+        messages += parse_messages(read_file(given.messages, read), f"--messages {given.messages}")
+    return messages
+
+
+def parts_of(given: InputOptions, read: ReadStdin) -> list[Json]:
+    """What is attached, as content parts."""
+    from llmcli.request.attachments import load_attachment
+
+    parts = [load_attachment(source, given.detail, read) for source in given.attachment]
+    if given.detail and not parts:
+        raise UsageError("--detail without an image", todo="attach one with -a")
+    return parts
+
+
+def user_message(text: str, parts: list[Json]) -> Message:
+    """The user's message: text, or parts with the text before them."""
+    if not parts:
+        return {"role": "user", "content": text}
+    head: list[Json] = [{"type": "text", "text": text}] if text else []
+    return {"role": "user", "content": [*head, *parts]}
 
 
 def text_of_prompt(session: Session, words: list[str], given: InputOptions, read: ReadStdin) -> str:
     """The user's text: files, words and what was piped; through the template, where there is one."""
-    text = join_prompt(*_prompt_parts(session, words, given, read))
+    return rendered(join_prompt(*_prompt_parts(session, words, given, read)), given, read)
+
+
+def rendered(text: str, given: InputOptions, read: ReadStdin) -> str:
+    """The text through the template, where there is one."""
     if given.template is None:
         if given.param:
             raise UsageError("-p without a template", todo="give it with -t")
@@ -129,8 +148,8 @@ def text_of_prompt(session: Session, words: list[str], given: InputOptions, read
     template = Template(text_or_file(given.template, read))
     values: dict[str, Any] = {"input": text} if text else {}
     values |= dict(parse_pair(argument(pair), "-p") for pair in given.param)
-    rendered = template.render(values)
-    return rendered if "input" in template.names or not text else f"{rendered}\n\n{text}"
+    made = template.render(values)
+    return made if "input" in template.names or not text else f"{made}\n\n{text}"
 
 
 def _prompt_parts(

@@ -55,7 +55,7 @@ def perform(
         command = curl_command(request, provider_of(session, request), session.world.env)
         return session.out(output.output).write(command + "\n")
     warn_of_shutdown(session, request)
-    transport = transport_of(session, recipe, network, money)
+    transport = transport_of(session, recipe, network, money, repairs=follow.repair)
     sink = sink_of(session, request, output, holds=bool(followers), items=items)
     if output.usage_file is not None:
         append_line(output.usage_file, b"")  # what cannot be written is said before anything is paid for
@@ -72,19 +72,14 @@ def perform(
 
 
 def followers_of(session: Session, request: Request, follow: FollowOptions) -> list[Follower]:
-    """What may ask on: the tools that run, and the repairs. Raises UsageError."""
-    followers: list[Follower] = []
-    if follow.exec:
-        from llmcli.toolbox import Toolbox, parse_commands
+    """What may ask on: the tools that run. Raises UsageError."""
+    if not follow.exec:
+        return []
+    from llmcli.toolbox import Toolbox, parse_commands
 
-        names = {tool_name(tool) for tool in request.fields.get("tools") or []}
-        commands = parse_commands([parse_pair(pair, "--exec") for pair in follow.exec], names)
-        followers.append(Toolbox(commands, follow.tool_timeout, follow.max_turns, session.notes.detail))
-    if follow.repair:
-        from llmcli.repair import Repair
-
-        followers.append(Repair(follow.repair, misfit, session.notes.detail))
-    return followers
+    names = {tool_name(tool) for tool in request.fields.get("tools") or []}
+    commands = parse_commands([parse_pair(pair, "--exec") for pair in follow.exec], names)
+    return [Toolbox(commands, follow.tool_timeout, follow.max_turns, session.notes.detail)]
 
 
 def sink_of(
@@ -103,26 +98,36 @@ def sink_of(
     return TextSink(out, session.notes, output.null, output.extract, holds, output.reasoning)
 
 
-def transport_of(session: Session, recipe: Recipe, network: NetworkOptions, money: MoneyOptions) -> Transport:
-    """The transport that the options ask for."""
+def transport_of(
+    session: Session, recipe: Recipe, network: NetworkOptions, money: MoneyOptions, *, repairs: int = 0
+) -> Transport:
+    """The transport that the options ask for. `repairs`: how often an answer that does not fit is asked for again.
+
+    What is kept is the repaired answer, under the request that was made.
+    """
     if money.replay is not None:
         return _replay(money)
+    purse = _purse(session, money)
     return build_transport(
-        lambda: _http(session, network),
+        lambda: _http(session, recipe, network),
         _policy(session, network),
-        lambda inner: Guard(inner, session.price_of, _purse(money)),
+        lambda inner: Guard(inner, session.price_of, purse),
         *_fallback(session, recipe, money),
+        *_repair(session, repairs),
         *_stores(session, money),
     )
 
 
-def _http(session: Session, network: NetworkOptions) -> Transport:
+def _http(session: Session, recipe: Recipe, network: NetworkOptions) -> Transport:
     from llmcli.transport.sdk import Sdk
 
     def key_of(request: Request) -> str | None:
         provider = provider_of(session, request)
         config = session.config.providers.get(request.provider)
-        key = find_key(provider, config, session.world.env, network.api_key_file)
+        ours = (
+            request.provider == recipe.endpoint.provider.name
+        )  # the file's key is not for a fallback's provider
+        key = find_key(provider, config, session.world.env, network.api_key_file if ours else None)
         if key is None and _is_at_home(request, provider) and provider.key_required:
             raise missing_key(provider)
         return key
@@ -148,14 +153,14 @@ def _policy(session: Session, network: NetworkOptions) -> Policy:
     )
 
 
-def _purse(money: MoneyOptions) -> Purse | None:
+def _purse(session: Session, money: MoneyOptions) -> Purse | None:
     from decimal import Decimal
 
     from llmcli.transport.budget import Budget, BudgetFile
 
     limit = None if money.max_cost is None else Decimal(str(money.max_cost))
     if money.budget_file is not None:
-        return BudgetFile(money.budget_file, limit)
+        return BudgetFile(money.budget_file, limit, session.world.clock, session.world.sleep)
     return None if limit is None else Budget(limit)
 
 
@@ -170,32 +175,42 @@ def _fallback(session: Session, recipe: Recipe, money: MoneyOptions) -> list[Wra
     return [lambda inner: Fallback(inner, money.fallback, recipe.rebuild, notice)]
 
 
+def _repair(session: Session, repairs: int) -> list[Wrap]:
+    if not repairs:
+        return []
+    from llmcli.repair import Repair
+
+    return [lambda inner: Repair(inner, repairs, misfit, session.notes.detail)]
+
+
 def _stores(session: Session, money: MoneyOptions) -> list[Wrap]:
-    """Recording is nearer to the wire than the cache: what the cache answers was recorded when it came."""
+    """The recording is outside of the cache: what the cache answers is recorded too."""
     if money.cache_ttl is not None and not money.cache:
         raise UsageError("--cache-ttl without --cache", todo="add --cache")
     if not money.cache and money.record is None:
         return []
-    from llmcli.transport.store import Folder, Locks, Store, folder_of
+    from llmcli.transport.store import Folder, Locks, Store, recording
+
+    def warn(error: LlmcliError) -> None:
+        session.notes.say(f"warning: {error}")
 
     wraps: list[Wrap] = []
-    if money.record is not None:
-        record = folder_of(money.record, must_exist=False)
-        wraps.append(lambda inner: Store(inner, record, _usable, read=False, write=True))
     if money.cache:
         folder = Folder(cache_directory(session.world.env), money.cache_ttl)
         locks = Locks(folder.path, session.world.sleep)
-        wraps.append(lambda inner: Store(inner, folder, _usable, read=True, write=True, locks=locks))
+        wraps.append(lambda inner: Store(inner, folder, _usable, warn, read=True, locks=locks))
+    if money.record is not None:
+        record = recording(money.record)
+        wraps.append(lambda inner: Store(inner, record, _usable, warn, read=False))
     return wraps
 
 
 def _replay(money: MoneyOptions) -> Transport:
-    from llmcli.transport.store import Store, folder_of
+    from llmcli.transport.store import Replay, recorded
 
     if money.cache or money.record is not None:
         raise UsageError("--replay excludes --cache and --record", todo="drop one of them")
-    folder = folder_of(money.replay or "", must_exist=True)
-    return Store(None, folder, _usable, read=True, write=False)
+    return Replay(recorded(money.replay or ""))
 
 
 def _usable(completion: Completion, request: Request) -> bool:

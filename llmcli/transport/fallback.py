@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from llmcli.errors import (
+    CallFailed,
     ContextOverflow,
     LlmcliError,
     QuotaExhausted,
@@ -56,22 +57,25 @@ class Fallback:
         try:
             return await once(request)
         except LlmcliError as error:
-            if not self._models or not _another_may(error):
+            if not self._models or not another_may(error):
                 raise
             self._notice(request.name, error)
-            last = error
+            last: LlmcliError = error
         for model in self._models:
             try:
                 return await once(self._rebuild(request, model))
             except LlmcliError as error:
-                if not isinstance(error, UsageError) and not _another_may(error):
+                if not isinstance(error, UsageError) and not another_may(error):
                     raise
                 self._notice(model, error)
-                last = error
+                if isinstance(
+                    error, CallFailed
+                ):  # a model that was passed over is not why there is no answer
+                    last = error
         raise last
 
 
-def _another_may(error: LlmcliError) -> bool:
+def another_may(error: LlmcliError) -> bool:
     """Whether another model may answer where this error came."""
     if isinstance(error, Rejected):
         return error.status == 404 or error.code in {"model_not_found", "context_length_exceeded"}

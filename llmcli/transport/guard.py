@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from decimal import Decimal
 from typing import Any, Protocol
@@ -17,12 +17,13 @@ from llmcli.transport.base import Transport
 from llmcli.wire import Chunk, Completion, Json, Request, Stream
 
 PriceOf = Callable[[str, str], Mapping[str, Any] | None]
+Settle = Callable[[Decimal], Awaitable[None]]
 
 
 class Purse(Protocol):
     """Money that calls may cost. `reserve` raises BudgetExceeded; what it gives is settled when the cost is known."""
 
-    def reserve(self, amount: Decimal, name: str) -> Callable[[Decimal], None]:
+    async def reserve(self, amount: Decimal, name: str) -> Settle:
         """Set `amount` aside for a call of model `name`; the result takes the true cost."""
 
 
@@ -39,23 +40,23 @@ class Guard:
 
     async def send(self, request: Request) -> Completion:
         """See Transport."""
-        settle = self._admit(request)
+        settle = await self._admit(request)
         try:
             completion = await self._inner.send(request)
         except CallFailed:
-            settle(Decimal(0))
+            await settle(Decimal(0))
             raise
         if self._purse is not None:
-            settle(self._cost(request, completion.body))
+            await settle(self._cost(request, completion.body))
         return completion
 
     async def open_stream(self, request: Request) -> Stream:
         """See Transport."""
-        settle = self._admit(request)
+        settle = await self._admit(request)
         try:
             stream = await self._inner.open_stream(request)
         except CallFailed:
-            settle(Decimal(0))
+            await settle(Decimal(0))
             raise
         if self._purse is None:
             return stream
@@ -66,7 +67,7 @@ class Guard:
                 async for chunk in stream:
                     folded.add(chunk)
                     yield chunk
-            settle(self._cost(request, folded.body()))
+            await settle(self._cost(request, folded.body()))
 
         return Stream(chunks(), stream.meta)
 
@@ -74,36 +75,43 @@ class Guard:
         """See Transport."""
         await self._inner.aclose()
 
-    def _admit(self, request: Request) -> Callable[[Decimal], None]:
+    async def _admit(self, request: Request) -> Settle:
         body = request.body()
         check_window(request, body)
         if self._purse is None:
-            return lambda _cost: None
-        return self._purse.reserve(self._worst(request, body), request.name)
-
-    def _worst(self, request: Request, body: Json) -> Decimal:
-        price = self._price_of(request.provider, request.model)
-        if price is None:
-            raise UsageError(
-                f"--max-cost cannot hold: the price of {request.name} is not known",
-                todo="give it with --price IN,OUT ($ per million tokens) or [prices] in the config file",
-            )
-        model = find_model(request.provider, request.model)
-        longest = body.get("max_completion_tokens") or body.get("max_tokens")
-        longest = longest or (model.max_output_tokens if model else None)
-        if longest is None:
-            raise UsageError(
-                f"--max-cost cannot hold: nothing limits the answer of {request.name}",
-                todo="limit it with -M",
-            )
-        return worst_cost(price, count(request, body), longest, body.get("n") or 1, body.get("service_tier"))
+            return _nothing
+        return await self._purse.reserve(worst(request, self._price_of), request.name)
 
     def _cost(self, request: Request, body: Json) -> Decimal:
         price, usage = self._price_of(request.provider, request.model), body.get("usage")
         if price is None or not isinstance(usage, dict):
-            return self._worst(request, request.body())
+            return worst(request, self._price_of)
         tier = body.get("service_tier")
         return cost(price, usage, tier if isinstance(tier, str) else None)
+
+
+async def _nothing(_cost: Decimal) -> None:
+    """Settle what was free."""
+
+
+def worst(request: Request, price_of: PriceOf) -> Decimal:
+    """The most that a call may cost, in $. Raises UsageError where price or length have no known limit."""
+    body = request.body()
+    price = price_of(request.provider, request.model)
+    if price is None:
+        raise UsageError(
+            f"a budget cannot hold: the price of {request.name} is not known",
+            todo="give it with --price IN,OUT ($ per million tokens) or [prices] in the config file",
+        )
+    model = find_model(request.provider, request.model)
+    longest = body.get("max_completion_tokens") or body.get("max_tokens")
+    longest = longest or (model.max_output_tokens if model else None)
+    if longest is None:
+        raise UsageError(
+            f"a budget cannot hold: nothing limits the answer of {request.name}",
+            todo="limit it with -M",
+        )
+    return worst_cost(price, count(request, body), longest, body.get("n") or 1, body.get("service_tier"))
 
 
 def count(request: Request, body: Json) -> int:

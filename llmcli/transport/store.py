@@ -6,16 +6,19 @@ import asyncio
 import fcntl
 import hashlib
 import os
+import struct
+import sys
 import tempfile
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
 from llmcli import jsonl
-from llmcli.errors import NoInput, OutputFailure
+from llmcli.errors import LlmcliError, NoInput, OutputFailure
 from llmcli.transport.accumulate import Accumulator, as_chunk
 from llmcli.transport.base import Transport
 from llmcli.wire import Chunk, Completion, Json, Meta, Request, Stream
@@ -76,8 +79,7 @@ class Folder:
             if self.ttl is not None and time.time() - file.stat().st_mtime > self.ttl:
                 return None
             data = jsonl.loads(file.read_bytes())
-            entry = Entry(data["provider"], data["model"], data["response"], data.get("chunks"))
-            return entry if entry.body["choices"] else None
+            return _entry(data)
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -109,13 +111,23 @@ class Folder:
         return self.path / key[:2] / f"{key}.json"
 
 
+def _entry(record: Json) -> Entry:
+    """The entry that a file holds. Raises KeyError or TypeError where it holds none."""
+    chunks = record["chunks"]
+    if chunks is not None and not all(isinstance(chunk, dict) for chunk in chunks):
+        raise TypeError
+    if not all(isinstance(choice["message"], dict) for choice in record["response"]["choices"]):
+        raise TypeError
+    return Entry(str(record["provider"]), str(record["model"]), record["response"], chunks)
+
+
 @dataclass
 class Locks:
     """One caller per key, in this process and among processes: a stampede of identical calls sends one request."""
 
     path: Path
     sleep: Callable[[float], Awaitable[None]]
-    _local: dict[str, asyncio.Lock] = field(default_factory=dict)
+    _local: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     @asynccontextmanager
     async def held(self, key: str) -> AsyncIterator[None]:
@@ -129,8 +141,6 @@ class Locks:
             finally:
                 if descriptor is not None:
                     os.close(descriptor)
-        if not lock.locked():
-            self._local.pop(key, None)
 
     def _open(self) -> int | None:
         try:
@@ -153,39 +163,36 @@ class Locks:
 
 
 def _lock_byte(descriptor: int, place: int) -> None:
-    """An open-file-description lock where there is one: it belongs to the descriptor, not to the process."""
-    if hasattr(fcntl, "F_OFD_SETLK"):
-        import struct
-
-        fcntl.fcntl(
-            descriptor, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, place, 1, 0)
-        )
+    """On Linux a lock of the open file, else one of the process. Raises OSError where another holds it."""
+    if sys.platform == "linux":
+        wanted = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, place, 1, 0)
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, wanted)
     else:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
 
 
 class Store:
-    """A transport that answers from a folder where it can, and keeps what is complete.
+    """A transport that keeps what is complete in a folder and, where it may `read`, answers from there.
 
-    `read` and `write` say what may be done; without an `inner` transport a miss is NoInput. `usable(completion,
-    request)` says whether an answer is complete and valid: nothing else is kept.
+    `usable(completion, request)` says whether an answer is complete and valid: nothing else is kept. An answer
+    that cannot be kept is still an answer: `warn` is told. With `locks`, one caller at a time asks for a key.
     """
 
     def __init__(
         self,
-        inner: Transport | None,
+        inner: Transport,
         folder: Folder,
         usable: Callable[[Completion, Request], bool],
+        warn: Callable[[LlmcliError], None],
         *,
         read: bool,
-        write: bool,
         locks: Locks | None = None,
     ) -> None:
         self._inner = inner
         self._folder = folder
         self._usable = usable
+        self._warn = warn
         self._read = read
-        self._write = write
         self._locks = locks
 
     async def send(self, request: Request) -> Completion:
@@ -193,11 +200,10 @@ class Store:
         key = key_of(request)
         if entry := self._find(key):
             return entry.completion()
-        inner = self._beyond(key, request)
         async with self._alone(key):
             if entry := self._find(key):
                 return entry.completion()
-            completion = await inner.send(request)
+            completion = await self._inner.send(request)
             self._keep(key, request, completion, None)
             return completion
 
@@ -206,67 +212,96 @@ class Store:
         key = key_of(request)
         if entry := self._find(key):
             return entry.stream()
-        inner = self._beyond(key, request)
-        alone = self._alone(key)
-        await alone.__aenter__()
-        try:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._alone(key))
             if entry := self._find(key):
-                await alone.__aexit__(None, None, None)
                 return entry.stream()
-            stream = await inner.open_stream(request)
-        except BaseException:
-            await alone.__aexit__(None, None, None)
-            raise
-
-        async def chunks() -> AsyncGenerator[Chunk, None]:
-            folded, kept = Accumulator(), []
-            try:
-                async with aclosing(stream.chunks):
-                    async for chunk in stream:
-                        folded.add(chunk)
-                        kept.append(chunk)
-                        yield chunk
-                self._keep(key, request, Completion(folded.body(), stream.meta), kept)
-            finally:
-                await alone.__aexit__(None, None, None)
-
-        return Stream(chunks(), stream.meta)
+            stream = await self._inner.open_stream(request)
+            return Stream(self._kept(key, request, stream, stack.pop_all()), stream.meta)
 
     async def aclose(self) -> None:
         """See Transport."""
-        if self._inner is not None:
-            await self._inner.aclose()
+        await self._inner.aclose()
 
     def _find(self, key: str) -> Entry | None:
         return self._folder.read(key) if self._read else None
 
-    def _beyond(self, key: str, request: Request) -> Transport:
-        if self._inner is None:
-            raise NoInput(
-                f"no such answer was recorded: {key[:12]}",
-                f"{request.name}, {self._folder.path}",
-                "record it with --record; any change of the request makes another answer of it",
-            )
-        return self._inner
-
     @asynccontextmanager
     async def _alone(self, key: str) -> AsyncIterator[None]:
-        if self._locks is None or not self._read:
+        if self._locks is None:
             yield
         else:
             async with self._locks.held(key):
                 yield
 
+    async def _kept(
+        self, key: str, request: Request, stream: Stream, alone: AsyncExitStack
+    ) -> AsyncGenerator[Chunk, None]:
+        """The chunks, as they come; when they have come, they are kept and others may ask."""
+        folded, chunks = Accumulator(), list[Chunk]()
+        async with alone:
+            async with aclosing(stream.chunks):
+                async for chunk in stream:
+                    folded.add(chunk)
+                    chunks.append(chunk)
+                    yield chunk
+            self._keep(key, request, Completion(folded.body(), stream.meta), chunks)
+
     def _keep(self, key: str, request: Request, completion: Completion, chunks: list[Chunk] | None) -> None:
-        if self._write and self._usable(completion, request):
-            meta = completion.meta
+        if not self._usable(completion, request):
+            return
+        meta = completion.meta
+        try:
             self._folder.write(key, request, Entry(meta.provider, meta.model, completion.body, chunks))
+        except OutputFailure as error:
+            self._warn(error)
 
 
-def folder_of(path: str, *, must_exist: bool) -> Folder:
-    """The folder of `--record` or `--replay`. Raises NoInput where it must exist and does not."""
-    if must_exist and not Path(path).is_dir():
+class Replay:
+    """A transport that answers from a folder alone. Raises NoInput for what is not there."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+
+    async def send(self, request: Request) -> Completion:
+        """See Transport."""
+        return self._entry(request).completion()
+
+    async def open_stream(self, request: Request) -> Stream:
+        """See Transport."""
+        return self._entry(request).stream()
+
+    async def aclose(self) -> None:
+        """See Transport."""
+
+    def _entry(self, request: Request) -> Entry:
+        key = key_of(request)
+        entry = self._folder.read(key)
+        if entry is None:
+            raise NoInput(
+                f"no such answer was recorded: {key[:12]}",
+                f"{request.name}, {self._folder.path}",
+                "record it with --record; any change of the request makes another answer of it",
+            )
+        return entry
+
+
+def recorded(path: str) -> Folder:
+    """The folder of `--replay`. Raises NoInput where there is none."""
+    if not Path(path).is_dir():
         raise NoInput(
             f"--replay {path}: there is no such directory", todo="record answers with --record first"
         )
     return Folder(Path(path))
+
+
+def recording(path: str) -> Folder:
+    """The folder of `--record`, made where it is not there. Raises OutputFailure before an answer is paid."""
+    folder = Path(path)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputFailure(f"cannot record in {path}: {error.strerror}", todo="check the path") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputFailure(f"cannot record in {path}: it is not writable", todo="check the path")
+    return Folder(folder)
