@@ -14,7 +14,7 @@ from llmcli.config import cache_directory
 from llmcli.errors import CallFailed, LlmcliError, UsageError
 from llmcli.output.report import Report
 from llmcli.output.sink import RecordSink, Sink, TextSink
-from llmcli.output.streams import append_line
+from llmcli.output.streams import Out, append_line
 from llmcli.registry.models import find_model
 from llmcli.registry.providers import Provider
 from llmcli.request.endpoint import provider_named
@@ -83,10 +83,19 @@ def followers_of(session: Session, request: Request, follow: FollowOptions) -> l
 
 
 def sink_of(
-    session: Session, request: Request, output: OutputOptions, *, holds: bool = False, items: bool = False
+    session: Session,
+    request: Request,
+    output: OutputOptions,
+    *,
+    holds: bool = False,
+    items: bool = False,
+    out: Out | None = None,
 ) -> Sink:
-    """The sink for the format. `holds`: an answer may be asked on, so nothing is shown before it is whole."""
-    out = session.out(output.output)
+    """The sink for the format. `holds`: an answer may be asked on, so nothing is shown before it is whole.
+
+    `out` is where the answer goes, where that is open already.
+    """
+    out = out or session.out(output.output)
     if output.shape != "text":
         encode = jsonl.pretty if output.shape == "json" else jsonl.line
         return RecordSink(out, encode, session.price_of, events=output.shape == "events")
