@@ -38,11 +38,17 @@ def main(argv: Sequence[str], world: World | None = None) -> int:
 
 
 def _dispatch(argv: list[str], session: Session) -> int:
-    named = [argv[0]] if argv and argv[0] in COMMANDS else COMMANDS
-    code = app_of(named)(args=argv, prog_name="llmcli", standalone_mode=False, obj=session)
+    code = app_of(_needed(argv))(args=argv, prog_name="llmcli", standalone_mode=False, obj=session)
     if code == ExitCode.INTERRUPTED:  # what typer makes of a KeyboardInterrupt, without a word
         raise KeyboardInterrupt
     return int(code or 0)
+
+
+def _needed(argv: list[str]) -> Iterable[str]:
+    """The commands whose modules this line needs: the one that it names, else all of them."""
+    if argv == ["--version"]:
+        return ()
+    return [argv[0]] if argv and argv[0] in COMMANDS else COMMANDS
 
 
 def app_of(names: Iterable[str]) -> typer.Typer:

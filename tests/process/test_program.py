@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 
 import pytest
 
@@ -61,3 +62,16 @@ def test_ctrl_c_at_the_keyboard_while_a_prompt_is_typed(terminal):
     screen.type(b"half a prom")
     screen.child.send_signal(signal.SIGINT)
     assert screen.child.wait(timeout=60) in {130, -signal.SIGINT}
+
+
+def test_version_imports_no_command(process):
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", program(), "--version"],
+        env=process.env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "llmcli.cli.main" in done.stderr
+    assert "llmcli.cli.ask" not in done.stderr
