@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from llmcli import jsonl
-from llmcli.output.sink import text_of
+from llmcli.output.sink import calls_of, text_of
 from llmcli.output.streams import Out
 from llmcli.wire import Chunk, Completion
 
 
 @dataclass(slots=True)
 class ItemScanner:
-    """Finds the elements of the first array inside a JSON object, in text that comes in pieces."""
+    """Finds the elements of the array `items` of a JSON object, in text that comes in pieces."""
 
     _depth: int = 0
     _in_string: bool = False
     _escaped: bool = False
     _inside: bool = False  # the array
-    _item: list[str] = field(default_factory=list)
+    _text: list[str] = field(default_factory=list)  # of the element; outside of the array, of the last key
 
     def feed(self, text: str) -> list[str]:
         """The JSON texts of the elements that `text` completes."""
@@ -33,9 +34,11 @@ class ItemScanner:
             return None
         if character == '"':
             self._in_string = True
+            if not self._inside:
+                self._text = []
         elif character in "[{":
             self._depth += 1
-            if self._depth == 2 and character == "[" and not self._inside:
+            if self._depth == 2 and character == "[" and self._whole() == '"items"':
                 self._inside = True
                 return None
         elif character in "]}":
@@ -49,12 +52,12 @@ class ItemScanner:
         return None
 
     def _keep(self, character: str) -> None:
-        if self._inside:
-            self._item.append(character)
+        if self._inside or (self._in_string and self._depth == 1):
+            self._text.append(character)
 
     def _whole(self) -> str | None:
-        text = "".join(self._item).strip()
-        self._item = []
+        text = "".join(self._text).strip()
+        self._text = []
         return text or None
 
 
@@ -81,19 +84,25 @@ class ItemSink:
     def finish(self, completion: Completion) -> None:
         """See Sink."""
         for choice in completion.choices:
-            text = text_of(choice.get("message") or {})
-            try:
-                items = jsonl.loads(text)["items"]
-            except (ValueError, KeyError, TypeError):
-                if text and not self._printed:
-                    self.out.write(text.rstrip("\n") + "\n")
-                continue
-            for item in items[self._printed :] if isinstance(items, list) else []:
-                self.out.write_bytes(jsonl.line(item))
+            message = choice.get("message") or {}
+            for line in calls_of(message) or self._rest(text_of(message)):
+                self.out.write_bytes(jsonl.line(line))
             self._printed = 0
 
     def abort(self) -> None:
         """See Sink."""
+
+    def _rest(self, text: str) -> list[Any]:
+        """The items that were not printed yet."""
+        try:
+            items = jsonl.loads(text)["items"]
+        except (ValueError, KeyError, TypeError):
+            items = None
+        if isinstance(items, list):
+            return items[self._printed :]
+        if text and not self._printed:
+            self.out.write(text.rstrip("\n") + "\n")
+        return []
 
     def _print(self, item: str) -> None:
         try:
