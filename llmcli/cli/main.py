@@ -16,7 +16,7 @@ from llmcli.cli.session import Session
 from llmcli.errors import ExitCode, LlmcliError, UsageError
 from llmcli.world import World
 
-COMMANDS = ("ask", "count", "models")
+COMMANDS = ("ask", "chat", "count", "models")
 
 
 def main(argv: Sequence[str], world: World | None = None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import select
 from collections.abc import Callable
@@ -33,6 +34,51 @@ def is_piped(session: Session, no_stdin: bool) -> bool:
 
 
 def _read_all(session: Session, deadline: float | None) -> bytes:
+def pieces(session: Session) -> Callable[[], Awaitable[bytes]]:
+    """A function that gives what has come on stdin since, waiting where nothing has; b"" at the end.
+
+    For a running loop: others go on meanwhile. It raises UsageError.
+    """
+    stream = session.world.stdin
+    silence = [_SILENCE]
+
+    async def read() -> bytes:
+        if stream is None:
+            return b""
+        try:
+            descriptor = stream.fileno()
+        except (OSError, ValueError):  # a stream of memory
+            return stream.read()
+        try:
+            await _ready(session, descriptor, silence)
+            return os.read(descriptor, _CHUNK)
+        except OSError as error:
+            raise UsageError(f"cannot read stdin: {error.strerror}", todo="check what is piped in") from None
+
+    return read
+
+
+async def _ready(session: Session, descriptor: int, silence: list[float]) -> None:
+    """Return when there is something to read. `silence` holds the seconds until a word is said, once."""
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    try:
+        loop.add_reader(descriptor, ready.set)
+    except PermissionError:  # a file, which is always ready
+        return
+    word = None
+    if silence and not session.world.stdin_is_terminal:
+        word = loop.call_later(
+            silence.pop(), session.notes.say, "waiting for stdin (--no-stdin to ignore it)"
+        )
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        if word is not None:
+            word.cancel()
+
+
     stream = session.world.stdin
     if stream is None:
         return b""

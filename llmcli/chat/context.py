@@ -1,0 +1,102 @@
+"""What of a conversation is sent: which turns fit, which are dropped. Pure: counts in, choices out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from llmcli.chat.session import SYSTEM
+from llmcli.errors import ContextOverflow
+from llmcli.registry.models import find_model
+from llmcli.wire import Message, Request
+
+Strategy = Literal["window", "summarize", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the user said: how to make room, the most tokens of a prompt, the most turns."""
+
+    strategy: Strategy = "window"
+    max_tokens: int | None = None
+    keep_turns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """`kept` are the numbers of the messages to send, in order; `dropped` those of each dropped turn."""
+
+    kept: list[int]
+    dropped: list[list[int]]
+    tokens: int
+
+
+def limit_of(request: Request, max_tokens: int | None) -> int | None:
+    """The most tokens that the prompt may have: the model's window less the room for the answer.
+
+    The room is what `-M` asks for, else a quarter of the window, or less where the model cannot say so much.
+    None: nothing is known.
+    """
+    model = find_model(request.provider, request.model)
+    window = model.context_window if model else None
+    if window is None or model is None:
+        return max_tokens
+    asked = request.fields.get("max_completion_tokens") or request.fields.get("max_tokens")
+    room = asked if isinstance(asked, int) else min(window // 4, model.max_output_tokens or window)
+    return window - room if max_tokens is None else min(max_tokens, window - room)
+
+
+def turns_of(messages: Sequence[Message]) -> list[list[int]]:
+    """The numbers of each turn's messages: a user message and all up to the next. System messages are in none."""
+    turns: list[list[int]] = []
+    for number, message in enumerate(messages):
+        if message["role"] in SYSTEM:
+            continue
+        if message["role"] == "user" or not turns:
+            turns.append([])
+        turns[-1].append(number)
+    return turns
+
+
+def fit(
+    messages: Sequence[Message],
+    tokens: Sequence[int],
+    pinned: Collection[int],
+    *,
+    fixed: int,
+    limit: int | None,
+    keep_turns: int | None = None,
+) -> Fit:
+    """Drop the oldest turns until the rest has no more than `limit` tokens and `keep_turns` turns.
+
+    `fixed` tokens are in the request beside the messages. System messages, turns with a pinned message and the
+    newest turn stay; a turn stays or goes whole. Raises ContextOverflow where what must stay is too much.
+    """
+    turns = turns_of(messages)
+    weights = [sum(tokens[number] for number in turn) for turn in turns]
+    stays = [number == len(turns) - 1 or any(one in pinned for one in turn) for number, turn in enumerate(turns)]
+    free = sum(tokens) - sum(weights)  # system messages
+    total = fixed + free + sum(weight for weight, stay in zip(weights, stays, strict=True) if stay)
+    if limit is not None and total > limit:
+        raise overflow(total, limit, "the newest turn and what must stay with it have")
+    room = len(turns) if keep_turns is None else keep_turns - 1
+    for number in reversed(range(len(turns) - 1)):
+        if stays[number]:
+            continue
+        if room <= 0 or (limit is not None and total + weights[number] > limit):
+            break
+        stays[number] = True
+        total += weights[number]
+        room -= 1
+    dropped = [turn for turn, stay in zip(turns, stays, strict=True) if not stay]
+    gone = {number for turn in dropped for number in turn}
+    return Fit([number for number in range(len(messages)) if number not in gone], dropped, total)
+
+
+def overflow(tokens: int, limit: int, what: str) -> ContextOverflow:
+    """The error for a prompt that has too many tokens."""
+    return ContextOverflow(
+        f"{what} {tokens} tokens, and {limit} is the limit",
+        todo="shorten it, raise --max-context-tokens, or choose a model with a larger window",
+    )

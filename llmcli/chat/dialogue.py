@@ -1,0 +1,320 @@
+"""A dialogue: one turn in, one answer out, over a conversation that is fitted, kept and never lost."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from llmcli import jsonl
+from llmcli.chat.context import Fit, Rules, fit, limit_of, overflow, turns_of
+from llmcli.chat.session import SYSTEM, Conversation, Entry, Summary
+from llmcli.chat.summary import Summarizer, head_of
+from llmcli.errors import ContextOverflow, UsageError
+from llmcli.tokens.count import count_request
+from llmcli.tokens.encodings import Encoder, encoding_for, load
+from llmcli.verdict import verdict
+from llmcli.wire import Completion, Json, Message, Request
+
+_KEPT = ("role", "content", "tool_calls", "function_call", "refusal", "name", "tool_call_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer, and the tool calls and results that came before it."""
+
+    completion: Completion
+    exchange: Sequence[Message] = ()
+
+
+Answer = Callable[[Request, list[Completion]], Awaitable[Answered]]
+
+
+@dataclass
+class Dialogue:
+    """A conversation that goes on.
+
+    `build` makes the request for some messages; `answer` sends it and shows what comes, given the completions
+    that were needed before. `price` gives the $ of an answer (None: not known). `say` tells people something.
+    """
+
+    conversation: Conversation
+    rules: Rules
+    build: Callable[[Sequence[Message]], Request]
+    answer: Answer
+    summarizer: Summarizer
+    price: Callable[[Completion], float | None]
+    say: Callable[[str], None]
+    _encoder: Encoder | None = None
+    _said: int = field(default=0)  # turns that were dropped when we last spoke of it
+
+    async def turn(self, new: Sequence[Message], *, after: int | None = None) -> Completion:
+        """Ask, and keep the exchange where the answer is a good one; else raise what is wrong with it.
+
+        `after`: how many of the messages stay (None: all whole turns); the rest is replaced by this turn.
+        Raises ContextOverflow before anything is sent, the CallFailed family, and those of the verdict.
+        """
+        after = self._standing(new) if after is None else after
+        entries = self._new(new, after)
+        request, before = await self._fitted(entries, after)
+        answered = await self.answer(request, before)
+        error = verdict(answered.completion, request)
+        if error is not None:
+            raise error
+        self.keep(entries, answered, after)
+        return answered.completion
+
+    def keep(self, entries: list[Entry], answered: Answered, after: int) -> None:
+        """Write a turn down."""
+        message = (answered.completion.choices[0].get("message") or {}) if answered.completion.choices else {}
+        said = [Entry.of(_plain(one)) for one in (*_tool_messages(answered.exchange), message)]
+        said[-1].cost = self.price(answered.completion)
+        if self._encoder is not None:
+            self._count([*entries, *said], self._encoder)
+        self.conversation.append([*entries, *said], self.model, after=after)
+
+    def keep_part(self, new: Sequence[Message], text: str) -> None:
+        """Write a turn down whose answer was stopped by the user."""
+        after = self._standing(new)
+        said = Entry.of({"role": "assistant", "content": text})
+        self.conversation.append([*self._new(new, after), said], self.model, after=after)
+
+    def preview(self, new: Sequence[Message]) -> Request:
+        """The request that a turn would send; where a summary would be needed, the oldest turns are dropped."""
+        after = self._standing(new)
+        request, view = self._whole(self._new(new, after), after)
+        found = self._fit(request, view, self.rules)
+        return request if found is None else _with(request, [view[number].message for number in found.kept])
+
+    def waits_for_tools(self, new: Sequence[Message]) -> bool:
+        """Whether calls of the last answer are still without a result."""
+        if not new or new[-1]["role"] != "tool" or not self.conversation.entries:
+            return False
+        said = [*(entry.message for entry in self.conversation.entries), *new]
+        caller = next((one for one in reversed(said) if one["role"] == "assistant"), {})
+        answered = {one.get("tool_call_id") for one in new}
+        return any(call.get("id") not in answered for call in caller.get("tool_calls") or [])
+
+    @property
+    def model(self) -> str:
+        """The model that is spoken to, as `provider/name`."""
+        return self.build([{"role": "user", "content": ""}]).name
+
+    def tokens(self) -> tuple[int, int | None]:
+        """(tokens of the conversation as it would be sent, the most that may be)."""
+        entries = self.conversation.entries
+        request, view = self._whole([], len(entries))
+        encoder = self._load(request)
+        return self._fixed(request, encoder) + sum(self._counted(view, encoder)), limit_of(
+            request, self.rules.max_tokens
+        )
+
+    # What is new
+
+    def _standing(self, new: Sequence[Message]) -> int:
+        """How many messages stay: an unanswered end does only where tool messages answer it."""
+        entries = self.conversation.entries
+        whole = self.conversation.settled
+        if new and new[0]["role"] == "tool":
+            return len(entries)
+        if whole < len(entries):
+            self.say("the last turn of the session has no answer: it is left out")
+        return whole
+
+    def _new(self, new: Sequence[Message], after: int) -> list[Entry]:
+        """The entries for new messages; a system message that holds already is none."""
+        old = self.conversation.entries[:after]
+        entries = [Entry.of(message) for message in new]
+        if old and entries and entries[0].message["role"] in SYSTEM:
+            if entries[0].message == _system(old):
+                return entries[1:]
+            entries[0].replaces = True
+        return entries
+
+    # What is sent
+
+    async def _fitted(self, entries: list[Entry], after: int) -> tuple[Request, list[Completion]]:
+        """The request, and the completions that were needed to make it."""
+        request, view = self._whole(entries, after)
+        found = self._fit(request, view, self.rules)
+        if found is None or not found.dropped:
+            return request, []
+        if self.rules.strategy == "summarize":
+            return await self._summarized(request, view, entries, after)
+        self._tell(found, view, request)
+        return _with(request, [view[number].message for number in found.kept]), []
+
+    def _whole(self, entries: list[Entry], after: int) -> tuple[Request, list[Entry]]:
+        view = self._view([*self.conversation.entries[:after], *entries])
+        if not view:
+            raise UsageError("the conversation is empty")
+        return self.build([entry.message for entry in view]), view
+
+    def _view(self, entries: list[Entry]) -> list[Entry]:
+        """The entries as they are sent: the newest system message in front, the summary for what it stands for."""
+        changes = [number for number, entry in enumerate(entries) if entry.replaces]
+        if changes:
+            newest = changes[-1]
+            kept = [entry for entry in entries[:newest] if entry.message["role"] not in SYSTEM]
+            entries = [entries[newest], *kept, *entries[newest + 1 :]]
+        summary = self.conversation.summary
+        if summary is None or self.rules.strategy != "summarize":
+            return entries
+        old = {id(entry) for entry in self.conversation.entries[: summary.of]}
+        left = [entry for entry in entries if id(entry) not in old or _stays(entry)]
+        head = head_of([entry.message for entry in left])
+        return [*left[:head], Entry.of(self.summarizer.message(summary.text)), *left[head:]]
+
+    def _fit(self, request: Request, view: list[Entry], rules: Rules) -> Fit | None:
+        """What stays; None where all does, as can be seen without counting."""
+        limit = limit_of(request, rules.max_tokens)
+        turns = len(turns_of([entry.message for entry in view]))
+        if rules.keep_turns is None or turns <= rules.keep_turns:
+            if limit is None or self._surely_fits(request, view, limit):
+                return None
+        encoder = self._load(request) if limit is not None else None
+        tokens = self._counted(view, encoder) if encoder is not None else [0] * len(view)
+        fixed = self._fixed(request, encoder) if encoder is not None else 0
+        if rules.strategy == "error":
+            self._refuse(fixed + sum(tokens), limit, turns)
+        pinned = {number for number, entry in enumerate(view) if entry.pinned}
+        messages = [entry.message for entry in view]
+        return fit(messages, tokens, pinned, fixed=fixed, limit=limit, keep_turns=rules.keep_turns)
+
+    def _refuse(self, tokens: int, limit: int | None, turns: int) -> None:
+        if limit is not None and tokens > limit:
+            raise overflow(tokens, limit, "the conversation has")
+        if self.rules.keep_turns is not None and turns > self.rules.keep_turns:
+            raise ContextOverflow(
+                f"the conversation has {turns} turns, and --keep-turns is {self.rules.keep_turns}",
+                todo="raise it, or choose --context window",
+            )
+
+    def _tell(self, found: Fit, view: list[Entry], request: Request) -> None:
+        if len(found.dropped) == self._said:
+            return
+        self._said = len(found.dropped)
+        turns = len(turns_of([entry.message for entry in view]))
+        self.say(f"context: the oldest {_turns(self._said)} of {turns} left out{self._why(request)}")
+
+    def _why(self, request: Request) -> str:
+        limit = limit_of(request, self.rules.max_tokens)
+        return "" if limit is None else f", to stay within {limit} tokens"
+
+    async def _summarized(
+        self, request: Request, view: list[Entry], entries: list[Entry], after: int
+    ) -> tuple[Request, list[Completion]]:
+        """Put a summary in place of the oldest turns, so many that some turns can pass before the next one."""
+        encoder = self._load(request)
+        limit = limit_of(request, self.rules.max_tokens)
+        everything = self._fit(request, view, self.rules)
+        half = replace(self.rules, max_tokens=limit // 2) if limit is not None else self.rules
+        try:
+            found = self._fit(request, view, half) or everything
+        except ContextOverflow:
+            found = everything
+        assert found is not None  # noqa: S101 - there is something to drop
+        gone = [view[number] for turn in found.dropped for number in turn]
+        room = self._room(request, limit, found, encoder)
+        old = self.conversation.summary
+        text, completions = await self.summarizer.summarize(
+            [entry.message for entry in gone], old.text if old else None, room, limit, encoder
+        )
+        of = self._number_behind(gone, after)
+        costs = [self.price(completion) for completion in completions]
+        cost = None if None in costs else sum(cost for cost in costs if cost is not None)
+        self.conversation.summarize(Summary(text, of, cost))
+        self.say(f"context: the oldest {_turns(len(found.dropped))} summarized{self._why(request)}")
+        request, view = self._whole(entries, after)
+        found = self._fit(request, view, self.rules)
+        if found is not None and found.dropped:
+            self._tell(found, view, request)
+            request = _with(request, [view[number].message for number in found.kept])
+        return request, completions
+
+    def _number_behind(self, gone: list[Entry], after: int) -> int:
+        """The number of the first message behind those that are gone."""
+        wanted = {id(entry) for entry in gone}
+        numbers = [number for number, entry in enumerate(self.conversation.entries[:after]) if id(entry) in wanted]
+        return numbers[-1] + 1 if numbers else 0
+
+    def _room(self, request: Request, limit: int | None, found: Fit, encoder: Encoder) -> int:
+        """Tokens that a summary may have."""
+        if limit is None:
+            return 1_000
+        return max(min(limit // 8, limit - found.tokens - self.summarizer.overhead(request, encoder)), 1)
+
+    # Counting
+
+    def _load(self, request: Request) -> Encoder:
+        self._encoder = load(encoding_for(request.provider, request.model)[0])
+        return self._encoder
+
+    def _surely_fits(self, request: Request, view: list[Entry], limit: int) -> bool:
+        """Whether the bytes alone show that it fits, counts where there are some."""
+        name = encoding_for(request.provider, request.model)[0]
+        bounds = (
+            entry.tokens if entry.tokens is not None and entry.encoding == name else entry.bound for entry in view
+        )
+        rest = {key: value for key, value in request.fields.items() if key != "messages"}
+        return sum(bounds) + len(jsonl.dumps(rest)) * 2 + 100 <= limit
+
+    def _fixed(self, request: Request, encoder: Encoder) -> int:
+        return count_request({**request.body(), "messages": []}, encoder).tokens
+
+    def _counted(self, view: list[Entry], encoder: Encoder) -> list[int]:
+        """The tokens of each; what the session has no counts of is counted and kept there, once."""
+        missing = self._count(view, encoder)
+        entries = self.conversation.entries
+        known = {id(entry): number for number, entry in enumerate(entries)}
+        numbers = sorted(known[id(entry)] for entry in missing if id(entry) in known)
+        if numbers:
+            self._count(entries, encoder)
+            counts = [entry.tokens or 0 for entry in entries[numbers[0] :]]
+            self.conversation.keep_counts(numbers[0], counts, encoder.name)
+        return [entry.tokens or 0 for entry in view]
+
+    def _count(self, entries: Sequence[Entry], encoder: Encoder) -> list[Entry]:
+        """Count those that are not counted in this encoding, and give them back."""
+        missing = [entry for entry in entries if entry.tokens is None or entry.encoding != encoder.name]
+        model = self.model.partition("/")[2]
+        empty = count_request({"model": model, "messages": []}, encoder).tokens if missing else 0
+        for entry in missing:
+            body: Json = {"model": model, "messages": [entry.message]}
+            entry.tokens = count_request(body, encoder).tokens - empty
+            entry.encoding = encoder.name
+        return missing
+
+
+def _system(entries: Sequence[Entry]) -> Message | None:
+    """The system message that holds: the newest that replaced others, else the first."""
+    systems = [entry for entry in entries if entry.message["role"] in SYSTEM]
+    newest = next((entry for entry in reversed(systems) if entry.replaces), None)
+    found = newest or (systems[0] if systems else None)
+    return found.message if found else None
+
+
+def _stays(entry: Entry) -> bool:
+    return entry.pinned or entry.message["role"] in SYSTEM
+
+
+def _with(request: Request, messages: list[Message]) -> Request:
+    return replace(request, fields={**request.fields, "messages": messages})
+
+
+def _turns(count: int) -> str:
+    return "turn" if count == 1 else f"{count} turns"
+
+
+def _plain(message: Message) -> Message:
+    """A message as it can be sent again: what servers say beside it (annotations, reasoning) is not theirs to read."""
+    plain = {key: message[key] for key in _KEPT if message.get(key) or key == "content" and "content" in message}
+    plain.setdefault("role", "assistant")
+    if isinstance(audio := message.get("audio"), dict) and "id" in audio:
+        plain["audio"] = {"id": audio["id"]}
+    if plain.get("content") is None and len(plain) == 2:
+        plain["content"] = ""
+    return plain
+
+
+def _tool_messages(exchange: Sequence[Message]) -> list[Message]:
+    return [one for one in exchange if one.get("tool_calls") or one["role"] in {"tool", "function"}]

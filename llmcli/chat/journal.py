@@ -1,0 +1,142 @@
+"""A session's file: locked while it is in use, cut and appended to with one write."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import sys
+from pathlib import Path
+from typing import Protocol
+
+from llmcli.errors import LlmcliError, NoInput, OutputFailure, TransientFailure, UsageError
+
+# struct flock, for the pid of a lock's holder; whence and start are 0, the length 0 is all of the file.
+_LINUX, _BSD = "hhqqi4x", "qqihh"
+
+
+class Journal(Protocol):
+    """What a conversation is written to."""
+
+    def read(self) -> bytes:
+        """All of it."""
+
+    def write(self, end: int, data: bytes) -> None:
+        """Cut what lies behind the first `end` bytes, and append `data`. Raises OutputFailure."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+class MemoryJournal:
+    """A conversation that ends with the process."""
+
+    def __init__(self) -> None:
+        self._data = b""
+
+    def read(self) -> bytes:
+        """See Journal."""
+        return self._data
+
+    def write(self, end: int, data: bytes) -> None:
+        """See Journal."""
+        self._data = self._data[:end] + data
+
+    def close(self) -> None:
+        """See Journal."""
+
+
+class FileJournal:
+    """A file, 0600 where it is new, that is this process's alone until it is closed.
+
+    Raises TransientFailure where another process holds it, UsageError and NoInput where it cannot be opened.
+    """
+
+    def __init__(self, path: Path, *, must_exist: bool = False) -> None:
+        self._path = path
+        flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | (0 if must_exist else os.O_CREAT)
+        try:
+            if not must_exist:
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._descriptor = os.open(path, flags, 0o600)
+        except (OSError, ValueError) as error:
+            raise unreadable(path, error) from None
+        try:
+            self._lock()
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+
+    def read(self) -> bytes:
+        """See Journal."""
+        pieces, offset = [], 0
+        try:
+            while piece := os.pread(self._descriptor, 1 << 24, offset):
+                pieces.append(piece)
+                offset += len(piece)
+        except OSError as error:
+            raise unreadable(self._path, error) from None
+        return b"".join(pieces)
+
+    def write(self, end: int, data: bytes) -> None:
+        """See Journal. A write that does not fit on the disk leaves nothing behind."""
+        try:
+            if os.fstat(self._descriptor).st_size != end:
+                os.ftruncate(self._descriptor, end)
+            if os.write(self._descriptor, data) != len(data):
+                os.ftruncate(self._descriptor, end)
+                raise OutputFailure(f"cannot write {self._path}: the disk is full", todo="make room")
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise OutputFailure(f"cannot write {self._path}: {error.strerror}") from None
+
+    def close(self) -> None:
+        """See Journal. A file in which nothing was written goes away."""
+        try:
+            if os.fstat(self._descriptor).st_size == 0:
+                self._path.unlink(missing_ok=True)
+        except OSError:
+            pass  # it stays, empty
+        finally:
+            os.close(self._descriptor)
+
+    def _lock(self) -> None:
+        """Two locks: one that holds, and one that tells others who holds it."""
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pid = _holder(self._descriptor)
+            raise TransientFailure(
+                f"{f'process {pid}' if pid else 'another process'} is using the session {self._path}",
+                todo="wait for it, or name another --session",
+            ) from None
+        except OSError as error:
+            raise OutputFailure(f"cannot lock {self._path}: {error.strerror}") from None
+
+
+def _holder(descriptor: int) -> int | None:
+    linux = sys.platform == "linux"
+    asked = (
+        struct.pack(_LINUX, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        if linux
+        else struct.pack(_BSD, 0, 0, 0, fcntl.F_WRLCK, os.SEEK_SET)
+    )
+    try:
+        told = fcntl.fcntl(descriptor, fcntl.F_GETLK, asked)
+    except OSError:
+        return None
+    kind, pid = (
+        (told_linux[0], told_linux[4])
+        if linux and (told_linux := struct.unpack(_LINUX, told))
+        else (struct.unpack(_BSD, told)[3], struct.unpack(_BSD, told)[2])
+    )
+    return None if kind == fcntl.F_UNLCK else int(pid)
+
+
+def unreadable(path: Path, error: Exception) -> LlmcliError:
+    """The error for a session that cannot be opened."""
+    if isinstance(error, FileNotFoundError):
+        return NoInput(f"there is no session {path}", todo="see llmcli chat --list")
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return UsageError(f"cannot open the session {path}: {reason}", todo="check the path")

@@ -1,0 +1,322 @@
+"""Sessions: a conversation as JSON lines that are appended to, whole after any crash; names and directory.
+
+    {"llmcli": {"version": 1, "model": "offline/echo", "created": "2026-11-20T12:00:00Z"}}
+    {"role": "system", "content": "..."}
+    {"role": "user", "content": "...", "llmcli": {"tokens": 9, "encoding": "cl100k_base"}}
+    {"role": "assistant", "content": "...", "llmcli": {"cost_usd": 0.0}}
+    {"llmcli": {"pin": 1}}                                            the message of that number stays
+    {"llmcli": {"tokens": [9, 4], "from": 0, "encoding": "..."}}      counts of messages that had none
+    {"llmcli": {"summary": "...", "of": 2, "cost_usd": 0.0}}          stands for the first messages
+    {"llmcli": {"model": "..."}}                                      from here on
+
+Lines with a role are the messages, as `--messages` reads them; all else is the session's own. A system message
+that says `"replaces": true` is sent in place of those before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from llmcli import jsonl
+from llmcli.chat.journal import Journal, unreadable
+from llmcli.errors import UsageError
+from llmcli.request.messages import checked_message
+from llmcli.wire import Json, Message
+
+SYSTEM = frozenset({"system", "developer"})
+VERSION = 1
+
+
+@dataclass(slots=True)
+class Entry:
+    """A message and what is known of it.
+
+    `bound` is a number of tokens that it surely has no more than; `tokens` are counted in `encoding`.
+    """
+
+    message: Message
+    bound: float
+    tokens: int | None = None
+    encoding: str | None = None
+    pinned: bool = False
+    replaces: bool = False
+    cost: float | None = None  # $, of the answer that this is; None: not known
+    offset: int = 0  # where its line begins
+
+    @classmethod
+    def of(cls, message: Message, size: int | None = None) -> Entry:
+        """A message that is new, or whose line has `size` bytes. A token is at least one byte of text.
+
+        What is no text (images, sound) may have more tokens than bytes.
+        """
+        size = len(jsonl.dumps(message)) if size is None else size
+        return cls(message, float("inf") if isinstance(message.get("content"), list) else size + 16)
+
+    def line(self) -> bytes:
+        """What stands in the file."""
+        extra: Json = {}
+        if self.tokens is not None:
+            extra |= {"tokens": self.tokens, "encoding": self.encoding}
+        if self.pinned:
+            extra["pin"] = True
+        if self.replaces:
+            extra["replaces"] = True
+        if self.cost is not None:
+            extra["cost_usd"] = self.cost
+        return jsonl.line({**self.message, "llmcli": extra} if extra else self.message)
+
+    def take(self, extra: Json) -> None:
+        """Take in the `llmcli` key of its line."""
+        tokens, encoding, cost = extra.get("tokens"), extra.get("encoding"), extra.get("cost_usd")
+        if isinstance(tokens, int) and isinstance(encoding, str):
+            self.tokens, self.encoding = tokens, encoding
+        self.pinned = extra.get("pin") is True
+        self.replaces = extra.get("replaces") is True
+        self.cost = cost if isinstance(cost, (int, float)) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """`text` stands for the messages before number `of`, pinned and system messages aside."""
+
+    text: str
+    of: int
+    cost: float | None = None
+
+
+@dataclass(slots=True)
+class _State:
+    """What the lines of a journal say."""
+
+    entries: list[Entry] = field(default_factory=list)
+    model: str | None = None
+    created: str | None = None
+    summary: Summary | None = None
+    end: int = 0  # bytes that are whole lines
+    newline: bool = False  # the last of them lacks its newline
+
+
+class Conversation:
+    """What was said, as a journal has it. Messages of a turn are written together, when the turn is whole.
+
+    `name` is for error messages. A last line that is torn is not seen, and cut off before the next is written.
+    """
+
+    def __init__(self, journal: Journal, name: str, created: str) -> None:
+        self.name = name
+        self._journal = journal
+        self._created = created
+        self._state = _parse(journal.read(), name)
+
+    @property
+    def entries(self) -> list[Entry]:
+        """The messages, oldest first."""
+        return self._state.entries
+
+    @property
+    def model(self) -> str | None:
+        """The model that was last spoken to, as `provider/name`."""
+        return self._state.model
+
+    @property
+    def summary(self) -> Summary | None:
+        """What stands for the oldest messages, where they were summarized."""
+        return self._state.summary
+
+    @property
+    def settled(self) -> int:
+        """How many of the messages are whole turns; those behind are questions or calls without an answer."""
+        return settled([entry.message for entry in self.entries])
+
+    @property
+    def cost(self) -> float:
+        """The $ that are known to have been spent."""
+        costs = (entry.cost for entry in self.entries)
+        return sum(cost for cost in costs if cost is not None) + ((self.summary and self.summary.cost) or 0)
+
+    def append(self, entries: Sequence[Entry], model: str, *, after: int | None = None) -> None:
+        """Write a turn behind the first `after` messages (None: all), with one write. Raises OutputFailure."""
+        after = len(self.entries) if after is None else after
+        head = self._head(model)
+        if after < len(self.entries):
+            self._write(b"", cut=self.entries[after].offset, head=head, entries=entries)
+            # What stood behind the cut is gone: pins, counts and summaries are read anew.
+            self._state = _parse(self._journal.read(), self.name)
+        else:
+            self._write(b"", cut=self._state.end, head=head, entries=entries)
+            self._state.entries += entries
+            self._state.model = model
+
+    def drop(self, after: int) -> None:
+        """Cut off all behind the first `after` messages. Raises OutputFailure."""
+        if after < len(self.entries):
+            self._journal.write(self.entries[after].offset, b"")
+            self._state = _parse(self._journal.read(), self.name)
+
+    def pin(self, number: int) -> None:
+        """Keep a message, whatever is dropped."""
+        self.entries[number].pinned = True
+        self._note({"pin": number})
+
+    def keep_counts(self, first: int, tokens: list[int], encoding: str) -> None:
+        """Keep the counts of messages from number `first` on."""
+        self._note({"tokens": tokens, "from": first, "encoding": encoding})
+
+    def summarize(self, summary: Summary) -> None:
+        """Keep a summary."""
+        self._state.summary = summary
+        cost = {} if summary.cost is None else {"cost_usd": summary.cost}
+        self._note({"summary": summary.text, "of": summary.of, **cost})
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._journal.close()
+
+    def copy_to(self, journal: Journal) -> None:
+        """Write all of it to another journal."""
+        journal.write(0, self._journal.read()[: self._state.end])
+
+    def _note(self, what: Json) -> None:
+        if self._state.end:  # else there is nothing yet that it could be about
+            self._write(jsonl.line({"llmcli": what}), cut=self._state.end)
+
+    def _head(self, model: str) -> bytes:
+        if self._state.end == 0:
+            return jsonl.line({"llmcli": {"version": VERSION, "model": model, "created": self._created}})
+        return b"" if model == self.model else jsonl.line({"llmcli": {"model": model}})
+
+    def _write(self, data: bytes, *, cut: int, head: bytes = b"", entries: Sequence[Entry] = ()) -> None:
+        newline = b"\n" if self._state.newline and cut == self._state.end else b""
+        lines = [newline + head, data]
+        offset = cut + len(newline) + len(head) + len(data)
+        for entry in entries:
+            entry.offset = offset
+            lines.append(entry.line())
+            offset += len(lines[-1])
+        self._journal.write(cut, b"".join(lines))
+        self._state.end = offset
+        self._state.newline = False
+
+
+def settled(messages: Sequence[Message]) -> int:
+    """How many messages from the first on are whole turns: every question and every call has its answer."""
+    count, is_open = 0, False
+    for number, message in enumerate(messages, 1):
+        if message["role"] == "assistant":
+            is_open = bool(message.get("tool_calls"))
+        elif message["role"] not in SYSTEM:
+            is_open = True
+        if not is_open:
+            count = number
+    return count
+
+
+def _parse(data: bytes, name: str) -> _State:
+    """Read the lines of a journal. Raises UsageError naming the line that is none of a session."""
+    state = _State()
+    for number, offset, line in _lines(data):
+        last = offset + len(line) >= len(data)
+        record = _record(line, f"{name}, line {number}", torn=last)
+        if record is None:
+            break
+        if "role" in record:
+            message = checked_message(record, f"{name}, line {number}")
+            entry = Entry.of(message, len(line))
+            entry.offset = offset
+            entry.take(_extra(record))
+            state.entries.append(entry)
+        else:
+            _take_note(state, _extra(record))
+        state.end = offset + len(line)
+        state.newline = not line.endswith(b"\n")
+    return state
+
+
+def _lines(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """(number, offset, line with its newline) of the lines that are not blank."""
+    offset = 0
+    for number, line in enumerate(data.split(b"\n"), 1):
+        size = len(line) + 1
+        if line.strip():
+            yield number, offset, data[offset : offset + size]
+        offset += size
+
+
+def _record(line: bytes, where: str, *, torn: bool) -> Json | None:
+    """The object of a line; None where it is the last, and was not written to its end."""
+    try:
+        record = jsonl.loads(line)
+    except ValueError as error:
+        if torn and (not line.endswith(b"\n") or b"\0" in line):
+            return None
+        raise UsageError(f"the session is not valid JSON: {error}", where, "mend or remove that line") from None
+    if not isinstance(record, dict) or ("role" not in record and "llmcli" not in record):
+        raise UsageError("that is no line of a session", where, "name another --session")
+    return record
+
+
+def _extra(record: Json) -> Json:
+    extra = record.get("llmcli")
+    return extra if isinstance(extra, dict) else {}
+
+
+def _take_note(state: _State, note: Json) -> None:
+    if isinstance(note.get("model"), str):
+        state.model = note["model"]
+    if isinstance(note.get("created"), str):
+        state.created = note["created"]
+    if isinstance(pin := note.get("pin"), int) and 0 <= pin < len(state.entries):
+        state.entries[pin].pinned = True
+    if isinstance(note.get("summary"), str) and isinstance(note.get("of"), int):
+        cost = note.get("cost_usd")
+        state.summary = Summary(
+            note["summary"], min(note["of"], len(state.entries)), cost if isinstance(cost, float) else None
+        )
+    _take_counts(state, note.get("tokens"), note.get("from"), note.get("encoding"))
+
+
+def _take_counts(state: _State, tokens: Any, first: Any, encoding: Any) -> None:
+    if not isinstance(tokens, list) or not isinstance(first, int) or not isinstance(encoding, str):
+        return
+    for entry, count in zip(state.entries[max(first, 0) :], tokens, strict=False):
+        if isinstance(count, int):
+            entry.tokens, entry.encoding = count, encoding
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A session of the directory. `updated` is in seconds since the epoch."""
+
+    name: str
+    path: Path
+    updated: float
+
+
+def session_path(directory: Path, name: str) -> Path:
+    """The file of a session: a path where the name has a slash or ends in .jsonl, else one of the directory."""
+    if not name:
+        raise UsageError("--session wants a name or a file")
+    if "/" in name or name.endswith(".jsonl"):
+        return Path(name)
+    return directory / f"{name}.jsonl"
+
+
+def sessions_in(directory: Path) -> list[Listed]:
+    """The sessions of the directory, newest first."""
+    found: Iterable[Path] = directory.glob("*.jsonl") if directory.is_dir() else ()
+    listed = [Listed(path.stem, path, path.stat().st_mtime_ns / 1e9) for path in found]
+    return sorted(listed, key=lambda one: (one.updated, one.name), reverse=True)
+
+
+def read_session(path: Path) -> tuple[str | None, list[Message]]:
+    """(the model, the messages of the whole turns) of a session that is only read. Raises NoInput, UsageError."""
+    try:
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error) from None
+    state = _parse(data, str(path))
+    messages = [entry.message for entry in state.entries]
+    return state.model, messages[: settled(messages)]

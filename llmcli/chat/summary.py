@@ -1,0 +1,108 @@
+"""Summaries: old turns told in few words by a model, so that the conversation can go on."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from llmcli import jsonl
+from llmcli.errors import Incomplete, TransientFailure
+from llmcli.output.sink import text_of
+from llmcli.tokens.count import count_request
+from llmcli.tokens.cut import truncate
+from llmcli.tokens.encodings import Encoder
+from llmcli.verdict import verdict
+from llmcli.wire import Completion, Json, Message, Request
+
+_WISH = (
+    "Summarize the conversation below so that it can be continued from the summary alone. Keep names, numbers, "
+    "decisions, open questions and what the user wants. Write at most {words} words, and nothing but the summary."
+)
+_TITLE = "Summary of the conversation so far:\n\n"
+_ALONE = 3_000  # tokens of a transcript that any model takes, where nothing is known of this one
+
+
+@dataclass
+class Summarizer:
+    """`ask` sends the messages of a request for a summary to the model that makes them."""
+
+    ask: Callable[[list[Message]], Awaitable[tuple[Request, Completion]]]
+
+    def message(self, text: str) -> Message:
+        """The message that a summary is sent as."""
+        return {"role": "system", "content": _TITLE + text}
+
+    def overhead(self, request: Request, encoder: Encoder) -> int:
+        """Tokens of that message beside the text, and one to spare."""
+        empty: Json = {"model": request.model, "messages": []}
+        with_title = {**empty, "messages": [self.message("")]}
+        return count_request(with_title, encoder).tokens - count_request(empty, encoder).tokens + 1
+
+    async def summarize(
+        self, messages: Sequence[Message], before: str | None, room: int, limit: int | None, encoder: Encoder
+    ) -> tuple[str, list[Completion]]:
+        """(the summary, of at most `room` tokens; the answers that it took).
+
+        `before` is the summary of what went before. What does not fit into one prompt is told in several.
+        Raises what is wrong with an answer that has no text.
+        """
+        completions: list[Completion] = []
+        size = max((limit // 2 if limit is not None else _ALONE) - room, 1)
+        text = before or ""
+        for part in _parts(messages, size, encoder):
+            transcript = f"Summary of what went before:\n{text}\n\n{part}" if text else part
+            request, completion = await self.ask(
+                [
+                    {"role": "system", "content": _WISH.format(words=max(room * 2 // 3, 1))},
+                    {"role": "user", "content": transcript},
+                ]
+            )
+            completions.append(completion)
+            text = truncate(_told(request, completion), room, "head", encoder)
+        return text, completions
+
+
+def head_of(messages: Sequence[Message]) -> int:
+    """How many messages stand before the first of a turn."""
+    return next(
+        (number for number, message in enumerate(messages) if message["role"] not in {"system", "developer"}),
+        len(messages),
+    )
+
+
+def _told(request: Request, completion: Completion) -> str:
+    message = (completion.choices[0].get("message") or {}) if completion.choices else {}
+    text = text_of(message).strip()
+    error = verdict(completion, request)
+    if error is not None and not (isinstance(error, Incomplete) and text):
+        raise error
+    if not text:
+        raise TransientFailure("the summary of the conversation is empty", request.name, "try another --summary-model")
+    return text
+
+
+def _parts(messages: Sequence[Message], size: int, encoder: Encoder) -> Iterator[str]:
+    """The transcript in pieces of at most `size` tokens; a message that is longer loses its middle."""
+    part, used = "", 0
+    for message in messages:
+        told = truncate(_transcript(message), size, "middle", encoder)
+        tokens = encoder.count(told)
+        if part and used + tokens > size:
+            yield part
+            part, used = "", 0
+        part, used = f"{part}\n\n{told}" if part else told, used + tokens
+    if part:
+        yield part
+
+
+def _transcript(message: Message) -> str:
+    lines = [text] if (text := text_of(message)) else []
+    for call in message.get("tool_calls") or []:
+        inner = call.get(call.get("type") or "function") or {}
+        arguments = inner.get("arguments") or inner.get("input") or ""
+        lines.append(f"(calls {inner.get('name')}: {arguments})")
+    if isinstance(content := message.get("content"), list):
+        others = [part.get("type") for part in content if isinstance(part, dict) and part.get("type") != "text"]
+        lines += [f"({kind})" for kind in others]
+    name = {"user": "User", "assistant": "Assistant", "tool": "Tool result"}.get(message["role"], message["role"])
+    return f"{name}: " + ("\n".join(lines) or jsonl.dumps(message.get("refusal") or "").decode())

@@ -1,0 +1,225 @@
+"""A conversation's dialogue, put together from the flags: what chat and ask share of it."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import typer
+
+from llmcli.chat.context import Rules
+from llmcli.chat.dialogue import Answered, Dialogue
+from llmcli.chat.journal import FileJournal, Journal, MemoryJournal
+from llmcli.chat.session import Conversation, session_path, sessions_in
+from llmcli.chat.summary import Summarizer
+from llmcli.cli.compose import Recipe
+from llmcli.cli.options import (
+    ContextOptions,
+    FollowOptions,
+    MoneyOptions,
+    NetworkOptions,
+    OutputOptions,
+    RequestOptions,
+    SessionOptions,
+)
+from llmcli.cli.perform import followers_of, sink_of, tell, warn_of_shutdown
+from llmcli.cli.session import Session
+from llmcli.cli.transports import transport_of
+from llmcli.config import state_directory
+from llmcli.errors import NoInput
+from llmcli.output.report import Report
+from llmcli.output.sink import Sink
+from llmcli.request.build import Ask, build_request
+from llmcli.run import Follower, run
+from llmcli.wire import Chunk, Completion, Message, Request
+
+T = TypeVar("T")
+
+if TYPE_CHECKING:
+    from llmcli.output.streams import Out
+    from llmcli.transport.base import Transport
+
+
+def directory_of(session: Session) -> Path:
+    """Where sessions with a bare name are."""
+    return state_directory(session.world.env) / "sessions"
+
+
+def chosen_path(session: Session, keeping: SessionOptions) -> Path | None:
+    """The file of the session that is meant; None: none is. Raises NoInput where there is none to go on with."""
+    directory = directory_of(session)
+    if keeping.session is not None:
+        return session_path(directory, keeping.session)
+    if not keeping.resume:
+        return None
+    newest = next(iter(sessions_in(directory)), None)
+    if newest is None:
+        raise NoInput("there is no session to continue", str(directory), "begin one with --session NAME")
+    return newest.path
+
+
+def new_path(session: Session) -> Path:
+    """The file of a new session, named for the time."""
+    name = session.world.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
+    directory = directory_of(session)
+    path, number = directory / f"{name}.jsonl", 2
+    while path.exists():
+        path, number = directory / f"{name}-{number}.jsonl", number + 1
+    return path
+
+
+def open_conversation(session: Session, path: Path | None, *, must_exist: bool = False) -> Conversation:
+    """The conversation of a file, locked until it is closed; None: of no file."""
+    journal: Journal = MemoryJournal() if path is None else FileJournal(path, must_exist=must_exist)
+    created = session.world.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    try:
+        return Conversation(journal, str(path or "the conversation"), created)
+    except BaseException:
+        journal.close()
+        raise
+
+
+def with_model(ctx: typer.Context, request: RequestOptions, conversation: Conversation) -> RequestOptions:
+    """The options with the session's model, unless the command line names one."""
+    source = ctx.get_parameter_source("model")
+    if conversation.model is None or (source is not None and source.name == "COMMANDLINE"):
+        return request
+    return replace(request, model=conversation.model)
+
+
+@dataclass
+class Caller:
+    """Sends the requests of one command over one transport, and shows what comes as the options say."""
+
+    session: Session
+    follow: FollowOptions
+    output: OutputOptions
+    transport: Transport
+    items: bool = False
+    out: Out = field(init=False)
+    shown: bool = False  # whether the last request had an answer
+
+    def __post_init__(self) -> None:
+        self.out = self.session.out(self.output.output)
+
+    async def answer(self, request: Request, before: list[Completion], sink: Sink | None = None) -> Answered:
+        """Send, show, report. `before` are completions that were needed for this request."""
+        session, self.shown = self.session, False
+        trail = Trail(followers_of(session, request, self.follow))
+        sink = sink or sink_of(
+            session, request, self.output, holds=bool(trail.inner), items=self.items, out=self.out
+        )
+        completion = await run(request, self.transport, Preceded(sink, before), session.world.clock, [trail])
+        self.shown = True
+        tell(session, completion, self.output)
+        return Answered(completion, trail.exchange)
+
+    async def closing(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of `work`, after which connections are closed."""
+        try:
+            return await work
+        finally:
+            await self.transport.aclose()
+
+    async def quietly(self, request: Request) -> Completion:
+        """Send and show nothing."""
+        return await run(request, self.transport, Silent(), self.session.world.clock)
+
+
+@dataclass
+class Trail:
+    """Followers as one that remembers what they added to the messages."""
+
+    inner: Sequence[Follower]
+    exchange: list[Message] = field(default_factory=list)
+
+    async def follow(self, request: Request, completion: Completion) -> Request | None:
+        """See Follower."""
+        for follower in self.inner:
+            following = await follower.follow(request, completion)
+            if following is not None:
+                self.exchange += following.fields["messages"][len(request.fields["messages"]) :]
+                return following
+        return None
+
+
+@dataclass
+class Preceded:
+    """A sink whose completion tells of those before it."""
+
+    inner: Sink
+    before: list[Completion]
+
+    def chunk(self, chunk: Chunk) -> None:
+        """See Sink."""
+        self.inner.chunk(chunk)
+
+    def finish(self, completion: Completion) -> None:
+        """See Sink."""
+        completion.meta.earlier = [*self.before, *completion.meta.earlier]
+        self.inner.finish(completion)
+
+    def abort(self) -> None:
+        """See Sink."""
+        self.inner.abort()
+
+
+class Silent:
+    """A sink that shows nothing."""
+
+    def chunk(self, chunk: Chunk) -> None:
+        """See Sink."""
+
+    def finish(self, completion: Completion) -> None:
+        """See Sink."""
+
+    def abort(self) -> None:
+        """See Sink."""
+
+
+def dialogue_of(
+    session: Session,
+    recipe: Recipe,
+    conversation: Conversation,
+    context: ContextOptions,
+    caller: Caller,
+) -> Dialogue:
+    """The dialogue that the options ask for."""
+    warned: set[str] = set()
+
+    def build(messages: Sequence[Message]) -> Request:
+        request = build_request(replace(recipe.ask, messages=messages), recipe.endpoint)
+        if request.name not in warned:
+            warned.add(request.name)
+            warn_of_shutdown(session, request)
+        return request
+
+    async def ask(messages: list[Message]) -> tuple[Request, Completion]:
+        request = build_request(Ask(messages), recipe.endpoint)
+        if context.summary_model is not None:
+            request = replace(recipe, ask=Ask(messages)).rebuild(request, context.summary_model)
+        return request, await caller.quietly(request)
+
+    def price(completion: Completion) -> float | None:
+        cost = Report.of(completion, session.price_of).cost
+        return None if cost is None else float(cost)
+
+    rules = Rules(context.context, context.max_context_tokens, context.keep_turns)
+    return Dialogue(conversation, rules, build, caller.answer, Summarizer(ask), price, session.notes.say)
+
+
+def caller_of(
+    session: Session,
+    recipe: Recipe,
+    follow: FollowOptions,
+    network: NetworkOptions,
+    money: MoneyOptions,
+    output: OutputOptions,
+    *,
+    items: bool,
+) -> Caller:
+    """The caller that the options ask for."""
+    transport = transport_of(session, recipe, network, money, repairs=follow.repair)
+    return Caller(session, follow, output, transport, items)
