@@ -19,6 +19,7 @@
     ├─ OutputFailure                    74  io
     ├─ ConfigError                      78  config
     ├─ DeadlinePassed                  124  deadline
+    ├─ Interrupted                     130  interrupted
     ├─ Terminated                      143  terminated
     └─ ReaderGone                      141  broken pipe (silent)
 
@@ -207,6 +208,12 @@ class DeadlinePassed(LlmcliError):
     """`--deadline` passed."""
 
     exit_code = ExitCode.DEADLINE
+
+
+class Interrupted(LlmcliError):
+    """SIGINT arrived."""
+
+    exit_code = ExitCode.INTERRUPTED
 
 
 class Terminated(LlmcliError):

@@ -13,18 +13,26 @@ from llmcli.errors import DeadlinePassed, Terminated
 T = TypeVar("T")
 
 
-def drive(work: Coroutine[Any, Any, T], seconds: float | None) -> T:
-    """Run `work` to its end; `seconds` may be left of the deadline.
+def drive(work: Coroutine[Any, Any, T], seconds: float | None, *, fast: bool = False) -> T:
+    """Run `work` to its end; `seconds` may be left of the deadline. `fast`: on uvloop, where there is one.
 
     Raises DeadlinePassed, Terminated, KeyboardInterrupt; the work has then been cancelled and cleaned up.
     """
     before = signal.getsignal(signal.SIGTERM)
     try:
-        with asyncio.Runner() as runner:
+        with asyncio.Runner(loop_factory=_fast_loop if fast else None) as runner:
             return runner.run(_supervised(work, seconds))
     finally:  # asyncio leaves the default handler behind
         with contextlib.suppress(ValueError):  # not the main thread
             signal.signal(signal.SIGTERM, before)
+
+
+def _fast_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
 
 
 async def _supervised(work: Coroutine[Any, Any, T], seconds: float | None) -> T:

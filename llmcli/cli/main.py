@@ -13,10 +13,10 @@ from llmcli.cli.defaults import profile_error
 from llmcli.cli.groups import GroupedCommand
 from llmcli.cli.options import Help
 from llmcli.cli.session import Session
-from llmcli.errors import ExitCode, LlmcliError, UsageError
+from llmcli.errors import ExitCode, Interrupted, LlmcliError, UsageError
 from llmcli.world import World
 
-COMMANDS = ("ask", "chat", "count", "models")
+COMMANDS = ("ask", "chat", "batch", "count", "models")
 
 
 def main(argv: Sequence[str], world: World | None = None) -> int:
@@ -24,7 +24,7 @@ def main(argv: Sequence[str], world: World | None = None) -> int:
 
     A bug, which is any exception that is not of our tree, keeps its traceback.
     """
-    session = Session(world or World.real())
+    session = Session(world or World.real(), argv)
     try:
         code = _dispatch(list(argv), session)
         session.finish(code)
@@ -95,7 +95,7 @@ def _ours(error: BaseException) -> LlmcliError:
     if isinstance(error, LlmcliError):
         return error
     if isinstance(error, KeyboardInterrupt):
-        return _Interrupted("SIGINT arrived")
+        return Interrupted("SIGINT arrived")
     ctx: Any = getattr(error, "ctx", None)
     parameter: Any = getattr(error, "param", None)
     message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
@@ -107,10 +107,6 @@ def _ours(error: BaseException) -> LlmcliError:
         return profile_error(ctx, parameter, message.rstrip("."))
     command = ctx.command_path if ctx is not None else "llmcli"
     return UsageError(message.rstrip("."), todo=f"see {command} --help")
-
-
-class _Interrupted(LlmcliError):
-    exit_code = ExitCode.INTERRUPTED
 
 
 def _explain(error: LlmcliError, session: Session) -> int:

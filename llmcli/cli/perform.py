@@ -10,27 +10,20 @@ from llmcli.cli.compose import Recipe
 from llmcli.cli.drive import drive
 from llmcli.cli.options import FollowOptions, MoneyOptions, NetworkOptions, OutputOptions
 from llmcli.cli.session import Session
-from llmcli.config import cache_directory
-from llmcli.errors import CallFailed, LlmcliError, UsageError
+from llmcli.cli.transports import provider_of, transport_of
+from llmcli.errors import UsageError
 from llmcli.output.report import Report
 from llmcli.output.sink import RecordSink, Sink, TextSink
 from llmcli.output.streams import Out, append_line
 from llmcli.registry.models import find_model
 from llmcli.registry.providers import Provider
-from llmcli.request.endpoint import provider_named
 from llmcli.request.params import parse_pair
 from llmcli.request.tools import tool_name
 from llmcli.run import Follower, run
-from llmcli.transport.base import Transport
-from llmcli.transport.guard import Guard, Purse
-from llmcli.transport.keys import find_key, missing_key
-from llmcli.transport.retry import Policy
-from llmcli.transport.stack import Wrap, build_transport
-from llmcli.verdict import check, misfit, verdict
+from llmcli.verdict import check
 from llmcli.wire import Completion, Request
 
 _NEAR = 30  # days before a model's shut-down in which we speak of it
-_LONG_WAIT = 5.0  # seconds that a person may wonder about
 
 
 def perform(
@@ -105,135 +98,6 @@ def sink_of(
         return ItemSink(out, live=not holds)
     holds = holds or bool(request.fields.get("tools"))
     return TextSink(out, session.notes, output.null, output.extract, holds, output.reasoning)
-
-
-def transport_of(
-    session: Session, recipe: Recipe, network: NetworkOptions, money: MoneyOptions, *, repairs: int = 0
-) -> Transport:
-    """The transport that the options ask for. `repairs`: how often an answer that does not fit is asked for again.
-
-    What is kept is the repaired answer, under the request that was made.
-    """
-    if money.replay is not None:
-        return _replay(money)
-    purse = _purse(session, money)
-    return build_transport(
-        lambda: _http(session, recipe, network),
-        _policy(session, network),
-        lambda inner: Guard(inner, session.price_of, purse),
-        *_fallback(session, recipe, money),
-        *_repair(session, repairs),
-        *_stores(session, money),
-    )
-
-
-def _http(session: Session, recipe: Recipe, network: NetworkOptions) -> Transport:
-    from llmcli.transport.sdk import Sdk
-
-    def key_of(request: Request) -> str | None:
-        provider = provider_of(session, request)
-        config = session.config.providers.get(request.provider)
-        ours = (
-            request.provider == recipe.endpoint.provider.name
-        )  # the file's key is not for a fallback's provider
-        key = find_key(provider, config, session.world.env, network.api_key_file if ours else None)
-        if key is None and _is_at_home(request, provider) and provider.key_required:
-            raise missing_key(provider)
-        return key
-
-    return Sdk(key_of, session.world.env, network.timeout)
-
-
-def _policy(session: Session, network: NetworkOptions) -> Policy:
-    world, notes = session.world, session.notes
-    remaining = session.remaining(network.deadline)
-
-    def notice(attempt: int, wait: float, error: CallFailed) -> None:
-        text = f"attempt {attempt} failed: {error}; next in {wait:.1f} s"
-        (notes.say if wait >= _LONG_WAIT else notes.detail)(text)
-
-    return Policy(
-        retries=network.retries,
-        clock=world.clock,
-        sleep=world.sleep,
-        uniform=world.uniform,
-        deadline=None if remaining is None else world.clock() + remaining,
-        notice=notice,
-    )
-
-
-def _purse(session: Session, money: MoneyOptions) -> Purse | None:
-    from decimal import Decimal
-
-    from llmcli.transport.budget import Budget, BudgetFile
-
-    limit = None if money.max_cost is None else Decimal(str(money.max_cost))
-    if money.budget_file is not None:
-        return BudgetFile(money.budget_file, limit, session.world.clock, session.world.sleep)
-    return None if limit is None else Budget(limit)
-
-
-def _fallback(session: Session, recipe: Recipe, money: MoneyOptions) -> list[Wrap]:
-    if not money.fallback:
-        return []
-    from llmcli.transport.fallback import Fallback
-
-    def notice(name: str, error: LlmcliError) -> None:
-        session.notes.detail(f"{name} cannot answer: {error}")
-
-    return [lambda inner: Fallback(inner, money.fallback, recipe.rebuild, notice)]
-
-
-def _repair(session: Session, repairs: int) -> list[Wrap]:
-    if not repairs:
-        return []
-    from llmcli.repair import Repair
-
-    return [lambda inner: Repair(inner, repairs, misfit, session.notes.detail)]
-
-
-def _stores(session: Session, money: MoneyOptions) -> list[Wrap]:
-    """The recording is outside of the cache: what the cache answers is recorded too."""
-    if money.cache_ttl is not None and not money.cache:
-        raise UsageError("--cache-ttl without --cache", todo="add --cache")
-    if not money.cache and money.record is None:
-        return []
-    from llmcli.transport.store import Folder, Locks, Store, recording
-
-    def warn(error: LlmcliError) -> None:
-        session.notes.say(f"warning: {error}")
-
-    wraps: list[Wrap] = []
-    if money.cache:
-        folder = Folder(cache_directory(session.world.env), money.cache_ttl)
-        locks = Locks(folder.path, session.world.sleep)
-        wraps.append(lambda inner: Store(inner, folder, _usable, warn, read=True, locks=locks))
-    if money.record is not None:
-        record = recording(money.record)
-        wraps.append(lambda inner: Store(inner, record, _usable, warn, read=False))
-    return wraps
-
-
-def _replay(money: MoneyOptions) -> Transport:
-    from llmcli.transport.store import Replay, recorded
-
-    if money.cache or money.record is not None:
-        raise UsageError("--replay excludes --cache and --record", todo="drop one of them")
-    return Replay(recorded(money.replay or ""))
-
-
-def _usable(completion: Completion, request: Request) -> bool:
-    return verdict(completion, request) is None
-
-
-def _is_at_home(request: Request, provider: Provider) -> bool:
-    """Whether the address is the provider's own, where it is known what it wants; azure's differ by resource."""
-    return "{" in provider.base_url or request.base_url == provider.base_url.rstrip("/")
-
-
-def provider_of(session: Session, request: Request) -> Provider:
-    """The provider of a request, as config has it."""
-    return provider_named(request.provider, session.config.providers)
 
 
 def warn_of_shutdown(session: Session, request: Request) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -20,7 +20,9 @@ class Session:
     """Made once for a command line; `accepted` are the exits that `--ok` turns to 0, `profile` the one in use."""
 
     world: World
+    argv: Sequence[str] = ()
     accepted: frozenset[ExitCode] = frozenset()
+    stdin_taken: bool = False  # a flag named stdin, so that it is no prompt
     profile: str | None = None
     _price: Mapping[str, Any] | None = None
     _files: list[OutputFile] = field(default_factory=list)

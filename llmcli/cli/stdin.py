@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import select
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from llmcli.cli.session import Session
 from llmcli.errors import DeadlinePassed, UsageError
@@ -21,6 +22,7 @@ def reader(session: Session, no_stdin: bool, deadline: float | None) -> Callable
     def read() -> bytes:
         if no_stdin:
             raise UsageError("stdin is asked for, but --no-stdin forbids it", todo="drop one of them")
+        session.stdin_taken = True
         if not content:
             content.append(_read_all(session, deadline))
         return content[0]
@@ -33,7 +35,6 @@ def is_piped(session: Session, no_stdin: bool) -> bool:
     return not no_stdin and session.world.stdin is not None and not session.world.stdin_is_terminal
 
 
-def _read_all(session: Session, deadline: float | None) -> bytes:
 def pieces(session: Session) -> Callable[[], Awaitable[bytes]]:
     """A function that gives what has come on stdin since, waiting where nothing has; b"" at the end.
 
@@ -79,6 +80,7 @@ async def _ready(session: Session, descriptor: int, silence: list[float]) -> Non
             word.cancel()
 
 
+def _read_all(session: Session, deadline: float | None) -> bytes:
     stream = session.world.stdin
     if stream is None:
         return b""
@@ -95,6 +97,13 @@ async def _ready(session: Session, descriptor: int, silence: list[float]) -> Non
     except OSError as error:
         raise UsageError(f"cannot read stdin: {error.strerror}", todo="use --no-stdin to ignore it") from None
     return b"".join(pieces)
+
+
+def await_first_byte(session: Session, deadline: float | None) -> None:
+    """Wait until stdin has something, or has ended; say so to a person where that takes long."""
+    if session.world.stdin is not None:
+        with suppress(OSError, ValueError):  # a stream of memory
+            _await_first_byte(session.world.stdin.fileno(), session, deadline)
 
 
 def _await_first_byte(descriptor: int, session: Session, deadline: float | None) -> None:

@@ -142,6 +142,22 @@ class RecordSink:
         """See Sink."""
 
 
+class _Silent:
+    """Shows nothing."""
+
+    def chunk(self, chunk: Chunk) -> None:
+        """See Sink."""
+
+    def finish(self, completion: Completion) -> None:
+        """See Sink."""
+
+    def abort(self) -> None:
+        """See Sink."""
+
+
+SILENT = _Silent()
+
+
 def text_of(message: Json) -> str:
     """The text of a message: its content, or the text parts of it."""
     content = message.get("content")

@@ -125,6 +125,14 @@ def parse_pair(text: str, flag: str) -> tuple[str, str]:
     return key, value
 
 
+def near_miss(key: str) -> str | None:
+    """The API field that an unknown key looks like a slip of, or None."""
+    if key in API_FIELDS or key in EXTENSIONS:
+        return None
+    close = difflib.get_close_matches(key.replace("-", "_").lower(), API_FIELDS, n=1, cutoff=0.82)
+    return close[0] if close else None
+
+
 def parse_option(text: str) -> tuple[str, Any]:
     """`-o KEY=VALUE`: the field and its value, JSON where it parses as JSON. Raises UsageError.
 
@@ -133,10 +141,8 @@ def parse_option(text: str) -> tuple[str, Any]:
     key, raw = parse_pair(text, "-o")
     if key in _OWNED:
         raise UsageError(f"-o {key}=... cannot be set here", todo=_OWNED[key])
-    if key not in API_FIELDS and key not in EXTENSIONS:
-        close = difflib.get_close_matches(key.replace("-", "_").lower(), API_FIELDS, n=1, cutoff=0.82)
-        if close:
-            raise UsageError(f"-o {key}: no such field", todo=f"did you mean {close[0]}?")
+    if (close := near_miss(key)) is not None:
+        raise UsageError(f"-o {key}: no such field", todo=f"did you mean {close}?")
     value = _json_or_text(raw)
     kinds, words = _SHAPES.get(key, ((), ""))
     if kinds and value is not None and type(value) not in kinds:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from llmcli.transport.base import Transport
-from llmcli.transport.retry import Policy, Retry
 from llmcli.wire import Completion, Request, Stream
 
 
@@ -45,12 +44,11 @@ def _offline() -> Transport:
 Wrap = Callable[[Transport], Transport]
 
 
-def build_transport(http: Callable[[], Transport], policy: Policy, *wraps: Wrap) -> Transport:
-    """The transport of one command: wraps (outermost last) over retries over the embedded provider and HTTP.
+def stacked(bottom: Transport, *wraps: Wrap) -> Transport:
+    """Wraps around a bottom, the outermost last.
 
-    The order that makes sense of them all is Store(Fallback(Guard(Retry(...)))).
+    The order that makes sense of them all is Store(Repair(Fallback(Guard(Retry(ByProvider(...)))))).
     """
-    transport: Transport = Retry(ByProvider(http), policy)
     for wrap in wraps:
-        transport = wrap(transport)
-    return transport
+        bottom = wrap(bottom)
+    return bottom

@@ -1,0 +1,395 @@
+"""The engine: pulls rows, keeps a crowd of requests under way, and makes each row final once.
+
+Retries wait in a heap, without a slot, and go before new rows. Nothing here grows with the number of rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Protocol
+
+from llmcli.batch.ledger import Done
+from llmcli.batch.pace import Pace
+from llmcli.batch.records import failure_line, success_line
+from llmcli.batch.rows import Row
+from llmcli.batch.stats import Stats
+from llmcli.errors import (
+    AuthFailure,
+    BudgetExceeded,
+    CallFailed,
+    ExitCode,
+    LlmcliError,
+    PartialFailure,
+    QuotaExhausted,
+    TransientFailure,
+    UsageError,
+)
+from llmcli.output.report import PriceOf, Report, usage_of
+from llmcli.output.sink import SILENT
+from llmcli.run import run
+from llmcli.transport.base import Transport
+from llmcli.transport.fallback import Rebuild, another_may
+from llmcli.verdict import verdict
+from llmcli.wire import Completion, Request
+
+_BASE = 0.5  # seconds: a retry waits up to this, doubled with each failure,
+_CAP = 60.0  # but no longer than this
+_WAITING = 1024  # retries that may wait, whatever the crowd, before no new row is begun
+_REFUSALS = 20  # 429s of one row, with no success of any row in between, after which it is given up
+
+
+class Source(Protocol):
+    """Where rows come from. After `start`, `wake` is called, from any thread, when there may be more."""
+
+    def start(self, wake: Callable[[], None]) -> None:
+        """Begin to bring rows."""
+
+    def next(self) -> Row | None:
+        """The next row; None where none is ready."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether no row will come any more."""
+
+
+class Records(Protocol):
+    """Where final rows go: Ledger or Printed."""
+
+    def room(self, row: int, /) -> bool:
+        """Whether a row may be begun."""
+
+    def write(self, row: int, line: bytes, /, *, failed: bool) -> None:
+        """Make a row final."""
+
+    def sync(self) -> None:
+        """Have the disk keep it."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a run treats its rows.
+
+    `fallback` are other models for a row, in their order, and `rebuild` makes its request for one.
+    `worst(request)` is the most that a call may cost, in $; with `max_cost` nothing is begun that may pass it.
+    """
+
+    retries: int
+    price_of: PriceOf
+    fallback: Sequence[str]
+    rebuild: Rebuild
+    accepted: frozenset[ExitCode]
+    on_change: str = "stop"
+    limit: int | None = None
+    max_failures: int | None = None
+    max_cost: Decimal | None = None
+    worst: Callable[[Request], Decimal] = lambda _request: Decimal(0)
+
+
+@dataclass(slots=True)
+class Job:
+    """A row under way. `attempts` are those that count, `sent` all of them; `reserved` is in $."""
+
+    row: Row
+    request: Request
+    attempts: int = 0
+    sent: int = 0
+    refusals: int = 0
+    successes: int = 0  # of the whole run, when this row was first refused
+    models: int = 0  # of the fallbacks, how many have had their turn
+    reserved: Decimal = field(default=Decimal(0))
+
+
+class Engine:
+    """Runs a plan over a source. `clock` is monotonic, in seconds."""
+
+    def __init__(
+        self,
+        source: Source,
+        transport: Transport,
+        records: Records,
+        done: Done,
+        pace: Pace,
+        plan: Plan,
+        stats: Stats,
+        clock: Callable[[], float],
+        uniform: Callable[[float, float], float],
+    ) -> None:
+        self._source = source
+        self._transport = transport
+        self._records = records
+        self._done = done
+        self._pace = pace
+        self._plan = plan
+        self.stats = stats
+        self._clock = clock
+        self._uniform = uniform
+        self._retries: list[tuple[float, int, Job]] = []
+        self._order = itertools.count()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+        self._stopped: LlmcliError | None = None
+        self._bug: BaseException | None = None
+        self._held: Row | None = None
+        self._reserved = Decimal(0)
+
+    def stop(self, reason: LlmcliError) -> None:
+        """Begin no more; what is under way is finished. A second time: break that off, too."""
+        if self._stopped is not None:
+            for task in self._tasks:
+                task.cancel()
+        self._stopped = self._stopped or reason
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Run to the end. Raises what stopped the run, or PartialFailure where rows failed."""
+        loop = asyncio.get_running_loop()
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(self._wake.set)
+
+        self._source.start(wake)
+        try:
+            while (job := await self._next()) is not None:
+                if not await self._admitted(job):
+                    break
+                self._start(job)
+            while self._tasks and self._bug is None:
+                await self._rest(None)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._bug is not None:
+            raise self._bug
+        if self._stopped is not None:
+            raise self._stopped
+        if failed := self.stats.failed + self.stats.earlier_failed:
+            raise PartialFailure(f"{failed} of {self.stats.rows} rows failed")
+
+    async def _next(self) -> Job | None:
+        """The next job: a retry whose time has come, else a new row; None at the end."""
+        while self._stopped is None and self._bug is None:
+            if self._retries and self._retries[0][0] <= self._clock():
+                return heapq.heappop(self._retries)[2]
+            if (
+                len(self._retries) < max(_WAITING, 4 * self._pace.crowd.limit)
+                and (job := self._new()) is not None
+            ):
+                return job
+            if self._stopped is not None or self._bug is not None:
+                break
+            if self._exhausted and not self._retries and not self._tasks:
+                return None
+            self.stats.binds = "server" if self._retries else "input"
+            await self._rest(self._retries[0][0] - self._clock() if self._retries else None)
+        return None
+
+    @property
+    def _exhausted(self) -> bool:
+        return self._held is None and (self._source.ended or self._past_limit)
+
+    @property
+    def _past_limit(self) -> bool:
+        return self._plan.limit is not None and self.stats.rows >= self._plan.limit
+
+    def _new(self) -> Job | None:
+        """A job for a row that is not final yet; None where no row is ready, or none may be begun."""
+        while self._stopped is None:
+            row, self._held = self._held, None
+            if row is None:
+                row = None if self._past_limit else self._source.next()
+                if row is None:
+                    return None
+                self.stats.rows += 1
+            if self._is_final(row):
+                continue
+            if not self._records.room(row.number):
+                self._held = row
+                return None
+            if row.request is not None:
+                return Job(row, row.request)
+            assert row.error is not None  # noqa: S101 - a row has one or the other
+            self._fail(row, row.error)
+        return None
+
+    def _is_final(self, row: Row) -> bool:
+        digest = self._done.digest(row.number)
+        if digest and digest != row.digest and self._plan.on_change != "keep":
+            self.stop(
+                UsageError(
+                    f"row {row.number} is done, but what it asks has changed since",
+                    row.custom_id,
+                    "restore the input and flags, or say --on-change rerun|keep, or start over with --fresh",
+                )
+            )
+        return bool(digest)
+
+    async def _admitted(self, job: Job) -> bool:
+        """Wait for a slot, for the pace and for money. False where the run was stopped meanwhile."""
+        while self._stopped is None and self._bug is None:
+            if len(self._tasks) >= self._pace.crowd.limit:
+                delay, why = None, "concurrency"
+            else:
+                delay, why = self._pace.delay(self._clock())
+                if delay <= 0:
+                    if self._reserve(job):
+                        return True
+                    delay, why = None, "budget"
+            self.stats.binds = why
+            await self._rest(delay)
+        return False
+
+    def _reserve(self, job: Job) -> bool:
+        """Set money aside for a job. False where what is under way must be settled first."""
+        plan = self._plan
+        if plan.max_cost is None:
+            return True
+        amount = plan.worst(job.request)
+        spent = self.stats.earlier_spent + (self.stats.spent or Decimal(0))
+        if spent + self._reserved + amount <= plan.max_cost:
+            job.reserved = amount
+            self._reserved += amount
+            return True
+        if not self._tasks:
+            self.stop(
+                BudgetExceeded(
+                    f"the next row may cost ${amount:.6f} on top of ${spent:.6f},"
+                    f" and --max-cost is ${plan.max_cost:.6f}",
+                    job.row.custom_id,
+                    "raise --max-cost",
+                )
+            )
+        return False
+
+    async def _rest(self, seconds: float | None) -> None:
+        """Wait until something changes, or for `seconds`."""
+        self._wake.clear()
+        before = self._clock()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+        self.stats.bound[self.stats.binds] += self._clock() - before
+
+    def _start(self, job: Job) -> None:
+        fields = job.request.fields
+        limit = fields.get("max_completion_tokens") or fields.get("max_tokens")
+        self._pace.take(self._clock(), job.row.size, limit if isinstance(limit, int) else None)
+        job.sent += 1
+        self.stats.sent += 1
+        task = asyncio.create_task(self._attempt(job))
+        self._tasks.add(task)
+        self.stats.in_flight = len(self._tasks)
+
+    async def _attempt(self, job: Job) -> None:
+        """One attempt, from the slot that it has to the slot that it leaves."""
+        full = len(self._tasks) >= self._pace.crowd.limit
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - this runs in one
+        try:
+            completion = await run(job.request, self._transport, SILENT, self._clock)
+            self._judge(job, completion, full=full)
+        except LlmcliError as error:
+            self._failed(job, error)
+        except BaseException as error:
+            if not isinstance(error, asyncio.CancelledError):
+                self._bug = self._bug or error
+            raise
+        finally:
+            self._reserved -= job.reserved
+            job.reserved = Decimal(0)
+            self._tasks.discard(task)
+            self.stats.in_flight, self.stats.crowd = len(self._tasks), self._pace.crowd.limit
+            self._wake.set()
+
+    def _judge(self, job: Job, completion: Completion, *, full: bool) -> None:
+        """An answer came: make the row final, where it is one."""
+        now, stats = self._clock(), self.stats
+        self._pace.finished(now, completion.meta.headers, full=full)
+        stats.latencies.add(completion.meta.latency)
+        report = Report.of(completion, self._plan.price_of)
+        stats.spent = None if stats.spent is None or report.cost is None else stats.spent + report.cost
+        if (usage := usage_of(completion)) is not None:
+            stats.prompt_tokens += usage["prompt_tokens"]
+            stats.completion_tokens += usage["completion_tokens"]
+            self._pace.used(job.row.size, usage["prompt_tokens"], usage["completion_tokens"])
+        error = verdict(completion, job.request)
+        if isinstance(error, TransientFailure):
+            raise error
+        if error is None or error.exit_code in self._plan.accepted:
+            self._records.write(job.row.number, success_line(job.row, job.sent, report), failed=False)
+            stats.ok += 1
+        else:
+            self._fail(job.row, error, job, report)
+
+    def _failed(self, job: Job, error: LlmcliError) -> None:
+        """No answer came: another attempt, another model, the end of the row, or the end of the run."""
+        if isinstance(error, TransientFailure) and self._again(job, error):
+            return
+        if self._other_model(job, error):
+            return
+        if isinstance(error, (AuthFailure, QuotaExhausted)) or not isinstance(
+            error, (CallFailed, UsageError)
+        ):
+            if self._stopped is None:  # the row stays open: it is sent when the run is resumed
+                self.stop(error)
+            return
+        self._fail(job.row, error, job)
+
+    def _again(self, job: Job, error: TransientFailure) -> bool:
+        """Put a job back, if it has an attempt left. A 429 slows the run, and is no attempt."""
+        now = self._clock()
+        if error.status == 429:
+            self.stats.refused += 1
+            self._pace.refused(now, error.retry_after)
+            if job.successes != self.stats.ok:
+                job.successes, job.refusals = self.stats.ok, 0
+            job.refusals += 1
+            if job.refusals > _REFUSALS:
+                return False
+            tries = job.refusals
+        else:
+            job.attempts += 1
+            if job.attempts > self._plan.retries:
+                return False
+            tries = job.attempts
+        if self._stopped is not None:
+            return True  # the row stays open
+        self.stats.retries += 1
+        wait = self._uniform(0.0, min(_CAP, _BASE * 2.0 ** (tries - 1)))
+        due = now + max(wait, error.retry_after or 0.0)
+        heapq.heappush(self._retries, (due, next(self._order), job))
+        return True
+
+    def _other_model(self, job: Job, error: LlmcliError) -> bool:
+        """Give the job to the next model that may take it."""
+        if not another_may(error) or job.row.request is None:
+            return False
+        for model in self._plan.fallback[job.models :]:
+            job.models += 1
+            try:
+                job.request = self._plan.rebuild(job.row.request, model)
+            except UsageError:
+                continue
+            job.attempts = job.refusals = 0
+            heapq.heappush(self._retries, (self._clock(), next(self._order), job))
+            return True
+        return False
+
+    def _fail(
+        self, row: Row, error: LlmcliError, job: Job | None = None, report: Report | None = None
+    ) -> None:
+        """Make a row a final failure; without a job, nothing of it was sent."""
+        sent, request = (job.sent, job.request) if job else (0, None)
+        line, code = failure_line(row, sent, request, error, report)
+        self._records.write(row.number, line, failed=True)
+        self.stats.failures[code] += 1
+        most = self._plan.max_failures
+        if most is not None and self.stats.failed >= most and self._stopped is None:
+            self.stop(PartialFailure(f"{self.stats.failed} rows failed, and --max-failures is {most}"))

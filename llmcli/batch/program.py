@@ -1,0 +1,81 @@
+"""The program: an engine from its start to its end, with a ticking clock beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from llmcli.batch.engine import Engine
+from llmcli.batch.ledger import Ledger, Printed
+from llmcli.batch.progress import Progress
+from llmcli.errors import Interrupted, LlmcliError, PartialFailure, Terminated
+
+_TICK = 0.25  # seconds
+_SYNC = 4  # ticks between two times that the disk is asked to keep what was written
+
+
+async def run_batch(
+    engine: Engine,
+    records: Ledger | Printed,
+    progress: Progress,
+    clock: Callable[[], float],
+    say: Callable[[str], None],
+    *,
+    ordered: bool,
+) -> None:
+    """Run the engine to its end, and leave the records whole and in order. Raises what stopped the run."""
+    ticker = asyncio.create_task(_tick(engine, records, progress, clock))
+    try:
+        with _signals(engine, say):
+            await engine.run()
+        if ordered:
+            records.put_in_order()
+    except PartialFailure:
+        if ordered:
+            records.put_in_order()
+        raise
+    finally:
+        ticker.cancel()
+        with suppress(asyncio.CancelledError):
+            await ticker
+        progress.close()
+
+
+async def _tick(
+    engine: Engine, records: Ledger | Printed, progress: Progress, clock: Callable[[], float]
+) -> None:
+    """Show the figures, and have the disk keep the records, now and then."""
+    ticks = 0
+    while True:
+        await asyncio.sleep(_TICK)
+        ticks += 1
+        progress.tick(engine.stats, clock())
+        if ticks % _SYNC == 0:
+            try:
+                await asyncio.to_thread(records.sync)
+            except LlmcliError as error:
+                engine.stop(error)
+
+
+@contextmanager
+def _signals(engine: Engine, say: Callable[[str], None]) -> Iterator[None]:
+    """The first SIGINT or SIGTERM lets what is under way finish; the second does not."""
+    loop = asyncio.get_running_loop()
+
+    def stop(reason: LlmcliError) -> None:
+        if engine.stats.in_flight:
+            say(f"{reason.what}: finishing {engine.stats.in_flight} requests; once more to stop at once")
+        engine.stop(reason)
+
+    reasons = {signal.SIGINT: Interrupted("SIGINT arrived"), signal.SIGTERM: Terminated("SIGTERM arrived")}
+    with suppress(NotImplementedError, RuntimeError, ValueError):  # not the main thread
+        for number, reason in reasons.items():
+            loop.add_signal_handler(number, stop, reason)
+    try:
+        yield
+    finally:
+        with suppress(NotImplementedError, RuntimeError, ValueError):
+            for number in reasons:
+                loop.remove_signal_handler(number)

@@ -1,0 +1,217 @@
+"""Rows: lines of the input to requests, whatever shape they have."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from llmcli import jsonl
+from llmcli.errors import LlmcliError, UsageError
+from llmcli.request.build import Ask, build_request
+from llmcli.request.endpoint import Endpoint
+from llmcli.request.messages import check_message_list
+from llmcli.request.params import API_FIELDS, EXTENSIONS, near_miss
+from llmcli.request.prompt import decode, join_prompt
+from llmcli.request.template import Template
+from llmcli.wire import Json, Message, Request
+
+_LIMITS = ("max_tokens", "max_completion_tokens")
+_URLS = ("/v1/chat/completions", "/chat/completions")
+
+
+class BadRow(LlmcliError):
+    """A line that is no row. `code` goes into its error record."""
+
+    def __init__(self, code: str, what: str) -> None:
+        super().__init__(what)
+        self.code = code
+
+
+@dataclass(slots=True)
+class Row:
+    """One row of the input. `number` is 0-based; `digest` is of the final body, or of a bad line's bytes.
+
+    Exactly one of `request` and `error` is not None.
+    """
+
+    number: int
+    custom_id: str
+    digest: int
+    request: Request | None = None
+    error: LlmcliError | None = None
+    size: int = 0  # bytes of the body
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What stands around each row's own text: flags of the command line that are the same for all rows."""
+
+    ask: Ask
+    endpoint: Callable[[str | None], Endpoint]  # of a row's model; None: the command line's
+    system: str | None = None
+    earlier: Sequence[Message] = ()
+    files: Sequence[str] = ()
+    parts: Sequence[Json] = ()  # attachments
+    template: Template | None = None
+    params: Mapping[str, str] = field(default_factory=dict)
+
+
+class LineSplitter:
+    """Blocks of bytes to lines without their ends; blank lines and a BOM are passed over."""
+
+    def __init__(self) -> None:
+        self._tail: list[bytes] = []
+        self._first = True
+
+    def feed(self, block: bytes) -> list[bytes]:
+        """The lines that `block` completes."""
+        if self._first:
+            block = block.removeprefix(b"\xef\xbb\xbf")
+            self._first = False
+        *lines, rest = block.split(b"\n")
+        if lines and self._tail:
+            lines[0] = b"".join([*self._tail, lines[0]])
+            self._tail = []
+        if rest:
+            self._tail.append(rest)
+        return [stripped for line in lines if (stripped := line.strip())]
+
+    def finish(self) -> list[bytes]:
+        """The last line, where it has no end."""
+        last = b"".join(self._tail).strip()
+        self._tail = []
+        return [last] if last else []
+
+
+class RowBuilder:
+    """Makes Rows of lines. What the command line says is worked out once; a row costs its own part."""
+
+    def __init__(self, frame: Frame) -> None:
+        self._frame = frame
+        self._endpoint = frame.endpoint(None)
+        system: list[Message] = [] if frame.system is None else [{"role": "system", "content": frame.system}]
+        self._before: list[Message] = [*system, *frame.earlier]
+        self._common: Request | None = None
+
+    def row(self, line: bytes, number: int) -> Row:
+        """The row of a line: its request, or what is wrong with it."""
+        custom_id = f"row-{number}"
+        try:
+            data = _parsed(line)
+            custom_id = _custom_id(data, custom_id)
+            request = self._request(data)
+        except LlmcliError as error:
+            return Row(number, custom_id, _digest(line), error=error)
+        content = jsonl.dumps(request.fields)
+        return Row(number, custom_id, _digest(content), request, size=len(content))
+
+    def _request(self, data: Json) -> Request:
+        if self._frame.template is not None:
+            return self._of_text(self._rendered(data), {})
+        if isinstance(data.get("body"), dict):
+            return self._of_body(_batch_body(data))
+        if "messages" in data:
+            return self._of_body({key: value for key, value in data.items() if key != "custom_id"})
+        if isinstance(data.get("prompt"), str):
+            return self._of_text(data["prompt"], _own_parameters(data), data.get("system"))
+        raise BadRow(
+            "invalid_row", "the row has no messages, no prompt and no body; with -t, any object is a row"
+        )
+
+    def _rendered(self, data: Json) -> str:
+        frame = self._frame
+        assert frame.template is not None  # noqa: S101 - the caller looked
+        values = {**frame.params, **data}
+        if isinstance(data.get("prompt"), str):
+            values.setdefault("input", data["prompt"])
+        return frame.template.render(values)
+
+    def _of_text(self, text: str, own: Json, system: Any = None) -> Request:
+        """A row that is a user's text: with no parameters of its own it differs from the next in the text alone."""
+        text = join_prompt([], self._frame.files, text) if self._frame.files else text
+        if not text and not self._frame.parts:
+            raise BadRow("invalid_row", "the prompt is empty")
+        content: Any = text
+        if self._frame.parts:
+            content = [*([{"type": "text", "text": text}] if text else []), *self._frame.parts]
+        message: Message = {"role": "user", "content": content}
+        if isinstance(system, str):
+            before = [{"role": "system", "content": system}, *self._frame.earlier]
+            return self._built([*before, message], own)
+        if own:
+            return self._built([*self._before, message], own)
+        if self._common is None:
+            self._common = self._built([*self._before, message], own)
+        return replace(self._common, fields={**self._common.fields, "messages": [*self._before, message]})
+
+    def _of_body(self, body: Json) -> Request:
+        messages = check_message_list(body.get("messages"), "messages")
+        roles = {message["role"] for message in messages}
+        before = [m for m in self._before if m["role"] != "system" or not roles & {"system", "developer"}]
+        own = {
+            key: value for key, value in body.items() if key not in {"messages", "stream", "stream_options"}
+        }
+        return self._built([*before, *messages], own)
+
+    def _built(self, messages: list[Message], own: Json) -> Request:
+        """The request; a row's own parameters win over the command line's."""
+        frame = self._frame
+        own = dict(own)
+        model = own.pop("model", None)
+        if model is not None and not isinstance(model, str):
+            raise BadRow("invalid_row", "the model must be a string")
+        endpoint = self._endpoint if model is None else frame.endpoint(model)
+        ask = replace(frame.ask, messages=messages, extra={**frame.ask.extra, **own})
+        if any(name in own for name in _LIMITS):
+            ask = replace(ask, max_tokens=None)
+        if "response_format" in own:
+            ask = replace(ask, expects=None)
+        return build_request(ask, endpoint)
+
+
+def _parsed(line: bytes) -> Json:
+    try:
+        data = jsonl.loads(line)
+    except ValueError as error:
+        try:
+            decode(line, "the line")
+        except UsageError as invalid:
+            raise BadRow("invalid_utf8", invalid.what) from None
+        raise BadRow("invalid_json", f"the line is not valid JSON: {error}") from None
+    if not isinstance(data, dict):
+        raise BadRow("invalid_row", "the line is JSON, but no object")
+    return data
+
+
+def _custom_id(data: Json, default: str) -> str:
+    value = data.get("custom_id")
+    if value is None:
+        return default
+    return value if isinstance(value, str) else jsonl.dumps(value).decode()
+
+
+def _batch_body(data: Json) -> Json:
+    url, method = data.get("url", _URLS[0]), data.get("method", "POST")
+    if url not in _URLS or method != "POST":
+        raise BadRow("invalid_row", f"{method} {url} is not POST /v1/chat/completions")
+    return dict(data["body"])
+
+
+def _own_parameters(data: Json) -> Json:
+    """The API's fields in a prompt row; other keys are the user's own data, but for slips of the pen."""
+    own: Json = {}
+    for key, value in data.items():
+        if key in {"prompt", "custom_id", "messages", "stream", "stream_options"}:
+            continue
+        if key in API_FIELDS or key in EXTENSIONS:
+            own[key] = value
+        elif (close := near_miss(key)) is not None:
+            raise BadRow("invalid_row", f"there is no field {key}: did you mean {close}?")
+    return own
+
+
+def _digest(content: bytes) -> int:
+    """64 bits of BLAKE2b, never 0."""
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big") or 1

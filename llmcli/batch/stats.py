@@ -1,0 +1,83 @@
+"""The figures of a run, in memory that does not grow with it."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+
+class Latencies:
+    """Seconds, in buckets of 5 %: percentiles of any number of them."""
+
+    _STEP = math.log(1.05)
+    _LEAST = 1e-4
+
+    def __init__(self) -> None:
+        self._buckets: Counter[int] = Counter()
+
+    def add(self, seconds: float) -> None:
+        """Take one in."""
+        self._buckets[round(math.log(max(seconds, self._LEAST) / self._LEAST) / self._STEP)] += 1
+
+    def percentile(self, share: float) -> float | None:
+        """The seconds that `share` of them (0 to 1) do not pass; None where there are none."""
+        wanted = share * self._buckets.total()
+        for bucket in sorted(self._buckets):
+            wanted -= self._buckets[bucket]
+            if wanted <= 0:
+                return self._LEAST * math.exp(bucket * self._STEP)
+        return None
+
+
+@dataclass
+class Stats:
+    """Counted by the engine, shown by progress. `spent` is None once a price was not known.
+
+    `earlier` rows were final before this run began. `read` and `size` are bytes of the input, `size` None for a
+    pipe; `complete`: the input has been read to its end.
+    """
+
+    began: float
+    size: int | None = None
+    read: int = 0
+    rows: int = 0
+    complete: bool = False
+    earlier: int = 0
+    earlier_failed: int = 0
+    ok: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+    sent: int = 0
+    retries: int = 0
+    refused: int = 0
+    in_flight: int = 0
+    crowd: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    spent: Decimal | None = field(default=Decimal(0))
+    earlier_spent: Decimal = field(default=Decimal(0))
+    binds: str = "input"
+    bound: defaultdict[str, float] = field(
+        default_factory=lambda: defaultdict(float)
+    )  # seconds by what binds
+    latencies: Latencies = field(default_factory=Latencies)
+
+    @property
+    def failed(self) -> int:
+        """Rows that failed in this run."""
+        return self.failures.total()
+
+    @property
+    def done(self) -> int:
+        """Rows that are final, in this run and before it."""
+        return self.earlier + self.ok + self.failed
+
+    @property
+    def total(self) -> int | None:
+        """Rows of the input: known at its end, before that by the share of bytes read; None for a pipe."""
+        if self.complete:
+            return self.rows
+        if self.size is None or not self.read:
+            return None
+        return max(self.rows, round(self.rows * self.size / self.read))

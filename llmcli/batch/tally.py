@@ -1,0 +1,131 @@
+"""The tally: tokens and price of all rows, on all cores, with nothing sent."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import count, islice
+
+from llmcli.batch.engine import Source
+from llmcli.batch.rows import Row
+from llmcli.output.report import PriceOf
+from llmcli.registry.models import find_model
+from llmcli.registry.prices import input_cost, worst_cost
+from llmcli.tokens.count import count_request
+from llmcli.tokens.encodings import encoding_for, load
+from llmcli.wire import Json, Request
+
+_CHUNK = 256  # rows that a thread counts at a time: tiktoken lets the others run meanwhile
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """One row: its tokens, whether they are exact, and $ as {"input", "output_max", "total_max"}; None if invalid."""
+
+    row: Row
+    tokens: int | None = None
+    exact: bool = True
+    standard: tuple[Decimal, Decimal] | None = None  # (prompt, longest answer)
+    batch: tuple[Decimal, Decimal] | None = None  # the same through the Batch API
+
+
+@dataclass
+class Tally:
+    """Sums over rows. A sum of money is None once one row's is not known."""
+
+    rows: int = 0
+    invalid: int = 0
+    tokens: int = 0
+    exact: bool = True
+    standard: tuple[Decimal, Decimal] | None = field(default=(Decimal(0), Decimal(0)))
+    batch: tuple[Decimal, Decimal] | None = field(default=(Decimal(0), Decimal(0)))
+
+    def add(self, counted: Counted) -> None:
+        """Take a row in."""
+        self.rows += 1
+        if counted.tokens is None:
+            self.invalid += 1
+            return
+        self.tokens += counted.tokens
+        self.exact = self.exact and counted.exact
+        self.standard = _plus(self.standard, counted.standard)
+        self.batch = _plus(self.batch, counted.batch)
+
+    def record(self) -> Json:
+        """The sums as JSON, money in $."""
+        return {
+            "rows": self.rows,
+            "invalid": self.invalid,
+            "tokens": self.tokens,
+            "method": "exact" if self.exact else "estimate",
+            "cost_usd": money(self.standard),
+            "batch_cost_usd": money(self.batch),
+        }
+
+
+def money(amounts: tuple[Decimal, Decimal] | None) -> Json:
+    """Prompt, longest answer and both, in $; null where they are not known."""
+    if amounts is None:
+        return {"input": None, "output_max": None, "total_max": None}
+    prompt, answer = amounts
+    return {"input": float(prompt), "output_max": float(answer), "total_max": float(prompt + answer)}
+
+
+def count_rows(rows: Iterator[Row], price_of: PriceOf) -> Iterator[Counted]:
+    """Count rows in their order; a few chunks are under way at once, never the whole file."""
+    workers = os.cpu_count() or 1
+    under_way: deque[Future[list[Counted]]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        while chunk := list(islice(rows, _CHUNK)):
+            under_way.append(pool.submit(lambda some: [_counted(row, price_of) for row in some], chunk))
+            while len(under_way) > workers:
+                yield from under_way.popleft().result()
+        while under_way:
+            yield from under_way.popleft().result()
+
+
+def _counted(row: Row, price_of: PriceOf) -> Counted:
+    request = row.request
+    if request is None:
+        return Counted(row)
+    name, exact = encoding_for(request.provider, request.model)
+    counted = count_request(request.body(), load(name))
+    price = price_of(request.provider, request.model)
+    if price is None:
+        return Counted(row, counted.tokens, exact and counted.exact)
+    costs = []
+    for batch in (False, True):
+        prompt = input_cost(price, counted.tokens, None, batch)
+        longest = longest_answer(request)
+        if longest is None:
+            return Counted(row, counted.tokens, exact and counted.exact)
+        n = request.fields.get("n") or 1
+        costs.append((prompt, worst_cost(price, counted.tokens, longest, n, batch=batch) - prompt))
+    return Counted(row, counted.tokens, exact and counted.exact, costs[0], costs[1])
+
+
+def longest_answer(request: Request) -> int | None:
+    """The most tokens that an answer may have; None where nothing limits it."""
+    longest = request.fields.get("max_completion_tokens") or request.fields.get("max_tokens")
+    model = find_model(request.provider, request.model)
+    return longest or (model.max_output_tokens if model else None)
+
+
+def _plus(
+    left: tuple[Decimal, Decimal] | None, right: tuple[Decimal, Decimal] | None
+) -> tuple[Decimal, Decimal] | None:
+    return None if left is None or right is None else (left[0] + right[0], left[1] + right[1])
+
+
+def rows_of(source: Source, limit: int | None) -> Iterator[Row]:
+    """The rows of a source that has them all at hand, or the first `limit` of them."""
+    numbers = count() if limit is None else range(limit)
+    for _ in numbers:
+        row = source.next()
+        if row is None:
+            return
+        yield row

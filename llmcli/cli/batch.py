@@ -1,0 +1,374 @@
+"""`llmcli batch`: JSONL in, JSONL out, each row exactly once."""
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, BinaryIO, Literal
+
+import typer
+
+from llmcli import jsonl
+from llmcli.batch.engine import Engine, Plan, Source
+from llmcli.batch.ledger import Done, Ledger, Printed, errors_path
+from llmcli.batch.pace import Pace
+from llmcli.batch.program import run_batch
+from llmcli.batch.progress import Bar, Lines, Progress, Silent, summary
+from llmcli.batch.rows import Frame, RowBuilder
+from llmcli.batch.source import FileSource, PipeSource
+from llmcli.batch.stats import Stats
+from llmcli.cli.compose import Recipe, endpoint_of, settings_of
+from llmcli.cli.drive import drive
+from llmcli.cli.groups import flags
+from llmcli.cli.options import (
+    FollowOptions,
+    GeneralOptions,
+    InputOptions,
+    MoneyOptions,
+    NetworkOptions,
+    RequestOptions,
+    SamplingOptions,
+    flag,
+)
+from llmcli.cli.session import Session
+from llmcli.cli.stdin import await_first_byte, is_piped
+from llmcli.cli.transports import batch_transport_of
+from llmcli.errors import LlmcliError, NoInput, PartialFailure, UsageError
+from llmcli.output.report import dollars
+from llmcli.request.attachments import load_attachment
+from llmcli.request.build import Ask
+from llmcli.request.endpoint import Endpoint, resolve
+from llmcli.request.messages import parse_messages
+from llmcli.request.params import parse_pair
+from llmcli.request.prompt import argument, read_file, text_or_file
+from llmcli.request.template import Template
+from llmcli.transport.guard import worst
+
+_BATCH = "Batch"
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """How the rows are run, and where their records go."""
+
+    output: Annotated[
+        str | None,
+        flag(
+            "--output",
+            "-O",
+            panel=_BATCH,
+            metavar="OUT.jsonl",
+            help="Write records to OUT.jsonl and OUT.errors.jsonl.",
+        ),
+    ] = None
+    concurrency: Annotated[
+        str,
+        flag(
+            "--concurrency", "-j", panel=_BATCH, metavar="N|auto", help="Requests under way at once (auto)."
+        ),
+    ] = "auto"
+    rpm: Annotated[
+        float | None, flag("--rpm", panel=_BATCH, min=0.001, metavar="N", help="Most requests a minute.")
+    ] = None
+    tpm: Annotated[
+        float | None, flag("--tpm", panel=_BATCH, min=0.001, metavar="N", help="Most tokens a minute.")
+    ] = None
+    ordered: Annotated[bool, flag("--ordered", panel=_BATCH, help="Records in the order of the input.")] = (
+        False
+    )
+    limit: Annotated[
+        int | None, flag("--limit", panel=_BATCH, min=0, metavar="N", help="Only the first N rows.")
+    ] = None
+    max_failures: Annotated[
+        int | None,
+        flag("--max-failures", panel=_BATCH, min=1, metavar="N", help="Stop when N rows have failed."),
+    ] = None
+    fresh: Annotated[bool, flag("--fresh", panel=_BATCH, help="Start over: what OUT holds is lost.")] = False
+    retry_failed: Annotated[
+        bool, flag("--retry-failed", panel=_BATCH, help="Try final failures again, too.")
+    ] = False
+    on_change: Annotated[
+        Literal["stop", "rerun", "keep"],
+        flag("--on-change", panel=_BATCH, help="What to do where a row that is done has changed (stop)."),
+    ] = "stop"
+    dry_run: Annotated[
+        bool, flag("--dry-run", panel=_BATCH, help="Count and price the rows; send nothing.")
+    ] = False
+    format: Annotated[
+        Literal["text", "json"], flag("--format", panel=_BATCH, help="How --dry-run prints.")
+    ] = "text"
+
+
+@flags
+def batch(
+    ctx: typer.Context,
+    input_: Annotated[
+        str | None,
+        typer.Argument(metavar="INPUT", help="A JSONL file, or - for stdin (the default in a pipe)."),
+    ] = None,
+    *,
+    options: BatchOptions,
+    given: InputOptions,
+    request: RequestOptions,
+    sampling: SamplingOptions,
+    follow: FollowOptions,
+    network: NetworkOptions,
+    money: MoneyOptions,
+    general: GeneralOptions,
+) -> int:
+    """Run every row of a JSONL file. Typed again, the same command goes on where it was stopped.
+
+    A row is {"prompt": ...}, {"messages": [...]}, a line of OpenAI's Batch API, or, with -t, any object.
+    """
+    session: Session = ctx.obj
+    general.apply(session)
+    if follow.exec:
+        raise UsageError("--exec is not for batch", todo="calls of tools are the answer: run them afterwards")
+    session.set_price(request.price)
+    path = _input(session, input_, given, options)
+    frame = _frame(session, given, sampling, request)
+    if options.dry_run:
+        _dry_run(session, path, frame, options)
+    else:
+        _run(session, path, frame, options, follow, network, money)
+    return 0
+
+
+def _input(session: Session, path: str | None, given: InputOptions, options: BatchOptions) -> str | None:
+    """The input's path; None for stdin. Raises UsageError, NoInput."""
+    if path is None or path == "-":
+        if path is None and not is_piped(session, given.no_stdin or session.no_stdin):
+            spool = _spool(options)
+            if spool is not None and spool.exists():
+                return str(spool)  # what stdin brought the first time
+            raise UsageError("there is no input", todo="name a JSONL file, or pipe one in")
+        return None
+    if not Path(path).exists():
+        raise NoInput(f"there is no file {path}", todo="check the path")
+    if Path(path).is_dir():
+        raise UsageError(f"{path} is a directory", todo="name a JSONL file")
+    if options.output is not None and Path(options.output).exists() and Path(path).samefile(options.output):
+        raise UsageError("INPUT and -O are the same file", todo="choose another -O")
+    return path
+
+
+def _frame(
+    session: Session, given: InputOptions, sampling: SamplingOptions, request: RequestOptions
+) -> Frame:
+    """What the command line says of every row."""
+
+    def read() -> bytes:
+        raise UsageError("stdin brings the rows: nothing else can be read from it", todo="name a file")
+
+    @lru_cache(maxsize=256)
+    def endpoint(model: str | None) -> Endpoint:
+        if model is None:
+            return endpoint_of(session, request)
+        return resolve(model, request.base_url, session.world.env, session.config.providers)
+
+    if given.param and given.template is None:
+        raise UsageError("-p without a template", todo="give it with -t")
+    settings = settings_of(sampling, request, read)
+    return Frame(
+        ask=Ask(messages=(), **settings),
+        endpoint=endpoint,
+        system=None if given.system is None else text_or_file(given.system, read),
+        earlier=[]
+        if given.messages is None
+        else parse_messages(read_file(given.messages, read), "--messages"),
+        files=[read_file(name, read) for name in given.file],
+        parts=[load_attachment(source, given.detail, read) for source in given.attachment],
+        template=None if given.template is None else Template(text_or_file(given.template, read)),
+        params=dict(parse_pair(argument(pair), "-p") for pair in given.param),
+    )
+
+
+@contextmanager
+def _opened(session: Session, path: str | None) -> Iterator[BinaryIO]:
+    if path is None:
+        if session.world.stdin is None:
+            raise UsageError("stdin is closed", todo="name a JSONL file")
+        await_first_byte(session, None)
+        yield session.world.stdin
+        return
+    try:
+        stream = Path(path).open("rb")  # noqa: SIM115 - closed below; opening alone is what may fail
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    with stream:
+        yield stream
+
+
+def _run(
+    session: Session,
+    path: str | None,
+    frame: Frame,
+    options: BatchOptions,
+    follow: FollowOptions,
+    network: NetworkOptions,
+    money: MoneyOptions,
+) -> None:
+    world, notes = session.world, session.notes
+    stats = Stats(began=world.clock(), size=None if path is None else Path(path).stat().st_size)
+    builder = RowBuilder(frame)
+    recipe = Recipe(session, frame.ask, frame.endpoint(None))
+    records, done = _records(session, path, builder, options)
+    stats.earlier, stats.earlier_failed, stats.earlier_spent = done.count, done.failed, done.spent
+    plan = _plan(session, recipe, options, network, money)
+    pace = Pace(options.rpm, options.tpm, _concurrency(options.concurrency), _most_connections())
+    progress = _progress(session)
+
+    async def work(stream: BinaryIO) -> None:
+        source: Source = (
+            PipeSource(stream, builder, stats, _spool(options))
+            if path is None
+            else FileSource(stream, builder, stats)
+        )
+        transport = batch_transport_of(session, recipe, network, money, repairs=follow.repair)
+        engine = Engine(source, transport, records, done, pace, plan, stats, world.clock, world.uniform)
+        try:
+            await run_batch(engine, records, progress, world.clock, notes.say, ordered=options.ordered)
+        finally:
+            await transport.aclose()
+
+    try:
+        with _opened(session, path) as stream:
+            drive(work(stream), session.remaining(network.deadline), fast=True)
+    except LlmcliError as error:
+        if options.output is not None and not isinstance(error, UsageError):
+            error.todo = "; ".join(part for part in (error.todo, _resume(session, options, error)) if part)
+        raise
+    finally:
+        records.close()
+        if not notes.quiet:
+            notes.write(summary(stats, world.clock()))
+    if options.output is not None and path is None and not stats.failed + stats.earlier_failed:
+        spool = _spool(options)
+        assert spool is not None  # noqa: S101 - there is -O
+        spool.unlink(missing_ok=True)
+
+
+def _resume(session: Session, options: BatchOptions, error: LlmcliError) -> str:
+    """The command that goes on: the same one, but that it must not start over; for failures, with --retry-failed."""
+    words = [word for word in session.argv if word != "--fresh"]
+    if not isinstance(error, PartialFailure):
+        return f"to go on: {shlex.join(['llmcli', *words])}"
+    again = words if options.retry_failed else [*words, "--retry-failed"]
+    return (
+        f"see {errors_path(Path(options.output or ''))}; to try them again: {shlex.join(['llmcli', *again])}"
+    )
+
+
+def _records(
+    session: Session, path: str | None, builder: RowBuilder, options: BatchOptions
+) -> tuple[Ledger | Printed, Done]:
+    if options.output is None:
+        return Printed(session.stdout.write_bytes, ordered=options.ordered), Done()
+    ledger = Ledger(options.output, fresh=options.fresh)
+    done = ledger.recover(retry_failed=options.retry_failed)
+    if options.on_change == "rerun" and done.count:
+        if path is None:
+            raise UsageError("--on-change rerun needs the input as a file", todo="name the file")
+        with Path(path).open("rb") as stream:
+            changed = _changed(FileSource(stream, builder, Stats(began=0.0)), done)
+        if changed:
+            ledger.drop(changed)
+            done = ledger.recover(retry_failed=False)
+    return ledger, done
+
+
+def _changed(source: FileSource, done: Done) -> set[int]:
+    """Rows that are done, but ask something else now."""
+    changed = set()
+    while (row := source.next()) is not None:
+        if done.digest(row.number) not in {0, row.digest}:
+            changed.add(row.number)
+    return changed
+
+
+def _plan(
+    session: Session,
+    recipe: Recipe,
+    options: BatchOptions,
+    network: NetworkOptions,
+    money: MoneyOptions,
+) -> Plan:
+    return Plan(
+        retries=network.retries,
+        price_of=session.price_of,
+        fallback=money.fallback,
+        rebuild=recipe.rebuild,
+        accepted=session.accepted,
+        on_change=options.on_change,
+        limit=options.limit,
+        max_failures=options.max_failures,
+        max_cost=None if money.max_cost is None else Decimal(str(money.max_cost)),
+        worst=lambda asked: worst(asked, session.price_of),
+    )
+
+
+def _concurrency(text: str) -> int | None:
+    if text == "auto":
+        return None
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise UsageError(f"-j {text} is no number of requests", todo="give a number from 1, or auto")
+    return int(text)
+
+
+def _most_connections() -> int:
+    """As many as this process may have files open, up to 1,000."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft = hard
+    return max(1, min(1000, soft - 64)) if soft > 0 else 1000
+
+
+def _spool(options: BatchOptions) -> Path | None:
+    """Where the rows of stdin are kept for a resume."""
+    return None if options.output is None else Path(f"{options.output}.stdin")
+
+
+def _progress(session: Session) -> Progress:
+    if session.notes.quiet:
+        return Silent()
+    if session.world.stderr_is_terminal and session.world.stderr is not None:
+        import io
+
+        return Bar(io.TextIOWrapper(session.world.stderr, "utf-8", write_through=True))
+    return Lines(session.notes.say)
+
+
+def _dry_run(session: Session, path: str | None, frame: Frame, options: BatchOptions) -> None:
+    from llmcli.batch.tally import Tally, count_rows, rows_of
+
+    tally = Tally()
+    with _opened(session, path) as stream:
+        source = FileSource(stream, RowBuilder(frame), Stats(began=0.0))
+        for counted in count_rows(rows_of(source, options.limit), session.price_of):
+            tally.add(counted)
+            if counted.row.error is not None:
+                session.notes.detail(f"row {counted.row.number}: {counted.row.error}")
+    if options.format == "json":
+        session.stdout.write_bytes(jsonl.pretty(tally.record()))
+        return
+    about = "" if tally.exact else "about "
+    standard, cheaper = tally.standard, tally.batch
+    session.stdout.write(
+        f"rows      {tally.rows:,}\n"
+        f"invalid   {tally.invalid:,}\n"
+        f"tokens    {about}{tally.tokens:,}\n"
+        f"cost      {_span(standard)}\n"
+        f"batch API {_span(cheaper)}\n"
+    )
+
+
+def _span(amounts: tuple[Decimal, Decimal] | None) -> str:
+    if amounts is None:
+        return dollars(None)
+    return f"{dollars(amounts[0])} for the prompts, {dollars(sum(amounts, Decimal(0)))} at most"

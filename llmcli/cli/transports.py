@@ -1,0 +1,178 @@
+"""Transports: what the options ask for, stacked."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from llmcli.cli.compose import Recipe
+from llmcli.cli.options import MoneyOptions, NetworkOptions
+from llmcli.cli.session import Session
+from llmcli.config import cache_directory
+from llmcli.errors import CallFailed, LlmcliError, UsageError
+from llmcli.registry.providers import Provider
+from llmcli.request.endpoint import provider_named
+from llmcli.transport.base import Transport
+from llmcli.transport.guard import Guard, Purse
+from llmcli.transport.keys import KeyOf, find_key, missing_key
+from llmcli.transport.retry import Policy, Retry
+from llmcli.transport.stack import ByProvider, Wrap, stacked
+from llmcli.verdict import misfit, verdict
+from llmcli.wire import Completion, Request
+
+_LONG_WAIT = 5.0  # seconds that a person may wonder about
+
+
+def transport_of(
+    session: Session, recipe: Recipe, network: NetworkOptions, money: MoneyOptions, *, repairs: int = 0
+) -> Transport:
+    """The transport that the options ask for. `repairs`: how often an answer that does not fit is asked for again.
+
+    What is kept is the repaired answer, under the request that was made.
+    """
+    if money.replay is not None:
+        return _replay(money)
+    policy, purse = _policy(session, network), _purse(session, money)
+
+    def http() -> Transport:
+        from llmcli.transport.sdk import Sdk
+
+        return Sdk(key_lookup(session, recipe, network), session.world.env, network.timeout)
+
+    return stacked(
+        ByProvider(http),
+        lambda inner: Retry(inner, policy),
+        lambda inner: Guard(inner, session.price_of, purse),
+        *_fallback(session, recipe, money),
+        *_repair(session, repairs),
+        *_stores(session, money),
+    )
+
+
+def batch_transport_of(
+    session: Session, recipe: Recipe, network: NetworkOptions, money: MoneyOptions, *, repairs: int = 0
+) -> Transport:
+    """The same for many requests at a time: the engine itself retries, falls back and holds --max-cost."""
+    if money.replay is not None:
+        return _replay(money)
+    purse = None if money.budget_file is None else _purse(session, money)
+
+    def http() -> Transport:
+        from llmcli.transport.pooled import Pooled
+
+        return Pooled(key_lookup(session, recipe, network), network.timeout)
+
+    return stacked(
+        ByProvider(http),
+        lambda inner: Guard(inner, session.price_of, purse),
+        *_repair(session, repairs),
+        *_stores(session, money),
+    )
+
+
+def key_lookup(session: Session, recipe: Recipe, network: NetworkOptions) -> KeyOf:
+    """Finds the key for a request, once for each provider and address. It raises AuthFailure, UsageError."""
+
+    @cache
+    def find(name: str, base_url: str) -> str | None:
+        providers = session.config.providers
+        provider = provider_named(name, providers)
+        # --api-key-file is for the model that was asked for, not for a fallback's provider
+        file = network.api_key_file if name == recipe.endpoint.provider.name else None
+        key = find_key(provider, providers.get(name), session.world.env, file)
+        if key is None and provider.key_required and _is_at_home(base_url, provider):
+            raise missing_key(provider)
+        return key
+
+    return lambda request: find(request.provider, request.base_url)
+
+
+def _policy(session: Session, network: NetworkOptions) -> Policy:
+    world, notes = session.world, session.notes
+    remaining = session.remaining(network.deadline)
+
+    def notice(attempt: int, wait: float, error: CallFailed) -> None:
+        text = f"attempt {attempt} failed: {error}; next in {wait:.1f} s"
+        (notes.say if wait >= _LONG_WAIT else notes.detail)(text)
+
+    return Policy(
+        retries=network.retries,
+        clock=world.clock,
+        sleep=world.sleep,
+        uniform=world.uniform,
+        deadline=None if remaining is None else world.clock() + remaining,
+        notice=notice,
+    )
+
+
+def _purse(session: Session, money: MoneyOptions) -> Purse | None:
+    from decimal import Decimal
+
+    from llmcli.transport.budget import Budget, BudgetFile
+
+    limit = None if money.max_cost is None else Decimal(str(money.max_cost))
+    if money.budget_file is not None:
+        return BudgetFile(money.budget_file, limit, session.world.clock, session.world.sleep)
+    return None if limit is None else Budget(limit)
+
+
+def _fallback(session: Session, recipe: Recipe, money: MoneyOptions) -> list[Wrap]:
+    if not money.fallback:
+        return []
+    from llmcli.transport.fallback import Fallback
+
+    def notice(name: str, error: LlmcliError) -> None:
+        session.notes.detail(f"{name} cannot answer: {error}")
+
+    return [lambda inner: Fallback(inner, money.fallback, recipe.rebuild, notice)]
+
+
+def _repair(session: Session, repairs: int) -> list[Wrap]:
+    if not repairs:
+        return []
+    from llmcli.repair import Repair
+
+    return [lambda inner: Repair(inner, repairs, misfit, session.notes.detail)]
+
+
+def _stores(session: Session, money: MoneyOptions) -> list[Wrap]:
+    """The recording is outside of the cache: what the cache answers is recorded too."""
+    if money.cache_ttl is not None and not money.cache:
+        raise UsageError("--cache-ttl without --cache", todo="add --cache")
+    if not money.cache and money.record is None:
+        return []
+    from llmcli.transport.store import Folder, Locks, Store, recording
+
+    def warn(error: LlmcliError) -> None:
+        session.notes.say(f"warning: {error}")
+
+    wraps: list[Wrap] = []
+    if money.cache:
+        folder = Folder(cache_directory(session.world.env), money.cache_ttl)
+        locks = Locks(folder.path, session.world.sleep)
+        wraps.append(lambda inner: Store(inner, folder, _usable, warn, read=True, locks=locks))
+    if money.record is not None:
+        record = recording(money.record)
+        wraps.append(lambda inner: Store(inner, record, _usable, warn, read=False))
+    return wraps
+
+
+def _replay(money: MoneyOptions) -> Transport:
+    from llmcli.transport.store import Replay, recorded
+
+    if money.cache or money.record is not None:
+        raise UsageError("--replay excludes --cache and --record", todo="drop one of them")
+    return Replay(recorded(money.replay or ""))
+
+
+def _usable(completion: Completion, request: Request) -> bool:
+    return verdict(completion, request) is None
+
+
+def _is_at_home(base_url: str, provider: Provider) -> bool:
+    """Whether the address is the provider's own, where it is known what it wants; azure's differ by resource."""
+    return "{" in provider.base_url or base_url == provider.base_url.rstrip("/")
+
+
+def provider_of(session: Session, request: Request) -> Provider:
+    """The provider of a request, as config has it."""
+    return provider_named(request.provider, session.config.providers)
