@@ -70,18 +70,28 @@ def compose(
     *,
     stream: bool,
     deadline: float | None = None,
+    optional: bool = False,
 ) -> Recipe:
-    """Read what the user named. Raises UsageError, ConfigError."""
+    """Read what the user named. `optional`: a conversation goes before it, so there may be no prompt.
+
+    Raises UsageError, ConfigError.
+    """
     endpoint = endpoint_of(session, request)
     session.set_price(request.price)
     read = reader(session, given.no_stdin or session.no_stdin, deadline)
     settings = settings_of(sampling, request, read)
-    messages = messages_of(session, words, given, read)
+    messages = messages_of(session, words, given, read, optional=optional)
     wanted = stream if request.stream is None else request.stream
     recipe = Recipe(session, Ask(messages=messages, stream=wanted, **settings), endpoint)
-    for name in ignored_parameters(endpoint.provider, recipe.request().body()):
-        session.notes.say(f"warning: {endpoint.provider.name} takes {name} and ignores it")
+    if messages:
+        warn_of_ignored(session, recipe.request(), endpoint)
     return recipe
+
+
+def warn_of_ignored(session: Session, request: Request, endpoint: Endpoint) -> None:
+    """Say which parameters do nothing."""
+    for name in ignored_parameters(endpoint.provider, request.body()):
+        session.notes.say(f"warning: {endpoint.provider.name} takes {name} and ignores it")
 
 
 def endpoint_of(session: Session, request: RequestOptions) -> Endpoint:
@@ -90,14 +100,16 @@ def endpoint_of(session: Session, request: RequestOptions) -> Endpoint:
     return resolve(model, request.base_url, session.world.env, session.config.providers)
 
 
-def messages_of(session: Session, words: list[str], given: InputOptions, read: ReadStdin) -> list[Message]:
-    """System message, earlier messages, and the user's."""
+def messages_of(
+    session: Session, words: list[str], given: InputOptions, read: ReadStdin, *, optional: bool = False
+) -> list[Message]:
+    """System message, earlier messages, and the user's, which must not be empty unless that is `optional`."""
     messages = opening_of(given, read)
     parts = parts_of(given, read)
     text = text_of_prompt(session, words, given, read)
     if text or parts:
         messages.append(user_message(text, parts))
-    elif given.messages is None:
+    elif given.messages is None and not optional:
         raise UsageError("the prompt is empty", todo="give a PROMPT, pipe text in, or name a file with -f")
     return messages
 
@@ -157,7 +169,7 @@ def _prompt_parts(
 ) -> tuple[list[str], list[str], str | None]:
     """Words, files' texts and what was piped (None: nothing was, or it has a place of its own)."""
     files = [read_file(path, read) for path in given.file]
-    named = "-" in (*given.file, *given.attachment, given.messages) or "@-" in (given.system, given.template)
+    named = session.stdin_taken or given.template == "@-"
     dash = words == ["-"]
     piped = None
     if not named and (dash or is_piped(session, given.no_stdin or session.no_stdin)):
