@@ -75,7 +75,9 @@ def fit(
     """
     turns = turns_of(messages)
     weights = [sum(tokens[number] for number in turn) for turn in turns]
-    stays = [number == len(turns) - 1 or any(one in pinned for one in turn) for number, turn in enumerate(turns)]
+    stays = [
+        number == len(turns) - 1 or any(one in pinned for one in turn) for number, turn in enumerate(turns)
+    ]
     free = sum(tokens) - sum(weights)  # system messages
     total = fixed + free + sum(weight for weight, stay in zip(weights, stays, strict=True) if stay)
     if limit is not None and total > limit:

@@ -60,14 +60,15 @@ class Dialogue:
         error = verdict(answered.completion, request)
         if error is not None:
             raise error
-        self.keep(entries, answered, after)
+        self._keep(entries, answered, before, after)
         return answered.completion
 
-    def keep(self, entries: list[Entry], answered: Answered, after: int) -> None:
-        """Write a turn down."""
+    def _keep(self, entries: list[Entry], answered: Answered, before: list[Completion], after: int) -> None:
+        """Write a turn down. What was needed `before` it was priced by itself."""
         message = (answered.completion.choices[0].get("message") or {}) if answered.completion.choices else {}
         said = [Entry.of(_plain(one)) for one in (*_tool_messages(answered.exchange), message)]
-        said[-1].cost = self.price(answered.completion)
+        costs = [self.price(completion) for completion in (answered.completion, *before)]
+        said[-1].cost = None if None in costs else (costs[0] or 0.0) - sum(cost or 0.0 for cost in costs[1:])
         if self._encoder is not None:
             self._count([*entries, *said], self._encoder)
         self.conversation.append([*entries, *said], self.model, after=after)
@@ -90,7 +91,7 @@ class Dialogue:
         if not new or new[-1]["role"] != "tool" or not self.conversation.entries:
             return False
         said = [*(entry.message for entry in self.conversation.entries), *new]
-        caller = next((one for one in reversed(said) if one["role"] == "assistant"), {})
+        caller: Message = next((one for one in reversed(said) if one["role"] == "assistant"), {})
         answered = {one.get("tool_call_id") for one in new}
         return any(call.get("id") not in answered for call in caller.get("tool_calls") or [])
 
@@ -168,9 +169,9 @@ class Dialogue:
         """What stays; None where all does, as can be seen without counting."""
         limit = limit_of(request, rules.max_tokens)
         turns = len(turns_of([entry.message for entry in view]))
-        if rules.keep_turns is None or turns <= rules.keep_turns:
-            if limit is None or self._surely_fits(request, view, limit):
-                return None
+        few = rules.keep_turns is None or turns <= rules.keep_turns
+        if few and (limit is None or self._surely_fits(request, view, limit)):
+            return None
         encoder = self._load(request) if limit is not None else None
         tokens = self._counted(view, encoder) if encoder is not None else [0] * len(view)
         fixed = self._fixed(request, encoder) if encoder is not None else 0
@@ -234,7 +235,9 @@ class Dialogue:
     def _number_behind(self, gone: list[Entry], after: int) -> int:
         """The number of the first message behind those that are gone."""
         wanted = {id(entry) for entry in gone}
-        numbers = [number for number, entry in enumerate(self.conversation.entries[:after]) if id(entry) in wanted]
+        numbers = [
+            number for number, entry in enumerate(self.conversation.entries[:after]) if id(entry) in wanted
+        ]
         return numbers[-1] + 1 if numbers else 0
 
     def _room(self, request: Request, limit: int | None, found: Fit, encoder: Encoder) -> int:
@@ -253,7 +256,8 @@ class Dialogue:
         """Whether the bytes alone show that it fits, counts where there are some."""
         name = encoding_for(request.provider, request.model)[0]
         bounds = (
-            entry.tokens if entry.tokens is not None and entry.encoding == name else entry.bound for entry in view
+            entry.tokens if entry.tokens is not None and entry.encoding == name else entry.bound
+            for entry in view
         )
         rest = {key: value for key, value in request.fields.items() if key != "messages"}
         return sum(bounds) + len(jsonl.dumps(rest)) * 2 + 100 <= limit
@@ -307,7 +311,9 @@ def _turns(count: int) -> str:
 
 def _plain(message: Message) -> Message:
     """A message as it can be sent again: what servers say beside it (annotations, reasoning) is not theirs to read."""
-    plain = {key: message[key] for key in _KEPT if message.get(key) or key == "content" and "content" in message}
+    plain = {
+        key: message[key] for key in _KEPT if message.get(key) or (key == "content" and "content" in message)
+    }
     plain.setdefault("role", "assistant")
     if isinstance(audio := message.get("audio"), dict) and "id" in audio:
         plain["audio"] = {"id": audio["id"]}

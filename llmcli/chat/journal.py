@@ -29,10 +29,10 @@ class Journal(Protocol):
 
 
 class MemoryJournal:
-    """A conversation that ends with the process."""
+    """A conversation that ends with the process; `data` is what it begins with."""
 
-    def __init__(self) -> None:
-        self._data = b""
+    def __init__(self, data: bytes = b"") -> None:
+        self._data = data
 
     def read(self) -> bytes:
         """See Journal."""

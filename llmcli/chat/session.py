@@ -252,7 +252,9 @@ def _record(line: bytes, where: str, *, torn: bool) -> Json | None:
     except ValueError as error:
         if torn and (not line.endswith(b"\n") or b"\0" in line):
             return None
-        raise UsageError(f"the session is not valid JSON: {error}", where, "mend or remove that line") from None
+        raise UsageError(
+            f"the session is not valid JSON: {error}", where, "mend or remove that line"
+        ) from None
     if not isinstance(record, dict) or ("role" not in record and "llmcli" not in record):
         raise UsageError("that is no line of a session", where, "name another --session")
     return record
@@ -311,12 +313,9 @@ def sessions_in(directory: Path) -> list[Listed]:
     return sorted(listed, key=lambda one: (one.updated, one.name), reverse=True)
 
 
-def read_session(path: Path) -> tuple[str | None, list[Message]]:
-    """(the model, the messages of the whole turns) of a session that is only read. Raises NoInput, UsageError."""
+def read_session(path: Path) -> bytes:
+    """The bytes of a session that is only read. Raises NoInput, UsageError."""
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from None
-    state = _parse(data, str(path))
-    messages = [entry.message for entry in state.entries]
-    return state.model, messages[: settled(messages)]

@@ -77,7 +77,9 @@ def _told(request: Request, completion: Completion) -> str:
     if error is not None and not (isinstance(error, Incomplete) and text):
         raise error
     if not text:
-        raise TransientFailure("the summary of the conversation is empty", request.name, "try another --summary-model")
+        raise TransientFailure(
+            "the summary of the conversation is empty", request.name, "try another --summary-model"
+        )
     return text
 
 
@@ -102,7 +104,11 @@ def _transcript(message: Message) -> str:
         arguments = inner.get("arguments") or inner.get("input") or ""
         lines.append(f"(calls {inner.get('name')}: {arguments})")
     if isinstance(content := message.get("content"), list):
-        others = [part.get("type") for part in content if isinstance(part, dict) and part.get("type") != "text"]
+        others = [
+            part.get("type") for part in content if isinstance(part, dict) and part.get("type") != "text"
+        ]
         lines += [f"({kind})" for kind in others]
-    name = {"user": "User", "assistant": "Assistant", "tool": "Tool result"}.get(message["role"], message["role"])
+    name = {"user": "User", "assistant": "Assistant", "tool": "Tool result"}.get(
+        message["role"], message["role"]
+    )
     return f"{name}: " + ("\n".join(lines) or jsonl.dumps(message.get("refusal") or "").decode())

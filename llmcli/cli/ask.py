@@ -2,9 +2,10 @@
 
 import typer
 
-from llmcli.cli.compose import compose
+from llmcli.cli.compose import Recipe, compose
 from llmcli.cli.groups import flags
 from llmcli.cli.options import (
+    ContextOptions,
     FollowOptions,
     GeneralOptions,
     InputOptions,
@@ -14,6 +15,7 @@ from llmcli.cli.options import (
     Prompt,
     RequestOptions,
     SamplingOptions,
+    SessionOptions,
 )
 from llmcli.cli.perform import perform
 
@@ -30,6 +32,8 @@ def ask(
     follow: FollowOptions,
     network: NetworkOptions,
     money: MoneyOptions,
+    keeping: SessionOptions,
+    context: ContextOptions,
     general: GeneralOptions,
 ) -> int:
     """Ask once and print the answer.
@@ -39,8 +43,15 @@ def ask(
     session = ctx.obj
     general.apply(session)
     stream = output.shape in {"text", "events"}
-    recipe = compose(
-        session, prompt or [], given, sampling, request, stream=stream, deadline=network.deadline
-    )
-    perform(session, recipe, follow, network, money, output, items=request.schema_multi)
+
+    def recipe_of(request: RequestOptions) -> Recipe:
+        return compose(
+            session, prompt or [], given, sampling, request, stream=stream, deadline=network.deadline
+        )
+
+    if keeping.wanted:
+        from llmcli.cli.converse import ask_within
+
+        return ask_within(ctx, keeping, context, request, recipe_of, follow, network, money, output)
+    perform(session, recipe_of(request), follow, network, money, output, items=request.schema_multi)
     return 0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,9 +13,10 @@ import typer
 from llmcli.chat.context import Rules
 from llmcli.chat.dialogue import Answered, Dialogue
 from llmcli.chat.journal import FileJournal, Journal, MemoryJournal
-from llmcli.chat.session import Conversation, session_path, sessions_in
+from llmcli.chat.session import Conversation, read_session, session_path, sessions_in
 from llmcli.chat.summary import Summarizer
 from llmcli.cli.compose import Recipe
+from llmcli.cli.drive import drive
 from llmcli.cli.options import (
     ContextOptions,
     FollowOptions,
@@ -24,13 +26,14 @@ from llmcli.cli.options import (
     RequestOptions,
     SessionOptions,
 )
-from llmcli.cli.perform import followers_of, sink_of, tell, warn_of_shutdown
+from llmcli.cli.perform import followers_of, show_request, sink_of, tell, warn_of_shutdown
 from llmcli.cli.session import Session
 from llmcli.cli.transports import transport_of
 from llmcli.config import state_directory
 from llmcli.errors import NoInput
 from llmcli.output.report import Report
 from llmcli.output.sink import Sink
+from llmcli.output.streams import Out, append_line
 from llmcli.request.build import Ask, build_request
 from llmcli.run import Follower, run
 from llmcli.wire import Chunk, Completion, Message, Request
@@ -38,7 +41,6 @@ from llmcli.wire import Chunk, Completion, Message, Request
 T = TypeVar("T")
 
 if TYPE_CHECKING:
-    from llmcli.output.streams import Out
     from llmcli.transport.base import Transport
 
 
@@ -70,9 +72,17 @@ def new_path(session: Session) -> Path:
     return path
 
 
-def open_conversation(session: Session, path: Path | None, *, must_exist: bool = False) -> Conversation:
-    """The conversation of a file, locked until it is closed; None: of no file."""
-    journal: Journal = MemoryJournal() if path is None else FileJournal(path, must_exist=must_exist)
+def open_conversation(
+    session: Session, path: Path | None, *, must_exist: bool = False, only_read: bool = False
+) -> Conversation:
+    """The conversation of a file, locked until it is closed; None: of no file. `only_read`: a copy of it."""
+    journal: Journal
+    if path is not None and not only_read:
+        journal = FileJournal(path, must_exist=must_exist)
+    elif path is not None and (must_exist or path.exists()):
+        journal = MemoryJournal(read_session(path))
+    else:
+        journal = MemoryJournal()
     created = session.world.now().strftime("%Y-%m-%dT%H:%M:%SZ")
     try:
         return Conversation(journal, str(path or "the conversation"), created)
@@ -103,6 +113,15 @@ class Caller:
 
     def __post_init__(self) -> None:
         self.out = self.session.out(self.output.output)
+        if self.output.usage_file is not None:
+            append_line(
+                self.output.usage_file, b""
+            )  # what cannot be written is said before anything is paid for
+
+    @property
+    def unsent(self) -> bool:
+        """Whether requests are only to be shown."""
+        return self.output.dry_run or self.output.curl
 
     async def answer(self, request: Request, before: list[Completion], sink: Sink | None = None) -> Answered:
         """Send, show, report. `before` are completions that were needed for this request."""
@@ -180,21 +199,10 @@ class Silent:
 
 
 def dialogue_of(
-    session: Session,
-    recipe: Recipe,
-    conversation: Conversation,
-    context: ContextOptions,
-    caller: Caller,
+    caller: Caller, recipe: Recipe, conversation: Conversation, context: ContextOptions
 ) -> Dialogue:
     """The dialogue that the options ask for."""
-    warned: set[str] = set()
-
-    def build(messages: Sequence[Message]) -> Request:
-        request = build_request(replace(recipe.ask, messages=messages), recipe.endpoint)
-        if request.name not in warned:
-            warned.add(request.name)
-            warn_of_shutdown(session, request)
-        return request
+    session = caller.session
 
     async def ask(messages: list[Message]) -> tuple[Request, Completion]:
         request = build_request(Ask(messages), recipe.endpoint)
@@ -207,19 +215,71 @@ def dialogue_of(
         return None if cost is None else float(cost)
 
     rules = Rules(context.context, context.max_context_tokens, context.keep_turns)
-    return Dialogue(conversation, rules, build, caller.answer, Summarizer(ask), price, session.notes.say)
+    return Dialogue(
+        conversation,
+        rules,
+        builder(session, recipe),
+        caller.answer,
+        Summarizer(ask),
+        price,
+        session.notes.say,
+    )
 
 
-def caller_of(
-    session: Session,
-    recipe: Recipe,
+def builder(session: Session, recipe: Recipe) -> Callable[[Sequence[Message]], Request]:
+    """A function that makes the request for some messages; what is to be said of the model is said once."""
+    warned = False
+
+    def build(messages: Sequence[Message]) -> Request:
+        nonlocal warned
+        request = build_request(replace(recipe.ask, messages=messages), recipe.endpoint)
+        if not warned:
+            warn_of_shutdown(session, request)
+        warned = True
+        return request
+
+    return build
+
+
+def ask_within(
+    ctx: typer.Context,
+    keeping: SessionOptions,
+    context: ContextOptions,
+    request: RequestOptions,
+    recipe_of: Callable[[RequestOptions], Recipe],
     follow: FollowOptions,
     network: NetworkOptions,
     money: MoneyOptions,
     output: OutputOptions,
-    *,
-    items: bool,
-) -> Caller:
-    """The caller that the options ask for."""
-    transport = transport_of(session, recipe, network, money, repairs=follow.repair)
-    return Caller(session, follow, output, transport, items)
+) -> int:
+    """One turn of a session: ask with what was said before, and keep the answer."""
+    session: Session = ctx.obj
+    if output.dry_run or output.curl:
+        unsent = preview(ctx, keeping, context, request, recipe_of)
+        show_request(session, unsent, output, session.out(output.output))
+        return 0
+    path = chosen_path(session, keeping)
+    with closing(open_conversation(session, path, must_exist=keeping.resume)) as conversation:
+        recipe = recipe_of(with_model(ctx, request, conversation))
+        transport = transport_of(session, recipe, network, money, repairs=follow.repair)
+        caller = Caller(session, follow, output, transport, request.schema_multi)
+        dialogue = dialogue_of(caller, recipe, conversation, context)
+        drive(caller.closing(dialogue.turn(recipe.ask.messages)), session.remaining(network.deadline))
+    return 0
+
+
+def preview(
+    ctx: typer.Context,
+    keeping: SessionOptions,
+    context: ContextOptions,
+    request: RequestOptions,
+    recipe_of: Callable[[RequestOptions], Recipe],
+) -> Request:
+    """The request that a turn of a session would send. The session is only read."""
+    session: Session = ctx.obj
+    path = chosen_path(session, keeping)
+    conversation = open_conversation(session, path, must_exist=keeping.resume, only_read=True)
+    recipe = recipe_of(with_model(ctx, request, conversation))
+    transport = transport_of(session, recipe, NetworkOptions(), MoneyOptions())
+    caller = Caller(session, FollowOptions(), OutputOptions(), transport)
+    return dialogue_of(caller, recipe, conversation, context).preview(recipe.ask.messages)

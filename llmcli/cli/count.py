@@ -7,14 +7,16 @@ from typing import Annotated, Any, Literal
 import typer
 
 from llmcli import jsonl
-from llmcli.cli.compose import compose, endpoint_of, text_of_prompt
+from llmcli.cli.compose import Recipe, compose, endpoint_of, text_of_prompt
 from llmcli.cli.groups import flags
 from llmcli.cli.options import (
+    ContextOptions,
     GeneralOptions,
     InputOptions,
     Prompt,
     RequestOptions,
     SamplingOptions,
+    SessionOptions,
     flag,
 )
 from llmcli.cli.session import Session
@@ -77,6 +79,8 @@ def count(
     given: InputOptions,
     request: RequestOptions,
     sampling: SamplingOptions,
+    keeping: SessionOptions,
+    context: ContextOptions,
     general: GeneralOptions,
 ) -> int:
     """Count the tokens of the request that ask would send, and price it. No network.
@@ -92,9 +96,31 @@ def count(
     if counting.raw or counting.truncate is not None or counting.split is not None:
         _of_text(session, prompt or [], counting, given, request)
     else:
-        built = compose(session, prompt or [], given, sampling, request, stream=False)
-        _of_request(session, built.request(), counting)
+        _of_request(
+            session, _request(ctx, prompt or [], given, request, sampling, keeping, context), counting
+        )
     return 0
+
+
+def _request(
+    ctx: typer.Context,
+    words: list[str],
+    given: InputOptions,
+    request: RequestOptions,
+    sampling: SamplingOptions,
+    keeping: SessionOptions,
+    context: ContextOptions,
+) -> Request:
+    """The request that ask would send."""
+    session: Session = ctx.obj
+    if not keeping.wanted:
+        return compose(session, words, given, sampling, request, stream=False).request()
+    from llmcli.cli.converse import preview
+
+    def recipe_of(request: RequestOptions) -> Recipe:
+        return compose(session, words, given, sampling, request, stream=False, optional=True)
+
+    return preview(ctx, keeping, context, request, recipe_of)
 
 
 def _of_text(

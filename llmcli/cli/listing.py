@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 
 from llmcli import jsonl
 from llmcli.chat.context import turns_of
-from llmcli.chat.session import Listed, read_session, sessions_in
+from llmcli.chat.journal import MemoryJournal
+from llmcli.chat.session import Conversation, Listed, read_session, sessions_in
 from llmcli.cli.converse import directory_of
 from llmcli.cli.options import OutputOptions
 from llmcli.cli.session import Session
-from llmcli.errors import UsageError
+from llmcli.errors import NoInput, UsageError
 from llmcli.output.sink import text_of
 from llmcli.wire import Json
 
@@ -34,9 +35,11 @@ def show_sessions(session: Session, output: OutputOptions) -> int:
 def _record(listed: Listed) -> Json | None:
     """A session as JSON; None where the file is none."""
     try:
-        model, messages = read_session(listed.path)
-    except UsageError:
+        journal = MemoryJournal(read_session(listed.path))
+        conversation = Conversation(journal, str(listed.path), created="")
+    except (UsageError, NoInput):
         return None
+    messages = [entry.message for entry in conversation.entries[: conversation.settled]]
     turns = turns_of(messages)
     first = text_of(messages[turns[0][0]]) if turns else ""
     updated = datetime.fromtimestamp(listed.updated, UTC).isoformat(timespec="seconds")
@@ -44,7 +47,7 @@ def _record(listed: Listed) -> Json | None:
         "name": listed.name,
         "path": str(listed.path),
         "updated": updated.replace("+00:00", "Z"),
-        "model": model,
+        "model": conversation.model,
         "turns": len(turns),
         "first": " ".join(first.split()),
     }

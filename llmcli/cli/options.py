@@ -451,8 +451,18 @@ class SessionOptions:
     ] = None
     resume: Annotated[
         bool,
-        flag("--continue", "-c", panel=_SESSION, help="Go on with the newest session (with --session: with that)."),
+        flag(
+            "--continue",
+            "-c",
+            panel=_SESSION,
+            help="Go on with the newest session (with --session: with that).",
+        ),
     ] = False
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is one."""
+        return self.session is not None or self.resume
 
 
 @dataclass(frozen=True)

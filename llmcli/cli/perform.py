@@ -42,11 +42,8 @@ def perform(
     """
     request = recipe.request()
     followers = followers_of(session, request, follow)
-    if output.dry_run:
-        return session.out(output.output).write_bytes(jsonl.line(request.body()))
-    if output.curl:
-        command = curl_command(request, provider_of(session, request), session.world.env)
-        return session.out(output.output).write(command + "\n")
+    if output.dry_run or output.curl:
+        return show_request(session, request, output, session.out(output.output))
     warn_of_shutdown(session, request)
     transport = transport_of(session, recipe, network, money, repairs=follow.repair)
     sink = sink_of(session, request, output, holds=bool(followers), items=items)
@@ -62,6 +59,13 @@ def perform(
     completion = drive(work(), session.remaining(network.deadline))
     tell(session, completion, output)
     return check(completion, request)
+
+
+def show_request(session: Session, request: Request, output: OutputOptions, out: Out) -> None:
+    """What `--dry-run` and `--curl` write instead of sending."""
+    if output.dry_run:
+        return out.write_bytes(jsonl.line(request.body()))
+    return out.write(curl_command(request, provider_of(session, request), session.world.env) + "\n")
 
 
 def followers_of(session: Session, request: Request, follow: FollowOptions) -> list[Follower]:

@@ -10,6 +10,7 @@ from llmcli.chat.turns import message_of, turns
 from llmcli.cli.compose import opening_of, parts_of, rendered, user_message
 from llmcli.cli.converse import Caller
 from llmcli.cli.options import ChatOptions, InputOptions
+from llmcli.cli.perform import show_request
 from llmcli.cli.session import Session
 from llmcli.cli.stdin import pieces
 from llmcli.errors import DeadlinePassed, LlmcliError, OutputFailure, ReaderGone, Terminated, UsageError
@@ -87,7 +88,10 @@ class Script:
             self._waiting
         ):
             new, self._waiting = self._waiting, []
-            await self.dialogue.turn(new)
+            if self.caller.unsent:
+                show_request(self.session, self.dialogue.preview(new), self.caller.output, self.caller.out)
+            else:
+                await self.dialogue.turn(new)
 
     def _failed(self, number: int, error: LlmcliError) -> int:
         """Say it, and give the exit code that it is for this command line."""
