@@ -188,15 +188,16 @@ async def chunks(reply: Reply, pieces: AsyncIterator[bytes], meta: Meta) -> Asyn
     """The chunks of a 200 reply to a streamed request; sets `meta.done` where [DONE] comes.
 
     A server that answers with plain JSON has its completion given as one chunk. An end without
-    a finish_reason is for the reader to see; an end inside an event is such an end.
+    a finish_reason is for the reader to see; an end inside an event is such an end. Text that is no events
+    at all is an error.
     """
     decoder = EventDecoder()
     first = b""
     async for piece in pieces:
         if not first and not (piece := piece.lstrip() if not decoder.started else piece):
             continue
-        first = first or piece[:1]
-        if first in {b"{", b"<", b"["} and not decoder.started:
+        first = first or piece
+        if not decoder.started and not _may_be_events(first):
             yield as_chunk(completion(reply, piece + b"".join([rest async for rest in pieces])).body)
             return
         for event in decoder.feed(piece):
@@ -218,6 +219,13 @@ async def chunks(reply: Reply, pieces: AsyncIterator[bytes], meta: Meta) -> Asyn
 
 
 _BROKEN = "broken_event"
+
+
+def _may_be_events(data: bytes) -> bool:
+    """Whether a body that begins so may be a stream of events: a comment, a field, or the start of one."""
+    line = data.lstrip(b"\xef\xbb\xbf").splitlines()[:1]
+    name = line[0].partition(b":")[0] if line else b""
+    return any(field.startswith(name) for field in (b"data", b"event", b"id", b"retry"))
 
 
 def chunk(reply: Reply, event: Event) -> Chunk | None:
