@@ -17,8 +17,10 @@ _GUESSES = ("Passw0rd!", "Passw0rd", "abc123", "ABC-123", "Example text", "12", 
 
 def matching(pattern: str, low: int = 0, high: int = LONGEST) -> Iterator[str]:
     """Give texts of `low` to `high` characters in which `pattern` is found; none if it cannot be read."""
-    candidates = _candidates(pattern, low)
-    yield from (text for text in candidates if low <= len(text) <= high and found(pattern, text))
+    least = min(low, LONGEST)
+    for text in _candidates(pattern, low):
+        longer = (text.ljust(least, "a"), text.rjust(least, "a")) if len(text) < least else (text,)
+        yield from (t for t in longer if low <= len(t) <= high and found(pattern, t))
 
 
 def found(pattern: str, text: str) -> bool:
@@ -50,7 +52,6 @@ def _candidates(pattern: str, low: int) -> Iterator[str]:
         if work > _WORK:
             break
     yield from _GUESSES
-    yield from (guess.ljust(min(low, LONGEST), "a") for guess in _GUESSES)
 
 
 def _writers(low: int) -> "Iterator[_Writer]":

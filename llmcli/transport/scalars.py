@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import cycle, islice, takewhile
+from itertools import cycle, islice, permutations, product, takewhile
 
 from llmcli.transport.keywords import Words, exact
 from llmcli.transport.patterns import LONGEST, matching
@@ -46,8 +46,17 @@ def texts(words: Words) -> Iterator[str]:
     for pattern in patterns:
         yield from matching(pattern, low, high)
     if len(patterns) > 1:
+        yield from _spliced(patterns, low, high)
         yield from matching("".join(f"(?={_anywhere(p)})" for p in patterns), low, high)
     yield from prose(low, high)
+
+
+def _spliced(patterns: list[str], low: int, high: int) -> Iterator[str]:
+    """Give texts for one pattern whose beginning or end is a text for another."""
+    for pattern, other in permutations(patterns, 2):
+        for text, piece in product(islice(matching(pattern, low, high), 4), islice(matching(other), 4)):
+            yield piece + text[len(piece) :]
+            yield text[: max(0, len(text) - len(piece))] + piece
 
 
 def prose(low: int, high: int) -> Iterator[str]:

@@ -48,6 +48,9 @@ SCHEMAS = {
     "pattern: choice": {"type": "string", "pattern": "^(red|green|blue)$", "minLength": 5},
     "pattern: unanchored": {"type": "string", "pattern": "\\d+"},
     "pattern: length": {"type": "string", "pattern": "^[a-z]+$", "minLength": 10, "maxLength": 12},
+    "pattern: literal made longer": {"type": "string", "pattern": "Aw", "minLength": 3},
+    "pattern: end made longer": {"type": "string", "pattern": "Aw$", "minLength": 5, "maxLength": 5},
+    "pattern: length and end": {"allOf": [{"pattern": "^.{12}$"}, {"pattern": "zé$"}], "type": "string"},
     "pattern: look-ahead": {"type": "string", "pattern": "^(?=.*[A-Z])(?=.*\\d)[A-Za-z\\d]{8,}$"},
     "pattern: negative look-ahead": {"type": "string", "pattern": "^(?!example)[a-z]+$"},
     "pattern: group": {"type": "string", "pattern": "^(?<year>\\d{4})/\\w+\\s\\S$"},
@@ -514,6 +517,13 @@ def test_twelve_definitions_that_all_need_each_other_end_soon():
     assert time.process_time() - begun < 5
 
 
+BOUNDS = [
+    "type",
+    "required",
+    "multipleOf",
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
+    *("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"),
+]
 TEXT = st.text(string.ascii_letters + "0123456789 -_é", max_size=12)
 SCALARS = (
     st.none()
@@ -534,6 +544,7 @@ def schemas(draw, witness=None):
     """Draw a schema that at least one value, the witness, is valid for."""
     value = draw(VALUES) if witness is None else witness
     ours, others = plain(value), st.lists(SCALARS, max_size=2)
+    bounds = ours.map(lambda schema: {word: schema[word] for word in schema if word in BOUNDS})
     other = st.sampled_from([False, {"type": "null"}, True])
     return draw(
         ours
@@ -541,8 +552,8 @@ def schemas(draw, witness=None):
         | st.fixed_dictionaries({"enum": others.map(lambda more: [*more, value])})
         | st.fixed_dictionaries({"anyOf": st.tuples(other, ours).map(list)})
         | st.fixed_dictionaries({"oneOf": st.tuples(st.just(False), ours).map(list)})
-        | st.fixed_dictionaries({"allOf": st.lists(ours, min_size=1, max_size=3)})
-        | st.fixed_dictionaries({"if": ours, "then": ours, "else": st.booleans()})
+        | st.fixed_dictionaries({"allOf": st.tuples(ours, bounds, bounds).map(list)})
+        | st.fixed_dictionaries({"if": bounds, "then": ours, "else": st.booleans()})
         | st.fixed_dictionaries({"not": st.just({"const": [value]}), "allOf": st.tuples(ours).map(list)})
     )
 
