@@ -157,7 +157,8 @@ def rendered(text: str, given: InputOptions, read: ReadStdin) -> str:
         return text
     from llmcli.request.template import Template
 
-    template = Template(text_or_file(given.template, read))
+    name = given.template[1:] if given.template.startswith("@") else "-t"
+    template = Template(text_or_file(given.template, read), name)
     values: dict[str, Any] = {"input": text} if text else {}
     values |= dict(parse_pair(argument(pair), "-p") for pair in given.param)
     made = template.render(values)

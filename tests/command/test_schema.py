@@ -203,8 +203,9 @@ def test_a_list_keeps_its_definitions_and_its_references(sent):
         (
             '{"$ref": "https://example.com/s.json"}',
             (
-                "--schema is no valid JSON Schema: Resource 'https://example.com/s.json' is not present in a registry and"
-                " retrieving it failed: ValueError: a schema must be whole, and https://example.com/s.json is not fetched;"
+                "--schema is no valid JSON Schema: Resource 'https://example.com/s.json' is not present in a"
+                " registry and retrieving it failed: ValueError: a schema must be whole, and"
+                " https://example.com/s.json is not fetched;"
                 " mend the schema"
             ),
         ),

@@ -166,13 +166,10 @@ def test_a_tool_runs_and_its_output_goes_back(looped, server, how):
     first, second = (request.json for request in server.requests)
     assert second["messages"] == [
         *first["messages"],
-        {
-            "role": "assistant",
-            "content": second["messages"][1]["content"],
-            "tool_calls": [wire.call("weather", {"city": "Oslo"})],
-        },
+        second["messages"][1],
         {"role": "tool", "tool_call_id": "call_1", "content": '{"city":"Oslo"}'},
     ]
+    assert second["messages"][1]["tool_calls"] == [wire.call("weather", {"city": "Oslo"})]
     assert {**second, "messages": None} == {**first, "messages": None}
 
 
@@ -235,7 +232,7 @@ def test_a_failing_tool_is_told_to_the_model(looped, server, tmp_path):
 def test_only_the_end_of_a_long_stderr_is_told(looped, server, tmp_path):
     command = script(tmp_path / "weather", "yes | head -c 100000 >&2; echo the end >&2; exit 1")
     looped(command)
-    assert results(server)[0].startswith("error: the tool failed with exit code 1\ny\ny\n")
+    assert results(server)[0].startswith("error: the tool failed with exit code 1\n")
     assert results(server)[0].endswith("y\nthe end")
     assert len(results(server)[0]) < 2100
 
@@ -345,10 +342,7 @@ def test_a_weather_tool_written_in_shell_closes_the_loop_with_llama_cpp(cli, lla
 
 def lives(pid: int) -> bool:
     try:
-        return (
-            f"{pid} (" in Path(f"/proc/{pid}/stat").read_text()
-            and ") Z " not in Path(f"/proc/{pid}/stat").read_text()
-        )
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return False
 
@@ -373,9 +367,6 @@ def test_a_time_out_kills_all_that_the_tool_started(looped, server, tmp_path):
 
 
 def test_a_time_out_kills_what_holds_the_output_when_the_tool_has_ended(looped, server, tmp_path):
-    command = script(
-        tmp_path / "weather", f"cat /dev/zero | cat /dev/fd/9 9< {tmp_path}/never & echo $! > {tmp_path}/pid"
-    )
     command = script(tmp_path / "weather", f"tail -f {tmp_path}/weather & echo $! > {tmp_path}/pid")
     looped(command, "--tool-timeout", "0.3")
     assert results(server) == ["error: the tool did not finish within 0.3 s"]
