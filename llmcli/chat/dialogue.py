@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
 from llmcli import jsonl
 from llmcli.chat.context import Fit, Rules, fit, limit_of, overflow, turns_of
 from llmcli.chat.session import SYSTEM, Conversation, Entry, Summary
 from llmcli.chat.summary import Summarizer, head_of
 from llmcli.errors import ContextOverflow, UsageError
+from llmcli.output.report import dollars
+from llmcli.registry.models import find_model
 from llmcli.tokens.count import count_request
 from llmcli.tokens.encodings import Encoder, encoding_for, load
 from llmcli.verdict import verdict
@@ -30,6 +33,23 @@ Answer = Callable[[Request, list[Completion]], Awaitable[Answered]]
 
 
 @dataclass
+class Spent:
+    """$ that a conversation has cost; `known` is False where an answer had no price."""
+
+    amount: float
+    known: bool = True
+
+    def add(self, cost: float | None) -> None:
+        """Count an answer in."""
+        self.amount += cost or 0.0
+        self.known = self.known and cost is not None
+
+    def shown(self) -> str:
+        """As people read it."""
+        return dollars(Decimal(str(self.amount)) if self.known else None)
+
+
+@dataclass
 class Dialogue:
     """A conversation that goes on.
 
@@ -45,7 +65,12 @@ class Dialogue:
     price: Callable[[Completion], float | None]
     say: Callable[[str], None]
     _encoder: Encoder | None = None
-    _said: int = field(default=0)  # turns that were dropped when we last spoke of it
+    spent: Spent = field(init=False)
+    _said: int = 0  # turns that were dropped when we last spoke of it
+    _used: int | None = None  # tokens of the last turn, as its usage says
+
+    def __post_init__(self) -> None:
+        self.spent = Spent(self.conversation.cost)
 
     async def turn(self, new: Sequence[Message], *, after: int | None = None) -> Completion:
         """Ask, and keep the exchange where the answer is a good one; else raise what is wrong with it.
@@ -57,6 +82,9 @@ class Dialogue:
         entries = self._new(new, after)
         request, before = await self._fitted(entries, after)
         answered = await self.answer(request, before)
+        self.spent.add(self.price(answered.completion))
+        usage = answered.completion.usage
+        self._used = usage.get("total_tokens") if usage else None
         error = verdict(answered.completion, request)
         if error is not None:
             raise error
@@ -73,10 +101,11 @@ class Dialogue:
             self._count([*entries, *said], self._encoder)
         self.conversation.append([*entries, *said], self.model, after=after)
 
-    def keep_part(self, new: Sequence[Message], text: str) -> None:
-        """Write a turn down whose answer was stopped by the user."""
-        after = self._standing(new)
+    def keep_part(self, new: Sequence[Message], text: str, *, after: int | None = None) -> None:
+        """Write a turn down of whose answer only a part came."""
+        after = self._standing(new) if after is None else after
         said = Entry.of({"role": "assistant", "content": text})
+        said.cut = True
         self.conversation.append([*self._new(new, after), said], self.model, after=after)
 
     def preview(self, new: Sequence[Message]) -> Request:
@@ -85,6 +114,30 @@ class Dialogue:
         request, view = self._whole(self._new(new, after), after)
         found = self._fit(request, view, self.rules)
         return request if found is None else _with(request, [view[number].message for number in found.kept])
+
+    def set_system(self, text: str) -> None:
+        """Let another system message hold from here on."""
+        after = self.conversation.settled
+        entries = self._new([{"role": "system", "content": text}], after)
+        if entries:
+            self.conversation.append(entries, self.model, after=after)
+
+    def turn_to(self, other: Dialogue) -> None:
+        """Speak to the model that another dialogue speaks to."""
+        self.build, self.summarizer = other.build, other.summarizer
+
+    @property
+    def system(self) -> Message | None:
+        """The system message that holds."""
+        return _system(self.conversation.entries)
+
+    def used(self) -> tuple[int | None, int | None]:
+        """(tokens of the window that the last turn used, as far as that is known; the window)."""
+        request = self.build([{"role": "user", "content": ""}])
+        model = find_model(request.provider, request.model)
+        counts = [entry.tokens for entry in self.conversation.entries]
+        known = None if None in counts or not counts else sum(count or 0 for count in counts)
+        return (known if self._used is None else self._used), model.context_window if model else None
 
     def waits_for_tools(self, new: Sequence[Message]) -> bool:
         """Whether calls of the last answer are still without a result."""
@@ -161,7 +214,13 @@ class Dialogue:
         if summary is None or self.rules.strategy != "summarize":
             return entries
         old = {id(entry) for entry in self.conversation.entries[: summary.of]}
-        left = [entry for entry in entries if id(entry) not in old or _stays(entry)]
+        turns = turns_of([entry.message for entry in entries])
+        pinned = {number for turn in turns if any(entries[one].pinned for one in turn) for number in turn}
+        left = [
+            entry
+            for number, entry in enumerate(entries)
+            if id(entry) not in old or number in pinned or entry.message["role"] in SYSTEM
+        ]
         head = head_of([entry.message for entry in left])
         return [*left[:head], Entry.of(self.summarizer.message(summary.text)), *left[head:]]
 
@@ -295,10 +354,6 @@ def _system(entries: Sequence[Entry]) -> Message | None:
     newest = next((entry for entry in reversed(systems) if entry.replaces), None)
     found = newest or (systems[0] if systems else None)
     return found.message if found else None
-
-
-def _stays(entry: Entry) -> bool:
-    return entry.pinned or entry.message["role"] in SYSTEM
 
 
 def _with(request: Request, messages: list[Message]) -> Request:

@@ -43,6 +43,7 @@ class Entry:
     encoding: str | None = None
     pinned: bool = False
     replaces: bool = False
+    cut: bool = False  # it broke off, or was stopped
     cost: float | None = None  # $, of the answer that this is; None: not known
     offset: int = 0  # where its line begins
 
@@ -64,6 +65,8 @@ class Entry:
             extra["pin"] = True
         if self.replaces:
             extra["replaces"] = True
+        if self.cut:
+            extra["cut"] = True
         if self.cost is not None:
             extra["cost_usd"] = self.cost
         return jsonl.line({**self.message, "llmcli": extra} if extra else self.message)
@@ -75,6 +78,7 @@ class Entry:
             self.tokens, self.encoding = tokens, encoding
         self.pinned = extra.get("pin") is True
         self.replaces = extra.get("replaces") is True
+        self.cut = extra.get("cut") is True
         self.cost = cost if isinstance(cost, (int, float)) else None
 
 

@@ -1,10 +1,17 @@
 """`llmcli chat`: many turns: a person's at a terminal, a script's from a pipe."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
+from llmcli.chat.dialogue import Dialogue
+from llmcli.chat.live import Live
 from llmcli.cli.compose import Recipe, endpoint_of, settings_of, user_message, warn_of_ignored
 from llmcli.cli.converse import (
     Caller,
@@ -33,9 +40,14 @@ from llmcli.cli.script import Opening, Script
 from llmcli.cli.session import Session
 from llmcli.cli.stdin import is_piped
 from llmcli.cli.transports import transport_of
+from llmcli.config import state_directory
 from llmcli.errors import UsageError
 from llmcli.request.build import Ask, build_request
 from llmcli.request.prompt import ReadStdin
+from llmcli.wire import Message
+
+if TYPE_CHECKING:
+    from llmcli.chat.repl import Repl
 
 
 @flags
@@ -67,8 +79,9 @@ def chat(
     piped = is_piped(session, given.no_stdin or session.no_stdin)
     unsent = output.dry_run or output.curl
     check_turns(session, piped=piped, unsent=unsent)
+    typed = not piped and (session.world.stdout_is_terminal or session.world.stderr_is_terminal)
     path = chosen_path(session, keeping)
-    if path is None and not piped and not talk.no_session:
+    if path is None and typed and not talk.no_session:
         path = new_path(session)
     opened = open_conversation(session, path, must_exist=keeping.resume, only_read=unsent)
     with closing(opened) as conversation:
@@ -78,8 +91,16 @@ def chat(
         transport = transport_of(session, recipe, network, money, repairs=follow.repair)
         caller = Caller(session, follow, output, transport, request.schema_multi)
         dialogue = dialogue_of(caller, recipe, conversation, context)
-        script = Script(session, dialogue, caller, opening, talk)
-        return drive(caller.closing(script.play()), session.remaining(network.deadline))
+
+        def switch(model: str) -> None:
+            other = recipe_of(session, replace(request, model=model), sampling, output, opening.read)
+            dialogue.turn_to(dialogue_of(caller, other, conversation, context))
+
+        if typed:
+            work = repl_of(caller, dialogue, opening, switch, path).run()
+        else:
+            work = Script(session, dialogue, caller, opening, talk).play()
+        return drive(caller.closing(work), session.remaining(network.deadline))
 
 
 def recipe_of(
@@ -97,6 +118,24 @@ def recipe_of(
     probe = build_request(replace(ask, messages=[user_message("", [])]), endpoint)
     warn_of_ignored(session, probe, endpoint)
     return Recipe(session, ask, endpoint)
+
+
+def repl_of(
+    caller: Caller, dialogue: Dialogue, opening: Opening, switch: Callable[[str], None], path: Path | None
+) -> Repl:
+    """The REPL, with the answers shown live unless another format is asked for."""
+    from llmcli.chat.repl import Repl
+
+    session = caller.session
+    live = Live(caller.out, session.notes, caller.output.reasoning)
+    if caller.output.shape == "text":
+        dialogue.answer = lambda request, before: caller.answer(request, before, live)
+
+    def turn_of(text: str) -> list[Message]:
+        return [*opening.take(), opening.user(text)]
+
+    state = state_directory(session.world.env)
+    return Repl(dialogue, live, session.notes, turn_of, switch, path, state)
 
 
 def check_turns(session: Session, *, piped: bool, unsent: bool) -> None:

@@ -1,0 +1,76 @@
+"""The live sink: an answer on a person's screen while it comes, and what of it has come so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llmcli import jsonl
+from llmcli.output.sink import calls_of, reasoning_of, text_of
+from llmcli.output.streams import Notes, Out
+from llmcli.wire import Chunk, Completion
+
+
+@dataclass(slots=True)
+class Live:
+    """A sink for one answer after another. `text` is what came of the one at hand."""
+
+    out: Out
+    notes: Notes
+    reasoning: bool = False
+    text: str = ""
+    _identity: object = None
+    _thinks: bool = False  # the last line is reasoning, and not ended
+
+    def begin(self) -> None:
+        """Forget the answer before."""
+        self.text, self._identity = "", None
+
+    def chunk(self, chunk: Chunk) -> None:
+        """See Sink. Between a text and the answer to its tool calls, a line ends."""
+        if chunk.get("id") != self._identity:
+            self._end()
+            self.begin()
+            self._identity = chunk.get("id")
+        for choice in chunk.get("choices") or []:
+            if isinstance(choice, dict) and (choice.get("index") or 0) == 0:
+                delta = choice.get("delta") or {}
+                self._think(reasoning_of(delta))
+                content = delta.get("content")
+                if isinstance(content, str) and content:
+                    self._show(content)
+
+    def finish(self, completion: Completion) -> None:
+        """See Sink. Of several answers, all are shown; calls that nobody ran are JSON lines."""
+        for number, choice in enumerate(completion.choices):
+            message = choice.get("message") or {}
+            if number or not self.text:
+                self.text = ""
+                self._show(text_of(message))
+            self._end()
+            for call in calls_of(message):
+                self.out.write_bytes(jsonl.line(call))
+
+    def abort(self) -> None:
+        """See Sink."""
+        self._end()
+
+    def _show(self, text: str) -> None:
+        self._stop_thinking()
+        self.text += text
+        if text:
+            self.out.write(text)
+
+    def _think(self, text: str) -> None:
+        if text and self.reasoning:
+            self._thinks = True
+            self.notes.write(text)
+
+    def _stop_thinking(self) -> None:
+        if self._thinks:
+            self.notes.write("\n")
+        self._thinks = False
+
+    def _end(self) -> None:
+        self._stop_thinking()
+        if self.text and not self.text.endswith("\n"):
+            self.out.write("\n")
