@@ -36,8 +36,12 @@ class Request:
     @property
     def url(self) -> str:
         """The address of the endpoint."""
+        return self.url_of("chat/completions")
+
+    def url_of(self, path: str) -> str:
+        """An address beside it: `models`."""
         base, _, query = self.base_url.partition("?")
-        return base.rstrip("/") + "/chat/completions" + (f"?{query}" if query else "")
+        return f"{base.rstrip('/')}/{path}" + (f"?{query}" if query else "")
 
     @property
     def stream(self) -> bool:

@@ -9,10 +9,14 @@ from llmcli import jsonl
 from llmcli.cli.groups import flags
 from llmcli.cli.options import GeneralOptions, flag
 from llmcli.cli.session import Session
-from llmcli.errors import LlmcliError
-from llmcli.registry.models import Model, search_models
-from llmcli.wire import Json
+from llmcli.errors import LlmcliError, UsageError
+from llmcli.registry.models import Model, find_model, matcher, search_models
+from llmcli.registry.providers import split_model
+from llmcli.request.endpoint import resolve
+from llmcli.wire import Json, Request
 
+_PATIENCE = 60.0  # seconds
+_WINDOWS = ("context_window", "context_length", "max_model_len")  # groq and openrouter and vllm
 _SHORT = {
     "function_calling": "tools",
     "response_schema": "schema",
@@ -26,7 +30,20 @@ _SHORT = {
 
 @dataclass(frozen=True)
 class ModelsOptions:
-    """How to show the models."""
+    """Which models, and how to show them."""
+
+    live: Annotated[
+        bool,
+        flag("--live", panel="Network", help="Ask the endpoint what it offers: PROVIDER/ or --base-url."),
+    ] = False
+    base_url: Annotated[
+        str | None,
+        flag("--base-url", panel="Network", metavar="URL", help="With --live: the endpoint to ask."),
+    ] = None
+    api_key_file: Annotated[
+        str | None,
+        flag("--api-key-file", panel="Network", metavar="FILE", help="With --live: read the key from FILE."),
+    ] = None
 
     format: Annotated[
         Literal["text", "json", "jsonl"], flag("--format", panel="Output", help="What stdout gets.")
@@ -47,10 +64,14 @@ def models(
     """List known models: context window, output limit, prices in $ per million tokens, what they support."""
     session: Session = ctx.obj
     general.apply(session)
-    found = search_models(pattern)
-    if not found:
+    if output.live:
+        records = live_records(session, pattern or "", output)
+    elif output.base_url or output.api_key_file:
+        raise UsageError("--base-url and --api-key-file are for --live", todo="add --live")
+    else:
+        records = [record_of(session, model) for model in search_models(pattern)]
+    if not records:
         raise LlmcliError(f"no model matches {pattern!r}", todo="see llmcli models for all of them")
-    records = [record_of(session, model) for model in found]
     shape = "json" if output.json else output.format
     if shape == "json":
         session.stdout.write_bytes(jsonl.pretty(records))
@@ -59,6 +80,57 @@ def models(
     else:
         session.stdout.write(table([_row(record) for record in records]))
     return 0
+
+
+def live_records(session: Session, pattern: str, options: ModelsOptions) -> list[Json]:
+    """What the endpoint of the pattern's provider, or of --base-url, offers that matches the pattern."""
+    from llmcli.cli.compose import Recipe
+    from llmcli.cli.drive import drive
+    from llmcli.cli.options import NetworkOptions
+    from llmcli.cli.transports import key_lookup
+    from llmcli.request.build import Ask
+    from llmcli.transport.sdk import Sdk
+
+    providers = session.config.providers
+    named, rest = split_model(pattern, providers.keys())
+    endpoint = resolve(f"{named}/*" if named else "*", options.base_url, session.world.env, providers)
+    name = endpoint.provider.name
+    matches = matcher(f"{name}/{rest}" if named else pattern)
+    if name == "offline":
+        return [record_of(session, model) for model in search_models("offline/*") if matches(model.id)]
+    network = NetworkOptions(api_key_file=options.api_key_file)
+    key_of = key_lookup(session, Recipe(session, Ask(messages=()), endpoint), network)
+
+    async def work() -> list[Json]:
+        sdk = Sdk(key_of, session.world.env, _PATIENCE)
+        try:
+            return await sdk.list_models(Request(name, "models", endpoint.base_url, {}))
+        finally:
+            await sdk.aclose()
+
+    records = [_live_record(session, name, item) for item in drive(work(), None)]
+    return sorted((each for each in records if matches(each["id"])), key=lambda each: each["id"])
+
+
+def _live_record(session: Session, provider: str, item: Json) -> Json:
+    """What is known of a model that an endpoint lists; its window is the table's, else the endpoint's."""
+    name = item["id"]
+    known = find_model(provider, name)
+    unknown = Model(
+        id=f"{provider}/{name}",
+        name=name,
+        provider=provider,
+        context_window=next((item[key] for key in _WINDOWS if isinstance(item.get(key), int)), None),
+        max_output_tokens=None,
+        price=None,
+        caps=frozenset(),
+        lacks=frozenset(),
+        default_effort=None,
+        efforts=(),
+        shutdown=None,
+        endpoints=(),
+    )
+    return record_of(session, known or unknown)
 
 
 def record_of(session: Session, model: Model) -> Json:

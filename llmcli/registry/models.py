@@ -77,12 +77,13 @@ def search_models(pattern: str | None) -> list[Model]:
     Case does not matter. With `*` or `?` the pattern is a glob over the whole of `provider/name`, or of the
     name alone.
     """
-    matches = _matcher(pattern or "")
+    matches = matcher(pattern or "")
     models = [_model(*row) for row in _all_rows() if matches(f"{row[0]}/{row[1]}")]
     return sorted(models, key=lambda model: (model.provider, model.name))
 
 
-def _matcher(pattern: str) -> Callable[[str], bool]:
+def matcher(pattern: str) -> Callable[[str], bool]:
+    """Whether a `provider/name` is one that the pattern of `search_models` means."""
     pattern = pattern.lower()
     if not any(sign in pattern for sign in "*?"):
         return lambda key: pattern in key.lower()

@@ -154,6 +154,17 @@ def completion(reply: Reply, body: bytes) -> Completion:
     return Completion(data, reply.meta(), body)
 
 
+def models(reply: Reply, body: bytes) -> list[Json]:
+    """The models in the body of a 200 reply to GET /models. Raises TransientFailure where there are none."""
+    data = _parsed(body)
+    if isinstance(data, dict) and data.get("error"):
+        raise _in_band(reply, body)
+    items = data.get("data") if isinstance(data, dict) else data
+    if not isinstance(items, list):
+        raise _odd(reply, "the reply is no list of models")
+    return [item for item in items if isinstance(item, dict) and isinstance(item.get("id"), str)]
+
+
 def _are_choices(items: Any) -> bool:
     return isinstance(items, list) and all(isinstance(item, dict) and _is_choice(item) for item in items)
 

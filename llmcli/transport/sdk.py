@@ -18,7 +18,7 @@ from llmcli import __version__, jsonl
 from llmcli.errors import CallFailed, TransientFailure
 from llmcli.transport import replies
 from llmcli.transport.keys import KeyOf, checked_key
-from llmcli.wire import Chunk, Completion, Request, Stream
+from llmcli.wire import Chunk, Completion, Json, Request, Stream
 
 if TYPE_CHECKING:
     import ssl
@@ -64,18 +64,28 @@ class Sdk:
 
         return Stream(chunks(), meta)
 
+    async def list_models(self, request: Request) -> list[Json]:
+        """What the address of `request` offers: the model objects, as it sends them."""
+        async with self._open(request, "models") as (reply, response):
+            return replies.models(reply, await self._whole(reply, response))
+
     async def aclose(self) -> None:
         """See Transport."""
         for client in self._clients.values():
             await client.close()
 
     @asynccontextmanager
-    async def _open(self, request: Request) -> AsyncIterator[tuple[replies.Reply, httpx2.Response]]:
-        """Send; give the head of a 2xx reply and its unread body. Raises the CallFailed family."""
+    async def _open(
+        self, request: Request, listing: str | None = None
+    ) -> AsyncIterator[tuple[replies.Reply, httpx2.Response]]:
+        """Send; give the head of a 2xx reply and its unread body. Raises the CallFailed family.
+
+        `listing` is a path that is read instead.
+        """
         key = checked_key(self._key_of(request), request)
         try:
             async with asyncio.timeout(self._timeout):
-                response = await self._post(request, key)
+                response = await self._reply(request, key, listing)
         except TimeoutError:
             raise self._timed_out(request) from None
         try:
@@ -83,20 +93,22 @@ class Sdk:
         finally:
             await response.aclose()
 
-    async def _post(self, request: Request, key: str | None) -> httpx2.Response:
+    async def _reply(self, request: Request, key: str | None, listing: str | None) -> httpx2.Response:
         openai = _openai()
         import httpx2
 
+        how: dict[str, Any] = {
+            "cast_to": httpx2.Response,
+            "stream": True,
+            "stream_cls": openai.AsyncStream[object],
+            "options": {"headers": self._headers(request, key), "security": {"bearer_auth": True}},
+        }
         try:
             client = self._client(request, key)
-            response: httpx2.Response = await client.post(
-                request.url,
-                cast_to=httpx2.Response,
-                content=jsonl.dumps(request.body()),
-                stream=True,
-                stream_cls=openai.AsyncStream[object],
-                options={"headers": self._headers(request, key), "security": {"bearer_auth": True}},
-            )
+            if listing is not None:
+                response: httpx2.Response = await client.get(request.url_of(listing), **how)
+            else:
+                response = await client.post(request.url, content=jsonl.dumps(request.body()), **how)
         except openai.APIStatusError as error:
             raise _refusal(request, key, error.response, error.response.content) from None
         except (openai.APITimeoutError, httpx2.TimeoutException):

@@ -184,7 +184,7 @@ def test_output_that_is_no_utf8_does_no_harm(looped, server):
 
 
 def test_a_tool_may_leave_its_input_unread(looped, server):
-    assert looped("true", arguments={"city": "x" * 1_000_000}) == Result(0, "It rains.\n", "")
+    assert looped("true", "--no-stream", arguments={"city": "x" * 1_000_000}) == Result(0, "It rains.\n", "")
     assert results(server) == [""]
 
 
