@@ -8,18 +8,19 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from llmcli import __version__, jsonl
-from llmcli.errors import TransientFailure
+from llmcli.errors import StreamCut
 from llmcli.transport import replies
 from llmcli.transport.keys import KeyOf, checked_key
 from llmcli.wire import Chunk, Completion, Request, Stream
 
 if TYPE_CHECKING:
     import aiohttp
+    from yarl import URL
 
 _KEEP = 75.0  # seconds that an idle connection is kept: longer than a pause between retries
 
@@ -32,24 +33,21 @@ class Pooled:
         self._timeout = timeout
         self._connect = min(connect, timeout)
         self._session: aiohttp.ClientSession | None = None
+        self._places: dict[str, _Place] = {}
 
     async def send(self, request: Request) -> Completion:
         """See Transport."""
-        try:
-            async with asyncio.timeout(self._timeout), self._open(request) as (reply, response):
-                body = b"".join([piece async for piece in self._pieces(reply, response)])
-        except TimeoutError:
-            raise self._timed_out(request) from None
+        reply, response = await self._post(request, whole=True)
+        body = await self._body(reply, response)
         return replies.completion(reply, body)
 
     async def open_stream(self, request: Request) -> Stream:
         """See Transport."""
-        opened = self._open(request)
         try:
             async with asyncio.timeout(self._timeout):
-                reply, response = await opened.__aenter__()
+                reply, response = await self._post(request, whole=False)
         except TimeoutError:
-            raise self._timed_out(request) from None
+            raise replies.timed_out(request, self._timeout) from None
         meta = reply.meta()
 
         async def chunks() -> AsyncGenerator[Chunk, None]:
@@ -57,7 +55,7 @@ class Pooled:
                 async for chunk in replies.chunks(reply, self._pieces(reply, response), meta):
                     yield chunk
             finally:
-                await opened.__aexit__(None, None, None)
+                response.close()
 
         return Stream(chunks(), meta)
 
@@ -66,36 +64,44 @@ class Pooled:
         if self._session is not None:
             await self._session.close()
 
-    @asynccontextmanager
-    async def _open(self, request: Request) -> AsyncIterator[tuple[replies.Reply, aiohttp.ClientResponse]]:
+    async def _post(self, request: Request, *, whole: bool) -> tuple[replies.Reply, aiohttp.ClientResponse]:
         """Send; give the head of a 2xx reply and its unread body. Raises the CallFailed family."""
-        key = checked_key(self._key_of(request), request)
-        response = await self._post(request, key)
-        reply = replies.Reply(request, response.status, _lower(response), key)
-        try:
-            if not 200 <= response.status < 300:
-                raise replies.failure(reply, await self._refusal(reply, response))
-            yield reply, response
-        except BaseException:
-            response.close()  # its connection is of no use to another request
-            raise
-        finally:
-            response.release()
-
-    async def _post(self, request: Request, key: str | None) -> aiohttp.ClientResponse:
         import aiohttp
 
+        place = self._places.get(request.base_url) or self._place(request)
+        key = checked_key(self._key_of(request), request)
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        if key is not None and urlsplit(request.url).username is None:  # else the address itself says who
+        if key is not None and not place.has_user:  # else the address itself says who
             headers["Authorization"] = f"Bearer {key}"
         try:
-            return await self._client().post(
-                request.url, data=jsonl.dumps(request.body()), headers=headers, allow_redirects=False
+            response = await self._client().post(
+                place.url,
+                data=jsonl.dumps(request.fields),
+                headers=headers,
+                allow_redirects=False,
+                proxy=place.proxy,
+                timeout=self._limits(whole=whole),
             )
         except (aiohttp.ServerTimeoutError, TimeoutError):
-            raise self._timed_out(request) from None
+            raise replies.timed_out(request, self._timeout) from None
         except aiohttp.ClientError as error:
             raise replies.unreachable(request, _cause(error), key) from None
+        reply = replies.Reply(request, response.status, response.headers, key)
+        if not 200 <= response.status < 300:
+            raise replies.failure(reply, await self._refusal(reply, response))
+        return reply, response
+
+    async def _body(self, reply: replies.Reply, response: aiohttp.ClientResponse) -> bytes:
+        import aiohttp
+
+        try:
+            return await response.read()
+        except (aiohttp.ServerTimeoutError, TimeoutError):
+            raise replies.timed_out(reply.request, self._timeout) from None
+        except aiohttp.ClientError as error:
+            raise replies.cut(reply, _cause(error)) from None
+        finally:
+            response.release()
 
     async def _refusal(self, reply: replies.Reply, response: aiohttp.ClientResponse) -> bytes:
         """The body of an error, as far as it came: the status alone says enough."""
@@ -103,8 +109,10 @@ class Pooled:
         try:
             async for piece in self._pieces(reply, response):
                 pieces.append(piece)  # noqa: PERF401 - what came before a break is kept
-        except TransientFailure:
-            pass
+        except StreamCut:
+            response.close()
+        finally:
+            response.release()
         return b"".join(pieces)
 
     async def _pieces(self, reply: replies.Reply, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
@@ -114,12 +122,18 @@ class Pooled:
             async for piece in response.content.iter_any():
                 yield piece
         except (aiohttp.ServerTimeoutError, TimeoutError):
-            raise self._timed_out(reply.request) from None
+            raise replies.timed_out(reply.request, self._timeout) from None
         except aiohttp.ClientError as error:
             raise replies.cut(reply, _cause(error)) from None
 
-    def _timed_out(self, request: Request) -> TransientFailure:
-        return replies.timed_out(request, self._timeout)
+    @cache  # noqa: B019 - two values, and the transport lives as long as the command
+    def _limits(self, *, whole: bool) -> aiohttp.ClientTimeout:
+        """The time for a whole attempt, or for each silence of a stream."""
+        import aiohttp
+
+        if whole:
+            return aiohttp.ClientTimeout(total=self._timeout, sock_connect=self._connect)
+        return aiohttp.ClientTimeout(total=None, sock_connect=self._connect, sock_read=self._timeout)
 
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -128,17 +142,36 @@ class Pooled:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(
-                    total=None, sock_connect=self._connect, sock_read=self._timeout
-                ),
                 headers={"User-Agent": f"llmcli/{__version__}"},
-                trust_env=True,
             )
         return self._session
 
+    def _place(self, request: Request) -> _Place:
+        from yarl import URL
 
-def _lower(response: aiohttp.ClientResponse) -> dict[str, str]:
-    return {name.lower(): value for name, value in response.headers.items()}
+        url = URL(request.url)
+        place = _Place(url, _proxy_for(url), url.user is not None)
+        self._places[request.base_url] = place
+        return place
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """An address, worked out once; `has_user`: a name and password stand in it."""
+
+    url: URL
+    proxy: str | None
+    has_user: bool
+
+
+def _proxy_for(url: URL) -> str | None:
+    """The environment's proxy for an address. aiohttp's own look-up takes two threads a request, and reads netrc."""
+    from urllib.request import getproxies, proxy_bypass
+
+    proxies = getproxies()
+    if proxy_bypass(f"{url.host}:{url.port}"):
+        return None
+    return proxies.get(url.scheme) or proxies.get("all")
 
 
 def _cause(error: BaseException) -> str:
