@@ -37,7 +37,7 @@ class Opening:
         self.messages = opening_of(self.given, self.read)
         self._files = [read_file(path, self.read) for path in self.given.file]
         self._parts = parts_of(self.given, self.read)
-        rendered("", self.given, self.read)  # a broken template is said before the first turn
+        rendered("x", self.given, self.read)  # a broken template is said before the first turn
 
     @staticmethod
     def read() -> bytes:
@@ -77,7 +77,8 @@ class Script:
             except LlmcliError as error:
                 if not self.talk.keep_going or isinstance(error, _ENDS):
                     raise
-                code = code or self._failed(number, error)
+                failed = self._failed(number, error)
+                code = code or failed
         return code
 
     async def _turn(self, number: int, text: str) -> None:
