@@ -10,7 +10,7 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     import httpx2
     from openai import AsyncOpenAI
+
+_LINGER = 0.05  # seconds that a server may take to end a stream whose [DONE] it has sent
 
 
 class Sdk:
@@ -53,12 +55,13 @@ class Sdk:
         """See Transport."""
         opened = self._open(request)
         reply, response = await opened.__aenter__()
-        meta = reply.meta()
+        meta, pieces = reply.meta(), self._pieces(reply, response)
 
         async def chunks() -> AsyncGenerator[Chunk, None]:
             try:
-                async for chunk in replies.chunks(reply, self._pieces(reply, response), meta):
+                async for chunk in replies.chunks(reply, pieces, meta):
                     yield chunk
+                await _read_to_end(pieces)
             finally:
                 await opened.__aexit__(None, None, None)
 
@@ -172,6 +175,14 @@ class Sdk:
             headers = dict.fromkeys(["OpenAI-Organization", "OpenAI-Project", *names], openai.Omit())
         headers |= {"User-Agent": f"llmcli/{__version__}", "Content-Type": "application/json"}
         return headers | {"Authorization": openai.Omit() if key is None else f"Bearer {key}"}
+
+
+async def _read_to_end(pieces: AsyncIterator[bytes]) -> None:
+    """Read what stands behind [DONE], so that the connection can carry the next request."""
+    with suppress(TimeoutError, CallFailed):
+        async with asyncio.timeout(_LINGER):
+            async for _ in pieces:
+                pass
 
 
 def _openai() -> Any:
