@@ -2,7 +2,8 @@
 
 A line begins with `{"id":"batch_req_ROW_DIGEST",`, so that a row's number and the digest of its body are found
 in its first bytes. A row is appended when it is final, with one write of the whole line; a torn last line is cut
-off before the first append. Each file is written by one process, which holds a lock on OUT.
+off before the first append. Each file is written by one process, which holds a lock on OUT. A file that holds
+anything else is refused as it is.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import stat
 from array import array
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
@@ -21,9 +24,10 @@ from llmcli import jsonl
 from llmcli.errors import OutputFailure, TransientFailure, UsageError
 
 _HEAD = re.compile(rb'\{"id":"batch_req_(\d+)_([0-9a-f]{16})",')
+_START = b'{"id":"batch_req_'
+_ENVELOPE = b',"llmcli":{"row":'
 _COST = re.compile(rb'"cost_usd":([0-9.eE+-]+)')
 _BLOCK = 1 << 20
-_ENVELOPE = 400  # bytes at a line's end in which its `llmcli` key stands
 
 # Final in this run, worth another try in the next: the server's and the network's moods.
 RETRYABLE = frozenset({"tempfail"})
@@ -53,6 +57,14 @@ class Done:
         self.count += 1
         return True
 
+    def take(self, line: bytes) -> bool:
+        """Take a record in, and what it cost; False where its row was there already."""
+        head = _HEAD.match(line)
+        if head is None or not self.add(int(head[1]), int(head[2], 16)):
+            return False
+        self.spent += _cost(line)
+        return True
+
     def digest(self, row: int) -> int:
         """The digest of a final row's body; 0 where the row is not final."""
         return self.digests[row] if row < len(self.digests) else 0
@@ -63,35 +75,90 @@ class _Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        except OSError as error:
-            raise OutputFailure(f"cannot open {path}: {error.strerror}", todo="check the path") from None
         self._dirty = False
+        self._open()
+
+    def _open(self) -> None:
+        with self._named("open"):
+            self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        if not stat.S_ISREG(os.fstat(self.descriptor).st_mode):
+            os.close(self.descriptor)
+            raise OutputFailure(
+                f"cannot keep records in {self.path}: it is no regular file",
+                todo="name a file, or leave -O out to have them on stdout",
+            )
+
+    @contextmanager
+    def _named(self, verb: str) -> Iterator[None]:
+        """Turn the operating system's errors into ours."""
+        try:
+            yield
+        except OSError as error:
+            todo = "check the path" if verb == "open" else "make room, then type the same command again"
+            raise OutputFailure(f"cannot {verb} {self.path}: {error.strerror}", todo=todo) from None
+
+    def lock(self) -> None:
+        """Lock the file that has the path's name now: another run may have put a new one in its place."""
+        while True:
+            self._lock()
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(self.descriptor), self.path.stat()):
+                    break
+            os.close(self.descriptor)
+            self._open()
+
+    def _lock(self) -> None:
+        with self._named("lock"):
+            try:
+                fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise TransientFailure(
+                    f"another run holds {self.path}", todo="wait for it to end, or choose another -O"
+                ) from None
+
+    def tidy(self) -> None:
+        """Take away what a run that was killed while rewriting has left."""
+        with self._named("open"):
+            self._temporary.unlink(missing_ok=True)
+
+    @property
+    def _temporary(self) -> Path:
+        path = self.path.resolve()
+        return path.with_name(f".{path.name}.new")
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
-        """(offset, line) of each whole line, newline included; what is torn at the end is cut off the file."""
+        """(offset, line) of each whole line, newline included; what is torn at the end is cut off the file.
+
+        Raises UsageError, before anything is cut, where a line is no record.
+        """
         offset, tail = 0, b""
         while block := os.pread(self.descriptor, _BLOCK, offset + len(tail)):
             *lines, tail = (tail + block).split(b"\n")
             for line in lines:
+                if _HEAD.match(line) is None or not line.endswith(b"}}"):
+                    raise self.foreign(offset)
                 yield offset, line + b"\n"
                 offset += len(line) + 1
         if tail:
+            if not tail.startswith(_START[: len(tail)]):
+                raise self.foreign(offset)
             os.ftruncate(self.descriptor, offset)
             os.fdatasync(self.descriptor)
 
+    def foreign(self, offset: int) -> UsageError:
+        """The error where the file holds something else."""
+        return UsageError(
+            f"{self.path} is no output of llmcli batch",
+            f"byte {offset}",
+            "choose another -O, or start over with --fresh (what is there will be lost)",
+        )
+
     def append(self, line: bytes) -> None:
         """Append one line, all of it or nothing. Raises OutputFailure."""
-        try:
+        with self._named("write"):
             written = os.write(self.descriptor, line)
             if written != len(line):
                 self._finish(line, written)
-        except OSError as error:
-            raise OutputFailure(
-                f"cannot write {self.path}: {error.strerror}",
-                todo="make room, then type the same command again",
-            ) from None
         self._dirty = True
 
     def _finish(self, line: bytes, written: int) -> None:
@@ -108,34 +175,29 @@ class _Journal:
         """Have the disk keep what was written."""
         if self._dirty:
             self._dirty = False
-            os.fdatasync(self.descriptor)
+            with self._named("write"):
+                os.fdatasync(self.descriptor)
+
+    def between(self, start: int, end: int) -> bytes:
+        """The bytes from one offset to another."""
+        return os.pread(self.descriptor, end - start, start)
 
     def rewrite(self, lines: Iterable[bytes]) -> None:
         """Replace the content, by rename: a crash leaves the old or the new file, whole."""
-        temporary = self.path.with_name(f".{self.path.name}.new")
-        try:
-            with temporary.open("wb") as stream:
-                temporary.chmod(0o600)
-                stream.writelines(lines)
-                stream.flush()
-                os.fsync(stream.fileno())
-            fcntl.flock(descriptor := os.open(temporary, os.O_RDWR | os.O_APPEND), fcntl.LOCK_EX)
-            temporary.replace(self.path)
-        except OSError as error:
-            raise OutputFailure(f"cannot rewrite {self.path}: {error.strerror}") from None
+        with self._named("rewrite"):
+            new = os.open(self._temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+            try:
+                with open(new, "wb", closefd=False) as stream:
+                    stream.writelines(lines)
+                os.fsync(new)
+                fcntl.flock(new, fcntl.LOCK_EX)
+                os.fchmod(new, os.fstat(self.descriptor).st_mode & 0o777)
+                self._temporary.replace(self.path.resolve())
+            except BaseException:
+                os.close(new)
+                raise
         os.close(self.descriptor)
-        self.descriptor = descriptor
-
-    def at(self, offset: int) -> bytes:
-        """The line that begins at an offset."""
-        line = b""
-        while not line.endswith(b"\n"):
-            piece = os.pread(self.descriptor, 1 << 16, offset + len(line))
-            end = piece.find(b"\n") + 1
-            line += piece[:end] if end else piece
-            if not piece:
-                break
-        return line
+        self.descriptor = new
 
 
 class Ledger:
@@ -143,19 +205,12 @@ class Ledger:
 
     def __init__(self, out: str, *, fresh: bool) -> None:
         self.out = _Journal(Path(out))
-        self._lock()
+        self.out.lock()
         self.errors = _Journal(errors_path(Path(out)))
-        if fresh:
-            for journal in (self.out, self.errors):
+        for journal in (self.out, self.errors):
+            journal.tidy()
+            if fresh:
                 os.ftruncate(journal.descriptor, 0)
-
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self.out.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise TransientFailure(
-                f"another run holds {self.out.path}", todo="wait for it to end, or choose another -O"
-            ) from None
 
     def recover(self, *, retry_failed: bool) -> Done:
         """Read what is final; failures that are to be tried again are taken off OUT.errors first.
@@ -163,33 +218,28 @@ class Ledger:
         Raises UsageError where a file holds what is no record of a batch.
         """
         done = Done()
-        for offset, line in self.out.lines():
-            self._take(done, self.out, offset, line)
-        again = False
+        for _, line in self.out.lines():
+            done.take(line)
+        again = 0
         for offset, line in self.errors.lines():
-            if _to_retry(line, retry_failed=retry_failed):
-                again = True
-            else:
-                self._take(done, self.errors, offset, line)
+            if retry_failed or self._retryable(offset, line):
+                again += 1
+                done.spent += _cost(line)
+            elif done.take(line):
                 done.failed += 1
         if again:
-            kept = (line for _, line in self.errors.lines() if not _to_retry(line, retry_failed=retry_failed))
-            self.errors.rewrite(kept)
+            self.errors.rewrite(
+                line
+                for offset, line in self.errors.lines()
+                if not (retry_failed or self._retryable(offset, line))
+            )
         return done
 
-    @staticmethod
-    def _take(done: Done, journal: _Journal, offset: int, line: bytes) -> None:
-        head = _HEAD.match(line)
-        if head is None:
-            raise UsageError(
-                f"{journal.path} is no output of llmcli batch",
-                f"byte {offset}",
-                "choose another -O, or start over with --fresh (what is there will be lost)",
-            )
-        if done.add(int(head[1]), int(head[2], 16)) and (
-            cost := _COST.search(line, max(0, len(line) - _ENVELOPE))
-        ):
-            done.spent += Decimal(cost[1].decode())
+    def _retryable(self, offset: int, line: bytes) -> bool:
+        try:
+            return jsonl.loads(line)["error"]["code"] in RETRYABLE
+        except (ValueError, KeyError, TypeError):
+            raise self.errors.foreign(offset) from None
 
     def drop(self, rows: set[int]) -> None:
         """Take the records of rows off both files, so that they can be written anew."""
@@ -198,14 +248,15 @@ class Ledger:
                 journal.rewrite(line for _, line in journal.lines() if _row(line) not in rows)
 
     def put_in_order(self) -> None:
-        """Rewrite both files in the order of the input: 16 bytes of memory for each row."""
+        """Rewrite both files in the order of the input, where they are not: some 50 bytes of memory a row."""
         for journal in (self.out, self.errors):
-            places = array("Q")
+            rows, places = array("Q"), array("Q", [0])
             for offset, line in journal.lines():
-                places.extend((_row(line), offset))
-            order = sorted(range(0, len(places), 2), key=places.__getitem__)
-            if any(left > right for left, right in pairwise(order)):
-                journal.rewrite(journal.at(places[index + 1]) for index in order)
+                rows.append(_row(line))
+                places.append(offset + len(line))
+            if any(left > right for left, right in pairwise(rows)):
+                order = sorted(range(len(rows)), key=rows.__getitem__)
+                journal.rewrite(journal.between(places[index], places[index + 1]) for index in order)
 
     def room(self, _row: int) -> bool:
         """Whether a row may be begun: always, in a file."""
@@ -221,10 +272,12 @@ class Ledger:
         self.errors.sync()
 
     def close(self) -> None:
-        """Sync, and let the lock go."""
-        self.sync()
-        for journal in (self.errors, self.out):
-            os.close(journal.descriptor)
+        """Sync, and let the lock go. Raises OutputFailure."""
+        try:
+            self.sync()
+        finally:
+            for journal in (self.errors, self.out):
+                os.close(journal.descriptor)
 
 
 class Printed:
@@ -278,5 +331,7 @@ def _row(line: bytes) -> int:
     return int(head[1]) if head else -1
 
 
-def _to_retry(line: bytes, *, retry_failed: bool) -> bool:
-    return retry_failed or (jsonl.loads(line).get("error") or {}).get("code") in RETRYABLE
+def _cost(line: bytes) -> Decimal:
+    """$ that a record says its row cost; 0 where it says none."""
+    cost = _COST.search(line, max(0, line.rfind(_ENVELOPE)))
+    return Decimal(cost[1].decode()) if cost else Decimal(0)

@@ -1,0 +1,248 @@
+"""The ledger: what two files say of a run, whatever happened to it."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmcli.batch.ledger import Ledger, Printed, errors_path, record_id
+from llmcli.errors import OutputFailure, TransientFailure, UsageError
+
+
+def record(row: int, digest: int = 7, text: str = "x", code: str | None = None, cost: str = "0.5") -> bytes:
+    error = f'{{"code":"{code}","message":"it went wrong"}}' if code else "null"
+    return (
+        f'{{"id":"{record_id(row, digest)}","custom_id":"row-{row}","response":{{"body":"{text}"}},'
+        f'"error":{error},"llmcli":{{"row":{row},"attempts":1,"cost_usd":{cost},"model":"m"}}}}\n'
+    ).encode()
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> str:
+    return str(tmp_path / "out.jsonl")
+
+
+def written(out: str, *lines: bytes, failed: tuple[bytes, ...] = ()) -> None:
+    Path(out).write_bytes(b"".join(lines))
+    errors_path(Path(out)).write_bytes(b"".join(failed))
+
+
+def recovered(out: str, *, retry_failed: bool = False) -> tuple[set[int], int, str]:
+    """(final rows, failures among them, $ spent), as a new run finds them."""
+    ledger = Ledger(out, fresh=False)
+    try:
+        done = ledger.recover(retry_failed=retry_failed)
+    finally:
+        ledger.close()
+    return {row for row in range(len(done.digests)) if done.digest(row)}, done.failed, str(done.spent)
+
+
+def test_rows_of_both_files_are_final_and_their_cost_is_known(out):
+    written(out, record(3), record(0), failed=(record(1, code="invalid"),))
+    assert recovered(out) == ({0, 1, 3}, 1, "1.5")
+
+
+def test_failures_that_may_pass_are_pending_again_and_what_they_cost_still_counts(out):
+    written(out, record(0), failed=(record(1, code="tempfail"), record(2, code="rejected")))
+    assert recovered(out) == ({0, 2}, 1, "1.5")
+    assert errors_path(Path(out)).read_bytes() == record(2, code="rejected")
+
+
+def test_all_failures_are_pending_again_with_retry_failed(out):
+    written(out, record(0), failed=(record(1, code="tempfail"), record(2, code="rejected")))
+    assert recovered(out, retry_failed=True)[0] == {0}
+    assert errors_path(Path(out)).read_bytes() == b""
+
+
+@given(
+    cut=st.integers(min_value=0, max_value=len(record(1)) - 1), text=st.sampled_from(["x", "é\u2028", "}}"])
+)
+def test_a_torn_last_line_is_cut_wherever_it_was_torn(tmp_path_factory, cut, text):
+    out = str(tmp_path_factory.mktemp("torn") / "out.jsonl")
+    written(out, record(0), record(1, text=text)[:cut])
+    assert recovered(out)[0] == {0}
+    assert Path(out).read_bytes() == record(0)
+
+
+@given(cut=st.integers(min_value=0, max_value=len(record(1, code="rejected")) - 1))
+def test_a_torn_last_line_of_the_errors_is_cut_too(tmp_path_factory, cut):
+    out = str(tmp_path_factory.mktemp("torn") / "out.jsonl")
+    written(out, record(0), failed=(record(2, code="rejected"), record(1, code="rejected")[:cut]))
+    assert recovered(out) == ({0, 2}, 1, "1.0")
+
+
+FOREIGN = {
+    "one line without an end": b"what I wrote yesterday",
+    "text": b"what I wrote yesterday\n",
+    "other JSON": b'{"id":"chatcmpl-1"}\n',
+    "a line that is broken off in the middle": record(0) + record(1)[:60] + b"\n" + record(2),
+    "zeros": record(0) + bytes(100),
+    "text at the end": record(0) + b"and a note",
+}
+
+
+@pytest.mark.parametrize("content", FOREIGN.values(), ids=FOREIGN)
+@pytest.mark.parametrize("retry_failed", [False, True])
+def test_a_file_that_is_no_output_is_refused_as_it_is(out, content, retry_failed):
+    for path in (Path(out), errors_path(Path(out))):
+        written(out)
+        path.write_bytes(content)
+        with pytest.raises(UsageError, match=f"{path} is no output of llmcli batch"):
+            recovered(out, retry_failed=retry_failed)
+        assert path.read_bytes() == content
+
+
+def test_a_second_run_is_told_that_the_file_is_held(out):
+    first = Ledger(out, fresh=False)
+    with pytest.raises(TransientFailure, match="another run holds"):
+        Ledger(out, fresh=True)
+    first.close()
+    Ledger(out, fresh=False).close()
+
+
+def test_the_file_stays_held_when_it_is_put_in_order(out):
+    written(out, record(1), record(0))
+    first = Ledger(out, fresh=False)
+    first.put_in_order()
+    with pytest.raises(TransientFailure):
+        Ledger(out, fresh=False)
+    first.write(2, record(2), failed=False)
+    first.close()
+    assert Path(out).read_bytes() == record(0) + record(1) + record(2)
+
+
+def test_files_are_for_their_owner_alone(out):
+    ledger = Ledger(out, fresh=False)
+    ledger.write(0, record(0), failed=True)
+    ledger.close()
+    Ledger(out, fresh=False).recover(retry_failed=True)
+    assert {path.stat().st_mode & 0o777 for path in (Path(out), errors_path(Path(out)))} == {0o600}
+
+
+def test_a_rewrite_goes_through_a_symbolic_link(out, tmp_path):
+    there = tmp_path / "there.jsonl"
+    there.write_bytes(record(1) + record(0))
+    Path(out).symlink_to(there)
+    ledger = Ledger(out, fresh=False)
+    ledger.put_in_order()
+    ledger.close()
+    assert Path(out).is_symlink()
+    assert there.read_bytes() == record(0) + record(1)
+
+
+def test_what_a_rewrite_left_when_it_was_killed_is_taken_away(out, tmp_path):
+    left = tmp_path / ".out.errors.jsonl.new"
+    left.write_bytes(record(0))
+    written(out, record(0))
+    assert recovered(out)[0] == {0}
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("path", ["/dev/full", "/dev/null"])
+def test_a_device_is_no_place_for_records(path):
+    with pytest.raises(OutputFailure, match=f"cannot keep records in {path}: it is no regular file"):
+        Ledger(path, fresh=False)
+
+
+def test_a_directory_that_is_not_there(tmp_path):
+    with pytest.raises(OutputFailure, match=r"cannot open .*: No such file or directory"):
+        Ledger(str(tmp_path / "missing" / "out.jsonl"), fresh=False)
+
+
+def in_a_child(work) -> int:
+    """The exit status of `work`, run in a process of its own."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            status = work()
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_a_full_disk_leaves_no_part_of_a_line(out):
+    def fill() -> int:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        ledger = Ledger(out, fresh=False)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+        ledger.write(0, record(0, text="x" * 500), failed=False)
+        try:
+            ledger.write(1, record(1, text="x" * 500), failed=False)
+        except OutputFailure as error:
+            return 0 if str(error).startswith(f"cannot write {out}: File too large; make room") else 2
+        return 3
+
+    assert in_a_child(fill) == 0
+    assert Path(out).read_bytes() == record(0, text="x" * 500)
+    assert recovered(out)[0] == {0}
+
+
+# Every step of a run that two failures are tried again in, and a kill after each of them.
+STEPS = 4
+
+
+@pytest.mark.parametrize("steps", range(STEPS + 1))
+def test_a_crash_between_any_two_steps_leaves_each_row_once(out, steps):
+    written(out, record(0), failed=(record(1, code="tempfail"), record(2, code="tempfail")))
+
+    def some_steps() -> int:
+        ledger = Ledger(out, fresh=False)
+        todo = [
+            lambda: ledger.recover(retry_failed=False),
+            lambda: ledger.write(2, record(2), failed=False),
+            lambda: ledger.write(1, record(1, code="rejected"), failed=True),
+            ledger.put_in_order,
+        ]
+        for step in todo[:steps]:
+            step()
+        return 0
+
+    assert in_a_child(some_steps) == 0
+    ledger = Ledger(out, fresh=False)
+    done = ledger.recover(retry_failed=False)
+    for row in (1, 2):
+        if not done.digest(row):
+            ledger.write(row, record(row), failed=False)
+    ledger.close()
+    lines = Path(out).read_bytes() + errors_path(Path(out)).read_bytes()
+    assert sorted(lines.splitlines(keepends=True)) == sorted(
+        [record(0), record(1, code="rejected") if steps >= 3 else record(1), record(2)]
+    )
+
+
+def test_an_answer_that_speaks_of_costs_is_not_believed(out):
+    body = '{\\"cost_usd\\":9}","cost_usd":9,"more":",\\"llmcli\\":{\\"row\\":0,\\"cost_usd\\":8}'
+    written(out, record(0, text=body, cost="null"), record(1, text=body))
+    assert recovered(out)[2] == "0.5"
+
+
+def test_records_on_stdout_wait_for_their_turn_in_a_window():
+    shown: list[bytes] = []
+    printed = Printed(shown.append, ordered=True, window=2)
+    assert [printed.room(row) for row in range(3)] == [True, True, False]
+    printed.write(1, b"1", failed=False)
+    assert (shown, printed.room(2)) == ([], False)
+    printed.write(0, b"0", failed=True)
+    assert (shown, printed.room(3)) == ([b"0", b"1"], True)
+    printed.write(3, b"3", failed=False)
+    printed.close()
+    assert shown == [b"0", b"1", b"3"]
+
+
+@pytest.mark.parametrize(
+    ("out", "errors"),
+    [
+        ("a/out.jsonl", "a/out.errors.jsonl"),
+        ("out", "out.errors.jsonl"),
+        ("out.json", "out.json.errors.jsonl"),
+    ],
+)
+def test_the_errors_are_beside_the_output(out, errors):
+    assert errors_path(Path(out)) == Path(errors)
