@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,13 +13,17 @@ from llmcli.errors import LlmcliError, UsageError
 from llmcli.request.build import Ask, build_request
 from llmcli.request.endpoint import Endpoint
 from llmcli.request.messages import check_message_list
-from llmcli.request.params import API_FIELDS, EXTENSIONS, near_miss
+from llmcli.request.params import API_FIELDS, EXTENSIONS, check_field, near_miss
 from llmcli.request.prompt import decode, join_prompt
 from llmcli.request.template import Template
 from llmcli.wire import Json, Message, Request
 
 _LIMITS = ("max_tokens", "max_completion_tokens")
 _URLS = ("/v1/chat/completions", "/chat/completions")
+
+
+class BadCommand(UsageError):
+    """What the command line says is refused for every row that says nothing else: nothing is to be sent."""
 
 
 class BadRow(LlmcliError):
@@ -67,22 +72,24 @@ class LineSplitter:
 
     def feed(self, block: bytes) -> list[bytes]:
         """The lines that `block` completes."""
-        if self._first:
-            block = block.removeprefix(b"\xef\xbb\xbf")
-            self._first = False
         *lines, rest = block.split(b"\n")
         if lines and self._tail:
             lines[0] = b"".join([*self._tail, lines[0]])
             self._tail = []
         if rest:
             self._tail.append(rest)
-        return [stripped for line in lines if (stripped := line.strip())]
+        return self._whole(lines)
 
     def finish(self) -> list[bytes]:
         """The last line, where it has no end."""
-        last = b"".join(self._tail).strip()
-        self._tail = []
-        return [last] if last else []
+        last, self._tail = b"".join(self._tail), []
+        return self._whole([last])
+
+    def _whole(self, lines: list[bytes]) -> list[bytes]:
+        if lines and self._first:
+            lines[0] = lines[0].removeprefix(BOM_UTF8)
+            self._first = False
+        return [stripped for line in lines if (stripped := line.strip())]
 
 
 class RowBuilder:
@@ -109,28 +116,32 @@ class RowBuilder:
 
     def _request(self, data: Json) -> Request:
         if self._frame.template is not None:
-            return self._of_text(self._rendered(data), {})
+            return self._of_text(self._rendered(data))
         if isinstance(data.get("body"), dict):
             return self._of_body(_batch_body(data))
         if "messages" in data:
             return self._of_body({key: value for key, value in data.items() if key != "custom_id"})
         if isinstance(data.get("prompt"), str):
-            return self._of_text(data["prompt"], _own_parameters(data), data.get("system"))
+            text = join_prompt([], self._frame.files, data["prompt"])
+            return self._of_text(text, _own_parameters(data), data.get("system"))
         raise BadRow(
             "invalid_row", "the row has no messages, no prompt and no body; with -t, any object is a row"
         )
 
     def _rendered(self, data: Json) -> str:
+        """The template with the row's fields; `input` is the prompt with the files before it, as in ask."""
         frame = self._frame
         assert frame.template is not None  # noqa: S101 - the caller looked
         values = {**frame.params, **data}
-        if isinstance(data.get("prompt"), str):
-            values.setdefault("input", data["prompt"])
-        return frame.template.render(values)
+        takes_input = "input" in frame.template.names
+        if takes_input and "input" not in values and (frame.files or isinstance(data.get("prompt"), str)):
+            prompt = data.get("prompt")
+            values["input"] = join_prompt([], frame.files, prompt if isinstance(prompt, str) else None)
+        text = frame.template.render(values)
+        return text if takes_input else join_prompt([], frame.files, text)
 
-    def _of_text(self, text: str, own: Json, system: Any = None) -> Request:
+    def _of_text(self, text: str, own: Json | None = None, system: Any = None) -> Request:
         """A row that is a user's text: with no parameters of its own it differs from the next in the text alone."""
-        text = join_prompt([], self._frame.files, text) if self._frame.files else text
         if not text and not self._frame.parts:
             raise BadRow("invalid_row", "the prompt is empty")
         content: Any = text
@@ -139,11 +150,11 @@ class RowBuilder:
         message: Message = {"role": "user", "content": content}
         if isinstance(system, str):
             before = [{"role": "system", "content": system}, *self._frame.earlier]
-            return self._built([*before, message], own)
+            return self._built([*before, message], own or {})
         if own:
             return self._built([*self._before, message], own)
         if self._common is None:
-            self._common = self._built([*self._before, message], own)
+            self._common = self._built([*self._before, message], {})
         return replace(self._common, fields={**self._common.fields, "messages": [*self._before, message]})
 
     def _of_body(self, body: Json) -> Request:
@@ -156,19 +167,33 @@ class RowBuilder:
         return self._built([*before, *messages], own)
 
     def _built(self, messages: list[Message], own: Json) -> Request:
-        """The request; a row's own parameters win over the command line's."""
-        frame = self._frame
+        """The request; a row's own parameters win over the command line's. Raises BadCommand, BadRow, UsageError."""
+        if not own:
+            return self._plain(messages)
         own = dict(own)
         model = own.pop("model", None)
         if model is not None and not isinstance(model, str):
             raise BadRow("invalid_row", "the model must be a string")
-        endpoint = self._endpoint if model is None else frame.endpoint(model)
-        ask = replace(frame.ask, messages=messages, extra={**frame.ask.extra, **own})
+        for name, value in own.items():
+            check_field(name, value)
+        endpoint = self._endpoint if model is None else self._frame.endpoint(model)
+        return build_request(self._with(own, messages), endpoint)
+
+    def _plain(self, messages: list[Message]) -> Request:
+        """The request of a row that has no parameters: what is refused of it, the command line said."""
+        try:
+            return build_request(replace(self._frame.ask, messages=messages), self._endpoint)
+        except UsageError as error:
+            raise BadCommand(error.what, error.where, error.todo) from None
+
+    def _with(self, own: Json, messages: list[Message]) -> Ask:
+        ask, extra = self._frame.ask, self._frame.ask.extra
         if any(name in own for name in _LIMITS):
             ask = replace(ask, max_tokens=None)
+            extra = {name: value for name, value in extra.items() if name not in _LIMITS}
         if "response_format" in own:
             ask = replace(ask, expects=None)
-        return build_request(ask, endpoint)
+        return replace(ask, messages=messages, extra={**extra, **own})
 
 
 def _parsed(line: bytes) -> Json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from llmcli import jsonl
@@ -12,6 +13,7 @@ from llmcli.errors import UsageError
 from llmcli.registry.limits import refused_parameters
 from llmcli.registry.models import find_model
 from llmcli.registry.providers import Provider
+from llmcli.request.schema import check_schema
 from llmcli.wire import Json
 
 # The keys of openai.types.chat.CompletionCreateParams; a test compares them with the SDK's own.
@@ -125,6 +127,7 @@ def parse_pair(text: str, flag: str) -> tuple[str, str]:
     return key, value
 
 
+@lru_cache(maxsize=1024)
 def near_miss(key: str) -> str | None:
     """The API field that an unknown key looks like a slip of, or None."""
     if key in API_FIELDS or key in EXTENSIONS:
@@ -144,10 +147,25 @@ def parse_option(text: str) -> tuple[str, Any]:
     if (close := near_miss(key)) is not None:
         raise UsageError(f"-o {key}: no such field", todo=f"did you mean {close}?")
     value = _json_or_text(raw)
-    kinds, words = _SHAPES.get(key, ((), ""))
-    if kinds and value is not None and type(value) not in kinds:
-        raise UsageError(f"-o {key}={raw}: {key} is {words}")
+    check_field(key, value, f"-o {key}={raw}: ")
     return key, value
+
+
+def check_field(key: str, value: Any, where: str = "") -> None:
+    """Raise UsageError where a field that this program reads itself has not the shape that the API gives it."""
+    kinds, words = _SHAPES.get(key, ((), ""))
+    if value is None or not kinds:
+        return
+    if type(value) not in kinds:
+        raise UsageError(f"{where}{key} is {words}")
+    if key == "stop" and not all(isinstance(word, str) for word in value):
+        raise UsageError(f"{where}stop is text or a JSON array of texts")
+    if key == "response_format" and value.get("type") == "json_schema":
+        wanted = value.get("json_schema")
+        if not isinstance(wanted, dict):
+            raise UsageError(f"{where}json_schema is missing, or no JSON object")
+        if wanted.get("schema") is not None:
+            check_schema(wanted["schema"], f"{where}the schema")
 
 
 def _json_or_text(raw: str) -> Any:

@@ -64,7 +64,14 @@ class Offline:
                 code="model_not_found",
             )
         encoder = load(encoding_for("offline", name)[0])
-        return _completion(request, encoder), encoder
+        try:
+            return _completion(request, encoder), encoder
+        except (AttributeError, KeyError, TypeError):  # a field that is not what it should be
+            raise Rejected(
+                f"{request.name} cannot read the request: it is not of the API's shape",
+                todo="change the request",
+                status=400,
+            ) from None
 
     def _maybe_fail(self, request: Request, query: str) -> None:
         rate, status, seed = _flaky_settings(query)

@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmcli.batch.ledger import Ledger, Printed, errors_path, record_id
@@ -70,6 +70,7 @@ def test_a_torn_last_line_is_cut_wherever_it_was_torn(tmp_path_factory, cut, tex
     assert Path(out).read_bytes() == record(0)
 
 
+@settings(deadline=None)
 @given(cut=st.integers(min_value=0, max_value=len(record(1, code="rejected")) - 1))
 def test_a_torn_last_line_of_the_errors_is_cut_too(tmp_path_factory, cut):
     out = str(tmp_path_factory.mktemp("torn") / "out.jsonl")

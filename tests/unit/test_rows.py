@@ -1,0 +1,301 @@
+"""Rows: whatever a line holds is a request, or says why it is none."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from llmcli.batch.rows import BadCommand, Frame, LineSplitter, RowBuilder
+from llmcli.errors import LlmcliError
+from llmcli.output.sink import SILENT
+from llmcli.request.build import Ask
+from llmcli.request.endpoint import resolve
+from llmcli.request.params import API_FIELDS
+from llmcli.request.template import Template
+from llmcli.run import run
+from llmcli.tokens.count import count_request
+from llmcli.tokens.encodings import load
+from llmcli.transport.guard import Guard
+from llmcli.transport.offline import Offline
+from llmcli.verdict import verdict
+
+MODEL = "gpt-4o-mini"
+
+
+def frame(model: str = MODEL, **more: object) -> Frame:
+    ask = {name: more.pop(name) for name in ("parameters", "extra", "max_tokens", "expects") if name in more}
+    return Frame(Ask((), **ask), lambda name: resolve(name or model, None, {}, {}), **more)
+
+
+def fields(row: dict | bytes, **more: object) -> dict:
+    """The body of a row's request; where there is none, its error."""
+    line = row if isinstance(row, bytes) else json.dumps(row).encode()
+    made = RowBuilder(frame(**more)).row(line, 0)
+    return dict(made.request.fields) if made.request else {"error": str(made.error)}
+
+
+def user(text: str) -> dict:
+    return {"role": "user", "content": text}
+
+
+def body(*messages: dict, model: str = MODEL, **more: object) -> dict:
+    return {"model": model, "messages": list(messages), **more}
+
+
+# --- Lines --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 1000])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("last", [True, False])
+def test_lines_are_the_same_however_they_come(size, end, last):
+    data = b"\xef\xbb\xbf" + end.join([b"one", b"", b" \t", b"t w o", b"three"]) + end * last
+    splitter = LineSplitter()
+    lines = [
+        line for start in range(0, len(data), size) for line in splitter.feed(data[start : start + size])
+    ]
+    assert lines + splitter.finish() == [b"one", b"t w o", b"three"]
+
+
+@given(st.lists(st.binary(max_size=5)))
+def test_lines_are_those_that_python_splits(blocks):
+    splitter = LineSplitter()
+    lines = [line for block in blocks for line in splitter.feed(block)] + splitter.finish()
+    expected = b"".join(blocks).removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    assert lines == [line.strip() for line in expected if line.strip()]
+
+
+def test_nothing_is_no_line():
+    splitter = LineSplitter()
+    assert (splitter.feed(b""), splitter.finish()) == ([], [])
+
+
+# --- Shapes -------------------------------------------------------------------------------------------------
+
+BATCH = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions"}
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({"prompt": "hi"}, body(user("hi"))),
+        ({"prompt": "hi", "seed": 1, "label": "x"}, body(user("hi"), seed=1)),
+        ({"prompt": "hi", "model": "openai/gpt-4o"}, body(user("hi"), model="gpt-4o")),
+        ({"prompt": "hi", "model": "groq/gemma"}, body(user("hi"), model="gemma")),
+        ({"prompt": "hi", "system": "S"}, body({"role": "system", "content": "S"}, user("hi"))),
+        ({"prompt": "hi", "stream": True}, body(user("hi"))),
+        ({"messages": [user("hi")]}, body(user("hi"))),
+        ({"messages": [user("hi")], "custom_id": "a", "top_k": 5}, body(user("hi"), top_k=5)),
+        ({"messages": [user("hi")], "stream": True, "stream_options": {}}, body(user("hi"))),
+        ({**BATCH, "body": {"messages": [user("hi")], "seed": 2}}, body(user("hi"), seed=2)),
+        ({**BATCH, "body": {"model": "gpt-4o", "messages": [user("hi")]}}, body(user("hi"), model="gpt-4o")),
+        ({"prompt": "é\ud800"}, body(user("é\ud800"))),
+    ],
+)
+def test_a_row_of_each_shape(row, expected):
+    assert fields(row) == expected
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (b"{", "the line is not valid JSON: Expecting property name"),
+        (b"NaN", "the line is not valid JSON: NaN is no JSON"),
+        (b"[" * 100_000, "the line is not valid JSON: "),
+        (b'{"prompt":"caf\xe9"}', "the line is not UTF-8 text: byte 0xe9 at offset 14"),
+        (b"[1]", "the line is JSON, but no object"),
+        ({}, "the row has no messages, no prompt and no body; with -t, any object is a row"),
+        ({"prompt": 7}, "the row has no messages, no prompt and no body"),
+        ({"prompt": ""}, "the prompt is empty"),
+        ({"prompt": "hi", "temprature": 1}, "there is no field temprature: did you mean temperature?"),
+        ({"prompt": "hi", "model": 5}, "the model must be a string"),
+        ({"prompt": "hi", "n": "3"}, "n is an integer"),
+        ({"prompt": "hi", "n": True}, "n is an integer"),
+        ({"prompt": "hi", "stop": [1]}, "stop is text or a JSON array of texts"),
+        ({"prompt": "hi", "response_format": "json"}, "response_format is a JSON object"),
+        ({"prompt": "hi", "response_format": {"type": "json_schema"}}, "json_schema is missing, or no JSON object"),
+        (
+            {"prompt": "hi", "response_format": {"type": "json_schema", "json_schema": {"schema": {"type": "strin"}}}},
+            "the schema is no valid JSON Schema: /type: ",
+        ),
+        ({"prompt": "hi", "model": "openai/o3", "temperature": 0}, "o3 is a reasoning model and rejects temperature"),
+        ({"messages": []}, "messages must be a list of messages that is not empty"),
+        ({"messages": ["hi"]}, "messages[0] must be an object with a role"),
+        ({**BATCH, "body": {"input": "x"}}, "messages must be a list of messages that is not empty"),
+        ({**BATCH, "url": "/v1/embeddings", "body": {}}, "POST /v1/embeddings is not POST /v1/chat/completions"),
+        ({**BATCH, "method": "GET", "body": {}}, "GET /v1/chat/completions is not POST /v1/chat/completions"),
+    ],
+)  # fmt: skip
+def test_a_row_that_is_none_says_why(row, reason):
+    assert fields(row)["error"].startswith(reason)
+
+
+def test_a_line_of_ten_megabytes_is_a_row():
+    text = "x" * 10_000_000
+    assert fields({"prompt": text}) == body(user(text))
+
+
+# --- What stands around a row -------------------------------------------------------------------------------
+
+SYSTEM = {"role": "system", "content": "S"}
+
+
+@pytest.mark.parametrize(
+    ("row", "messages"),
+    [
+        ({"prompt": "hi"}, [SYSTEM, user("A"), user("F\n\nhi")]),
+        ({"prompt": "hi", "seed": 1}, [SYSTEM, user("A"), user("F\n\nhi")]),
+        ({"prompt": "hi", "system": "T"}, [{"role": "system", "content": "T"}, user("A"), user("F\n\nhi")]),
+        ({"messages": [user("hi")]}, [SYSTEM, user("A"), user("hi")]),
+        (
+            {"messages": [{"role": "developer", "content": "D"}, user("hi")]},
+            [user("A"), {"role": "developer", "content": "D"}, user("hi")],
+        ),
+    ],
+)
+def test_system_message_earlier_ones_and_files_stand_before_a_row(row, messages):
+    assert fields(row, system="S", earlier=[user("A")], files=["F"])["messages"] == messages
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ({}, {"temperature": 0.5, "max_completion_tokens": 9, "seed": 1}),
+        ({"temperature": 0.1}, {"temperature": 0.1, "seed": 1, "max_completion_tokens": 9}),
+        ({"max_tokens": 3}, {"temperature": 0.5, "max_tokens": 3, "seed": 1}),
+        ({"max_completion_tokens": 3}, {"temperature": 0.5, "max_completion_tokens": 3, "seed": 1}),
+        ({"seed": None}, {"temperature": 0.5, "max_completion_tokens": 9, "seed": None}),
+    ],
+)
+def test_a_rows_own_parameters_win(own, expected):
+    flags = {"parameters": {"temperature": 0.5}, "max_tokens": 9, "extra": {"seed": 1}}
+    for row in ({"prompt": "hi", **own}, {"messages": [user("hi")], **own}):
+        assert fields(row, **flags) == body(user("hi"), **expected)
+
+
+def test_a_rows_own_limit_wins_over_one_of_another_name():
+    assert fields({"prompt": "hi", "max_tokens": 3}, extra={"max_completion_tokens": 9}) == body(
+        user("hi"), max_tokens=3
+    )
+
+
+def test_a_rows_own_format_is_not_checked_against_the_flags_schema():
+    flags = {"expects": {"type": "object"}}
+    builder = RowBuilder(frame(**flags))
+    plain, own = (b'{"prompt":"hi"}', b'{"prompt":"hi","response_format":{"type":"text"}}')
+    assert [builder.row(line, 0).request.expects for line in (plain, own)] == [{"type": "object"}, None]
+
+
+def test_what_the_flags_alone_make_wrong_is_no_rows_fault():
+    builder = RowBuilder(frame(model="openai/o3", parameters={"temperature": 0.5}))
+    for line in (b'{"prompt":"hi"}', b'{"messages":[{"role":"user","content":"hi"}]}'):
+        assert isinstance(builder.row(line, 0).error, BadCommand)
+    own = builder.row(b'{"prompt":"hi","model":"gpt-4o"}', 0).request
+    assert own.fields == body(user("hi"), model="gpt-4o", temperature=0.5)
+
+
+@pytest.mark.parametrize(
+    ("template", "row", "text"),
+    [
+        ("{{ a }}-{{ b }}", {"a": "x", "b": [1, None, True]}, "F\n\nx-[1,null,true]"),
+        ("{{ p }}", {"a": "x"}, "F\n\nP"),
+        ("{{ p }}", {"p": "mine"}, "F\n\nmine"),
+        ("<{{ input }}>", {"prompt": "hi"}, "<F\n\nhi>"),
+        ("<{{ input }}>", {"prompt": "hi", "input": "own"}, "<own>"),
+        ("<{{ input }}>", {"a": 1}, "<F>"),
+        ("{{ prompt }}", {"prompt": "hi", "temperature": 0}, "F\n\nhi"),
+    ],
+)
+def test_a_template_takes_the_rows_fields(template, row, text):
+    made = fields(row, template=Template(template), params={"p": "P"}, files=["F"])
+    assert made == body(user(text))
+
+
+def test_a_template_names_what_a_row_lacks():
+    made = fields({"a": 1}, template=Template("{{ a }} {{ city }}"))
+    assert made["error"].startswith("the template's variable city is not defined (-t, line 1, column 12)")
+
+
+def test_attachments_stand_behind_the_text():
+    image = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    assert fields({"prompt": "hi"}, parts=[image])["messages"] == [
+        {"role": "user", "content": [{"type": "text", "text": "hi"}, image]}
+    ]
+    assert fields({"prompt": ""}, parts=[image])["messages"] == [{"role": "user", "content": [image]}]
+
+
+# --- What a row is known by ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("row", "custom_id"),
+    [
+        ({"prompt": "a"}, "row-7"),
+        ({"prompt": "a", "custom_id": "x"}, "x"),
+        ({"prompt": "a", "custom_id": ""}, ""),
+        ({"prompt": "a", "custom_id": None}, "row-7"),
+        ({"prompt": "a", "custom_id": 5}, "5"),
+        ({"prompt": 5, "custom_id": "bad"}, "bad"),
+        (7, "row-7"),
+    ],
+)
+def test_the_custom_id(row, custom_id):
+    assert RowBuilder(frame()).row(json.dumps(row).encode(), 7).custom_id == custom_id
+
+
+def test_the_digest_is_of_what_is_sent():
+    builder = RowBuilder(frame())
+    digests = [
+        builder.row(line, number).digest
+        for number, line in enumerate(
+            [
+                b'{"prompt":"a"}',
+                b'{"custom_id":"other","prompt": "a", "label":1}',
+                b'{"messages":[{"role":"user","content":"a"}]}',
+                b'{"prompt":"b"}',
+                b"bad",
+                b"worse",
+            ]
+        )
+    ]
+    assert [digests.index(digest) for digest in digests] == [0, 0, 0, 3, 4, 5]
+    other = RowBuilder(replace(frame(), system="S")).row(b'{"prompt":"a"}', 0)
+    assert other.digest != digests[0]
+
+
+# --- Whatever a line holds ----------------------------------------------------------------------------------
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 9) | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+ANYTHING = st.dictionaries(st.sampled_from(sorted(API_FIELDS)), JSON, max_size=4)
+
+
+@settings(deadline=None)
+@given(ANYTHING, st.booleans())
+@example({"messages": [{"role": "user", "content": 5}]}, False)
+@example({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, False)
+@example({"tools": [1], "tool_choice": "required"}, True)
+@example({"response_format": {"type": "json_schema", "json_schema": {"schema": 5}}}, True)
+def test_whatever_a_row_holds_it_is_answered_or_fails_alone(own, prompted):
+    import asyncio
+
+    data = {**own, "prompt": "hi"} if prompted else {"messages": [user("hi")], **own}
+    data["model"] = "offline/echo"
+    row = RowBuilder(frame()).row(json.dumps(data).encode(), 0)
+    if row.request is None:
+        assert str(row.error)
+        return
+    count_request(row.request.body(), load("o200k_base"))
+    transport = Guard(Offline(), lambda *_: None, None)
+    try:
+        completion = asyncio.run(run(row.request, transport, SILENT, lambda: 0.0))
+    except LlmcliError:
+        return
+    verdict(completion, row.request)
