@@ -30,7 +30,7 @@ _llmcli() {
     fi
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case $word in
-            ask | count | models) command=$word; break ;;
+            ask | chat | batch | count | models) command=$word; break ;;
         esac
     done
     COMPREPLY=()
@@ -39,38 +39,70 @@ _llmcli() {
             case $prev in
                 --file | -f | --messages | --attachment | -a | --schema | --tools | --output | -O | --usage-file | --api-key-file | --budget-file) _llmcli_paths -f ;;
                 --system | -s | --template | -t) _llmcli_text @ ;;
-                --param | -p | --base-url | --max-tokens | -M | --stop | --logit-bias | --metadata | --modalities | --option | -o | --price | --tool-choice | --temperature | --top-p | --n | --seed | --presence-penalty | --frequency-penalty | --top-logprobs | --reasoning-effort | --verbosity | --service-tier | --user | --repair | --exec | --max-turns | --tool-timeout | --timeout | --deadline | --retries | --max-cost | --cache-ttl | --profile) _llmcli_text ;;
+                --param | -p | --base-url | --max-tokens | -M | --stop | --logit-bias | --metadata | --modalities | --option | -o | --price | --tool-choice | --temperature | --top-p | --n | --seed | --presence-penalty | --frequency-penalty | --top-logprobs | --reasoning-effort | --verbosity | --service-tier | --user | --repair | --exec | --max-turns | --tool-timeout | --timeout | --deadline | --retries | --max-cost | --cache-ttl | --session | --max-context-tokens | --keep-turns | --summary-model | --profile) _llmcli_text ;;
+                --detail) _llmcli_words 'low high auto' ;;
+                --model | -m | --fallback) _llmcli_words 'offline/echo offline/flaky openai/ azure/ anthropic/ gemini/ mistral/ groq/ deepseek/ xai/ openrouter/ together/ fireworks/ cerebras/ nvidia/ huggingface/ xroute/ ollama/ lmstudio/ vllm/ llamacpp/ sglang/' ;;
+                --format) _llmcli_words 'text json jsonl events' ;;
+                --record | --replay) _llmcli_paths -d ;;
+                --context) _llmcli_words 'window summarize error' ;;
+                --ok) _llmcli_words 'error usage incomplete refused invalid budget partial tools rejected no-input quota io tempfail auth config deadline interrupted broken-pipe terminated' ;;
+                *) if [[ $cur == -* ]]; then _llmcli_words '--file -f --system -s --messages --template -t --param -p --attachment -a --detail --no-stdin --model -m --base-url --max-tokens -M --stop --logit-bias --metadata --modalities --option -o --stream --no-stream --price --schema --schema-multi --no-strict --json-mode --tools --tool-choice --temperature --top-p --n --seed --presence-penalty --frequency-penalty --logprobs --top-logprobs --reasoning-effort --verbosity --service-tier --user --store --parallel-tool-calls --no-parallel-tool-calls --format --json --null -0 --extract -x --output -O --usage -u --usage-file --reasoning --dry-run --curl --repair --exec --max-turns --tool-timeout --api-key-file --timeout --deadline --retries --max-cost --budget-file --cache --cache-ttl --record --replay --fallback --session --continue -c --context --max-context-tokens --keep-turns --summary-model --profile --ok --quiet -q --verbose -v --help -h'; fi ;;
+            esac
+            ;;
+        chat)
+            case $prev in
+                --turns) _llmcli_words 'lines null jsonl' ;;
+                --session | --max-context-tokens | --keep-turns | --summary-model | --param | -p | --base-url | --max-tokens | -M | --stop | --logit-bias | --metadata | --modalities | --option | -o | --price | --tool-choice | --temperature | --top-p | --n | --seed | --presence-penalty | --frequency-penalty | --top-logprobs | --reasoning-effort | --verbosity | --service-tier | --user | --repair | --exec | --max-turns | --tool-timeout | --timeout | --deadline | --retries | --max-cost | --cache-ttl | --profile) _llmcli_text ;;
+                --context) _llmcli_words 'window summarize error' ;;
+                --file | -f | --messages | --attachment | -a | --schema | --tools | --output | -O | --usage-file | --api-key-file | --budget-file) _llmcli_paths -f ;;
+                --system | -s | --template | -t) _llmcli_text @ ;;
                 --detail) _llmcli_words 'low high auto' ;;
                 --model | -m | --fallback) _llmcli_words 'offline/echo offline/flaky openai/ azure/ anthropic/ gemini/ mistral/ groq/ deepseek/ xai/ openrouter/ together/ fireworks/ cerebras/ nvidia/ huggingface/ xroute/ ollama/ lmstudio/ vllm/ llamacpp/ sglang/' ;;
                 --format) _llmcli_words 'text json jsonl events' ;;
                 --record | --replay) _llmcli_paths -d ;;
                 --ok) _llmcli_words 'error usage incomplete refused invalid budget partial tools rejected no-input quota io tempfail auth config deadline interrupted broken-pipe terminated' ;;
-                *) if [[ $cur == -* ]]; then _llmcli_words '--file -f --system -s --messages --template -t --param -p --attachment -a --detail --no-stdin --model -m --base-url --max-tokens -M --stop --logit-bias --metadata --modalities --option -o --stream --no-stream --price --schema --schema-multi --no-strict --json-mode --tools --tool-choice --temperature --top-p --n --seed --presence-penalty --frequency-penalty --logprobs --top-logprobs --reasoning-effort --verbosity --service-tier --user --store --parallel-tool-calls --no-parallel-tool-calls --format --json --null -0 --extract -x --output -O --usage -u --usage-file --reasoning --dry-run --curl --repair --exec --max-turns --tool-timeout --api-key-file --timeout --deadline --retries --max-cost --budget-file --cache --cache-ttl --record --replay --fallback --profile --ok --quiet -q --verbose -v --help -h'; fi ;;
+                *) if [[ $cur == -* ]]; then _llmcli_words '--turns --keep-going --no-session --list --session --continue -c --context --max-context-tokens --keep-turns --summary-model --file -f --system -s --messages --template -t --param -p --attachment -a --detail --no-stdin --model -m --base-url --max-tokens -M --stop --logit-bias --metadata --modalities --option -o --stream --no-stream --price --schema --schema-multi --no-strict --json-mode --tools --tool-choice --temperature --top-p --n --seed --presence-penalty --frequency-penalty --logprobs --top-logprobs --reasoning-effort --verbosity --service-tier --user --store --parallel-tool-calls --no-parallel-tool-calls --format --json --null -0 --extract -x --output -O --usage -u --usage-file --reasoning --dry-run --curl --repair --exec --max-turns --tool-timeout --api-key-file --timeout --deadline --retries --max-cost --budget-file --cache --cache-ttl --record --replay --fallback --profile --ok --quiet -q --verbose -v --help -h'; fi ;;
+            esac
+            ;;
+        batch)
+            case $prev in
+                --output | -O | --concurrency | -j | --rpm | --tpm | --limit | --max-failures | --param | -p | --base-url | --max-tokens | -M | --stop | --logit-bias | --metadata | --modalities | --option | -o | --price | --tool-choice | --temperature | --top-p | --n | --seed | --presence-penalty | --frequency-penalty | --top-logprobs | --reasoning-effort | --verbosity | --service-tier | --user | --repair | --exec | --max-turns | --tool-timeout | --timeout | --deadline | --retries | --max-cost | --cache-ttl | --profile) _llmcli_text ;;
+                --on-change) _llmcli_words 'stop rerun keep' ;;
+                --format) _llmcli_words 'text json' ;;
+                --file | -f | --messages | --attachment | -a | --schema | --tools | --api-key-file | --budget-file) _llmcli_paths -f ;;
+                --system | -s | --template | -t) _llmcli_text @ ;;
+                --detail) _llmcli_words 'low high auto' ;;
+                --model | -m | --fallback) _llmcli_words 'offline/echo offline/flaky openai/ azure/ anthropic/ gemini/ mistral/ groq/ deepseek/ xai/ openrouter/ together/ fireworks/ cerebras/ nvidia/ huggingface/ xroute/ ollama/ lmstudio/ vllm/ llamacpp/ sglang/' ;;
+                --record | --replay) _llmcli_paths -d ;;
+                --ok) _llmcli_words 'error usage incomplete refused invalid budget partial tools rejected no-input quota io tempfail auth config deadline interrupted broken-pipe terminated' ;;
+                *) if [[ $cur == -* ]]; then _llmcli_words '--output -O --concurrency -j --rpm --tpm --ordered --limit --max-failures --fresh --retry-failed --on-change --dry-run --format --file -f --system -s --messages --template -t --param -p --attachment -a --detail --no-stdin --model -m --base-url --max-tokens -M --stop --logit-bias --metadata --modalities --option -o --stream --no-stream --price --schema --schema-multi --no-strict --json-mode --tools --tool-choice --temperature --top-p --n --seed --presence-penalty --frequency-penalty --logprobs --top-logprobs --reasoning-effort --verbosity --service-tier --user --store --parallel-tool-calls --no-parallel-tool-calls --repair --exec --max-turns --tool-timeout --api-key-file --timeout --deadline --retries --max-cost --budget-file --cache --cache-ttl --record --replay --fallback --profile --ok --quiet -q --verbose -v --help -h'; else _llmcli_paths -f; fi ;;
             esac
             ;;
         count)
             case $prev in
-                --truncate | --split | --overlap | --param | -p | --base-url | --max-tokens | -M | --stop | --logit-bias | --metadata | --modalities | --option | -o | --price | --tool-choice | --temperature | --top-p | --n | --seed | --presence-penalty | --frequency-penalty | --top-logprobs | --reasoning-effort | --verbosity | --service-tier | --user | --profile) _llmcli_text ;;
+                --truncate | --split | --overlap | --param | -p | --base-url | --max-tokens | -M | --stop | --logit-bias | --metadata | --modalities | --option | -o | --price | --tool-choice | --temperature | --top-p | --n | --seed | --presence-penalty | --frequency-penalty | --top-logprobs | --reasoning-effort | --verbosity | --service-tier | --user | --session | --max-context-tokens | --keep-turns | --summary-model | --profile) _llmcli_text ;;
                 --side) _llmcli_words 'head tail middle' ;;
                 --format) _llmcli_words 'text json jsonl' ;;
                 --file | -f | --messages | --attachment | -a | --schema | --tools) _llmcli_paths -f ;;
                 --system | -s | --template | -t) _llmcli_text @ ;;
                 --detail) _llmcli_words 'low high auto' ;;
                 --model | -m) _llmcli_words 'offline/echo offline/flaky openai/ azure/ anthropic/ gemini/ mistral/ groq/ deepseek/ xai/ openrouter/ together/ fireworks/ cerebras/ nvidia/ huggingface/ xroute/ ollama/ lmstudio/ vllm/ llamacpp/ sglang/' ;;
+                --context) _llmcli_words 'window summarize error' ;;
                 --ok) _llmcli_words 'error usage incomplete refused invalid budget partial tools rejected no-input quota io tempfail auth config deadline interrupted broken-pipe terminated' ;;
-                *) if [[ $cur == -* ]]; then _llmcli_words '--raw --truncate --side --split --overlap --format --json --usage -u --file -f --system -s --messages --template -t --param -p --attachment -a --detail --no-stdin --model -m --base-url --max-tokens -M --stop --logit-bias --metadata --modalities --option -o --stream --no-stream --price --schema --schema-multi --no-strict --json-mode --tools --tool-choice --temperature --top-p --n --seed --presence-penalty --frequency-penalty --logprobs --top-logprobs --reasoning-effort --verbosity --service-tier --user --store --parallel-tool-calls --no-parallel-tool-calls --profile --ok --quiet -q --verbose -v --help -h'; fi ;;
+                *) if [[ $cur == -* ]]; then _llmcli_words '--raw --truncate --side --split --overlap --format --json --usage -u --file -f --system -s --messages --template -t --param -p --attachment -a --detail --no-stdin --model -m --base-url --max-tokens -M --stop --logit-bias --metadata --modalities --option -o --stream --no-stream --price --schema --schema-multi --no-strict --json-mode --tools --tool-choice --temperature --top-p --n --seed --presence-penalty --frequency-penalty --logprobs --top-logprobs --reasoning-effort --verbosity --service-tier --user --store --parallel-tool-calls --no-parallel-tool-calls --session --continue -c --context --max-context-tokens --keep-turns --summary-model --profile --ok --quiet -q --verbose -v --help -h'; fi ;;
             esac
             ;;
         models)
             case $prev in
+                --base-url | --profile) _llmcli_text ;;
+                --api-key-file) _llmcli_paths -f ;;
                 --format) _llmcli_words 'text json jsonl' ;;
-                --profile) _llmcli_text ;;
                 --ok) _llmcli_words 'error usage incomplete refused invalid budget partial tools rejected no-input quota io tempfail auth config deadline interrupted broken-pipe terminated' ;;
-                *) if [[ $cur == -* ]]; then _llmcli_words '--format --json --profile --ok --quiet -q --verbose -v --help -h'; fi ;;
+                *) if [[ $cur == -* ]]; then _llmcli_words '--live --base-url --api-key-file --format --json --profile --ok --quiet -q --verbose -v --help -h'; fi ;;
             esac
             ;;
         *)
-            if [[ $cur == -* ]]; then _llmcli_words '--version --help -h'; else _llmcli_words 'ask count models'; fi
+            if [[ $cur == -* ]]; then _llmcli_words '--version --help -h'; else _llmcli_words 'ask chat batch count models'; fi
             ;;
     esac
 }

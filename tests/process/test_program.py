@@ -54,16 +54,6 @@ def test_a_prompt_is_typed_at_a_terminal_only_when_asked_for(terminal):
     assert screen.child.returncode == 2
 
 
-def test_ctrl_c_at_the_keyboard_while_a_prompt_is_typed(terminal):
-    # The child has no controlling terminal, so the keyboard's signal is sent by hand.
-    import signal
-
-    screen = terminal("ask", "-m", "offline/echo", "--usage", "-f", "/dev/null", "-")
-    screen.type(b"half a prom")
-    screen.child.send_signal(signal.SIGINT)
-    assert screen.child.wait(timeout=60) in {130, -signal.SIGINT}
-
-
 def test_version_imports_no_command(process):
     done = subprocess.run(
         [sys.executable, "-X", "importtime", program(), "--version"],
