@@ -121,7 +121,8 @@ def tell(session: Session, completion: Completion, output: OutputOptions) -> Non
     report = Report.of(completion, session.price_of)
     meta = completion.meta
     attempts = f"{meta.attempts} attempt{'' if meta.attempts == 1 else 's'}"
-    session.notes.detail(f"request {meta.request_id or 'without an id'}, {attempts}")
+    sent = f"request {meta.request_id or 'without an id'}, {attempts}"
+    session.notes.detail("answered from the store" if meta.cached else sent)
     if output.usage:
         session.notes.write(report.line() + "\n")
     if output.usage_file is not None:

@@ -33,9 +33,14 @@ def key_of(request: Request) -> str:
     Streamed or not, the answer is the same.
     """
     fields = {name: value for name, value in request.body().items() if name not in _HOW}
-    parts = urlsplit(request.base_url)
-    address = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
+    address = _without_user(request.base_url).rstrip("/")
     return hashlib.sha256(jsonl.canonical({"url": address, "body": fields})).hexdigest()
+
+
+def _without_user(url: str) -> str:
+    """The address without a name and password that may stand in it."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,7 @@ class Folder:
     def write(self, key: str, request: Request, entry: Entry) -> None:
         """Keep an answer. Raises OutputFailure."""
         record: Json = {
-            "url": request.url,
+            "url": _without_user(request.url),
             "request": request.body(),
             "provider": entry.provider,
             "model": entry.model,
@@ -105,7 +110,9 @@ class Folder:
                 Path(temporary).unlink(missing_ok=True)
                 raise
         except OSError as error:
-            raise OutputFailure(f"cannot keep the answer in {self.path}: {error.strerror}") from None
+            raise OutputFailure(
+                f"cannot keep the answer in {self.path}: {error.strerror}", todo="check the path"
+            ) from None
 
     def _file(self, key: str) -> Path:
         return self.path / key[:2] / f"{key}.json"
@@ -116,7 +123,8 @@ def _entry(record: Json) -> Entry:
     chunks = record["chunks"]
     if chunks is not None and not all(isinstance(chunk, dict) for chunk in chunks):
         raise TypeError
-    if not all(isinstance(choice["message"], dict) for choice in record["response"]["choices"]):
+    choices = record["response"]["choices"]
+    if not choices or not all(isinstance(choice["message"], dict) for choice in choices):
         raise TypeError
     return Entry(str(record["provider"]), str(record["model"]), record["response"], chunks)
 

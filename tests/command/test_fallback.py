@@ -107,7 +107,9 @@ def openai(cli, server, config):
     config.write_text(f'[providers.openai]\nbase_url = "{server.base_url}"\n')
 
     def run(*argv: str) -> Result:
-        return cli("ask", "--no-stream", *argv, env={"OPENAI_API_KEY": "sk-test"})
+        return cli(
+            "ask", "--no-stream", *argv, env={"OPENAI_API_KEY": "sk-test", "DEEPSEEK_API_KEY": "sk-deep"}
+        )
 
     return run
 
