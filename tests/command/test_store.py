@@ -456,20 +456,41 @@ sys.stderr.write(json.dumps([code, sorted(sys.modules)]))
 """
 
 
-@pytest.mark.parametrize("kept", [["--cache"], ["--replay", "{}/cache"]], ids=["cache", "replay"])
-def test_a_hit_imports_no_client_and_no_engine(cli, server, folder, tmp_path, kept):
-    argv = ["ask", "--no-stdin", "--base-url", server.base_url, "-m", "tiny", "hi"]
-    cli(*argv, "--cache")
+ENGINES = {"jsonschema_rs", "minijinja"}
+CLIENTS = {"openai", "httpx2", "aiohttp", "tiktoken", "tenacity"}
+
+
+def modules_after(*argv: str, **env: str) -> set[str]:
     done = subprocess.run(
-        [sys.executable, "-c", PROBE, *argv, *(word.format(tmp_path) for word in kept)],
+        [sys.executable, "-c", PROBE, "ask", "--no-stdin", *argv],
         capture_output=True,
-        env={"PATH": "", "HOME": str(tmp_path), "LLMCLI_CACHE": str(folder)},
+        env={"PATH": "", **env},
         timeout=60,
         check=True,
     )
     code, names = json.loads(done.stderr)
-    assert (code, done.stdout) == (0, b"hi\n")
+    assert code == 0
+    return set(names)
+
+
+@pytest.mark.parametrize("kept", [["--cache"], ["--replay", "{}/cache"]], ids=["cache", "replay"])
+def test_a_hit_imports_no_client_and_no_engine(cli, server, folder, tmp_path, kept):
+    argv = ["--base-url", server.base_url, "-m", "tiny", "hi"]
+    cli("ask", "--no-stdin", *argv, "--cache")
+    flags = [word.format(tmp_path) for word in kept]
+    names = modules_after(*argv, *flags, HOME=str(tmp_path), LLMCLI_CACHE=str(folder))
     assert len(server.requests) == 1
-    assert not {"openai", "httpx2", "aiohttp", "tiktoken", "tenacity", "jsonschema_rs", "minijinja"} & set(
-        names
-    )
+    assert names & (CLIENTS | ENGINES) == set()
+
+
+@pytest.mark.parametrize(
+    ("argv", "engines"),
+    [
+        (["hi"], set()),
+        (["--json-mode", "hi"], set()),
+        (["--schema", "a", "hi"], {"jsonschema_rs"}),
+        (["-t", "hi"], {"minijinja"}),
+    ],
+)
+def test_engines_load_only_when_they_are_used(tmp_path, argv, engines):
+    assert modules_after("-m", "offline/echo", *argv, HOME=str(tmp_path)) & ENGINES == engines
