@@ -62,6 +62,7 @@ class FileJournal:
         except (OSError, ValueError) as error:
             raise unreadable(path, error) from None
         try:
+            check_regular(path)
             self._lock()
         except BaseException:
             os.close(self._descriptor)
@@ -132,6 +133,12 @@ def _holder(descriptor: int) -> int | None:
         else (struct.unpack(_BSD, told)[3], struct.unpack(_BSD, told)[2])
     )
     return None if kind == fcntl.F_UNLCK else int(pid)
+
+
+def check_regular(path: Path) -> None:
+    """Raise UsageError where something else than a file is there: a device may have no end."""
+    if path.exists() and not path.is_file():
+        raise unreadable(path, ValueError("it is no regular file"))
 
 
 def unreadable(path: Path, error: Exception) -> LlmcliError:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from llmcli import jsonl
-from llmcli.chat.journal import Journal, unreadable
+from llmcli.chat.journal import Journal, check_regular, unreadable
 from llmcli.errors import UsageError
 from llmcli.request.messages import checked_message
 from llmcli.wire import Json, Message
@@ -320,6 +320,7 @@ def sessions_in(directory: Path) -> list[Listed]:
 def read_session(path: Path) -> bytes:
     """The bytes of a session that is only read. Raises NoInput, UsageError."""
     try:
+        check_regular(path)
         return path.read_bytes()
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from None

@@ -18,6 +18,8 @@ _WISH = (
     "Summarize the conversation below so that it can be continued from the summary alone. Keep names, numbers, "
     "decisions, open questions and what the user wants. Write at most {words} words, and nothing but the summary."
 )
+_BEFORE = "Summary of what went before:\n{text}\n\n"
+_SPARE = 20  # tokens that hold such a prompt together
 _TITLE = "Summary of the conversation so far:\n\n"
 _ALONE = 3_000  # tokens of a transcript that any model takes, where nothing is known of this one
 
@@ -47,10 +49,14 @@ class Summarizer:
         Raises what is wrong with an answer that has no text.
         """
         completions: list[Completion] = []
-        size = max((limit // 2 if limit is not None else _ALONE) - room, 1)
+        size = (
+            _ALONE
+            if limit is None
+            else max(limit - room - encoder.count(_WISH + _BEFORE) - _SPARE, limit // 4, 1)
+        )
         text = before or ""
         for part in _parts(messages, size, encoder):
-            transcript = f"Summary of what went before:\n{text}\n\n{part}" if text else part
+            transcript = _BEFORE.format(text=text) + part if text else part
             request, completion = await self.ask(
                 [
                     {"role": "system", "content": _WISH.format(words=max(room * 2 // 3, 1))},
