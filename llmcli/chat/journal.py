@@ -54,19 +54,28 @@ class FileJournal:
 
     def __init__(self, path: Path, *, must_exist: bool = False) -> None:
         self._path = path
+        self._descriptor = self._open(must_exist=must_exist)
+        while os.fstat(self._descriptor).st_nlink == 0:  # its last user left nothing in it, and took it away
+            os.close(self._descriptor)
+            self._descriptor = self._open(must_exist=must_exist)
+
+    def _open(self, *, must_exist: bool) -> int:
+        """The descriptor, locked."""
+        path = self._path
         flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | (0 if must_exist else os.O_CREAT)
         try:
             if not must_exist:
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._descriptor = os.open(path, flags, 0o600)
+            descriptor = os.open(path, flags, 0o600)
         except (OSError, ValueError) as error:
             raise unreadable(path, error) from None
         try:
             check_regular(path)
-            self._lock()
+            self._lock(descriptor)
         except BaseException:
-            os.close(self._descriptor)
+            os.close(descriptor)
             raise
+        return descriptor
 
     def read(self) -> bytes:
         """See Journal."""
@@ -101,13 +110,13 @@ class FileJournal:
         finally:
             os.close(self._descriptor)
 
-    def _lock(self) -> None:
+    def _lock(self, descriptor: int) -> None:
         """Two locks: one that holds, and one that tells others who holds it."""
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            pid = _holder(self._descriptor)
+            pid = _holder(descriptor)
             raise TransientFailure(
                 f"{f'process {pid}' if pid else 'another process'} is using the session {self._path}",
                 todo="wait for it, or name another --session",

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-HEAVY = {"openai", "aiohttp", "rich", "httpx2"}
+HEAVY = {"openai", "aiohttp", "rich", "httpx2", "prompt_toolkit"}
 PROBE = """
 import json, sys
 from llmcli.cli.main import main
@@ -44,6 +44,8 @@ def modules_after(*argv: str, tmp_path) -> tuple[int, set[str]]:
         ["ask", "--no-stdin", "--curl", "x"],
         ["ask", "--no-stdin", "-m", "offline/echo", "x"],
         ["ask", "--no-stdin", "-m", "offline/echo", "--json", "x"],
+        ["chat", "-m", "offline/echo"],
+        ["chat", "--list"],
     ],
     ids=" ".join,
 )
