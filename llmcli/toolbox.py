@@ -16,6 +16,7 @@ from llmcli import jsonl
 from llmcli.errors import ToolFailure, UsageError
 from llmcli.wire import Completion, Json, Message, Request
 
+_GRACE = 1.0  # seconds that a killed tool's pipes may take to close
 _TAIL = 2_000  # characters of a failed tool's stderr that the model is shown
 
 
@@ -97,13 +98,7 @@ class Toolbox:
     async def _execute(self, name: str, given: bytes) -> tuple[int | None, bytes, bytes]:
         """(exit code, stdout, stderr); the code is None where the time was up and the tool was killed."""
         try:
-            process = await asyncio.create_subprocess_exec(
-                *self.commands[name],
-                stdin=PIPE if given else DEVNULL,
-                stdout=PIPE,
-                stderr=PIPE,
-                start_new_session=True,
-            )
+            process = await _start(self.commands[name], PIPE if given else DEVNULL)
         except OSError as error:
             raise ToolFailure(
                 f"the tool {name} cannot be started: {error.strerror}", self.commands[name][0], "check --exec"
@@ -132,11 +127,28 @@ async def _together(work: Sequence[Coroutine[Any, Any, Message]]) -> list[Messag
         raise
 
 
+async def _start(command: list[str], stdin: int) -> Process:
+    """Start a command in a group of its own. Cancelled, it is killed: asyncio alone would leave its children."""
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *command, stdin=stdin, stdout=PIPE, stderr=PIPE, start_new_session=True
+        )
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        with suppress(OSError):
+            await _kill(await starting)
+        raise
+
+
 async def _kill(process: Process) -> None:
     """Kill the command and all that it started; its children may outlive it and hold the pipes open."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
+    with suppress(TimeoutError):  # one that left the group may hold them still
+        async with asyncio.timeout(_GRACE):
+            await process.wait()
 
 
 def _unforced(fields: Json) -> Json:
