@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
@@ -16,7 +16,7 @@ from typing import Protocol
 from llmcli.batch.ledger import Done
 from llmcli.batch.pace import Pace
 from llmcli.batch.records import failure_line, success_line
-from llmcli.batch.rows import Row
+from llmcli.batch.rows import BadCommand, Row
 from llmcli.batch.stats import Stats
 from llmcli.errors import (
     AuthFailure,
@@ -26,6 +26,7 @@ from llmcli.errors import (
     LlmcliError,
     PartialFailure,
     QuotaExhausted,
+    ReaderGone,
     TransientFailure,
     UsageError,
 )
@@ -40,6 +41,7 @@ from llmcli.wire import Completion, Request
 _BASE = 0.5  # seconds: a retry waits up to this, doubled with each failure,
 _CAP = 60.0  # but no longer than this
 _WAITING = 1024  # retries that may wait, whatever the crowd, before no new row is begun
+_LOOK = 256  # rows that are passed over before others have their turn
 _REFUSALS = 20  # 429s of one row, with no success of any row in between, after which it is given up
 
 
@@ -92,20 +94,22 @@ class Plan:
 
 @dataclass(slots=True)
 class Job:
-    """A row under way. `attempts` are those that count, `sent` all of them; `reserved` is in $."""
+    """A row under way. `attempts` are those that count, `sent` all of them; `worst` and `reserved` are in $."""
 
     row: Row
     request: Request
     attempts: int = 0
     sent: int = 0
+    sent_at: float = 0.0
     refusals: int = 0
     successes: int = 0  # of the whole run, when this row was first refused
     models: int = 0  # of the fallbacks, how many have had their turn
+    worst: Decimal = field(default=Decimal(0))
     reserved: Decimal = field(default=Decimal(0))
 
 
 class Engine:
-    """Runs a plan over a source. `clock` is monotonic, in seconds."""
+    """Runs a plan over a source. `clock` is monotonic; it and `sleep` are in seconds."""
 
     def __init__(
         self,
@@ -118,6 +122,7 @@ class Engine:
         stats: Stats,
         clock: Callable[[], float],
         uniform: Callable[[float, float], float],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._source = source
         self._transport = transport
@@ -128,6 +133,7 @@ class Engine:
         self.stats = stats
         self._clock = clock
         self._uniform = uniform
+        self._sleep = sleep
         self._retries: list[tuple[float, int, Job]] = []
         self._order = itertools.count()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -135,15 +141,19 @@ class Engine:
         self._stopped: LlmcliError | None = None
         self._bug: BaseException | None = None
         self._held: Row | None = None
+        self._looking = False  # there may be more rows at hand than were looked at
+        self._spent = Decimal(0)  # where a cost is not known, what was reserved for it
         self._reserved = Decimal(0)
 
     def stop(self, reason: LlmcliError) -> None:
-        """Begin no more; what is under way is finished. A second time: break that off, too."""
-        if self._stopped is not None:
-            for task in self._tasks:
-                task.cancel()
+        """Begin no more; what is under way is finished."""
         self._stopped = self._stopped or reason
         self._wake.set()
+
+    def abort(self) -> None:
+        """Break off what is under way."""
+        for task in self._tasks:
+            task.cancel()
 
     async def run(self) -> None:
         """Run to the end. Raises what stopped the run, or PartialFailure where rows failed."""
@@ -183,9 +193,13 @@ class Engine:
                 return job
             if self._stopped is not None or self._bug is not None:
                 break
+            if self._looking:
+                await asyncio.sleep(0)  # signals and answers come between
+                continue
             if self._exhausted and not self._retries and not self._tasks:
                 return None
             self.stats.binds = "server" if self._retries else "input"
+            self._pace.crowd.idle()
             await self._rest(self._retries[0][0] - self._clock() if self._retries else None)
         return None
 
@@ -199,22 +213,48 @@ class Engine:
 
     def _new(self) -> Job | None:
         """A job for a row that is not final yet; None where no row is ready, or none may be begun."""
-        while self._stopped is None:
-            row, self._held = self._held, None
-            if row is None:
-                row = None if self._past_limit else self._source.next()
-                if row is None:
-                    return None
-                self.stats.rows += 1
+        self._looking = False
+        for _ in range(_LOOK):
+            row, self._held = self._held or self._row(), None
+            if row is None or self._stopped is not None:
+                return None
             if self._is_final(row):
                 continue
             if not self._records.room(row.number):
                 self._held = row
                 return None
-            if row.request is not None:
-                return Job(row, row.request)
-            assert row.error is not None  # noqa: S101 - a row has one or the other
-            self._fail(row, row.error)
+            if (job := self._begun(row)) is not None:
+                return job
+        self._looking = True
+        return None
+
+    def _row(self) -> Row | None:
+        row = None if self._past_limit else self._source.next()
+        self.stats.rows += row is not None
+        return row
+
+    def _begun(self, row: Row) -> Job | None:
+        """The job of a row; None for one that cannot be sent."""
+        error = row.error
+        if row.request is not None:
+            job = Job(row, row.request)
+            error = self._priced(job)
+            if error is None:
+                return job
+        assert error is not None  # noqa: S101 - a row has a request or an error
+        if isinstance(error, BadCommand) or (row.request is not None and not self.stats.sent):
+            self.stop(error)  # it would be the same with every other row
+        else:
+            self._fail(row, error)
+        return None
+
+    def _priced(self, job: Job) -> UsageError | None:
+        """Find out what a job may cost, where that matters; the error where nobody knows."""
+        try:
+            if self._plan.max_cost is not None:
+                job.worst = self._plan.worst(job.request)
+        except UsageError as error:
+            return error
         return None
 
     def _is_final(self, row: Row) -> bool:
@@ -232,7 +272,7 @@ class Engine:
     async def _admitted(self, job: Job) -> bool:
         """Wait for a slot, for the pace and for money. False where the run was stopped meanwhile."""
         while self._stopped is None and self._bug is None:
-            if len(self._tasks) >= self._pace.crowd.limit:
+            if not self._pace.crowd.has_room(len(self._tasks)):
                 delay, why = None, "concurrency"
             else:
                 delay, why = self._pace.delay(self._clock())
@@ -240,6 +280,7 @@ class Engine:
                     if self._reserve(job):
                         return True
                     delay, why = None, "budget"
+                self._pace.crowd.idle()
             self.stats.binds = why
             await self._rest(delay)
         return False
@@ -249,8 +290,8 @@ class Engine:
         plan = self._plan
         if plan.max_cost is None:
             return True
-        amount = plan.worst(job.request)
-        spent = self.stats.earlier_spent + (self.stats.spent or Decimal(0))
+        amount = job.worst
+        spent = self.stats.earlier_spent + self._spent
         if spent + self._reserved + amount <= plan.max_cost:
             job.reserved = amount
             self._reserved += amount
@@ -270,17 +311,21 @@ class Engine:
         """Wait until something changes, or for `seconds`."""
         self._wake.clear()
         before = self._clock()
-        try:
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()
-        except TimeoutError:
-            pass
+        alarm = None if seconds is None else asyncio.create_task(self._alarm(seconds))
+        await self._wake.wait()
+        if alarm is not None:
+            alarm.cancel()
         self.stats.bound[self.stats.binds] += self._clock() - before
+
+    async def _alarm(self, seconds: float) -> None:
+        await self._sleep(seconds)
+        self._wake.set()
 
     def _start(self, job: Job) -> None:
         fields = job.request.fields
         limit = fields.get("max_completion_tokens") or fields.get("max_tokens")
-        self._pace.take(self._clock(), job.row.size, limit if isinstance(limit, int) else None)
+        job.sent_at = self._clock()
+        self._pace.take(job.sent_at, job.row.size, limit if isinstance(limit, int) else None)
         job.sent += 1
         self.stats.sent += 1
         task = asyncio.create_task(self._attempt(job))
@@ -289,18 +334,12 @@ class Engine:
 
     async def _attempt(self, job: Job) -> None:
         """One attempt, from the slot that it has to the slot that it leaves."""
-        full = len(self._tasks) >= self._pace.crowd.limit
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - this runs in one
         try:
-            completion = await run(job.request, self._transport, SILENT, self._clock)
-            self._judge(job, completion, full=full)
-        except LlmcliError as error:
-            self._failed(job, error)
-        except BaseException as error:
-            if not isinstance(error, asyncio.CancelledError):
-                self._bug = self._bug or error
-            raise
+            await self._once(job)
+        except Exception as error:  # noqa: BLE001 - a bug: run() raises it
+            self._bug = self._bug or error
         finally:
             self._reserved -= job.reserved
             job.reserved = Decimal(0)
@@ -308,12 +347,20 @@ class Engine:
             self.stats.in_flight, self.stats.crowd = len(self._tasks), self._pace.crowd.limit
             self._wake.set()
 
-    def _judge(self, job: Job, completion: Completion, *, full: bool) -> None:
+    async def _once(self, job: Job) -> None:
+        try:
+            completion = await run(job.request, self._transport, SILENT, self._clock)
+            self._judge(job, completion)
+        except LlmcliError as error:
+            self._failed(job, error)
+
+    def _judge(self, job: Job, completion: Completion) -> None:
         """An answer came: make the row final, where it is one."""
         now, stats = self._clock(), self.stats
-        self._pace.finished(now, completion.meta.headers, full=full)
+        self._pace.finished(now, completion.meta.latency, completion.meta.headers)
         stats.latencies.add(completion.meta.latency)
         report = Report.of(completion, self._plan.price_of)
+        self._spent += job.reserved if report.cost is None else report.cost
         stats.spent = None if stats.spent is None or report.cost is None else stats.spent + report.cost
         if (usage := usage_of(completion)) is not None:
             stats.prompt_tokens += usage["prompt_tokens"]
@@ -323,31 +370,36 @@ class Engine:
         if isinstance(error, TransientFailure):
             raise error
         if error is None or error.exit_code in self._plan.accepted:
-            self._records.write(job.row.number, success_line(job.row, job.sent, report), failed=False)
-            stats.ok += 1
+            stats.ok += self._write(job.row, success_line(job.row, job.sent, report), failed=False)
         else:
             self._fail(job.row, error, job, report)
 
     def _failed(self, job: Job, error: LlmcliError) -> None:
         """No answer came: another attempt, another model, the end of the row, or the end of the run."""
+        if isinstance(error, BudgetExceeded) and len(self._tasks) > 1 and self._stopped is None:
+            return self._later(job)
         if isinstance(error, TransientFailure) and self._again(job, error):
-            return
+            return None
         if self._other_model(job, error):
-            return
+            return None
         if isinstance(error, (AuthFailure, QuotaExhausted)) or not isinstance(
             error, (CallFailed, UsageError)
         ):
-            if self._stopped is None:  # the row stays open: it is sent when the run is resumed
-                self.stop(error)
-            return
-        self._fail(job.row, error, job)
+            return self.stop(error)  # the row stays open: it is sent when the run is resumed
+        return self._fail(job.row, error, job)
+
+    def _later(self, job: Job) -> None:
+        """Put back a job that another's reserve left no money for: it was not sent."""
+        job.sent -= 1
+        self.stats.sent -= 1
+        heapq.heappush(self._retries, (self._clock() + _BASE, next(self._order), job))
 
     def _again(self, job: Job, error: TransientFailure) -> bool:
         """Put a job back, if it has an attempt left. A 429 slows the run, and is no attempt."""
         now = self._clock()
         if error.status == 429:
             self.stats.refused += 1
-            self._pace.refused(now, error.retry_after)
+            self._pace.refused(now, job.sent_at, error.retry_after)
             if job.successes != self.stats.ok:
                 job.successes, job.refusals = self.stats.ok, 0
             job.refusals += 1
@@ -377,6 +429,8 @@ class Engine:
                 job.request = self._plan.rebuild(job.row.request, model)
             except UsageError:
                 continue
+            if self._priced(job) is not None:
+                continue
             job.attempts = job.refusals = 0
             heapq.heappush(self._retries, (self._clock(), next(self._order), job))
             return True
@@ -388,8 +442,18 @@ class Engine:
         """Make a row a final failure; without a job, nothing of it was sent."""
         sent, request = (job.sent, job.request) if job else (0, None)
         line, code = failure_line(row, sent, request, error, report)
-        self._records.write(row.number, line, failed=True)
-        self.stats.failures[code] += 1
+        self.stats.failures[code] += self._write(row, line, failed=True)
         most = self._plan.max_failures
         if most is not None and self.stats.failed >= most and self._stopped is None:
             self.stop(PartialFailure(f"{self.stats.failed} rows failed, and --max-failures is {most}"))
+
+    def _write(self, row: Row, line: bytes, *, failed: bool) -> bool:
+        """Make a row final; where that fails the run stops, and the row stays open."""
+        try:
+            self._records.write(row.number, line, failed=failed)
+        except LlmcliError as error:
+            self.stop(error)
+            if isinstance(error, ReaderGone):
+                self.abort()  # nobody wants the answers
+            return False
+        return True

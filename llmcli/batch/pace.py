@@ -7,6 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 _BURST = 0.1  # seconds' worth of requests that may go out at once
+_PEACE = 2.0  # seconds without a 429, after which a little more is tried;
+_LONGEST_PEACE = 30.0  # they double each time that the same ceiling is found
+_TRUST = 3  # contradictions after which a declared limit is not believed any more
+_SPEND = 30.0  # seconds over which what a server has left for us is used up
 _MARGIN = 0.99  # of a declared limit
 
 
@@ -22,7 +26,10 @@ class Gate:
 
     def delay(self, now: float) -> float:
         """Seconds until the next unit may pass."""
-        return 0.0 if self.rate is None else max(0.0, self._due - _BURST - now)
+        if self.rate is None:
+            return 0.0
+        burst = int(self.rate * _BURST) / self.rate  # whole units: a slow rate has none to give early
+        return max(0.0, self._due - burst - now)
 
     def take(self, now: float, units: float) -> None:
         """Let units pass. Many at once pass as one, and are waited for afterwards."""
@@ -34,16 +41,21 @@ class Gate:
 class Learned:
     """A request rate that nobody told us: found by refusals, and by what a server says of its limits.
 
-    A refusal (429) sets it to what really went through lately; while none comes it grows, fast up to where it
-    was refused, slowly beyond.
+    A refusal (429) makes what lately went through the ceiling. The rate goes back to just below it, stays
+    there for a while, the longer the surer the ceiling is, then feels its way up: a little at first, more and
+    more while nothing is refused.
+    A limit that headers declare is the ceiling until it is contradicted again and again.
     """
 
-    rate: float | None = None
-    _ceiling: float | None = None
+    rate: float | None = None  # requests a second
+    _ceiling: float = 0.0
+    _peace: float = _PEACE
+    _step: float = 0.01
     _declared: float | None = None
+    _contradicted: int = 0
     _most_remaining: float = 0.0
-    _remaining: float | None = None
-    _finished: deque[float] = field(default_factory=lambda: deque(maxlen=4096))
+    _spare: float = 0.0  # requests that are left beyond a reserve
+    _finished: deque[float] = field(default_factory=lambda: deque(maxlen=2048))
     _adjusted: float = 0.0
     _refused: float = float("-inf")
 
@@ -51,61 +63,68 @@ class Learned:
         """A request went through."""
         self._finished.append(now)
 
-    def throughput(self, now: float, span: float = 1.0) -> float:
-        """Requests a second that went through in the last `span` seconds."""
-        recent = sum(1 for then in reversed(self._finished) if now - then <= span)
-        return recent / span
+    def throughput(self, now: float) -> float:
+        """Requests a second that went through lately: the best of the last second, half and quarter of one."""
+        ages = [now - then for then in reversed(self._finished) if now - then <= 1.0]
+        return max(sum(age <= span for age in ages) / span for span in (1.0, 0.5, 0.25))
 
-    def refused(self, now: float) -> bool:
-        """A 429 came; True where it begins an episode, which is cut once."""
-        if now - self._refused < 1.0:
-            return False
+    def refused(self, now: float, sent: float) -> None:
+        """A 429 came for what was `sent` then; what went out before the last cut says nothing new."""
+        if sent < self._refused:
+            return
+        self._contradicted += self._declared is not None
         self._refused = self._adjusted = now
-        observed = self.throughput(now)
-        cut = observed * 0.97 if observed else (self.rate or 2.0) / 2
-        self.rate = self._ceiling = max(0.1, cut if self.rate is None else min(self.rate * 0.97, cut))
-        return True
+        self._step = 0.01
+        if self._declared is not None and self._contradicted <= _TRUST:
+            self.rate = self._ceiling = 0.96 * self._declared
+            return
+        self._declared = None
+        ceiling = max(0.1, self.throughput(now) or (self.rate or 2.0) / 2)
+        same = abs(ceiling - self._ceiling) < 0.15 * self._ceiling
+        self._peace = min(_LONGEST_PEACE, 2 * self._peace) if same else _PEACE
+        self._ceiling = ceiling
+        self.rate = 0.96 * ceiling
 
     def told(self, headers: Mapping[str, str], now: float) -> None:
-        """Headers came: a limit a minute is believed until a 429 contradicts it."""
+        """Headers came: a limit a minute, and how much of it is left."""
         limit = _number(
             headers.get("x-ratelimit-limit-requests") or headers.get("anthropic-ratelimit-requests-limit")
         )
-        if limit is None:
+        if limit is None or self._contradicted > _TRUST:
             return
-        remaining = _number(
-            headers.get("x-ratelimit-remaining-requests")
-            or headers.get("anthropic-ratelimit-requests-remaining")
+        remaining = headers.get("x-ratelimit-remaining-requests") or headers.get(
+            "anthropic-ratelimit-requests-remaining"
         )
-        self._remaining = remaining
-        self._most_remaining = max(self._most_remaining, remaining or 0.0)
+        left = _number(remaining) or 0.0
+        self._most_remaining = max(self._most_remaining, left)
+        self._spare = max(0.0, left - max(2.0, 0.2 * self._most_remaining))
         if self._declared != limit / 60:
             self._declared = limit / 60
-            if self._ceiling is None:
-                self.rate = self._declared * _MARGIN
-                self._adjusted = now
+            self._adjusted = float("-inf")
+            self.adjust(now)
 
     def adjust(self, now: float) -> None:
         """Grow where nothing speaks against it. Call it now and then."""
-        if self.rate is None or now - self._adjusted < 0.5:
+        if (self.rate is None and self._declared is None) or now - self._adjusted < 0.5:
             return
         self._adjusted = now
-        if self._ceiling is None:  # a declared limit: more only where much of it is always left
-            plenty = self._remaining is not None and self._remaining > 0.9 * self._most_remaining > 2
-            scarce = self._remaining is not None and self._remaining < 0.3 * self._most_remaining
-            floor = (self._declared or 0.0) * _MARGIN
-            self.rate = max(floor, self.rate * (1.1 if plenty else 0.95 if scarce else 1.0))
-        elif now - self._refused > 10.0:
-            self.rate *= 1.01
-        elif now - self._refused > 1.0:
-            self.rate = min(self.rate * 1.05, self._ceiling)
+        if self._declared is not None:
+            wanted = _MARGIN * self._declared + self._spare / _SPEND
+            calm = now - self._refused > self._peace
+            self.rate = wanted if calm or self.rate is None else min(wanted, self.rate * 1.02)
+        elif now - self._refused < self._peace:
+            self.rate = min((self.rate or 0.0) * 1.02, 0.99 * self._ceiling)
+        else:
+            self.rate = (self.rate or 0.0) * (1 + self._step)
+            self._step = min(0.5, self._step * 1.5)
 
 
 class Crowd:
     """How many requests are under way at once: a fixed number, or one that looks for the most that helps.
 
     It doubles while that raises throughput by a quarter, then stays, and tries a tenth more now and then.
-    A 429 takes three tenths off; without one the number comes back.
+    Only rounds count in which nothing else held requests back. A 429 is a matter of the rate: as that falls,
+    fewer are under way by themselves.
     """
 
     def __init__(self, fixed: int | None, most: int) -> None:
@@ -118,26 +137,37 @@ class Crowd:
         self._settled = False
         self._before = self.limit
         self._probed = 0.0
+        self._was_full = False
 
-    def refused(self) -> None:
-        """A 429 episode began."""
-        if self._auto:
-            self.limit = self._before = max(1, int(self.limit * 0.7))
-            self._settled = True
+    def has_room(self, under_way: int) -> bool:
+        """Whether another request may go; a round in which none ever had to wait for that is not judged."""
+        if under_way < self.limit:
+            return True
+        self._was_full = True
+        return False
+
+    def allow(self, number: int) -> None:
+        """Have at least `number`: the rate that is known needs so many."""
+        if self._auto and number > self.limit:
+            self.limit = self._before = min(self._most, number)
             self._restart(None)
 
-    def finished(self, now: float, *, full: bool) -> None:
-        """A request went through; `full`: the limit, and nothing else, holds more back."""
+    def idle(self) -> None:
+        """Something else held the next request back: the round says nothing of the number."""
+        self._restart(None)
+
+    def finished(self, now: float) -> None:
+        """A request went through."""
         if not self._auto:
-            return None
-        if not full:
-            return self._restart(None)
+            return
         if self._began is None:
-            return self._restart(now)
+            self._restart(now)
+            return
         self._done += 1
-        if self._done >= 2 * self.limit and now - self._began >= 0.25:
-            self._judge(self._done / (now - self._began), now)
-        return None
+        if self._done >= self.limit * (2 if self._settled else 1) and now - self._began >= 0.1:
+            if self._was_full:
+                self._judge(self._done / (now - self._began), now)
+            self._restart(now)
 
     def _judge(self, throughput: float, now: float) -> None:
         """End a round: keep the last step if it was worth it."""
@@ -163,7 +193,7 @@ class Crowd:
         self._restart(now)
 
     def _restart(self, now: float | None) -> None:
-        self._began, self._done = now, 0
+        self._began, self._done, self._was_full = now, 0, False
 
 
 class Pace:
@@ -182,6 +212,7 @@ class Pace:
         self._learned = Learned()
         self._paced = Gate(None)
         self._paused_until = 0.0
+        self._latency = 0.0
         self._prompt_ratio = 0.3  # tokens a byte of body, as usage has it
         self._answer = 100.0  # tokens of an answer, as usage has it
 
@@ -203,24 +234,26 @@ class Pace:
         if self._tokens.rate is not None:
             self._tokens.take(now, size * self._prompt_ratio + max(max_tokens or 0, self._answer))
 
-    def finished(self, now: float, headers: Mapping[str, str], *, full: bool) -> None:
-        """A reply came that is no refusal."""
+    def finished(self, now: float, latency: float, headers: Mapping[str, str]) -> None:
+        """A reply came that is no refusal, `latency` seconds after its request."""
+        self._latency += 0.1 * (latency - self._latency)
+        if (rate := self._requests.rate or self._learned.rate) is not None:
+            self.crowd.allow(int(1.5 * rate * self._latency) + 1)  # Little's law, and some
         self._learned.finished(now)
         if headers:
             self._learned.told(headers, now)
             self._told_tokens(headers)
-        self.crowd.finished(now, full=full)
+        self.crowd.finished(now)
 
     def used(self, size: int, prompt_tokens: int, completion_tokens: int) -> None:
         """What a request of `size` bytes really took."""
         self._prompt_ratio += 0.05 * (prompt_tokens / max(1, size) - self._prompt_ratio)
         self._answer += 0.05 * (completion_tokens - self._answer)
 
-    def refused(self, now: float, retry_after: float | None) -> None:
-        """A 429 came. All wait as long as the server asks; then they come one by one, not as a herd."""
-        begins = self._learned.refused(now)
-        if begins:
-            self.crowd.refused()
+    def refused(self, now: float, sent: float, retry_after: float | None) -> None:
+        """A 429 came for what was `sent` then. All wait as long as the server asks, then go one by one, not as a herd."""
+        self._learned.refused(now, sent)
+        self.crowd.idle()
         if retry_after:
             self._paused_until = max(self._paused_until, now + retry_after)
 

@@ -1,0 +1,151 @@
+"""Pace against simulated servers: how much of a limit is reached, and how many 429s that takes. No time passes."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from dataclasses import dataclass
+
+import pytest
+
+from llmcli.batch.pace import Crowd, Gate, Learned, Pace
+
+
+@dataclass
+class Bucket:
+    """A server with a token bucket of `rate` a second and room for `burst`; tells of it in headers, or does not."""
+
+    rate: float
+    burst: float
+    told: bool
+    retry_after: float | None = 0.2
+    tokens: float = 0.0
+    then: float = 0.0
+
+    def answer(self, now: float) -> tuple[bool, dict[str, str]]:
+        self.tokens = min(self.burst, self.tokens + (now - self.then) * self.rate)
+        self.then = now
+        admitted = self.tokens >= 1
+        self.tokens -= admitted
+        headers = {
+            "x-ratelimit-limit-requests": f"{self.rate * 60:.0f}",
+            "x-ratelimit-remaining-requests": f"{self.tokens:.0f}",
+        }
+        return admitted, headers if self.told else {}
+
+
+@dataclass
+class Result:
+    seconds: float
+    sent: int
+    refused: int
+    most: int
+
+
+def simulate(pace: Pace, server: Bucket, rows: int, latency: float) -> Result:
+    """The engine's loop, without the engine: admit, send, hear, and send again what was refused."""
+    now, sent, refused, most = 0.0, 0, 0, 0
+    order = itertools.count()
+    under_way: list[tuple[float, int, bool, dict[str, str], float]] = []
+    waiting: list[float] = []
+    left = rows
+    done = 0
+    while done < rows:
+        delay, _ = pace.delay(now)
+        ready = left > 0 or (waiting and waiting[0] <= now)
+        room = ready and pace.crowd.has_room(len(under_way))
+        if room and delay > 0:
+            pace.crowd.idle()
+        if room and delay <= 0:
+            if waiting and waiting[0] <= now:
+                heapq.heappop(waiting)
+            else:
+                left -= 1
+            pace.take(now, 2000, None)
+            ok, headers = server.answer(now + latency / 2)
+            sent += 1
+            heapq.heappush(under_way, (now + (latency if ok else latency / 2), next(order), ok, headers, now))
+            most = max(most, len(under_way))
+            continue
+        times = [under_way[0][0]] if under_way else []
+        if room and delay > 0:
+            times.append(now + delay + 1e-6)
+        if waiting and waiting[0] > now:
+            times.append(waiting[0])
+        now = max(now + 1e-6, min(times))
+        while under_way and under_way[0][0] <= now:
+            _, _, ok, headers, then = heapq.heappop(under_way)
+            if ok:
+                done += 1
+                pace.finished(now, latency, headers)
+            else:
+                refused += 1
+                pace.refused(now, then, server.retry_after)
+                heapq.heappush(waiting, now + (server.retry_after or 0.5))
+    return Result(now, sent, refused, most)
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["told", "not told"])
+@pytest.mark.parametrize(
+    ("rate", "latency", "burst"), [(50, 0.2, 10), (50, 2.0, 50), (300, 0.5, 50), (5, 0.1, 1)]
+)
+def test_most_of_a_limit_is_reached_with_few_refusals(rate, latency, burst, told):
+    rows = int(rate * 120 + burst)
+    server = Bucket(rate, burst, told, tokens=burst)
+    result = simulate(Pace(None, None, None), server, rows, latency)
+    ideal = (rows - burst) / rate + latency
+    assert ideal / result.seconds > (0.95 if told else 0.88), result
+    assert result.refused <= 0.03 * rows + (0 if told else result.most), result
+
+
+def test_a_limit_of_the_users_is_kept():
+    result = simulate(Pace(600, None, 50), Bucket(1e9, 1e9, told=False, tokens=1e9), 300, 0.1)
+    assert 29.0 < result.seconds < 31.0
+
+
+def test_tokens_a_minute_are_kept():
+    pace = Pace(None, 60_000, 50)
+    for _ in range(200):
+        pace.used(2000, 500, 100)
+    result = simulate(pace, Bucket(1e9, 1e9, told=False, tokens=1e9), 100, 0.1)
+    assert 55 < result.seconds < 66  # 600 tokens a row, 1,000 a second
+
+
+def test_a_server_that_never_refuses_is_not_crowded_beyond_use():
+    """Eight at a time is all that it works at: more of them would only wait."""
+    crowd, now = Crowd(None, 1000), 0.0
+    for _ in range(20_000):
+        now += 1 / min(100.0, crowd.limit * 12.5)
+        crowd.has_room(crowd.limit)
+        crowd.finished(now)
+    assert 8 <= crowd.limit <= 20
+
+
+def test_a_server_that_takes_more_is_given_more():
+    crowd, now = Crowd(None, 1000), 0.0
+    for _ in range(20_000):
+        now += 1 / (crowd.limit * 2.0)
+        crowd.has_room(crowd.limit)
+        crowd.finished(now)
+    assert crowd.limit == 1000
+
+
+def test_a_burst_of_refusals_cuts_once():
+    learned = Learned()
+    for moment in range(100):
+        learned.finished(9.0 + moment / 100)
+    learned.refused(10.0, 9.9)
+    after = learned.rate
+    for moment in range(50):
+        learned.refused(10.0 + moment / 100, 9.9)
+    assert learned.rate == after == pytest.approx(96, rel=0.05)
+
+
+def test_a_gate_has_a_short_burst():
+    gate = Gate(600)  # ten a second, less the margin
+    passed, now = 0, 0.0
+    while gate.delay(now) <= 0:
+        gate.take(now, 1)
+        passed += 1
+    assert passed <= 3
+    assert gate.delay(now) < 0.12
