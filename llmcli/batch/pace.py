@@ -251,7 +251,7 @@ class Pace:
         self._answer += 0.05 * (completion_tokens - self._answer)
 
     def refused(self, now: float, sent: float, retry_after: float | None) -> None:
-        """A 429 came for what was `sent` then. All wait as long as the server asks, then go one by one, not as a herd."""
+        """A 429 came for what was `sent` then: all wait as the server asks, then go one by one, not as a herd."""
         self._learned.refused(now, sent)
         self.crowd.idle()
         if retry_after:
