@@ -148,7 +148,7 @@ async def _kill(process: Process) -> None:
         os.killpg(process.pid, signal.SIGKILL)
     with suppress(TimeoutError):  # one that left the group may hold them still
         async with asyncio.timeout(_GRACE):
-            await process.wait()
+            await process.communicate()
 
 
 def _unforced(fields: Json) -> Json:
