@@ -16,6 +16,8 @@ from llmcli.transport.accumulate import Accumulator
 from llmcli.transport.base import Transport
 from llmcli.wire import Chunk, Completion, Json, Request, Stream
 
+_REASON = 1_000  # tokens: more than a repair says of what is wrong, but for what it quotes of the answer
+
 PriceOf = Callable[[str, str], Mapping[str, Any] | None]
 Settle = Callable[[Decimal], Awaitable[None]]
 
@@ -94,8 +96,11 @@ async def _nothing(_cost: Decimal) -> None:
     """Settle what was free."""
 
 
-def worst(request: Request, price_of: PriceOf) -> Decimal:
-    """The most that a call may cost, in $. Raises UsageError where price or length have no known limit."""
+def worst(request: Request, price_of: PriceOf, repairs: int = 0) -> Decimal:
+    """The most that a call may cost, in $, if it is asked again `repairs` times, answers and reasons in the prompt.
+
+    Raises UsageError where price or length have no known limit.
+    """
     body = request.body()
     price = price_of(request.provider, request.model)
     if price is None:
@@ -111,7 +116,10 @@ def worst(request: Request, price_of: PriceOf) -> Decimal:
             f"a budget cannot hold: nothing limits the answer of {request.name}",
             todo="limit it with -M",
         )
-    return worst_cost(price, count(request, body), longest, body.get("n") or 1, body.get("service_tier"))
+    tokens, more = count(request, body), 2 * longest + _REASON
+    prompts = (tokens + turn * more for turn in range(repairs + 1))
+    n, tier = body.get("n") or 1, body.get("service_tier")
+    return sum((worst_cost(price, prompt, longest, n, tier) for prompt in prompts), Decimal(0))
 
 
 def count(request: Request, body: Json) -> int:

@@ -19,7 +19,7 @@ from llmcli.errors import Rejected, UsageError
 from llmcli.tokens.count import count_request
 from llmcli.tokens.encodings import Encoder, encoding_for, load
 from llmcli.transport import replies
-from llmcli.transport.instance import instance
+from llmcli.transport.instances.instance import instance
 from llmcli.wire import Chunk, Completion, Json, Meta, Request, Stream
 
 _FLAKY_DEFAULTS = {"rate": "0.2", "status": "429", "seed": "1"}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from llmcli.transport.instance import instance
+from llmcli.transport.instances.instance import instance
 
 STRICT = {"type": "object", "additionalProperties": False}
 STEP = {
@@ -489,7 +489,7 @@ def test_a_reference_points_into_the_root_given():
         [],
         "x",
     ],
-    ids=repr,
+    ids=lambda odd: type(odd).__name__,
 )
 def test_an_odd_schema_still_gets_a_value_and_soon(schema):
     begun = time.process_time()

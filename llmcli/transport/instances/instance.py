@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any, NamedTuple, TypeVar
 
-from llmcli.transport.judge import Judge, resolve
-from llmcli.transport.keywords import TYPES, Schema, Words, both, members, merge, read, same
-from llmcli.transport.patterns import matching
-from llmcli.transport.scalars import numbers, texts
+from llmcli.transport.instances.judge import Judge, resolve
+from llmcli.transport.instances.keywords import TYPES, Schema, Words, both, members, merge, read, same
+from llmcli.transport.instances.patterns import matching
+from llmcli.transport.instances.scalars import numbers, texts
 
 _T = TypeVar("_T")
 _PLAIN = (str, int, float)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
-from llmcli.transport.patterns import found
+from llmcli.transport.instances.patterns import found
 
 Schema = Mapping[str, Any] | bool
 Words = dict[str, Any]

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from llmcli.transport.keywords import Schema, Words, exact, is_type, members, read, same
-from llmcli.transport.patterns import found
+from llmcli.transport.instances.keywords import Schema, Words, exact, is_type, members, read, same
+from llmcli.transport.instances.patterns import found
 
 _Tests = dict[str, Callable[[Any, Any], bool]]
 
