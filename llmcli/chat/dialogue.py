@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -18,6 +19,8 @@ from llmcli.tokens.encodings import Encoder, encoding_for, load
 from llmcli.verdict import verdict
 from llmcli.wire import Completion, Json, Message, Request
 
+_LONGEST = 1_000  # tokens of a summary, where nothing limits the prompt
+_LEAST = 10  # tokens that a summary must be allowed to have
 _KEPT = ("role", "content", "tool_calls", "function_call", "refusal", "name", "tool_call_id")
 
 
@@ -66,6 +69,7 @@ class Dialogue:
     say: Callable[[str], None]
     _encoder: Encoder | None = None
     spent: Spent = field(init=False)
+    _warned: bool = False  # that a turn without an answer is left out
     _said: int = 0  # turns that were dropped when we last spoke of it
     _used: int | None = None  # tokens of the last turn, as its usage says
 
@@ -111,8 +115,7 @@ class Dialogue:
     def preview(self, new: Sequence[Message]) -> Request:
         """The request that a turn would send; where a summary would be needed, the oldest turns are dropped."""
         after = self._standing(new)
-        request, view = self._whole(self._new(new, after), after)
-        found = self._fit(request, view, self.rules)
+        request, view, found = self._found(self._new(new, after), after)
         return request if found is None else _with(request, [view[number].message for number in found.kept])
 
     def set_system(self, text: str) -> None:
@@ -170,7 +173,8 @@ class Dialogue:
         whole = self.conversation.settled
         if new and new[0]["role"] == "tool":
             return len(entries)
-        if whole < len(entries):
+        if whole < len(entries) and not self._warned:
+            self._warned = True
             self.say("the last turn of the session has no answer: it is left out")
         return whole
 
@@ -188,32 +192,61 @@ class Dialogue:
 
     async def _fitted(self, entries: list[Entry], after: int) -> tuple[Request, list[Completion]]:
         """The request, and the completions that were needed to make it."""
-        request, view = self._whole(entries, after)
-        found = self._fit(request, view, self.rules)
+        request, view, found = self._found(entries, after)
         if found is None or not found.dropped:
             return request, []
-        if self.rules.strategy == "summarize":
-            return await self._summarized(request, view, entries, after)
-        self._tell(found, view, request)
-        return _with(request, [view[number].message for number in found.kept]), []
+        if self.rules.strategy == "summarize" and (
+            made := await self._summarized(request, view, found, after)
+        ):
+            request, view, found = self._found(entries, after)
+            if found is None or not found.dropped:
+                return request, made
+            return self._without(found, view, request), made
+        return self._without(found, view, request), []
 
-    def _whole(self, entries: list[Entry], after: int) -> tuple[Request, list[Entry]]:
-        view = self._view([*self.conversation.entries[:after], *entries])
+    def _found(self, entries: list[Entry], after: int) -> tuple[Request, list[Entry], Fit | None]:
+        """The request, its entries, and what of them stays. A summary goes before the newest turn does."""
+        request, view = self._whole(entries, after)
+        try:
+            return request, view, self._fit(request, view, self.rules)
+        except ContextOverflow:
+            if self._summary is None:
+                raise
+        self.say("context: there is no room for the summary of the oldest turns")
+        request, view = self._whole(entries, after, summary=False)
+        return request, view, self._fit(request, view, self.rules)
+
+    def _without(self, found: Fit, view: list[Entry], request: Request) -> Request:
+        """The request without what is dropped, which is said."""
+        self._tell(found, view, request)
+        return _with(request, [view[number].message for number in found.kept])
+
+    def _whole(
+        self, entries: list[Entry], after: int, *, summary: bool = True
+    ) -> tuple[Request, list[Entry]]:
+        view = self._view([*self.conversation.entries[:after], *entries], summary=summary)
         if not view:
-            raise UsageError("the conversation is empty")
+            raise UsageError("the conversation is empty", todo="say something first")
         return self.build([entry.message for entry in view]), view
 
-    def _view(self, entries: list[Entry]) -> list[Entry]:
-        """The entries as they are sent: the newest system message in front, the summary for what it stands for."""
+    @property
+    def _summary(self) -> Summary | None:
+        return self.conversation.summary if self.rules.strategy == "summarize" else None
+
+    def _view(self, entries: list[Entry], *, summary: bool) -> list[Entry]:
+        """The entries as they are sent: the newest system message in front, the summary for what it stands for.
+
+        Without `summary`, what it stands for is left out all the same.
+        """
         changes = [number for number, entry in enumerate(entries) if entry.replaces]
         if changes:
             newest = changes[-1]
             kept = [entry for entry in entries[:newest] if entry.message["role"] not in SYSTEM]
             entries = [entries[newest], *kept, *entries[newest + 1 :]]
-        summary = self.conversation.summary
-        if summary is None or self.rules.strategy != "summarize":
+        told = self._summary
+        if told is None:
             return entries
-        old = {id(entry) for entry in self.conversation.entries[: summary.of]}
+        old = {id(entry) for entry in self.conversation.entries[: told.of]}
         turns = turns_of([entry.message for entry in entries])
         pinned = {number for turn in turns if any(entries[one].pinned for one in turn) for number in turn}
         left = [
@@ -221,8 +254,10 @@ class Dialogue:
             for number, entry in enumerate(entries)
             if id(entry) not in old or number in pinned or entry.message["role"] in SYSTEM
         ]
+        if not summary:
+            return left
         head = head_of([entry.message for entry in left])
-        return [*left[:head], Entry.of(self.summarizer.message(summary.text)), *left[head:]]
+        return [*left[:head], Entry.of(self.summarizer.message(told.text)), *left[head:]]
 
     def _fit(self, request: Request, view: list[Entry], rules: Rules) -> Fit | None:
         """What stays; None where all does, as can be seen without counting."""
@@ -261,35 +296,33 @@ class Dialogue:
         return "" if limit is None else f", to stay within {limit} tokens"
 
     async def _summarized(
-        self, request: Request, view: list[Entry], entries: list[Entry], after: int
-    ) -> tuple[Request, list[Completion]]:
-        """Put a summary in place of the oldest turns, so many that some turns can pass before the next one."""
-        encoder = self._load(request)
-        limit = limit_of(request, self.rules.max_tokens)
-        everything = self._fit(request, view, self.rules)
-        half = replace(self.rules, max_tokens=limit // 2) if limit is not None else self.rules
-        try:
-            found = self._fit(request, view, half) or everything
-        except ContextOverflow:
-            found = everything
-        assert found is not None  # noqa: S101 - there is something to drop
+        self, request: Request, view: list[Entry], found: Fit, after: int
+    ) -> list[Completion]:
+        """Let a summary stand for the oldest turns, so many that some can follow before the next one.
+
+        The completions that it took; none where there is no room for a summary.
+        """
+        encoder, limit = self._load(request), limit_of(request, self.rules.max_tokens)
+        if limit is not None:
+            with suppress(ContextOverflow):  # what must stay has more than half of the room
+                found = self._fit(request, view, replace(self.rules, max_tokens=limit // 2)) or found
         gone = [view[number] for turn in found.dropped for number in turn]
-        room = self._room(request, limit, found, encoder)
-        old = self.conversation.summary
-        text, completions = await self.summarizer.summarize(
-            [entry.message for entry in gone], old.text if old else None, room, limit, encoder
-        )
         of = self._number_behind(gone, after)
+        room = self._room(request, limit, found, encoder)
+        if not of or room < _LEAST:
+            return []
+        text, completions = await self.summarizer.summarize(
+            [entry.message for entry in gone],
+            self._summary.text if self._summary else None,
+            room,
+            limit,
+            encoder,
+        )
         costs = [self.price(completion) for completion in completions]
         cost = None if None in costs else sum(cost for cost in costs if cost is not None)
         self.conversation.summarize(Summary(text, of, cost))
         self.say(f"context: the oldest {_turns(len(found.dropped))} summarized{self._why(request)}")
-        request, view = self._whole(entries, after)
-        found = self._fit(request, view, self.rules)
-        if found is not None and found.dropped:
-            self._tell(found, view, request)
-            request = _with(request, [view[number].message for number in found.kept])
-        return request, completions
+        return completions
 
     def _number_behind(self, gone: list[Entry], after: int) -> int:
         """The number of the first message behind those that are gone."""
@@ -302,8 +335,8 @@ class Dialogue:
     def _room(self, request: Request, limit: int | None, found: Fit, encoder: Encoder) -> int:
         """Tokens that a summary may have."""
         if limit is None:
-            return 1_000
-        return max(min(limit // 8, limit - found.tokens - self.summarizer.overhead(request, encoder)), 1)
+            return _LONGEST
+        return min(limit // 8, limit - found.tokens - self.summarizer.overhead(request, encoder))
 
     # Counting
 

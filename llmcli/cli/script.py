@@ -98,7 +98,7 @@ class Script:
         """Say it, and give the exit code that it is for this command line."""
         label = error.exit_code.label
         self.session.notes.error(f"{label}: turn {number}: {error}")
-        if self.caller.output.shape in {"jsonl", "json"} and not self.caller.shown:
+        if self.caller.output.shape != "text" and not self.caller.shown:
             record = {"error": {"code": label, "message": str(error)}, "llmcli": {"turn": number}}
             self.caller.out.write_bytes(jsonl.line(record))
         return 0 if error.exit_code in self.session.accepted else int(error.exit_code)
