@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import random
 import sys
@@ -20,6 +19,12 @@ def _isatty(stream: BinaryIO | None) -> bool:
         return False
 
 
+async def _sleep(seconds: float) -> None:
+    import asyncio  # a third of the start-up of commands that never wait
+
+    await asyncio.sleep(seconds)
+
+
 @dataclass
 class World:
     """What a command may touch. A stream is None where the process was started without it.
@@ -34,7 +39,7 @@ class World:
     clock: Callable[[], float] = time.monotonic
     today: Callable[[], date] = date.today
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    sleep: Callable[[float], Awaitable[None]] = _sleep
     uniform: Callable[[float, float], float] = random.uniform
     started: float = field(default=0.0)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import signal
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from llmcli.errors import DeadlinePassed, Terminated
+
+if TYPE_CHECKING:
+    import asyncio
 
 T = TypeVar("T")
 
@@ -18,6 +20,8 @@ def drive(work: Coroutine[Any, Any, T], seconds: float | None, *, fast: bool = F
 
     Raises DeadlinePassed, Terminated, KeyboardInterrupt; the work has then been cancelled and cleaned up.
     """
+    import asyncio  # here, since --dry-run, count and the like need no loop
+
     before = signal.getsignal(signal.SIGTERM)
     try:
         with asyncio.Runner(loop_factory=_fast_loop if fast else None) as runner:
@@ -28,6 +32,8 @@ def drive(work: Coroutine[Any, Any, T], seconds: float | None, *, fast: bool = F
 
 
 def _fast_loop() -> asyncio.AbstractEventLoop:
+    import asyncio
+
     try:
         import uvloop
     except ImportError:
@@ -36,6 +42,8 @@ def _fast_loop() -> asyncio.AbstractEventLoop:
 
 
 async def _supervised(work: Coroutine[Any, Any, T], seconds: float | None) -> T:
+    import asyncio
+
     task = asyncio.current_task()
     loop = asyncio.get_running_loop()
     terminated = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import select
 from collections.abc import Awaitable, Callable
@@ -61,6 +60,8 @@ def pieces(session: Session) -> Callable[[], Awaitable[bytes]]:
 
 async def _ready(session: Session, descriptor: int, silence: list[float]) -> None:
     """Return when there is something to read. `silence` holds the seconds until a word is said, once."""
+    import asyncio
+
     loop = asyncio.get_running_loop()
     ready = asyncio.Event()
     try:

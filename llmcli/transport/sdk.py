@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from llmcli import __version__, jsonl
 from llmcli.errors import CallFailed, TransientFailure
 from llmcli.transport import replies
 from llmcli.transport.keys import KeyOf, checked_key
+from llmcli.transport.lazy import import_openai
 from llmcli.wire import Chunk, Completion, Json, Request, Stream
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Sdk:
             await response.aclose()
 
     async def _reply(self, request: Request, key: str | None, listing: str | None) -> httpx2.Response:
-        openai = _openai()
+        openai = import_openai()
         import httpx2
 
         how: dict[str, Any] = {
@@ -152,7 +152,7 @@ class Sdk:
         return self._clients[place]
 
     def _new_client(self, request: Request, key: str | None) -> AsyncOpenAI:
-        openai = _openai()
+        openai = import_openai()
         timeout = openai.Timeout(self._timeout, connect=self._connect)
         client: AsyncOpenAI = openai.AsyncOpenAI(
             api_key=key or "none",
@@ -167,7 +167,7 @@ class Sdk:
 
     def _headers(self, request: Request, key: str | None) -> dict[str, Any]:
         """What goes out beside the body: nothing of OpenAI's account to any other provider."""
-        openai = _openai()
+        openai = import_openai()
         headers: dict[str, Any] = {}
         if request.provider != "openai":
             custom = self._env.get("OPENAI_CUSTOM_HEADERS", "")
@@ -183,21 +183,6 @@ async def _read_to_end(pieces: AsyncIterator[bytes]) -> None:
         async with asyncio.timeout(_LINGER):
             async for _ in pieces:
                 pass
-
-
-def _openai() -> Any:
-    """The SDK. aiohttp, which it imports wherever it is installed, is a third of its start-up and not used here."""
-    if "openai" in sys.modules:
-        return sys.modules["openai"]
-    absent = "aiohttp" not in sys.modules
-    if absent:
-        sys.modules["aiohttp"] = None  # type: ignore[assignment]
-    try:
-        import openai
-    finally:
-        if absent:
-            del sys.modules["aiohttp"]
-    return openai
 
 
 def _verify(base_url: str) -> ssl.SSLContext | bool:
