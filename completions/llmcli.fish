@@ -8,7 +8,7 @@ complete -c llmcli -f
 complete -c llmcli -n __fish_use_subcommand -l version -d 'Show the version and exit.'
 complete -c llmcli -n __fish_use_subcommand -l help -s h -d 'Show this and exit.'
 complete -c llmcli -n __fish_use_subcommand -a ask -d 'Ask once and print the answer'
-complete -c llmcli -n __fish_use_subcommand -a chat -d 'Hold a conversation: at a terminal line by line, from a pipe one turn per line'
+complete -c llmcli -n __fish_use_subcommand -a chat -d 'Hold a conversation, typed or piped'
 complete -c llmcli -n __fish_use_subcommand -a batch -d 'Run every row of a JSONL file'
 complete -c llmcli -n __fish_use_subcommand -a count -d 'Count the tokens of the request that ask would send, and price it'
 complete -c llmcli -n __fish_use_subcommand -a models -d 'List known models: context window, output limit, prices in $ per million tokens, what they support'

@@ -69,6 +69,7 @@ class Dialogue:
     say: Callable[[str], None]
     _encoder: Encoder | None = None
     spent: Spent = field(init=False)
+    _chosen: bool = False  # the system message was chosen in the conversation itself
     _warned: bool = False  # that a turn without an answer is left out
     _said: int = 0  # turns that were dropped when we last spoke of it
     _used: int | None = None  # tokens of the last turn, as its usage says
@@ -119,11 +120,13 @@ class Dialogue:
         return request if found is None else _with(request, [view[number].message for number in found.kept])
 
     def set_system(self, text: str) -> None:
-        """Let another system message hold from here on."""
+        """Let another system message hold from here on, whatever the next turn brings along."""
+        self._chosen = False
         after = self.conversation.settled
         entries = self._new([{"role": "system", "content": text}], after)
         if entries:
             self.conversation.append(entries, self.model, after=after)
+        self._chosen = True
 
     def turn_to(self, other: Dialogue) -> None:
         """Speak to the model that another dialogue speaks to."""
@@ -183,7 +186,7 @@ class Dialogue:
         old = self.conversation.entries[:after]
         entries = [Entry.of(message) for message in new]
         if old and entries and entries[0].message["role"] in SYSTEM:
-            if entries[0].message == _system(old):
+            if self._chosen or entries[0].message == _system(old):
                 return entries[1:]
             entries[0].replaces = True
         return entries
@@ -263,8 +266,9 @@ class Dialogue:
         """What stays; None where all does, as can be seen without counting."""
         limit = limit_of(request, rules.max_tokens)
         turns = len(turns_of([entry.message for entry in view]))
-        few = rules.keep_turns is None or turns <= rules.keep_turns
-        if few and (limit is None or self._surely_fits(request, view, limit)):
+        if limit is not None and self._surely_fits(request, view, limit):
+            limit = None
+        if limit is None and (rules.keep_turns is None or turns <= rules.keep_turns):
             return None
         encoder = self._load(request) if limit is not None else None
         tokens = self._counted(view, encoder) if encoder is not None else [0] * len(view)
@@ -289,11 +293,14 @@ class Dialogue:
             return
         self._said = len(found.dropped)
         turns = len(turns_of([entry.message for entry in view]))
-        self.say(f"context: the oldest {_turns(self._said)} of {turns} left out{self._why(request)}")
+        why = self._why(request, turns - self._said)
+        self.say(f"context: the oldest {_turns(self._said)} of {turns} left out{why}")
 
-    def _why(self, request: Request) -> str:
-        limit = limit_of(request, self.rules.max_tokens)
-        return "" if limit is None else f", to stay within {limit} tokens"
+    def _why(self, request: Request, left: int) -> str:
+        """Why no more than so many turns are `left`."""
+        limit, most = limit_of(request, self.rules.max_tokens), self.rules.keep_turns
+        by_turns = limit is None or (most is not None and left >= most)
+        return "" if by_turns else f", to stay within {limit} tokens"
 
     async def _summarized(
         self, request: Request, view: list[Entry], found: Fit, after: int
@@ -321,7 +328,8 @@ class Dialogue:
         costs = [self.price(completion) for completion in completions]
         cost = None if None in costs else sum(cost for cost in costs if cost is not None)
         self.conversation.summarize(Summary(text, of, cost))
-        self.say(f"context: the oldest {_turns(len(found.dropped))} summarized{self._why(request)}")
+        left = len(turns_of([entry.message for entry in view])) - len(found.dropped)
+        self.say(f"context: the oldest {_turns(len(found.dropped))} summarized{self._why(request, left)}")
         return completions
 
     def _number_behind(self, gone: list[Entry], after: int) -> int:

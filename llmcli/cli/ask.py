@@ -49,7 +49,7 @@ def ask(
             session, prompt or [], given, sampling, request, stream=stream, deadline=network.deadline
         )
 
-    if keeping.wanted:
+    if keeping.wanted or context.wanted:
         from llmcli.cli.converse import ask_within
 
         return ask_within(ctx, keeping, context, request, recipe_of, follow, network, money, output)

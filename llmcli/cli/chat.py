@@ -66,9 +66,9 @@ def chat(
     money: MoneyOptions,
     general: GeneralOptions,
 ) -> int:
-    """Hold a conversation: at a terminal line by line, from a pipe one turn per line.
+    """Hold a conversation, typed or piped.
 
-    What was said before is sent with each turn; --session keeps it.
+    At a terminal it is edited, kept and gone on with; from a pipe each line is a turn. --session keeps it.
     """
     session: Session = ctx.obj
     general.apply(session)

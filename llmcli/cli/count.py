@@ -113,12 +113,12 @@ def _request(
 ) -> Request:
     """The request that ask would send."""
     session: Session = ctx.obj
-    if not keeping.wanted:
+    if not keeping.wanted and not context.wanted:
         return compose(session, words, given, sampling, request, stream=False).request()
     from llmcli.cli.converse import preview
 
     def recipe_of(request: RequestOptions) -> Recipe:
-        return compose(session, words, given, sampling, request, stream=False, optional=True)
+        return compose(session, words, given, sampling, request, stream=False, optional=keeping.wanted)
 
     return preview(ctx, keeping, context, request, recipe_of)
 

@@ -501,6 +501,11 @@ class ContextOptions:
         ),
     ] = None
 
+    @property
+    def wanted(self) -> bool:
+        """Whether anything is said about it."""
+        return self != ContextOptions()
+
 
 @dataclass(frozen=True)
 class ChatOptions:

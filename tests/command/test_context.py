@@ -153,6 +153,17 @@ def test_calls_and_results_go_together(chat, server):
     assert roles == [["user", "assistant", "tool", "assistant", "user"], ["user", "assistant", "user"]]
 
 
+def test_ask_fits_earlier_messages_too(cli, tmp_path):
+    earlier = tmp_path / "earlier.jsonl"
+    earlier.write_text("".join(json.dumps({"role": "user", "content": word}) + "\n" for word in "abc"))
+    argv = ("-m", "offline/echo", "--messages", str(earlier), "--keep-turns", "2", "d")
+    done = cli("ask", *argv, "--dry-run")
+    assert [one["content"] for one in json.loads(done.out)["messages"]] == ["c", "d"]
+    assert cli("ask", *argv) == Result(0, "d\n", "llmcli: context: the oldest 2 turns of 4 left out\n")
+    earlier.write_text('[{"role":"user","content":"c"}]')
+    assert cli("count", *argv).out == "13\n"
+
+
 # --- Summaries -----------------------------------------------------------------------------------------------
 
 SUMMARIZE = ("--context", "summarize", "--max-context-tokens", "600")

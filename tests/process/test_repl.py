@@ -320,6 +320,13 @@ def test_system_sets_and_shows_the_system_message(served, server):
     assert systems == [["Be brief"], ["Be long"]]
 
 
+def test_a_system_message_that_is_typed_wins(served, server):
+    someone = served("-s", "Be brief")
+    someone.say("/system Be long")
+    someone.say("hi", "hi\r\n")
+    assert [one["content"] for one in server.requests[0].json["messages"]] == ["Be long", "hi"]
+
+
 def test_model_speaks_to_another_from_there_on(echoed, process):
     someone = echoed()
     someone.say("one", "one\r\n")
