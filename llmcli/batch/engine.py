@@ -139,6 +139,7 @@ class Engine:
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._stopped: LlmcliError | None = None
+        self._aborted = False
         self._bug: BaseException | None = None
         self._held: Row | None = None
         self._looking = False  # there may be more rows at hand than were looked at
@@ -151,9 +152,9 @@ class Engine:
         self._wake.set()
 
     def abort(self) -> None:
-        """Break off what is under way."""
-        for task in self._tasks:
-            task.cancel()
+        """Break off what is under way; for one that is stopped."""
+        self._aborted = True
+        self._wake.set()
 
     async def run(self) -> None:
         """Run to the end. Raises what stopped the run, or PartialFailure where rows failed."""
@@ -168,7 +169,7 @@ class Engine:
                 if not await self._admitted(job):
                     break
                 self._start(job)
-            while self._tasks and self._bug is None:
+            while self._tasks and self._bug is None and not self._aborted:
                 await self._rest(None)
         finally:
             for task in self._tasks:

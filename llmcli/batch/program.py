@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 from llmcli.batch.engine import Engine
 from llmcli.batch.ledger import Ledger, Printed
@@ -26,16 +26,26 @@ async def run_batch(
     ordered: bool,
 ) -> None:
     """Run the engine to its end, and leave the records whole and in order. Raises what stopped the run."""
+    failure: PartialFailure | None = None
+    try:
+        async with _ticking(engine, records, progress, clock):
+            with _signals(engine, say):
+                await engine.run()
+    except PartialFailure as error:
+        failure = error
+    if ordered:
+        records.put_in_order()
+    if failure is not None:
+        raise failure
+
+
+@asynccontextmanager
+async def _ticking(
+    engine: Engine, records: Ledger | Printed, progress: Progress, clock: Callable[[], float]
+) -> AsyncIterator[None]:
     ticker = asyncio.create_task(_tick(engine, records, progress, clock))
     try:
-        with _signals(engine, say):
-            await engine.run()
-        if ordered:
-            records.put_in_order()
-    except PartialFailure:
-        if ordered:
-            records.put_in_order()
-        raise
+        yield
     finally:
         ticker.cancel()
         with suppress(asyncio.CancelledError):
@@ -64,10 +74,16 @@ def _signals(engine: Engine, say: Callable[[str], None]) -> Iterator[None]:
     """The first SIGINT or SIGTERM lets what is under way finish; the second does not."""
     loop = asyncio.get_running_loop()
 
+    stopping = False
+
     def stop(reason: LlmcliError) -> None:
-        if engine.stats.in_flight:
-            say(f"{reason.what}: finishing {engine.stats.in_flight} requests; once more to stop at once")
+        nonlocal stopping
         engine.stop(reason)
+        if stopping:
+            engine.abort()
+        elif engine.stats.in_flight:
+            say(f"{reason.what}: finishing {engine.stats.in_flight} requests; once more to stop at once")
+        stopping = True
 
     reasons = {signal.SIGINT: Interrupted("SIGINT arrived"), signal.SIGTERM: Terminated("SIGTERM arrived")}
     with suppress(NotImplementedError, RuntimeError, ValueError):  # not the main thread

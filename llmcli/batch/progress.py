@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import BinaryIO, Protocol
 
 from llmcli.batch.stats import Stats
 from llmcli.output.report import dollars
@@ -74,13 +74,21 @@ class Lines:
 class Bar:
     """A bar that moves, on a terminal."""
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: BinaryIO) -> None:
+        import io
+
         from rich.console import Console
         from rich.progress import BarColumn, TextColumn
         from rich.progress import Progress as RichProgress
+        from rich.table import Column
 
-        columns = (BarColumn(bar_width=24), TextColumn("{task.description}", markup=False))
-        console = Console(file=stream, force_terminal=True)
+        words = Column(no_wrap=True, overflow="ellipsis")
+        columns = (
+            BarColumn(bar_width=24),
+            TextColumn("{task.description}", markup=False, table_column=words),
+        )
+        self._stream = io.TextIOWrapper(stream, "utf-8", errors="replace", write_through=True)
+        console = Console(file=self._stream, force_terminal=True)
         self._progress = RichProgress(*columns, console=console, transient=True, auto_refresh=False)
         self._task = self._progress.add_task("starting", total=None)
         self._rates = Rates()
@@ -96,6 +104,7 @@ class Bar:
     def close(self) -> None:
         """See Progress."""
         self._progress.stop()
+        self._stream.detach()  # else it would close stderr when it is collected
 
 
 def words(stats: Stats, rows_per_second: float, tokens_per_second: float) -> str:

@@ -6,88 +6,28 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from llmcli.batch.rows import LineSplitter, Row, RowBuilder
 from llmcli.batch.stats import Stats
-from llmcli.errors import OutputFailure, UsageError
+from llmcli.errors import LlmcliError, OutputFailure, UsageError
 
 _BLOCK = 1 << 18  # bytes
 _BLOCKS = 8  # blocks that a pipe may be ahead of the engine
 
 
-class FileSource:
-    """The rows of a file, read a block at a time."""
+class _Lines:
+    """Rows of the blocks that a source brings; an empty block is the end."""
 
-    def __init__(self, stream: BinaryIO, builder: RowBuilder, stats: Stats) -> None:
-        self._stream = stream
+    def __init__(self, builder: RowBuilder, stats: Stats) -> None:
         self._builder = builder
         self._stats = stats
         self._splitter = LineSplitter()
         self._lines: deque[bytes] = deque()
         self._number = 0
         self._over = False
-
-    def start(self, wake: Callable[[], None]) -> None:
-        """See Source."""
-
-    @property
-    def ended(self) -> bool:
-        """See Source."""
-        return self._over and not self._lines
-
-    def next(self) -> Row | None:
-        """See Source."""
-        while not self._lines and not self._over:
-            self._fill()
-        if not self._lines:
-            return None
-        row = self._builder.row(self._lines.popleft(), self._number)
-        self._number += 1
-        return row
-
-    def _fill(self) -> None:
-        try:
-            block = self._stream.read(_BLOCK)
-        except OSError as error:
-            raise UsageError(f"cannot read the input: {error.strerror}") from None
-        self._stats.read += len(block)
-        self._lines.extend(self._splitter.feed(block) if block else self._splitter.finish())
-        self._over = not block
-        self._stats.complete = self._over
-
-
-class PipeSource:
-    """The rows of a pipe: from `start` on, a thread reads it and calls `wake` for each block.
-
-    With a `spool`, what was read is kept there: under a name with `.part` until the pipe has ended.
-    """
-
-    def __init__(
-        self,
-        stream: BinaryIO,
-        builder: RowBuilder,
-        stats: Stats,
-        spool: Path | None = None,
-    ) -> None:
-        self._stream = stream
-        self._builder = builder
-        self._stats = stats
-        self._wake: Callable[[], None] = lambda: None
-        self._spool = spool
-        self._blocks: deque[bytes] = deque()
-        self._room = threading.Semaphore(_BLOCKS)
-        self._splitter = LineSplitter()
-        self._lines: deque[bytes] = deque()
-        self._number = 0
-        self._over = False
-        self._error: Exception | None = None
-
-    def start(self, wake: Callable[[], None]) -> None:
-        """See Source."""
-        self._wake = wake
-        threading.Thread(target=self._read, daemon=True).start()
 
     @property
     def ended(self) -> bool:
@@ -96,49 +36,161 @@ class PipeSource:
 
     def next(self) -> Row | None:
         """See Source. Raises what went wrong in reading."""
-        while not self._lines and self._blocks:
-            block = self._blocks.popleft()
-            self._room.release()
+        while not self._lines and not self._over:
+            block = self._block()
+            if block is None:
+                return None
             self._stats.read += len(block)
             self._lines.extend(self._splitter.feed(block) if block else self._splitter.finish())
             self._over = self._stats.complete = not block
-            if self._over and self._error is not None:
-                raise self._error
         if not self._lines:
             return None
         row = self._builder.row(self._lines.popleft(), self._number)
         self._number += 1
         return row
 
-    def _read(self) -> None:
-        """The thread: blocks to the engine, by way of the spool; an empty block is the end."""
+    def _block(self) -> bytes | None:
+        """The next block; None where there is none yet."""
+        raise NotImplementedError
+
+
+class FileSource(_Lines):
+    """The rows of a file, read a block at a time."""
+
+    def __init__(self, stream: BinaryIO, builder: RowBuilder, stats: Stats) -> None:
+        super().__init__(builder, stats)
+        self._stream = stream
+
+    def start(self, wake: Callable[[], None]) -> None:
+        """See Source."""
+
+    def _block(self) -> bytes:
         try:
-            if self._spool is None:
-                self._pump(None)
-            else:
-                part = self._spool.with_name(f"{self._spool.name}.part")
-                with open(part, "wb", opener=_private) as spool:
-                    self._pump(spool)
-                part.replace(self._spool)
+            return self._stream.read(_BLOCK)
         except OSError as error:
-            self._error = OutputFailure(f"cannot read stdin, or keep it for a resume: {error.strerror}")
+            raise _unreadable(error) from None
+
+
+class PipeSource(_Lines):
+    """The rows of a pipe: from `start` on, a thread reads it and calls `wake` for each block."""
+
+    def __init__(self, stream: BinaryIO, builder: RowBuilder, stats: Stats) -> None:
+        super().__init__(builder, stats)
+        self._stream = stream
+        self._wake: Callable[[], None] = lambda: None
+        self._blocks: deque[bytes] = deque()
+        self._room = threading.Semaphore(_BLOCKS)
+        self._error: LlmcliError | None = None
+
+    def start(self, wake: Callable[[], None]) -> None:
+        """See Source."""
+        self._wake = wake
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _block(self) -> bytes | None:
+        if not self._blocks:
+            return None
+        block = self._blocks.popleft()
+        self._room.release()
+        if not block and self._error is not None:
+            raise self._error
+        return block
+
+    def _read(self) -> None:
+        """The thread."""
+        try:
+            while block := _some(self._stream):
+                self._room.acquire()
+                self._hand_over(block)
+        except OSError as error:
+            self._error = _unreadable(error)
         finally:
-            self._blocks.append(b"")
-            self._wake()
+            self._hand_over(b"")
 
-    def _pump(self, spool: BinaryIO | None) -> None:
-        while block := _some(self._stream):
-            if spool is not None:
-                spool.write(block)
-                spool.flush()
-            self._room.acquire()
-            self._blocks.append(block)
+    def _hand_over(self, block: bytes) -> None:
+        self._blocks.append(block)
+        with suppress(RuntimeError):  # the run is over, and so is its loop
             self._wake()
 
 
-def _private(path: str, flags: int) -> int:
-    """An opener for files that only their owner may read."""
-    return os.open(path, flags, 0o600)
+class SpooledSource(_Lines):
+    """The rows of a pipe by way of a file: from `start` on, a thread copies the pipe as fast as it brings rows.
+
+    Until the pipe has ended, the file has `.part` at its name's end. A pipe that brings nothing is no input:
+    then the rows are those of the spool that an earlier run left, if there is one.
+    """
+
+    def __init__(self, stream: BinaryIO, builder: RowBuilder, stats: Stats, spool: Path) -> None:
+        super().__init__(builder, stats)
+        self._stream = stream
+        self._wake: Callable[[], None] = lambda: None
+        self._spool = spool
+        self._place = 0
+        self._copied = False
+        self._error: LlmcliError | None = None
+        try:  # open as long as the process is, for the thread may outlive the run
+            self._part = self._file = os.open(partial(spool), os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        except OSError as error:
+            raise _unspooled(error) from None
+
+    def start(self, wake: Callable[[], None]) -> None:
+        """See Source."""
+        self._wake = wake
+        threading.Thread(target=self._copy, daemon=True).start()
+
+    def _block(self) -> bytes | None:
+        copied = self._copied  # as it was before the look into the file
+        block = os.pread(self._file, _BLOCK, self._place)
+        self._place += len(block)
+        if block:
+            return block
+        if copied and self._error is not None:
+            raise self._error
+        return block if copied else None
+
+    def _copy(self) -> None:
+        """The thread."""
+        try:
+            while block := _some(self._stream):
+                _write_all(self._part, block)
+                self._tell()
+            self._keep()
+        except OSError as error:
+            self._error = _unspooled(error)
+        finally:
+            self._copied = True
+            self._tell()
+
+    def _keep(self) -> None:
+        """Make the copy the spool, unless it is of nothing."""
+        if os.fstat(self._part).st_size or not self._spool.exists():
+            partial(self._spool).replace(self._spool)
+        else:
+            partial(self._spool).unlink()
+            self._file = os.open(self._spool, os.O_RDONLY)
+
+    def _tell(self) -> None:
+        with suppress(RuntimeError):  # the run is over, and so is its loop
+            self._wake()
+
+
+def partial(spool: Path) -> Path:
+    """Where a spool stands while it is copied."""
+    return spool.with_name(f"{spool.name}.part")
+
+
+def _unreadable(error: OSError) -> UsageError:
+    return UsageError(f"cannot read the input: {error.strerror}")
+
+
+def _unspooled(error: OSError) -> OutputFailure:
+    return OutputFailure(f"cannot read stdin, or keep it for a resume: {error.strerror}")
+
+
+def _write_all(descriptor: int, block: bytes) -> None:
+    view = memoryview(block)
+    while view:
+        view = view[os.write(descriptor, view) :]
 
 
 def _some(stream: BinaryIO) -> bytes:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from itertools import count, islice
 
 from llmcli.batch.engine import Source
-from llmcli.batch.rows import Row
+from llmcli.batch.rows import BadCommand, Row
 from llmcli.output.report import PriceOf
 from llmcli.registry.models import find_model
 from llmcli.registry.prices import input_cost, worst_cost
@@ -122,10 +122,12 @@ def _plus(
 
 
 def rows_of(source: Source, limit: int | None) -> Iterator[Row]:
-    """The rows of a source that has them all at hand, or the first `limit` of them."""
+    """The rows of a source that has them all at hand, or the first `limit` of them. Raises BadCommand."""
     numbers = count() if limit is None else range(limit)
     for _ in numbers:
         row = source.next()
         if row is None:
             return
+        if isinstance(row.error, BadCommand):
+            raise row.error
         yield row

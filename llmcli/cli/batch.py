@@ -2,10 +2,9 @@
 
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, BinaryIO, Literal
 
@@ -18,9 +17,10 @@ from llmcli.batch.pace import Pace
 from llmcli.batch.program import run_batch
 from llmcli.batch.progress import Bar, Lines, Progress, Silent, summary
 from llmcli.batch.rows import Frame, RowBuilder
-from llmcli.batch.source import FileSource, PipeSource
+from llmcli.batch.source import FileSource, PipeSource, SpooledSource, partial
 from llmcli.batch.stats import Stats
-from llmcli.cli.compose import Recipe, endpoint_of, settings_of
+from llmcli.batch.tally import rows_of
+from llmcli.cli.compose import Recipe
 from llmcli.cli.drive import drive
 from llmcli.cli.groups import flags
 from llmcli.cli.options import (
@@ -33,18 +33,12 @@ from llmcli.cli.options import (
     SamplingOptions,
     flag,
 )
+from llmcli.cli.rows import check_input, frame_of, opened
 from llmcli.cli.session import Session
-from llmcli.cli.stdin import await_first_byte, is_piped
+from llmcli.cli.stdin import is_piped
 from llmcli.cli.transports import batch_transport_of
-from llmcli.errors import LlmcliError, NoInput, PartialFailure, UsageError
+from llmcli.errors import LlmcliError, PartialFailure, ReaderGone, UsageError
 from llmcli.output.report import dollars
-from llmcli.request.attachments import load_attachment
-from llmcli.request.build import Ask
-from llmcli.request.endpoint import Endpoint, resolve
-from llmcli.request.messages import parse_messages
-from llmcli.request.params import parse_pair
-from llmcli.request.prompt import argument, read_file, text_or_file
-from llmcli.request.template import Template
 from llmcli.transport.guard import worst
 
 _BATCH = "Batch"
@@ -128,8 +122,10 @@ def batch(
     if follow.exec:
         raise UsageError("--exec is not for batch", todo="calls of tools are the answer: run them afterwards")
     session.set_price(request.price)
+    if options.output == "-":
+        options = replace(options, output=None)
     path = _input(session, input_, given, options)
-    frame = _frame(session, given, sampling, request)
+    frame = frame_of(session, given, sampling, request, rows_on_stdin=path is None)
     if options.dry_run:
         _dry_run(session, path, frame, options)
     else:
@@ -139,67 +135,25 @@ def batch(
 
 def _input(session: Session, path: str | None, given: InputOptions, options: BatchOptions) -> str | None:
     """The input's path; None for stdin. Raises UsageError, NoInput."""
+    if path is None and not is_piped(session, given.no_stdin or session.no_stdin):
+        return _spooled(options)
     if path is None or path == "-":
-        if path is None and not is_piped(session, given.no_stdin or session.no_stdin):
-            spool = _spool(options)
-            if spool is not None and spool.exists():
-                return str(spool)  # what stdin brought the first time
-            raise UsageError("there is no input", todo="name a JSONL file, or pipe one in")
         return None
-    if not Path(path).exists():
-        raise NoInput(f"there is no file {path}", todo="check the path")
-    if Path(path).is_dir():
-        raise UsageError(f"{path} is a directory", todo="name a JSONL file")
-    if options.output is not None and Path(options.output).exists() and Path(path).samefile(options.output):
-        raise UsageError("INPUT and -O are the same file", todo="choose another -O")
+    check_input(path)
+    for ours in () if options.output is None else (Path(options.output), errors_path(Path(options.output))):
+        if ours.exists() and ours.samefile(path):
+            raise UsageError(f"INPUT is {ours}, where records are written", todo="choose another -O")
     return path
 
 
-def _frame(
-    session: Session, given: InputOptions, sampling: SamplingOptions, request: RequestOptions
-) -> Frame:
-    """What the command line says of every row."""
-
-    def read() -> bytes:
-        raise UsageError("stdin brings the rows: nothing else can be read from it", todo="name a file")
-
-    @lru_cache(maxsize=256)
-    def endpoint(model: str | None) -> Endpoint:
-        if model is None:
-            return endpoint_of(session, request)
-        return resolve(model, request.base_url, session.world.env, session.config.providers)
-
-    if given.param and given.template is None:
-        raise UsageError("-p without a template", todo="give it with -t")
-    settings = settings_of(sampling, request, read)
-    return Frame(
-        ask=Ask(messages=(), **settings),
-        endpoint=endpoint,
-        system=None if given.system is None else text_or_file(given.system, read),
-        earlier=[]
-        if given.messages is None
-        else parse_messages(read_file(given.messages, read), "--messages"),
-        files=[read_file(name, read) for name in given.file],
-        parts=[load_attachment(source, given.detail, read) for source in given.attachment],
-        template=None if given.template is None else Template(text_or_file(given.template, read)),
-        params=dict(parse_pair(argument(pair), "-p") for pair in given.param),
-    )
-
-
-@contextmanager
-def _opened(session: Session, path: str | None) -> Iterator[BinaryIO]:
-    if path is None:
-        if session.world.stdin is None:
-            raise UsageError("stdin is closed", todo="name a JSONL file")
-        await_first_byte(session, None)
-        yield session.world.stdin
-        return
-    try:
-        stream = Path(path).open("rb")  # noqa: SIM115 - closed below; opening alone is what may fail
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
-    with stream:
-        yield stream
+def _spooled(options: BatchOptions) -> str:
+    """The path of what stdin brought the first time. Raises UsageError where nothing is kept of it."""
+    spool = _spool(options)
+    if spool is not None and spool.exists():
+        return str(spool)
+    if spool is not None and partial(spool).exists():
+        raise UsageError("stdin was cut off before its end", todo="pipe the same rows in again")
+    raise UsageError("there is no input", todo="name a JSONL file, or pipe one in")
 
 
 def _run(
@@ -212,42 +166,66 @@ def _run(
     money: MoneyOptions,
 ) -> None:
     world, notes = session.world, session.notes
-    stats = Stats(began=world.clock(), size=None if path is None else Path(path).stat().st_size)
+    seekable = path is not None and Path(path).is_file()
+    stats = Stats(
+        began=world.clock(), size=Path(path).stat().st_size if path is not None and seekable else None
+    )
     builder = RowBuilder(frame)
     recipe = Recipe(session, frame.ask, frame.endpoint(None))
-    records, done = _records(session, path, builder, options)
-    stats.earlier, stats.earlier_failed, stats.earlier_spent = done.count, done.failed, done.spent
-    plan = _plan(session, recipe, options, network, money)
+    transport = batch_transport_of(session, recipe, network, money, repairs=follow.repair)
+    plan = _plan(session, recipe, options, network, money, follow.repair)
     pace = Pace(options.rpm, options.tpm, _concurrency(options.concurrency), _most_connections())
-    progress = _progress(session)
 
-    async def work(stream: BinaryIO) -> None:
-        source: Source = (
-            PipeSource(stream, builder, stats, _spool(options))
-            if path is None
-            else FileSource(stream, builder, stats)
+    def source_of(stream: BinaryIO) -> Source:
+        if seekable:
+            return FileSource(stream, builder, stats)
+        spool = _spool(options)
+        if path is not None or spool is None:
+            return PipeSource(stream, builder, stats)
+        return SpooledSource(stream, builder, stats, spool)
+
+    async def work(stream: BinaryIO, records: Ledger | Printed, done: Done) -> None:
+        engine = Engine(
+            source_of(stream),
+            transport,
+            records,
+            done,
+            pace,
+            plan,
+            stats,
+            world.clock,
+            world.uniform,
+            world.sleep,
         )
-        transport = batch_transport_of(session, recipe, network, money, repairs=follow.repair)
-        engine = Engine(source, transport, records, done, pace, plan, stats, world.clock, world.uniform)
+        progress = _progress(session)
         try:
             await run_batch(engine, records, progress, world.clock, notes.say, ordered=options.ordered)
         finally:
             await transport.aclose()
 
-    try:
-        with _opened(session, path) as stream:
-            drive(work(stream), session.remaining(network.deadline), fast=True)
-    except LlmcliError as error:
-        if options.output is not None and not isinstance(error, UsageError):
-            error.todo = "; ".join(part for part in (error.todo, _resume(session, options, error)) if part)
-        raise
-    finally:
-        records.close()
-        if not notes.quiet:
+    with opened(session, path, network.deadline) as stream, _records(session, options) as records:
+        done = _recovered(records, path if seekable else None, builder, options)
+        stats.earlier, stats.earlier_failed, stats.earlier_spent = done.count, done.failed, done.spent
+        try:
+            drive(work(stream, records, done), session.remaining(network.deadline), fast=True)
+        except ReaderGone:
+            raise
+        except LlmcliError as error:
             notes.write(summary(stats, world.clock()))
-    if options.output is not None and path is None and not stats.failed + stats.earlier_failed:
-        spool = _spool(options)
-        assert spool is not None  # noqa: S101 - there is -O
+            if options.output is not None and not isinstance(error, UsageError):
+                error.todo = "; ".join(
+                    part for part in (error.todo, _resume(session, options, error)) if part
+                )
+            raise
+        notes.write(summary(stats, world.clock()))
+    if path in {None, str(_spool(options))}:
+        _drop_spool(options, stats)
+
+
+def _drop_spool(options: BatchOptions, stats: Stats) -> None:
+    """Take the copy of stdin away, when no row of it is wanted any more."""
+    spool = _spool(options)
+    if spool is not None and options.limit is None and not stats.failed + stats.earlier_failed:
         spool.unlink(missing_ok=True)
 
 
@@ -262,31 +240,34 @@ def _resume(session: Session, options: BatchOptions, error: LlmcliError) -> str:
     )
 
 
-def _records(
-    session: Session, path: str | None, builder: RowBuilder, options: BatchOptions
-) -> tuple[Ledger | Printed, Done]:
+@contextmanager
+def _records(session: Session, options: BatchOptions) -> Iterator[Ledger | Printed]:
+    records: Ledger | Printed
     if options.output is None:
-        return Printed(session.stdout.write_bytes, ordered=options.ordered), Done()
-    ledger = Ledger(options.output, fresh=options.fresh)
-    done = ledger.recover(retry_failed=options.retry_failed)
+        records = Printed(session.stdout.write_bytes, ordered=options.ordered)
+    else:
+        records = Ledger(options.output, fresh=options.fresh)
+    with closing(records):
+        yield records
+
+
+def _recovered(
+    records: Ledger | Printed, path: str | None, builder: RowBuilder, options: BatchOptions
+) -> Done:
+    """What is done before the run; rows that have changed are taken off it, where they are to run again."""
+    if isinstance(records, Printed):
+        return Done()
+    done = records.recover(retry_failed=options.retry_failed)
     if options.on_change == "rerun" and done.count:
         if path is None:
             raise UsageError("--on-change rerun needs the input as a file", todo="name the file")
         with Path(path).open("rb") as stream:
-            changed = _changed(FileSource(stream, builder, Stats(began=0.0)), done)
+            rows = rows_of(FileSource(stream, builder, Stats(began=0.0)), options.limit)
+            changed = {row.number for row in rows if done.digest(row.number) not in {0, row.digest}}
         if changed:
-            ledger.drop(changed)
-            done = ledger.recover(retry_failed=False)
-    return ledger, done
-
-
-def _changed(source: FileSource, done: Done) -> set[int]:
-    """Rows that are done, but ask something else now."""
-    changed = set()
-    while (row := source.next()) is not None:
-        if done.digest(row.number) not in {0, row.digest}:
-            changed.add(row.number)
-    return changed
+            records.drop(changed)
+            done = records.recover(retry_failed=False)
+    return done
 
 
 def _plan(
@@ -295,6 +276,7 @@ def _plan(
     options: BatchOptions,
     network: NetworkOptions,
     money: MoneyOptions,
+    repairs: int,
 ) -> Plan:
     return Plan(
         retries=network.retries,
@@ -306,7 +288,7 @@ def _plan(
         limit=options.limit,
         max_failures=options.max_failures,
         max_cost=None if money.max_cost is None else Decimal(str(money.max_cost)),
-        worst=lambda asked: worst(asked, session.price_of),
+        worst=lambda asked: worst(asked, session.price_of, repairs),
     )
 
 
@@ -338,17 +320,15 @@ def _progress(session: Session) -> Progress:
     if session.notes.quiet:
         return Silent()
     if session.world.stderr_is_terminal and session.world.stderr is not None:
-        import io
-
-        return Bar(io.TextIOWrapper(session.world.stderr, "utf-8", write_through=True))
+        return Bar(session.world.stderr)
     return Lines(session.notes.say)
 
 
 def _dry_run(session: Session, path: str | None, frame: Frame, options: BatchOptions) -> None:
-    from llmcli.batch.tally import Tally, count_rows, rows_of
+    from llmcli.batch.tally import Tally, count_rows
 
     tally = Tally()
-    with _opened(session, path) as stream:
+    with opened(session, path) as stream:
         source = FileSource(stream, RowBuilder(frame), Stats(began=0.0))
         for counted in count_rows(rows_of(source, options.limit), session.price_of):
             tally.add(counted)
