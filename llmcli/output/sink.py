@@ -87,8 +87,7 @@ class TextSink:
             for call in calls:
                 self.out.write_bytes(jsonl.line(call))
         elif text or not message.get("refusal"):
-            self._show(first_code_block(text) if self.extract else text[self._shown :])
-            self._end()
+            self._end(first_code_block(text) if self.extract else text[self._shown :])
 
     def _show(self, text: str) -> None:
         self._shown += len(text)
@@ -101,11 +100,13 @@ class TextSink:
         if kept:
             self.out.write(kept)
 
-    def _end(self) -> None:
+    def _end(self, rest: str = "") -> None:
+        """Show the rest of an answer and its end, in one write: lines of several processes stay whole."""
         if self.null:
+            self.out.write(rest)
             self.out.write_bytes(b"\0")
         else:
-            self.out.write("\n")
+            self.out.write((self._held + rest).rstrip("\n") + "\n")
         self._shown, self._held = 0, ""
 
     def _reason(self, message: Json) -> None:
