@@ -15,7 +15,8 @@ that says `"replaces": true` is sent in place of those before it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -311,9 +312,13 @@ def session_path(directory: Path, name: str) -> Path:
 
 
 def sessions_in(directory: Path) -> list[Listed]:
-    """The sessions of the directory, newest first."""
-    found: Iterable[Path] = directory.glob("*.jsonl") if directory.is_dir() else ()
-    listed = [Listed(path.stem, path, path.stat().st_mtime_ns / 1e9) for path in found]
+    """The sessions of the directory in which something is, newest first."""
+    listed = []
+    for path in directory.glob("*.jsonl"):
+        with suppress(OSError):  # gone meanwhile
+            found = path.stat()
+            if found.st_size:
+                listed.append(Listed(path.stem, path, found.st_mtime_ns / 1e9))
     return sorted(listed, key=lambda one: (one.updated, one.name), reverse=True)
 
 

@@ -76,13 +76,9 @@ def chat(
         from llmcli.cli.listing import show_sessions
 
         return show_sessions(session, output)
-    piped = is_piped(session, given.no_stdin or session.no_stdin)
+    typed = is_typed(session, given, output)
+    path = chosen_path(session, keeping) or (new_path(session) if typed and not talk.no_session else None)
     unsent = output.dry_run or output.curl
-    check_turns(session, piped=piped, unsent=unsent)
-    typed = not piped and (session.world.stdout_is_terminal or session.world.stderr_is_terminal)
-    path = chosen_path(session, keeping)
-    if path is None and typed and not talk.no_session:
-        path = new_path(session)
     opened = open_conversation(session, path, must_exist=keeping.resume, only_read=unsent)
     with closing(opened) as conversation:
         request = with_model(ctx, request, conversation)
@@ -138,13 +134,15 @@ def repl_of(
     return Repl(dialogue, live, session.notes, turn_of, switch, path, state)
 
 
-def check_turns(session: Session, *, piped: bool, unsent: bool) -> None:
-    """Raise UsageError where nobody could say anything."""
-    if piped:
-        return
-    if not session.world.stdin_is_terminal:
+def is_typed(session: Session, given: InputOptions, output: OutputOptions) -> bool:
+    """Whether a person types at a terminal that can be written to. Raises UsageError where nobody says anything."""
+    world = session.world
+    if is_piped(session, given.no_stdin or session.no_stdin):
+        return False
+    if not world.stdin_is_terminal:
         raise UsageError("there are no turns", todo="pipe them in, a line each, or use a terminal")
-    if unsent:
+    if output.dry_run or output.curl:
         raise UsageError(
             "--dry-run and --curl show the turns of a pipe", todo="pipe one in, or use llmcli ask"
         )
+    return world.stdout_is_terminal or world.stderr_is_terminal

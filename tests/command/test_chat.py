@@ -327,3 +327,11 @@ def test_calls_without_end_are_exit_8_and_not_kept(chat, server):
     )
     assert (done.code, done.out) == (8, "Bye\n")
     assert said(server.requests[2]) == [("user", "two")]
+
+
+def test_dry_run_at_a_terminal_is_refused(cli):
+    assert cli(*ECHO, "--dry-run") == Result(
+        2,
+        "",
+        "llmcli: usage: --dry-run and --curl show the turns of a pipe; pipe one in, or use llmcli ask\n",
+    )

@@ -132,6 +132,13 @@ def test_continue_takes_the_newest(cli, state):
     assert "more" in (state / "sessions" / "new.jsonl").read_text()
 
 
+def test_a_session_in_which_nothing_is_yet_is_not_the_newest(cli, state):
+    cli("ask", *ECHO, "--session", "ada", "I am Ada")
+    (state / "sessions" / "begun.jsonl").touch()
+    assert cli("chat", "--list").out.count("\n") == 1
+    assert len(json.loads(cli("ask", "-c", "--dry-run", "and?").out)["messages"]) == 3
+
+
 def test_there_may_be_none_to_continue(cli, state):
     assert cli("ask", "-c", "hi") == Result(
         66,
