@@ -1,0 +1,133 @@
+"""Batches killed at any moment, and typed again until they are done: each row exactly once.
+
+LLMCLI_KILLS multiplies the number of kills.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from llmcli.batch.ledger import errors_path
+from tests import server as wire
+from tests.conftest import Process
+from tests.server import Server
+
+KILLS = 4 * int(os.environ.get("LLMCLI_KILLS", "1"))
+CROWD = 8
+
+
+@contextlib.contextmanager
+def sending(size: int) -> Iterator[Server]:
+    """A server that answers with `size` characters; with 400 to every 17th row, with 500 to row 13 at first."""
+    stumbled: set[int] = set()
+
+    def answer(request: wire.Request) -> wire.Scenario:
+        number = int(request.text.split()[0])
+        if number % 17 == 0:
+            return wire.status(400)
+        if number == 13 and number not in stumbled:
+            stumbled.add(number)
+            return wire.status(500)
+        return wire.ok(f"{number} " + "x" * size)
+
+    with Server() as server:
+        server.script = wire.delayed(answer, 0.01)
+        yield server
+
+
+def write_rows(path: Path, rows: int) -> None:
+    path.write_text("".join(json.dumps({"prompt": f"{row} please"}) + "\n" for row in range(rows)))
+
+
+def records(out: Path) -> list[dict]:
+    """The records of both files; each line must be whole."""
+    return [*lines(out), *lines(errors_path(out))]
+
+
+def lines(path: Path) -> list[dict]:
+    content = path.read_bytes()
+    assert content.endswith(b"\n")
+    return [json.loads(line) for line in content.splitlines()]
+
+
+def size_of(*files: Path) -> int:
+    return sum(file.stat().st_size for file in files if file.exists())
+
+
+def wait_until(moment, child: subprocess.Popen[bytes]) -> None:
+    """Watch without resting, so that the kill falls on any byte."""
+    deadline = time.monotonic() + 60
+    while child.poll() is None and not moment():
+        os.sched_yield()
+        assert time.monotonic() < deadline
+
+
+def start_with(process: Process, command: tuple[str, ...], rows: bytes) -> subprocess.Popen[bytes]:
+    child = process.start(*command, stdin=subprocess.PIPE)
+    child.stdin.write(rows)
+    child.stdin.close()
+    child.stdin = None
+    return child
+
+
+def kill(child: subprocess.Popen[bytes]) -> bool:
+    """Kill it; whether it was still alive."""
+    alive = child.poll() is None
+    child.kill()
+    child.communicate()
+    return alive
+
+
+@pytest.mark.parametrize(("size", "rows"), [(1_000, 400), (30_000, 200), (300_000, 60)])
+def test_killed_at_any_byte_each_row_is_there_once(process: Process, tmp_path, size, rows):
+    chance = random.Random(size)
+    source, out = tmp_path / "rows.jsonl", tmp_path / "out.jsonl"
+    write_rows(source, rows)
+    with sending(size) as server:
+        command = ("batch", "--base-url", server.base_url, "-m", "tiny", "-q", "-j", str(CROWD), "--ordered")
+        command = (*command, str(source), "-O", str(out))
+        kills = 0
+        for _ in range(KILLS):
+            goal = size_of(out, errors_path(out)) + chance.uniform(0, 2 * size * rows / KILLS)
+            child = process.start(*command)
+            wait_until(lambda goal=goal: size_of(out, errors_path(out)) > goal, child)
+            kills += kill(child)
+        done = process(*command)
+        sent = len(server.requests)
+        assert process(*command).code == done.code == 7
+        assert len(server.requests) == sent, "a run that is over sends nothing"
+    assert kills
+    assert rows <= sent <= rows + 1 + CROWD * kills
+    assert Counter(record["llmcli"]["row"] for record in records(out)) == Counter(range(rows))
+    answered, failed = ([row["llmcli"]["row"] for row in lines(path)] for path in (out, errors_path(out)))
+    assert failed == list(range(0, rows, 17))
+    assert answered == sorted(set(range(rows)) - set(failed))
+
+
+def test_rows_of_a_pipe_are_there_after_a_kill(process: Process, tmp_path):
+    """The pipe is read to its end into the spool; the run goes on by the same pipe again, or by none."""
+    out, spool = tmp_path / "out.jsonl", tmp_path / "out.jsonl.stdin"
+    rows = b"".join(b'{"prompt":"%d please"}\n' % row for row in range(300))
+    with sending(10) as server:
+        command = ("batch", "--base-url", server.base_url, "-m", "tiny", "-q", "-j", "4", "-O", str(out))
+        child = start_with(process, command, rows)
+        wait_until(lambda: size_of(out) > 5_000 and spool.exists(), child)
+        assert kill(child)
+        assert spool.stat().st_mode & 0o777 == 0o600
+        goal = size_of(out) + 5_000
+        child = start_with(process, command, rows)
+        wait_until(lambda: size_of(out) > goal, child)
+        assert kill(child)
+        assert process(*command, stdin=b"").code == 7
+        assert Counter(record["llmcli"]["row"] for record in records(out)) == Counter(range(300))
+        assert len(server.requests) <= 300 + 1 + 2 * 4
