@@ -11,6 +11,7 @@ from decimal import Decimal
 from itertools import count, islice
 
 from llmcli.batch.engine import Source
+from llmcli.batch.records import code_of
 from llmcli.batch.rows import BadCommand, Row
 from llmcli.output.report import PriceOf
 from llmcli.registry.models import find_model
@@ -65,6 +66,21 @@ class Tally:
             "cost_usd": money(self.standard),
             "batch_cost_usd": money(self.batch),
         }
+
+
+def row_record(counted: Counted) -> Json:
+    """One row as JSON, money in $: `error` is what a bad row's record of a batch would say."""
+    row, request = counted.row, counted.row.request
+    error = row.error
+    return {
+        "row": row.number,
+        "custom_id": row.custom_id,
+        "model": request.name if request else None,
+        "tokens": counted.tokens,
+        "method": None if request is None else "exact" if counted.exact else "estimate",
+        "cost_usd": money(counted.standard),
+        "error": None if error is None else {"code": code_of(error), "message": str(error)},
+    }
 
 
 def money(amounts: tuple[Decimal, Decimal] | None) -> Json:

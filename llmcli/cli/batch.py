@@ -33,7 +33,7 @@ from llmcli.cli.options import (
     SamplingOptions,
     flag,
 )
-from llmcli.cli.rows import check_input, frame_of, opened
+from llmcli.cli.rows import check_input, frame_of, opened, tally_of
 from llmcli.cli.session import Session
 from llmcli.cli.stdin import is_piped
 from llmcli.cli.transports import batch_transport_of
@@ -325,15 +325,7 @@ def _progress(session: Session) -> Progress:
 
 
 def _dry_run(session: Session, path: str | None, frame: Frame, options: BatchOptions) -> None:
-    from llmcli.batch.tally import Tally, count_rows
-
-    tally = Tally()
-    with opened(session, path) as stream:
-        source = FileSource(stream, RowBuilder(frame), Stats(began=0.0))
-        for counted in count_rows(rows_of(source, options.limit), session.price_of):
-            tally.add(counted)
-            if counted.row.error is not None:
-                session.notes.detail(f"row {counted.row.number}: {counted.row.error}")
+    tally = tally_of(session, path, frame, options.limit, lambda _: None)
     if options.format == "json":
         session.stdout.write_bytes(jsonl.pretty(tally.record()))
         return

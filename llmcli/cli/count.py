@@ -63,11 +63,38 @@ class CountOptions:
     overlap: Annotated[
         int, flag("--overlap", panel=_COUNT, min=0, metavar="K", help="Tokens that pieces share.")
     ] = 0
+    rows: Annotated[
+        str | None,
+        flag(
+            "--rows",
+            panel=_COUNT,
+            metavar="FILE.jsonl",
+            help="Count the rows of a batch; --format jsonl prints a line for each.",
+        ),
+    ] = None
     format: Annotated[
         Literal["text", "json", "jsonl"], flag("--format", panel=_COUNT, help="What stdout gets.")
     ] = "text"
     json: Annotated[bool, flag("--json", panel=_COUNT, help="The same as --format json.")] = False
     usage: Annotated[bool, flag("--usage", "-u", panel=_COUNT, help="Say the price on stderr.")] = False
+
+    @property
+    def shape(self) -> Literal["text", "json", "jsonl"]:
+        """The format that holds."""
+        return "json" if self.json else self.format
+
+    def check(self, words: list[str]) -> None:
+        """Raise UsageError where flags exclude each other."""
+        if self.overlap and self.split is None:
+            raise UsageError("--overlap without --split", todo="add --split N")
+        if self.truncate is not None and self.split is not None:
+            raise UsageError("--truncate and --split are two different cuts", todo="choose one")
+        cut = self.raw or self.truncate is not None or self.split is not None
+        if self.rows is not None and (words or cut):
+            raise UsageError(
+                "--rows counts whole requests from a file",
+                todo="leave the PROMPT, --raw, --truncate and --split out",
+            )
 
 
 @flags
@@ -89,11 +116,12 @@ def count(
     """
     session: Session = ctx.obj
     general.apply(session)
-    if counting.overlap and counting.split is None:
-        raise UsageError("--overlap without --split", todo="add --split N")
-    if counting.truncate is not None and counting.split is not None:
-        raise UsageError("--truncate and --split are two different cuts", todo="choose one")
-    if counting.raw or counting.truncate is not None or counting.split is not None:
+    counting.check(prompt or [])
+    if counting.rows is not None:
+        from llmcli.cli.rows import count_file
+
+        count_file(session, counting.rows, given, sampling, request, counting.shape, usage=counting.usage)
+    elif counting.raw or counting.truncate is not None or counting.split is not None:
         _of_text(session, prompt or [], counting, given, request)
     else:
         _of_request(
@@ -165,8 +193,7 @@ def _show(
     exact: bool,
 ) -> None:
     lowest, highest, total = _prices(session, request, model, tokens)
-    shape = "json" if counting.json else counting.format
-    if shape == "text":
+    if counting.shape == "text":
         session.stdout.write(f"{tokens}\n")
     else:
         record = {
@@ -182,7 +209,7 @@ def _show(
                 "total_max": _number(total),
             },
         }
-        session.stdout.write_bytes(jsonl.pretty(record) if shape == "json" else jsonl.line(record))
+        session.stdout.write_bytes(jsonl.pretty(record) if counting.shape == "json" else jsonl.line(record))
     if counting.usage:
         about = "" if exact else "about "
         session.notes.write(

@@ -1,19 +1,24 @@
-"""Rows of a file: what the command line says of all of them, and where they are read."""
+"""Rows of a file: what the command line says of all of them, where they are read, and their count."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
-from llmcli.batch.rows import Frame
+from llmcli import jsonl
+from llmcli.batch.rows import Frame, RowBuilder
+from llmcli.batch.source import FileSource
+from llmcli.batch.stats import Stats
+from llmcli.batch.tally import Counted, Tally, count_rows, row_record, rows_of
 from llmcli.cli.compose import endpoint_of, parts_of, settings_of
 from llmcli.cli.options import InputOptions, RequestOptions, SamplingOptions
 from llmcli.cli.session import Session
 from llmcli.cli.stdin import await_first_byte, reader
 from llmcli.errors import NoInput, UsageError
+from llmcli.output.report import dollars
 from llmcli.request.build import Ask
 from llmcli.request.endpoint import Endpoint, resolve
 from llmcli.request.messages import parse_messages
@@ -88,3 +93,59 @@ def opened(session: Session, path: str | None, deadline: float | None = None) ->
         raise UsageError(f"cannot read {path}: {error.strerror}", todo="check the path") from None
     with stream:
         yield stream
+
+
+def tally_of(
+    session: Session, path: str | None, frame: Frame, limit: int | None, see: Callable[[Counted], None]
+) -> Tally:
+    """Count the rows of a file, or the first `limit` of them, each of which `see` is shown."""
+    tally = Tally()
+    with opened(session, path) as stream:
+        source = FileSource(stream, RowBuilder(frame), Stats(began=0.0))
+        for counted in count_rows(rows_of(source, limit), session.price_of):
+            tally.add(counted)
+            see(counted)
+            if counted.row.error is not None:
+                session.notes.detail(f"row {counted.row.number}: {counted.row.error}")
+    return tally
+
+
+def count_file(
+    session: Session,
+    path: str,
+    given: InputOptions,
+    sampling: SamplingOptions,
+    request: RequestOptions,
+    shape: Literal["text", "json", "jsonl"],
+    *,
+    usage: bool,
+) -> None:
+    """`count --rows`: one integer, the totals, or a line for each row."""
+    session.set_price(request.price)
+    if path != "-":
+        check_input(path)
+    frame = frame_of(session, given, sampling, request, rows_on_stdin=path == "-")
+
+    def see(counted: Counted) -> None:
+        if shape == "jsonl":
+            session.stdout.write_bytes(jsonl.line(row_record(counted)))
+
+    tally = tally_of(session, None if path == "-" else path, frame, None, see)
+    if shape == "text":
+        session.stdout.write(f"{tally.tokens}\n")
+    elif shape == "json":
+        session.stdout.write_bytes(jsonl.pretty(tally.record()))
+    if tally.invalid:
+        session.notes.say(f"{tally.invalid} of {tally.rows} rows are invalid and not counted (-v names them)")
+    if usage:
+        session.notes.write(_usage(tally))
+
+
+def _usage(tally: Tally) -> str:
+    about = "" if tally.exact else "about "
+    prompts, answers = tally.standard or (None, None)
+    total = None if prompts is None or answers is None else prompts + answers
+    return (
+        f"usage: {about}{tally.tokens} in, {dollars(prompts)}; answers at most {dollars(answers)};"
+        f" total at most {dollars(total)}, {tally.rows} rows\n"
+    )
