@@ -67,6 +67,7 @@ class Dialogue:
     summarizer: Summarizer
     price: Callable[[Completion], float | None]
     say: Callable[[str], None]
+    detail: Callable[[str], None]
     _encoder: Encoder | None = None
     spent: Spent = field(init=False)
     _chosen: bool = False  # the system message was chosen in the conversation itself
@@ -289,12 +290,14 @@ class Dialogue:
             )
 
     def _tell(self, found: Fit, view: list[Entry], request: Request) -> None:
+        """Say what is left out: once to everybody, each further turn to those who asked for more."""
         if len(found.dropped) == self._said:
             return
+        tell = self.detail if self._said else self.say
         self._said = len(found.dropped)
         turns = len(turns_of([entry.message for entry in view]))
         why = self._why(request, turns - self._said)
-        self.say(f"context: the oldest {_turns(self._said)} of {turns} left out{why}")
+        tell(f"context: the oldest {_turns(self._said)} of {turns} left out{why}")
 
     def _why(self, request: Request, left: int) -> str:
         """Why no more than so many turns are `left`."""
@@ -329,7 +332,7 @@ class Dialogue:
         cost = None if None in costs else sum(cost for cost in costs if cost is not None)
         self.conversation.summarize(Summary(text, of, cost))
         left = len(turns_of([entry.message for entry in view])) - len(found.dropped)
-        self.say(f"context: the oldest {_turns(len(found.dropped))} summarized{self._why(request, left)}")
+        tell(f"context: the oldest {_turns(len(found.dropped))} summarized{self._why(request, left)}")
         return completions
 
     def _number_behind(self, gone: list[Entry], after: int) -> int:

@@ -223,6 +223,7 @@ def dialogue_of(
         Summarizer(ask),
         price,
         session.notes.say,
+        session.notes.detail,
     )
 
 

@@ -59,10 +59,15 @@ def test_window_drops_the_oldest_turns_and_says_so(chat, server):
         ["2", "3", "4"],
     ]
     assert all(said(request)[0] == ("system", "Be brief") for request in server.requests)
-    assert done.err == (
-        "llmcli: context: the oldest turn of 4 left out, to stay within 250 tokens\n"
-        "llmcli: context: the oldest 2 turns of 5 left out, to stay within 250 tokens\n"
-    )
+    assert done.err == "llmcli: context: the oldest turn of 4 left out, to stay within 250 tokens\n"
+
+
+def test_each_further_turn_is_said_with_v(chat):
+    done = chat("-v", "--max-context-tokens", "250", stdin=turns(5))
+    assert [line for line in done.err.splitlines() if "context" in line] == [
+        "llmcli: context: the oldest turn of 4 left out, to stay within 250 tokens",
+        "llmcli: context: the oldest 2 turns of 5 left out, to stay within 250 tokens",
+    ]
 
 
 def test_what_is_sent_is_never_over_the_limit(cli, chat, server, tmp_path):
@@ -87,9 +92,7 @@ def test_quiet_does_not_say_it(chat):
 
 def test_keep_turns_needs_no_counting(chat, server):
     done = chat("--keep-turns", "2", stdin=b"a\nb\nc\nd\n")
-    assert done.err == (
-        "llmcli: context: the oldest turn of 3 left out\nllmcli: context: the oldest 2 turns of 4 left out\n"
-    )
+    assert done.err == "llmcli: context: the oldest turn of 3 left out\n"
     assert [questions(request) for request in server.requests] == [["a"], ["a", "b"], ["b", "c"], ["c", "d"]]
 
 

@@ -61,7 +61,14 @@ class Model:
         conversation = Conversation(journal, "it", "now")
         summarizer = Summarizer(self.summarize)
         return Dialogue(
-            conversation, rules, request, self.answer, summarizer, lambda _: 0.0, self.said.append
+            conversation,
+            rules,
+            request,
+            self.answer,
+            summarizer,
+            lambda _: 0.0,
+            self.said.append,
+            self.said.append,
         )
 
 
