@@ -20,14 +20,17 @@ def drive(work: Coroutine[Any, Any, T], seconds: float | None, *, fast: bool = F
 
     Raises DeadlinePassed, Terminated, KeyboardInterrupt; the work has then been cancelled and cleaned up.
     """
-    import asyncio  # here, since --dry-run, count and the like need no loop
-
     before = signal.getsignal(signal.SIGTERM)
     try:
+        import asyncio  # here, since --dry-run, count and the like need no loop
+
         with asyncio.Runner(loop_factory=_fast_loop if fast else None) as runner:
             return runner.run(_supervised(work, seconds))
-    finally:  # asyncio leaves the default handler behind
-        with contextlib.suppress(ValueError):  # not the main thread
+    finally:
+        work.close()  # where it was not begun; a finished one does not mind
+        with contextlib.suppress(
+            ValueError
+        ):  # asyncio leaves the default handler behind; not the main thread
             signal.signal(signal.SIGTERM, before)
 
 

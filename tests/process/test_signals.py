@@ -180,14 +180,18 @@ MARKS = 8
 
 def importing(process, *argv: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-X", "importtime", str(program()), *argv]
-    return subprocess.Popen(
+    child = subprocess.Popen(
         command,
         cwd=process.home,
         env=process.env,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        bufsize=0,
     )
+    if hasattr(fcntl, "F_SETPIPE_SZ"):  # a short pipe: the program cannot run far ahead of who reads it
+        fcntl.fcntl(child.stderr, fcntl.F_SETPIPE_SZ, 4096)
+    return child
 
 
 def is_import(line: bytes) -> bool:
