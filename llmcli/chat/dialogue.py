@@ -332,7 +332,7 @@ class Dialogue:
         cost = None if None in costs else sum(cost for cost in costs if cost is not None)
         self.conversation.summarize(Summary(text, of, cost))
         left = len(turns_of([entry.message for entry in view])) - len(found.dropped)
-        tell(f"context: the oldest {_turns(len(found.dropped))} summarized{self._why(request, left)}")
+        self.say(f"context: the oldest {_turns(len(found.dropped))} summarized{self._why(request, left)}")
         return completions
 
     def _number_behind(self, gone: list[Entry], after: int) -> int:
