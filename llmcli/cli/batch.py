@@ -65,10 +65,12 @@ class BatchOptions:
         ),
     ] = "auto"
     rpm: Annotated[
-        float | None, flag("--rpm", panel=_BATCH, min=0.001, metavar="N", help="Most requests a minute.")
+        float | None,
+        flag("--rpm", panel=_BATCH, min=0.001, max=1e9, metavar="N", help="Most requests a minute."),
     ] = None
     tpm: Annotated[
-        float | None, flag("--tpm", panel=_BATCH, min=0.001, metavar="N", help="Most tokens a minute.")
+        float | None,
+        flag("--tpm", panel=_BATCH, min=0.001, max=1e9, metavar="N", help="Most tokens a minute."),
     ] = None
     ordered: Annotated[bool, flag("--ordered", panel=_BATCH, help="Records in the order of the input.")] = (
         False

@@ -326,7 +326,14 @@ class FollowOptions:
     ] = 8
     tool_timeout: Annotated[
         float | None,
-        flag("--tool-timeout", panel=_ANSWER, min=0.001, metavar="S", help="Seconds for one run of a tool."),
+        flag(
+            "--tool-timeout",
+            panel=_ANSWER,
+            min=0.001,
+            max=1e8,
+            metavar="S",
+            help="Seconds for one run of a tool.",
+        ),
     ] = None
 
 
@@ -385,12 +392,13 @@ class NetworkOptions:
             panel=_NETWORK,
             metavar="S",
             min=0.001,
+            max=1e8,
             help="Seconds for one attempt (600; 10 to connect).",
         ),
     ] = 600.0
     deadline: Annotated[
         float | None,
-        flag("--deadline", panel=_NETWORK, metavar="S", min=0.001, help="Seconds for everything."),
+        flag("--deadline", panel=_NETWORK, metavar="S", min=0.001, max=1e8, help="Seconds for everything."),
     ] = None
     retries: Annotated[
         int, flag("--retries", panel=_NETWORK, min=0, help="Further attempts where one may help (4).")
@@ -403,7 +411,14 @@ class MoneyOptions:
 
     max_cost: Annotated[
         float | None,
-        flag("--max-cost", panel=_MONEY, min=0, metavar="USD", help="Send nothing that may pass this sum."),
+        flag(
+            "--max-cost",
+            panel=_MONEY,
+            min=0,
+            max=1e9,
+            metavar="USD",
+            help="Send nothing that may pass this sum.",
+        ),
     ] = None
     budget_file: Annotated[
         str | None,

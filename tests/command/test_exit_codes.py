@@ -270,3 +270,11 @@ def test_every_exit_has_a_name_that_ok_takes(cli):
 def test_quiet_keeps_the_error(ask, server):
     server.script = wire.ok("par", finish_reason="length")
     assert explained(ask("-q", "x"), 3, "incomplete", "par\n")
+
+
+@pytest.mark.parametrize("flag", ["--timeout", "--deadline", "--tool-timeout", "--max-cost"])
+@pytest.mark.parametrize("value", ["inf", "1e400", "nan", "-1"])
+def test_exit_2_usage_a_number_that_no_clock_or_purse_holds(cli, flag, value):
+    done = cli("ask", "-m", "offline/echo", f"{flag}={value}", "hi")
+    assert done.code == 2
+    assert done.err.startswith(f"llmcli: usage: Invalid value for '{flag}': ")
