@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, BinaryIO, Literal
@@ -22,7 +22,8 @@ from llmcli.batch.stats import Stats
 from llmcli.batch.tally import rows_of
 from llmcli.cli.compose import Recipe
 from llmcli.cli.drive import drive
-from llmcli.cli.groups import flags
+from llmcli.cli.groups import flag, flags
+from llmcli.cli.groups import options as option_group
 from llmcli.cli.options import (
     FollowOptions,
     GeneralOptions,
@@ -31,7 +32,6 @@ from llmcli.cli.options import (
     NetworkOptions,
     RequestOptions,
     SamplingOptions,
-    flag,
 )
 from llmcli.cli.rows import check_input, frame_of, opened, tally_of
 from llmcli.cli.session import Session
@@ -44,58 +44,36 @@ from llmcli.transport.guard import worst
 _BATCH = "Batch"
 
 
-@dataclass(frozen=True)
+@option_group(_BATCH)
 class BatchOptions:
     """How the rows are run, and where their records go."""
 
     output: Annotated[
         str | None,
-        flag(
-            "--output",
-            "-O",
-            panel=_BATCH,
-            metavar="OUT.jsonl",
-            help="Write records to OUT.jsonl and OUT.errors.jsonl.",
-        ),
+        flag("--output", "-O", metavar="OUT.jsonl", help="Write records to OUT.jsonl and OUT.errors.jsonl."),
     ] = None
     concurrency: Annotated[
-        str,
-        flag(
-            "--concurrency", "-j", panel=_BATCH, metavar="N|auto", help="Requests under way at once (auto)."
-        ),
+        str, flag("--concurrency", "-j", metavar="N|auto", help="Requests under way at once (auto).")
     ] = "auto"
     rpm: Annotated[
-        float | None,
-        flag("--rpm", panel=_BATCH, min=0.001, max=1e9, metavar="N", help="Most requests a minute."),
+        float | None, flag("--rpm", min=0.001, max=1e9, metavar="N", help="Most requests a minute.")
     ] = None
     tpm: Annotated[
-        float | None,
-        flag("--tpm", panel=_BATCH, min=0.001, max=1e9, metavar="N", help="Most tokens a minute."),
+        float | None, flag("--tpm", min=0.001, max=1e9, metavar="N", help="Most tokens a minute.")
     ] = None
-    ordered: Annotated[bool, flag("--ordered", panel=_BATCH, help="Records in the order of the input.")] = (
-        False
-    )
-    limit: Annotated[
-        int | None, flag("--limit", panel=_BATCH, min=0, metavar="N", help="Only the first N rows.")
-    ] = None
+    ordered: Annotated[bool, flag("--ordered", help="Records in the order of the input.")] = False
+    limit: Annotated[int | None, flag("--limit", min=0, metavar="N", help="Only the first N rows.")] = None
     max_failures: Annotated[
-        int | None,
-        flag("--max-failures", panel=_BATCH, min=1, metavar="N", help="Stop when N rows have failed."),
+        int | None, flag("--max-failures", min=1, metavar="N", help="Stop when N rows have failed.")
     ] = None
-    fresh: Annotated[bool, flag("--fresh", panel=_BATCH, help="Start over: what OUT holds is lost.")] = False
-    retry_failed: Annotated[
-        bool, flag("--retry-failed", panel=_BATCH, help="Try final failures again, too.")
-    ] = False
+    fresh: Annotated[bool, flag("--fresh", help="Start over: what OUT holds is lost.")] = False
+    retry_failed: Annotated[bool, flag("--retry-failed", help="Try final failures again, too.")] = False
     on_change: Annotated[
         Literal["stop", "rerun", "keep"],
-        flag("--on-change", panel=_BATCH, help="What to do where a row that is done has changed (stop)."),
+        flag("--on-change", help="What to do where a row that is done has changed (stop)."),
     ] = "stop"
-    dry_run: Annotated[
-        bool, flag("--dry-run", panel=_BATCH, help="Count and price the rows; send nothing.")
-    ] = False
-    format: Annotated[
-        Literal["text", "json"], flag("--format", panel=_BATCH, help="How --dry-run prints.")
-    ] = "text"
+    dry_run: Annotated[bool, flag("--dry-run", help="Count and price the rows; send nothing.")] = False
+    format: Annotated[Literal["text", "json"], flag("--format", help="How --dry-run prints.")] = "text"
 
 
 @flags

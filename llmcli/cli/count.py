@@ -1,6 +1,5 @@
 """`llmcli count`: the tokens and the price of the request that `ask` would send, with no network."""
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -8,7 +7,7 @@ import typer
 
 from llmcli import jsonl
 from llmcli.cli.compose import Recipe, compose, endpoint_of, text_of_prompt
-from llmcli.cli.groups import flags
+from llmcli.cli.groups import flag, flags, options
 from llmcli.cli.options import (
     ContextOptions,
     GeneralOptions,
@@ -17,7 +16,6 @@ from llmcli.cli.options import (
     RequestOptions,
     SamplingOptions,
     SessionOptions,
-    flag,
 )
 from llmcli.cli.session import Session
 from llmcli.cli.stdin import reader
@@ -33,50 +31,34 @@ from llmcli.wire import Request
 _COUNT = "Counting"
 
 
-@dataclass(frozen=True)
+@options(_COUNT)
 class CountOptions:
     """What to count, and how to show it."""
 
-    raw: Annotated[bool, flag("--raw", panel=_COUNT, help="Tokens of the text alone.")] = False
+    raw: Annotated[bool, flag("--raw", help="Tokens of the text alone.")] = False
     truncate: Annotated[
-        int | None,
-        flag("--truncate", panel=_COUNT, min=0, metavar="N", help="Print the text cut to N tokens."),
+        int | None, flag("--truncate", min=0, metavar="N", help="Print the text cut to N tokens.")
     ] = None
     side: Annotated[
         Literal["head", "tail", "middle"],
-        flag(
-            "--side",
-            panel=_COUNT,
-            help="What --truncate keeps: the head, the tail, or both without the middle.",
-        ),
+        flag("--side", help="What --truncate keeps: the head, the tail, or both without the middle."),
     ] = "head"
     split: Annotated[
         int | None,
-        flag(
-            "--split",
-            panel=_COUNT,
-            min=1,
-            metavar="N",
-            help="Print pieces of at most N tokens as JSON lines.",
-        ),
+        flag("--split", min=1, metavar="N", help="Print pieces of at most N tokens as JSON lines."),
     ] = None
-    overlap: Annotated[
-        int, flag("--overlap", panel=_COUNT, min=0, metavar="K", help="Tokens that pieces share.")
-    ] = 0
+    overlap: Annotated[int, flag("--overlap", min=0, metavar="K", help="Tokens that pieces share.")] = 0
     rows: Annotated[
         str | None,
         flag(
             "--rows",
-            panel=_COUNT,
             metavar="FILE.jsonl",
             help="Count the rows of a batch; --format jsonl prints a line for each.",
         ),
     ] = None
-    format: Annotated[
-        Literal["text", "json", "jsonl"], flag("--format", panel=_COUNT, help="What stdout gets.")
-    ] = "text"
-    json: Annotated[bool, flag("--json", panel=_COUNT, help="The same as --format json.")] = False
-    usage: Annotated[bool, flag("--usage", "-u", panel=_COUNT, help="Say the price on stderr.")] = False
+    format: Annotated[Literal["text", "json", "jsonl"], flag("--format", help="What stdout gets.")] = "text"
+    json: Annotated[bool, flag("--json", help="The same as --format json.")] = False
+    usage: Annotated[bool, flag("--usage", "-u", help="Say the price on stderr.")] = False
 
     @property
     def shape(self) -> Literal["text", "json", "jsonl"]:

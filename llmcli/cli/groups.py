@@ -5,9 +5,31 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, dataclass_transform, get_args
 
+from typer import Option
 from typer.core import TyperCommand
+
+Group = TypeVar("Group")
+
+
+def flag(*names: str, help: str, panel: str | None = None, **more: Any) -> Any:  # noqa: A002 - typer's word
+    """An option; its default is said in the words of `help`, its panel is its group's where it has none."""
+    return Option(*names, help=help, rich_help_panel=panel, show_default=False, **more)
+
+
+@dataclass_transform(frozen_default=True)
+def options(panel: str) -> Callable[[type[Group]], type[Group]]:
+    """A group: a frozen dataclass, the options of which stand under `panel` in the help."""
+
+    def grouped(cls: type[Group]) -> type[Group]:
+        group = dataclasses.dataclass(frozen=True)(cls)
+        for item in dataclasses.fields(group):  # type: ignore[arg-type]
+            for option in get_args(item.type)[1:]:
+                option.rich_help_panel = option.rich_help_panel or panel
+        return group
+
+    return grouped
 
 
 def flags(command: Callable[..., int]) -> Callable[..., int]:

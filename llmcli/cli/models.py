@@ -1,13 +1,12 @@
 """`llmcli models`: what is known of models: windows, limits, prices, what they support."""
 
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import typer
 
 from llmcli import jsonl
-from llmcli.cli.groups import flags
-from llmcli.cli.options import GeneralOptions, flag
+from llmcli.cli.groups import flag, flags, options
+from llmcli.cli.options import GeneralOptions
 from llmcli.cli.session import Session
 from llmcli.errors import LlmcliError, UsageError
 from llmcli.registry.models import Model, find_model, matcher, search_models
@@ -28,7 +27,7 @@ _SHORT = {
 }
 
 
-@dataclass(frozen=True)
+@options("Output")
 class ModelsOptions:
     """Which models, and how to show them."""
 
@@ -45,10 +44,8 @@ class ModelsOptions:
         flag("--api-key-file", panel="Network", metavar="FILE", help="With --live: read the key from FILE."),
     ] = None
 
-    format: Annotated[
-        Literal["text", "json", "jsonl"], flag("--format", panel="Output", help="What stdout gets.")
-    ] = "text"
-    json: Annotated[bool, flag("--json", panel="Output", help="The same as --format json.")] = False
+    format: Annotated[Literal["text", "json", "jsonl"], flag("--format", help="What stdout gets.")] = "text"
+    json: Annotated[bool, flag("--json", help="The same as --format json.")] = False
 
 
 @flags

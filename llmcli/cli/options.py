@@ -1,13 +1,14 @@
 """The option groups: every flag of the program, declared once. Commands take the groups that they need."""
 # No `from __future__ import annotations`: the groups' annotations are read as objects.
 
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Annotated, Any, Literal
 
 import typer
 from typer import Option
 
 from llmcli.cli.defaults import layer_defaults
+from llmcli.cli.groups import flag, options
 from llmcli.cli.session import Session
 
 _INPUT = "Input"
@@ -55,34 +56,23 @@ Prompt = Annotated[
 ]
 
 
-def flag(*names: str, panel: str, help: str, **more: Any) -> Any:  # noqa: A002 - typer's word
-    """An option in a panel of the help; its default is said in the words of `help`."""
-    return Option(*names, help=help, rich_help_panel=panel, show_default=False, **more)
-
-
-@dataclass(frozen=True)
+@options(_INPUT)
 class InputOptions:
     """Where the messages come from."""
 
     file: Annotated[
         list[str],
         flag(
-            "--file",
-            "-f",
-            panel=_INPUT,
-            metavar="PATH",
-            help="Put a text file before the prompt (repeatable; - is stdin).",
+            "--file", "-f", metavar="PATH", help="Put a text file before the prompt (repeatable; - is stdin)."
         ),
     ] = field(default_factory=list)
     system: Annotated[
-        str | None,
-        flag("--system", "-s", panel=_INPUT, metavar="TEXT|@FILE", help="The system message."),
+        str | None, flag("--system", "-s", metavar="TEXT|@FILE", help="The system message.")
     ] = None
     messages: Annotated[
         str | None,
         flag(
             "--messages",
-            panel=_INPUT,
             metavar="FILE|-",
             help="Earlier messages (JSON array or JSONL), between system and prompt.",
         ),
@@ -92,89 +82,53 @@ class InputOptions:
         flag(
             "--template",
             "-t",
-            panel=_INPUT,
             metavar="TEXT|@FILE",
             help="Make the prompt of a template: {{ name }}, {{ input }}.",
         ),
     ] = None
     param: Annotated[
-        list[str],
-        flag("--param", "-p", panel=_INPUT, metavar="NAME=VALUE", help="A template's variable (repeatable)."),
+        list[str], flag("--param", "-p", metavar="NAME=VALUE", help="A template's variable (repeatable).")
     ] = field(default_factory=list)
     attachment: Annotated[
         list[str],
-        flag(
-            "--attachment",
-            "-a",
-            panel=_INPUT,
-            metavar="PATH|URL|-",
-            help="Attach an image, audio or PDF (repeatable).",
-        ),
+        flag("--attachment", "-a", metavar="PATH|URL|-", help="Attach an image, audio or PDF (repeatable)."),
     ] = field(default_factory=list)
     detail: Annotated[
-        Literal["low", "high", "auto"] | None,
-        flag("--detail", panel=_INPUT, help="How closely images are looked at."),
+        Literal["low", "high", "auto"] | None, flag("--detail", help="How closely images are looked at.")
     ] = None
-    no_stdin: Annotated[
-        bool, flag("--no-stdin", panel=_INPUT, help="Do not touch stdin (also LLMCLI_NO_STDIN=1).")
-    ] = False
+    no_stdin: Annotated[bool, flag("--no-stdin", help="Do not touch stdin (also LLMCLI_NO_STDIN=1).")] = False
 
 
-@dataclass(frozen=True)
+@options(_REQUEST)
 class SamplingOptions:
     """The everyday parameters: fields named as the API names them, None where the user said nothing."""
 
     temperature: Annotated[
-        float | None, flag("--temperature", panel=_REQUEST, min=0, max=2, help="Sampling temperature.")
+        float | None, flag("--temperature", min=0, max=2, help="Sampling temperature.")
     ] = None
-    top_p: Annotated[
-        float | None, flag("--top-p", panel=_REQUEST, min=0, max=1, help="Nucleus sampling.")
-    ] = None
-    n: Annotated[int | None, flag("--n", panel=_REQUEST, min=1, max=128, help="How many answers.")] = None
-    seed: Annotated[int | None, flag("--seed", panel=_REQUEST, help="Seed of the sampling.")] = None
+    top_p: Annotated[float | None, flag("--top-p", min=0, max=1, help="Nucleus sampling.")] = None
+    n: Annotated[int | None, flag("--n", min=1, max=128, help="How many answers.")] = None
+    seed: Annotated[int | None, flag("--seed", help="Seed of the sampling.")] = None
     presence_penalty: Annotated[
-        float | None,
-        flag("--presence-penalty", panel=_REQUEST, min=-2, max=2, help="Penalty on tokens seen."),
+        float | None, flag("--presence-penalty", min=-2, max=2, help="Penalty on tokens seen.")
     ] = None
     frequency_penalty: Annotated[
-        float | None,
-        flag("--frequency-penalty", panel=_REQUEST, min=-2, max=2, help="Penalty on tokens seen often."),
+        float | None, flag("--frequency-penalty", min=-2, max=2, help="Penalty on tokens seen often.")
     ] = None
-    logprobs: Annotated[
-        bool | None, flag("--logprobs", panel=_REQUEST, help="Log probabilities of the tokens.")
-    ] = None
+    logprobs: Annotated[bool | None, flag("--logprobs", help="Log probabilities of the tokens.")] = None
     top_logprobs: Annotated[
-        int | None,
-        flag(
-            "--top-logprobs",
-            panel=_REQUEST,
-            min=0,
-            max=20,
-            help="And of the N likeliest (implies --logprobs).",
-        ),
+        int | None, flag("--top-logprobs", min=0, max=20, help="And of the N likeliest (implies --logprobs).")
     ] = None
     reasoning_effort: Annotated[
         str | None,
-        flag(
-            "--reasoning-effort",
-            panel=_REQUEST,
-            metavar="EFFORT",
-            help="none, minimal, low, medium, high, xhigh, max.",
-        ),
+        flag("--reasoning-effort", metavar="EFFORT", help="none, minimal, low, medium, high, xhigh, max."),
     ] = None
-    verbosity: Annotated[
-        str | None, flag("--verbosity", panel=_REQUEST, metavar="LEVEL", help="low, medium or high.")
-    ] = None
+    verbosity: Annotated[str | None, flag("--verbosity", metavar="LEVEL", help="low, medium or high.")] = None
     service_tier: Annotated[
-        str | None,
-        flag("--service-tier", panel=_REQUEST, metavar="TIER", help="auto, default, flex, priority, ..."),
+        str | None, flag("--service-tier", metavar="TIER", help="auto, default, flex, priority, ...")
     ] = None
-    user: Annotated[
-        str | None, flag("--user", panel=_REQUEST, metavar="ID", help="An identifier of your end user.")
-    ] = None
-    store: Annotated[
-        bool | None, flag("--store", panel=_REQUEST, help="Ask the provider to keep the completion.")
-    ] = None
+    user: Annotated[str | None, flag("--user", metavar="ID", help="An identifier of your end user.")] = None
+    store: Annotated[bool | None, flag("--store", help="Ask the provider to keep the completion.")] = None
     parallel_tool_calls: Annotated[
         bool | None,
         flag(
@@ -190,7 +144,7 @@ class SamplingOptions:
         return {name: value for name, value in values.items() if value is not None}
 
 
-@dataclass(frozen=True)
+@options(_REQUEST)
 class RequestOptions:
     """The model, and the parameters that need more than passing on."""
 
@@ -199,65 +153,41 @@ class RequestOptions:
         flag(
             "--model",
             "-m",
-            panel=_REQUEST,
             metavar="[PROVIDER/]NAME",
             help="The model (else LLMCLI_MODEL, config, gpt-6-luna).",
         ),
     ] = None
     base_url: Annotated[
         str | None,
-        flag(
-            "--base-url",
-            panel=_REQUEST,
-            metavar="URL",
-            help="Any OpenAI-compatible endpoint (also OPENAI_BASE_URL).",
-        ),
+        flag("--base-url", metavar="URL", help="Any OpenAI-compatible endpoint (also OPENAI_BASE_URL)."),
     ] = None
     max_tokens: Annotated[
-        int | None, flag("--max-tokens", "-M", panel=_REQUEST, min=1, help="Most tokens of the answer.")
+        int | None, flag("--max-tokens", "-M", min=1, help="Most tokens of the answer.")
     ] = None
     stop: Annotated[
-        list[str], flag("--stop", panel=_REQUEST, metavar="TEXT", help="End the answer at TEXT (repeatable).")
+        list[str], flag("--stop", metavar="TEXT", help="End the answer at TEXT (repeatable).")
     ] = field(default_factory=list)
     logit_bias: Annotated[
         list[str],
-        flag(
-            "--logit-bias",
-            panel=_REQUEST,
-            metavar="TOKEN=BIAS",
-            help="Bias of a token id, -100 to 100 (repeatable).",
-        ),
+        flag("--logit-bias", metavar="TOKEN=BIAS", help="Bias of a token id, -100 to 100 (repeatable)."),
     ] = field(default_factory=list)
     metadata: Annotated[
-        list[str],
-        flag("--metadata", panel=_REQUEST, metavar="K=V", help="Metadata to keep with it (repeatable)."),
+        list[str], flag("--metadata", metavar="K=V", help="Metadata to keep with it (repeatable).")
     ] = field(default_factory=list)
     modalities: Annotated[
-        list[str],
-        flag(
-            "--modalities",
-            panel=_REQUEST,
-            metavar="KIND",
-            help="text, audio (repeatable, or comma-separated).",
-        ),
+        list[str], flag("--modalities", metavar="KIND", help="text, audio (repeatable, or comma-separated).")
     ] = field(default_factory=list)
     option: Annotated[
         list[str],
         flag(
-            "--option",
-            "-o",
-            panel=_REQUEST,
-            metavar="KEY=VALUE",
-            help="Any other field of the API; VALUE is JSON or text.",
+            "--option", "-o", metavar="KEY=VALUE", help="Any other field of the API; VALUE is JSON or text."
         ),
     ] = field(default_factory=list)
     stream: Annotated[
-        bool | None,
-        flag("--stream/--no-stream", panel=_REQUEST, help="Ask for the answer in pieces, or whole."),
+        bool | None, flag("--stream/--no-stream", help="Ask for the answer in pieces, or whole.")
     ] = None
     price: Annotated[
-        str | None,
-        flag("--price", panel=_REQUEST, metavar="IN,OUT", help="The model's price, $ per million tokens."),
+        str | None, flag("--price", metavar="IN,OUT", help="The model's price, $ per million tokens.")
     ] = None
     schema: Annotated[
         str | None,
@@ -298,79 +228,50 @@ class RequestOptions:
     ] = None
 
 
-@dataclass(frozen=True)
+@options(_ANSWER)
 class FollowOptions:
     """What is done about an answer before it counts: repairs, tools that run."""
 
     repair: Annotated[
-        int,
-        flag(
-            "--repair",
-            panel=_ANSWER,
-            min=0,
-            metavar="N",
-            help="Ask again up to N times where JSON does not fit (0).",
-        ),
+        int, flag("--repair", min=0, metavar="N", help="Ask again up to N times where JSON does not fit (0).")
     ] = 0
     exec: Annotated[
         list[str],
         flag(
             "--exec",
-            panel=_ANSWER,
             metavar="NAME=COMMAND",
             help="Run COMMAND (no shell) when the tool is called (repeatable).",
         ),
     ] = field(default_factory=list)
     max_turns: Annotated[
-        int, flag("--max-turns", panel=_ANSWER, min=1, metavar="N", help="Most requests of a tool loop (8).")
+        int, flag("--max-turns", min=1, metavar="N", help="Most requests of a tool loop (8).")
     ] = 8
     tool_timeout: Annotated[
         float | None,
-        flag(
-            "--tool-timeout",
-            panel=_ANSWER,
-            min=0.001,
-            max=1e8,
-            metavar="S",
-            help="Seconds for one run of a tool.",
-        ),
+        flag("--tool-timeout", min=0.001, max=1e8, metavar="S", help="Seconds for one run of a tool."),
     ] = None
 
 
-@dataclass(frozen=True)
+@options(_OUTPUT)
 class OutputOptions:
     """What is shown, and where."""
 
-    format: Annotated[Format, flag("--format", panel=_OUTPUT, help="What stdout gets.")] = "text"
-    json: Annotated[bool, flag("--json", panel=_OUTPUT, help="The same as --format json.")] = False
-    null: Annotated[
-        bool, flag("--null", "-0", panel=_OUTPUT, help="End each answer with NUL, not newline.")
-    ] = False
-    extract: Annotated[
-        bool, flag("--extract", "-x", panel=_OUTPUT, help="Print only the first fenced code block.")
-    ] = False
+    format: Annotated[Format, flag("--format", help="What stdout gets.")] = "text"
+    json: Annotated[bool, flag("--json", help="The same as --format json.")] = False
+    null: Annotated[bool, flag("--null", "-0", help="End each answer with NUL, not newline.")] = False
+    extract: Annotated[bool, flag("--extract", "-x", help="Print only the first fenced code block.")] = False
     output: Annotated[
-        str | None,
-        flag(
-            "--output", "-O", panel=_OUTPUT, metavar="FILE", help="Write to FILE, whole, and only on exit 0."
-        ),
+        str | None, flag("--output", "-O", metavar="FILE", help="Write to FILE, whole, and only on exit 0.")
     ] = None
-    usage: Annotated[
-        bool, flag("--usage", "-u", panel=_OUTPUT, help="Say tokens, cost and time on stderr.")
-    ] = False
+    usage: Annotated[bool, flag("--usage", "-u", help="Say tokens, cost and time on stderr.")] = False
     usage_file: Annotated[
-        str | None,
-        flag("--usage-file", panel=_OUTPUT, metavar="FILE", help="Append the same as a JSON line to FILE."),
+        str | None, flag("--usage-file", metavar="FILE", help="Append the same as a JSON line to FILE.")
     ] = None
-    reasoning: Annotated[
-        bool, flag("--reasoning", panel=_OUTPUT, help="Show the model's reasoning on stderr.")
-    ] = False
-    dry_run: Annotated[
-        bool, flag("--dry-run", panel=_OUTPUT, help="Print the request body and send nothing.")
-    ] = False
-    curl: Annotated[
-        bool, flag("--curl", panel=_OUTPUT, help="Print the same request as a curl command; send nothing.")
-    ] = False
+    reasoning: Annotated[bool, flag("--reasoning", help="Show the model's reasoning on stderr.")] = False
+    dry_run: Annotated[bool, flag("--dry-run", help="Print the request body and send nothing.")] = False
+    curl: Annotated[bool, flag("--curl", help="Print the same request as a curl command; send nothing.")] = (
+        False
+    )
 
     @property
     def shape(self) -> Format:
@@ -378,67 +279,45 @@ class OutputOptions:
         return "json" if self.json else self.format
 
 
-@dataclass(frozen=True)
+@options(_NETWORK)
 class NetworkOptions:
     """How hard to try."""
 
     api_key_file: Annotated[
-        str | None, flag("--api-key-file", panel=_NETWORK, metavar="FILE", help="Read the key from FILE.")
+        str | None, flag("--api-key-file", metavar="FILE", help="Read the key from FILE.")
     ] = None
     timeout: Annotated[
         float,
         flag(
-            "--timeout",
-            panel=_NETWORK,
-            metavar="S",
-            min=0.001,
-            max=1e8,
-            help="Seconds for one attempt (600; 10 to connect).",
+            "--timeout", metavar="S", min=0.001, max=1e8, help="Seconds for one attempt (600; 10 to connect)."
         ),
     ] = 600.0
     deadline: Annotated[
-        float | None,
-        flag("--deadline", panel=_NETWORK, metavar="S", min=0.001, max=1e8, help="Seconds for everything."),
+        float | None, flag("--deadline", metavar="S", min=0.001, max=1e8, help="Seconds for everything.")
     ] = None
-    retries: Annotated[
-        int, flag("--retries", panel=_NETWORK, min=0, help="Further attempts where one may help (4).")
-    ] = 4
+    retries: Annotated[int, flag("--retries", min=0, help="Further attempts where one may help (4).")] = 4
 
 
-@dataclass(frozen=True)
+@options(_MONEY)
 class MoneyOptions:
     """What it may cost, and which answers need not be paid again."""
 
     max_cost: Annotated[
         float | None,
-        flag(
-            "--max-cost",
-            panel=_MONEY,
-            min=0,
-            max=1e9,
-            metavar="USD",
-            help="Send nothing that may pass this sum.",
-        ),
+        flag("--max-cost", min=0, max=1e9, metavar="USD", help="Send nothing that may pass this sum."),
     ] = None
     budget_file: Annotated[
-        str | None,
-        flag(
-            "--budget-file", panel=_MONEY, metavar="FILE", help="Share the sum with all calls that name FILE."
-        ),
+        str | None, flag("--budget-file", metavar="FILE", help="Share the sum with all calls that name FILE.")
     ] = None
-    cache: Annotated[
-        bool, flag("--cache", panel=_MONEY, help="Keep answers, and use those that are kept.")
-    ] = False
+    cache: Annotated[bool, flag("--cache", help="Keep answers, and use those that are kept.")] = False
     cache_ttl: Annotated[
-        float | None,
-        flag("--cache-ttl", panel=_MONEY, min=0, metavar="S", help="Use none older than S seconds."),
+        float | None, flag("--cache-ttl", min=0, metavar="S", help="Use none older than S seconds.")
     ] = None
     record: Annotated[
-        str | None, flag("--record", panel=_MONEY, metavar="DIR", help="Keep every complete answer in DIR.")
+        str | None, flag("--record", metavar="DIR", help="Keep every complete answer in DIR.")
     ] = None
     replay: Annotated[
-        str | None,
-        flag("--replay", panel=_MONEY, metavar="DIR", help="Answer from DIR alone: no network at all."),
+        str | None, flag("--replay", metavar="DIR", help="Answer from DIR alone: no network at all.")
     ] = None
     fallback: Annotated[
         list[str],
@@ -451,7 +330,7 @@ class MoneyOptions:
     ] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
+@options(_SESSION)
 class SessionOptions:
     """The conversation that this belongs to."""
 
@@ -459,19 +338,12 @@ class SessionOptions:
         str | None,
         flag(
             "--session",
-            panel=_SESSION,
             metavar="FILE.jsonl|NAME",
             help="Go on with the conversation kept there, or begin it.",
         ),
     ] = None
     resume: Annotated[
-        bool,
-        flag(
-            "--continue",
-            "-c",
-            panel=_SESSION,
-            help="Go on with the newest session (with --session: with that).",
-        ),
+        bool, flag("--continue", "-c", help="Go on with the newest session (with --session: with that).")
     ] = False
 
     @property
@@ -480,7 +352,7 @@ class SessionOptions:
         return self.session is not None or self.resume
 
 
-@dataclass(frozen=True)
+@options(_SESSION)
 class ContextOptions:
     """What is sent of a conversation that has grown long."""
 
@@ -488,7 +360,6 @@ class ContextOptions:
         Literal["window", "summarize", "error"],
         flag(
             "--context",
-            panel=_SESSION,
             help="Where it is too long: drop the oldest turns (window), have a model summarize them, or exit 2.",
         ),
     ] = "window"
@@ -496,21 +367,18 @@ class ContextOptions:
         int | None,
         flag(
             "--max-context-tokens",
-            panel=_SESSION,
             min=1,
             metavar="N",
             help="Most tokens of a prompt (the model's window less the answer).",
         ),
     ] = None
     keep_turns: Annotated[
-        int | None,
-        flag("--keep-turns", panel=_SESSION, min=1, metavar="N", help="Send the newest N turns at most."),
+        int | None, flag("--keep-turns", min=1, metavar="N", help="Send the newest N turns at most.")
     ] = None
     summary_model: Annotated[
         str | None,
         flag(
             "--summary-model",
-            panel=_SESSION,
             metavar="[PROVIDER/]NAME",
             help="The model that summarizes (the one that answers).",
         ),
@@ -522,7 +390,7 @@ class ContextOptions:
         return self != ContextOptions()
 
 
-@dataclass(frozen=True)
+@options(_SESSION)
 class ChatOptions:
     """How turns come in."""
 
@@ -530,22 +398,19 @@ class ChatOptions:
         Literal["lines", "null", "jsonl"],
         flag(
             "--turns",
-            panel=_SESSION,
             help="What a turn on stdin is: a line, text up to NUL, or a line of JSON (a string or a message).",
         ),
     ] = "lines"
     keep_going: Annotated[
-        bool, flag("--keep-going", panel=_SESSION, help="Go on after a turn that failed; it is left out.")
+        bool, flag("--keep-going", help="Go on after a turn that failed; it is left out.")
     ] = False
-    no_session: Annotated[
-        bool, flag("--no-session", panel=_SESSION, help="Keep nothing, also on a terminal.")
-    ] = False
+    no_session: Annotated[bool, flag("--no-session", help="Keep nothing, also on a terminal.")] = False
     list_sessions: Annotated[
-        bool, flag("--list", panel=_SESSION, help="List the sessions of the state directory, newest first.")
+        bool, flag("--list", help="List the sessions of the state directory, newest first.")
     ] = False
 
 
-@dataclass(frozen=True)
+@options(_GENERAL)
 class GeneralOptions:
     """What every command has."""
 
@@ -553,7 +418,6 @@ class GeneralOptions:
         str | None,
         flag(
             "--profile",
-            panel=_GENERAL,
             metavar="NAME",
             is_eager=True,
             callback=layer_defaults,
@@ -564,17 +428,14 @@ class GeneralOptions:
         list[str],
         flag(
             "--ok",
-            panel=_GENERAL,
             metavar="NAME[,NAME]",
             is_eager=True,
             callback=_accept,
             help="Exit 0 where these exits are due.",
         ),
     ] = field(default_factory=list)
-    quiet: Annotated[bool, flag("--quiet", "-q", panel=_GENERAL, help="Errors only.")] = False
-    verbose: Annotated[
-        bool, flag("--verbose", "-v", panel=_GENERAL, help="Also attempts, waits and request ids.")
-    ] = False
+    quiet: Annotated[bool, flag("--quiet", "-q", help="Errors only.")] = False
+    verbose: Annotated[bool, flag("--verbose", "-v", help="Also attempts, waits and request ids.")] = False
     help: Help = False
 
     def apply(self, session: Session) -> None:
