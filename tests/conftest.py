@@ -59,7 +59,7 @@ class Clock:
 
 @dataclass
 class Cli:
-    """Runs command lines in this process, in a world of its own: no environment but `env`, no stdin but what is given."""
+    """Runs command lines in this process, in a world of its own: its environment is `env`, its stdin what is given."""
 
     env: dict[str, str]
     clock: Clock
@@ -141,7 +141,9 @@ class Process:
 
     @property
     def env(self) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "VIRTUAL_ENV") if name in os.environ}
+        kept = {
+            name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "VIRTUAL_ENV") if name in os.environ
+        }
         return {**kept, "HOME": str(self.home), "XDG_CONFIG_HOME": str(self.home / ".config")}
 
     def command(self, *argv: str) -> list[str]:
@@ -159,7 +161,9 @@ class Process:
         )
         return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
 
-    def start(self, *argv: str, env: Mapping[str, str] | None = None, **pipes: object) -> subprocess.Popen[bytes]:
+    def start(
+        self, *argv: str, env: Mapping[str, str] | None = None, **pipes: object
+    ) -> subprocess.Popen[bytes]:
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **pipes}
         return subprocess.Popen(self.command(*argv), cwd=self.home, env={**self.env, **(env or {})}, **pipes)
 

@@ -93,7 +93,9 @@ def measure(*command: str, code: int = 0) -> Run:
     began = time.perf_counter()
     with tempfile.TemporaryFile() as err:
         pid = os.posix_spawnp(
-            "taskset", ["taskset", "-c", str(CORES[-1]), *command], env,
+            "taskset",
+            ["taskset", "-c", str(CORES[-1]), *command],
+            env,
             file_actions=[(os.POSIX_SPAWN_DUP2, err.fileno(), 2)],
         )
         _, status, used = os.wait4(pid, 0)
@@ -120,19 +122,44 @@ def ours(base: str, rows: Path, out: Path, *options: str) -> list[str]:
 
 def beside(folder: Path, rows: int, limits: list[int]) -> None:
     """CPU and speed beside the floor and the tutorial."""
-    print(f"| in flight | client | rows/s | CPU us/row | CPU to bare | rows/s to tutorial |\n|---|---|---|---|---|---|")
+    print(
+        "| in flight | client | rows/s | CPU us/row | CPU to bare | rows/s to tutorial |\n|---|---|---|---|---|---|"
+    )
     path, few = rows_file(folder, rows), rows_file(folder, rows // 10)
-    start = min(measure(*ours("http://127.0.0.1:9/v1", rows_file(folder, 0), folder / "o.jsonl", "--fresh")).cpu for _ in range(3))
+    start = min(
+        measure(*ours("http://127.0.0.1:9/v1", rows_file(folder, 0), folder / "o.jsonl", "--fresh")).cpu
+        for _ in range(3)
+    )
     for limit in limits:
         with serving() as base:
-            bare = min((measure(sys.executable, "-c", BARE, base, str(path), str(folder / "b"), str(limit)) for _ in range(3)), key=lambda r: r.cpu)
-            mine = min((measure(*ours(base, path, folder / "o.jsonl", "--fresh", "-j", str(limit))) for _ in range(3)), key=lambda r: r.cpu)
+            bare = min(
+                (
+                    measure(sys.executable, "-c", BARE, base, str(path), str(folder / "b"), str(limit))
+                    for _ in range(3)
+                ),
+                key=lambda r: r.cpu,
+            )
+            mine = min(
+                (
+                    measure(*ours(base, path, folder / "o.jsonl", "--fresh", "-j", str(limit)))
+                    for _ in range(3)
+                ),
+                key=lambda r: r.cpu,
+            )
             tutorial = measure(sys.executable, "-c", TUTORIAL, base, str(few), str(folder / "t"), str(limit))
         floor = bare.cpu / rows
         speed = len(few.read_bytes().splitlines()) / tutorial.wall
-        for name, run, count in (("bare aiohttp", bare, rows), ("llmcli batch", mine, rows), ("AsyncOpenAI", tutorial, rows // 10)):
-            print(f"| {limit} | {name} | {count / run.wall:,.0f} | {run.cpu / count * 1e6:.0f} | {run.cpu / count / floor:.2f} | {count / run.wall / speed:.1f} |")
-    print(f"\nStart and end of `llmcli batch` without rows: {start * 1000:.0f} ms CPU (in the figures above)\n")
+        for name, run, count in (
+            ("bare aiohttp", bare, rows),
+            ("llmcli batch", mine, rows),
+            ("AsyncOpenAI", tutorial, rows // 10),
+        ):
+            print(
+                f"| {limit} | {name} | {count / run.wall:,.0f} | {run.cpu / count * 1e6:.0f} | {run.cpu / count / floor:.2f} | {count / run.wall / speed:.1f} |"
+            )
+    print(
+        f"\nStart and end of `llmcli batch` without rows: {start * 1000:.0f} ms CPU (in the figures above)\n"
+    )
 
 
 def memory(folder: Path, sizes: list[int]) -> None:
@@ -155,7 +182,9 @@ def resume(folder: Path, rows: int) -> None:
         "d=Ledger(sys.argv[1], fresh=False).recover(retry_failed=False); print(d.count, time.process_time()-t, file=sys.stderr)"
     )
     count, seconds = measure(sys.executable, "-c", code, str(out)).err.split()
-    print(f"\nResume scan: {count} rows, {size:.0f} MB in {float(seconds):.2f} s CPU = {size / float(seconds):.0f} MB/s\n")
+    print(
+        f"\nResume scan: {count} rows, {size:.0f} MB in {float(seconds):.2f} s CPU = {size / float(seconds):.0f} MB/s\n"
+    )
 
 
 def limited(folder: Path, rows: int, rps: float) -> None:
@@ -166,7 +195,9 @@ def limited(folder: Path, rows: int, rps: float) -> None:
             run = measure(*ours(base, rows_file(folder, rows), folder / "o.jsonl", "--fresh"))
             seen = stats(base)
         ideal = rows / rps
-        print(f"| {name} | {run.wall:.1f} | {ideal:.1f} | {ideal / run.wall:.0%} | {seen['refused'] / seen['requests']:.1%} |")
+        print(
+            f"| {name} | {run.wall:.1f} | {ideal:.1f} | {ideal / run.wall:.0%} | {seen['refused'] / seen['requests']:.1%} |"
+        )
 
 
 def main() -> None:

@@ -28,7 +28,10 @@ class State:
         self.tokens, self.then = rps or 0.0, time.monotonic()
         message = {"role": "assistant", "content": "x" * size, "refusal": None}
         body = {
-            "id": "chatcmpl-1", "object": "chat.completion", "created": 1700000000, "model": "tiny",
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": 1700000000,
+            "model": "tiny",
             "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
             "usage": {"prompt_tokens": 500, "completion_tokens": 300, "total_tokens": 800},
         }
@@ -42,12 +45,15 @@ class State:
         self.requests += 1
         if self.rps is None:
             return HEAD % (b"200 OK", len(self.body), b"x-request-id: req_1\r\n") + self.body
-        self.tokens = min(self.rps * 0.2, self.tokens + (now - self.then) * self.rps)  # a fifth of a second's burst
+        self.tokens = min(
+            self.rps * 0.2, self.tokens + (now - self.then) * self.rps
+        )  # a fifth of a second's burst
         self.then = now
         told = b""
         if self.headers:
             told = b"x-ratelimit-limit-requests: %d\r\nx-ratelimit-remaining-requests: %d\r\n" % (
-                self.rps * 60, self.tokens,
+                self.rps * 60,
+                self.tokens,
             )
         if self.tokens < 1:
             self.refused += 1

@@ -26,7 +26,8 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 import openai.types.responses
 from openai.types.responses import Response
 assert openai.types.chat.ChatCompletion is ChatCompletion
-answer = ChatCompletion.model_validate({"id": "a", "object": "chat.completion", "created": 1, "model": "m", "choices": []})
+fields = {"id": "a", "object": "chat.completion", "created": 1, "model": "m", "choices": []}
+answer = ChatCompletion.model_validate(fields)
 assert answer.id == "a"
 assert issubclass(openai.RateLimitError, openai.APIStatusError)
 assert openai.AzureOpenAI and openai.OpenAI and openai.types.shared.ReasoningEffort
