@@ -166,9 +166,9 @@ class Engine:
         self._source.start(wake)
         try:
             while (job := await self._next()) is not None:
-                if not await self._admitted(job):
+                if (first := await self._admitted(job)) is None:
                     break
-                self._start(job)
+                self._start(first)
             while self._tasks and self._bug is None and not self._aborted:
                 await self._rest(None)
         finally:
@@ -270,21 +270,31 @@ class Engine:
             )
         return bool(digest)
 
-    async def _admitted(self, job: Job) -> bool:
-        """Wait for a slot, for the pace and for money. False where the run was stopped meanwhile."""
+    async def _admitted(self, job: Job) -> Job | None:
+        """Wait for a slot, the pace and money. The job, or a retry that goes first; None where the run was stopped."""
         while self._stopped is None and self._bug is None:
+            job = self._first(job)
             if not self._pace.crowd.has_room(len(self._tasks)):
                 delay, why = None, "concurrency"
             else:
                 delay, why = self._pace.delay(self._clock())
                 if delay <= 0:
                     if self._reserve(job):
-                        return True
+                        return job
+                    if self._stopped is not None:
+                        break
                     delay, why = None, "budget"
                 self._pace.crowd.idle()
             self.stats.binds = why
             await self._rest(delay)
-        return False
+        return None
+
+    def _first(self, job: Job) -> Job:
+        """A retry whose time has come while the job waited, which then takes its place; else the job."""
+        now = self._clock()
+        if not self._retries or self._retries[0][0] > now:
+            return job
+        return heapq.heapreplace(self._retries, (now, next(self._order), job))[2]
 
     def _reserve(self, job: Job) -> bool:
         """Set money aside for a job. False where what is under way must be settled first."""
@@ -319,7 +329,7 @@ class Engine:
         self.stats.bound[self.stats.binds] += self._clock() - before
 
     async def _alarm(self, seconds: float) -> None:
-        await self._sleep(seconds)
+        await self._sleep(max(seconds, 1e-6))  # less may be nothing to a clock of large numbers
         self._wake.set()
 
     def _start(self, job: Job) -> None:

@@ -58,8 +58,10 @@ def _line(row: Row, response: bytes | None, error: Json | None, envelope: Json) 
 
 
 def _response(completion: Completion) -> bytes:
-    raw = completion.raw
-    if raw is None or b"\n" in raw or b"\r" in raw:
+    raw = (completion.raw or b"").strip()
+    if (
+        not raw.startswith(b"{") or b"\n" in raw or b"\r" in raw or b"\0" in raw
+    ):  # or UTF-16, for JSON may be that
         raw = jsonl.dumps(completion.body)
     return _head(200, completion.meta.request_id) + raw + b"}"
 

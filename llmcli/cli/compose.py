@@ -58,7 +58,15 @@ class Recipe:
         )
         if there.provider.name == here.provider.name:
             there = replace(here, model=there.model)
-        return build_request(replace(self.ask, messages=request.fields["messages"]), there)
+        fields = dict(request.fields)
+        limits = [fields.pop(name, None) for name in ("max_completion_tokens", "max_tokens")]
+        ask = Ask(
+            messages=fields.pop("messages"),
+            parameters={name: value for name, value in fields.items() if name != "model"},
+            max_tokens=limits[0] if limits[0] is not None else limits[1],
+            expects=request.expects,
+        )
+        return build_request(ask, there)
 
 
 def compose(

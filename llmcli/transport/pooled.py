@@ -6,6 +6,7 @@ One pool of kept-alive connections, no model objects on the way: a tenth of the 
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
@@ -76,7 +77,7 @@ class Pooled:
         try:
             response = await self._client().post(
                 place.url,
-                data=jsonl.dumps(request.fields),
+                data=_payload(jsonl.dumps(request.fields)),
                 headers=headers,
                 allow_redirects=False,
                 proxy=place.proxy,
@@ -172,6 +173,11 @@ def _proxy_for(url: URL) -> str | None:
     if proxy_bypass(f"{url.host}:{url.port}"):
         return None
     return proxies.get(url.scheme) or proxies.get("all")
+
+
+def _payload(body: bytes) -> bytes | io.BytesIO:
+    """A body as aiohttp wants it: it warns of bytes above 1 MiB, and sends a stream piece by piece."""
+    return body if len(body) <= 1 << 20 else io.BytesIO(body)
 
 
 def _cause(error: BaseException) -> str:
