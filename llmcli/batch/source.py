@@ -41,7 +41,9 @@ class _Lines:
             if block is None:
                 return None
             self._stats.read += len(block)
-            self._lines.extend(self._splitter.feed(block) if block else self._splitter.finish())
+            lines = self._splitter.feed(block) if block else self._splitter.finish()
+            self._lines.extend(lines)
+            self._stats.found += len(lines)
             self._over = self._stats.complete = not block
         if not self._lines:
             return None

@@ -36,12 +36,14 @@ class Stats:
     """Counted by the engine, shown by progress. `spent` is None once a price was not known.
 
     `earlier` rows were final before this run began. `read` and `size` are bytes of the input, `size` None for a
-    pipe; `complete`: the input has been read to its end.
+    pipe, and `found` the rows in what was read; `complete`: that is all. No more than `limit` rows are run.
     """
 
     began: float
     size: int | None = None
+    limit: int | None = None
     read: int = 0
+    found: int = 0
     rows: int = 0
     complete: bool = False
     earlier: int = 0
@@ -75,9 +77,11 @@ class Stats:
 
     @property
     def total(self) -> int | None:
-        """Rows of the input: known at its end, before that by the share of bytes read; None for a pipe."""
+        """Rows to run: known at the input's end, before that by the share of bytes read; None for a pipe."""
         if self.complete:
-            return self.rows
-        if self.size is None or not self.read:
+            rows = self.found
+        elif self.size is None or not self.read:
             return None
-        return max(self.rows, round(self.rows * self.size / self.read))
+        else:
+            rows = max(self.found, round(self.found * self.size / self.read))
+        return rows if self.limit is None else min(rows, self.limit)

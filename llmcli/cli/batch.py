@@ -147,9 +147,8 @@ def _run(
 ) -> None:
     world, notes = session.world, session.notes
     seekable = path is not None and Path(path).is_file()
-    stats = Stats(
-        began=world.clock(), size=Path(path).stat().st_size if path is not None and seekable else None
-    )
+    size = Path(path).stat().st_size if path is not None and seekable else None
+    stats = Stats(began=world.clock(), size=size, limit=options.limit)
     builder = RowBuilder(frame)
     recipe = Recipe(session, frame.ask, frame.endpoint(None))
     transport = batch_transport_of(session, recipe, network, money, repairs=follow.repair)
