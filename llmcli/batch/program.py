@@ -21,7 +21,6 @@ async def run_batch(
     records: Ledger | Printed,
     progress: Progress,
     clock: Callable[[], float],
-    say: Callable[[str], None],
     *,
     ordered: bool,
 ) -> None:
@@ -29,7 +28,7 @@ async def run_batch(
     failure: PartialFailure | None = None
     try:
         async with _ticking(engine, records, progress, clock):
-            with _signals(engine, say):
+            with _signals(engine, progress.say):
                 await engine.run()
     except PartialFailure as error:
         failure = error

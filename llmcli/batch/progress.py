@@ -19,6 +19,9 @@ class Progress(Protocol):
     def tick(self, stats: Stats, now: float) -> None:
         """Show them, if it is time to."""
 
+    def say(self, text: str) -> None:
+        """Say something else."""
+
     def close(self) -> None:
         """Clear the screen of what moves."""
 
@@ -48,6 +51,9 @@ class Silent:
     def tick(self, stats: Stats, now: float) -> None:
         """See Progress."""
 
+    def say(self, text: str) -> None:
+        """See Progress."""
+
     def close(self) -> None:
         """See Progress."""
 
@@ -56,7 +62,7 @@ class Lines:
     """A line every ten seconds, for logs."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
+        self.say = say
         self._rates = Rates()
         self._last: float | None = None
 
@@ -65,7 +71,7 @@ class Lines:
         last = stats.began if self._last is None else self._last
         if now - last >= _LINE_EVERY:
             self._last = now
-            self._say(words(stats, *self._rates.of(stats, now)))
+            self.say(words(stats, *self._rates.of(stats, now)))
 
     def close(self) -> None:
         """See Progress."""
@@ -100,6 +106,10 @@ class Bar:
         self._progress.update(
             self._task, completed=stats.done, total=stats.total, description=description, refresh=True
         )
+
+    def say(self, text: str) -> None:
+        """See Progress. It stands above the bar."""
+        self._progress.console.print(f"llmcli: {text}", markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         """See Progress."""

@@ -178,7 +178,7 @@ def _run(
         )
         progress = _progress(session)
         try:
-            await run_batch(engine, records, progress, world.clock, notes.say, ordered=options.ordered)
+            await run_batch(engine, records, progress, world.clock, ordered=options.ordered)
         finally:
             await transport.aclose()
 

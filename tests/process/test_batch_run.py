@@ -234,7 +234,7 @@ def test_ctrl_c_on_a_terminal(process: Process, server, rows, out, width):
     )
     child.expect("4/20")
     child.sendintr()
-    child.expect("once more to stop at once")
+    child.expect("\r\x1b\\[2Kllmcli: SIGINT arrived: finishing 4 requests; once more to stop at once")
     child.sendintr()
     shown = child.read().decode()
     child.close()

@@ -1,0 +1,241 @@
+"""The engine, with a source, a transport and records of memory, and a clock that only sleeping moves."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+
+from llmcli.batch.engine import Engine, Plan
+from llmcli.batch.ledger import Done
+from llmcli.batch.pace import Pace
+from llmcli.batch.rows import Row
+from llmcli.batch.stats import Stats
+from llmcli.errors import LlmcliError, OutputFailure, PartialFailure, TransientFailure, UsageError
+from llmcli.wire import Completion, Meta, Request
+from tests.conftest import Clock
+
+
+class Numbers:
+    """A source of so many rows, which are made when they are asked for."""
+
+    def __init__(self, count: int) -> None:
+        self.count, self.given = count, 0
+
+    def start(self, wake: Callable[[], None]) -> None:
+        wake()
+
+    @property
+    def ended(self) -> bool:
+        return self.given == self.count
+
+    def next(self) -> Row | None:
+        if self.ended:
+            return None
+        number, self.given = self.given, self.given + 1
+        request = Request(
+            "openai", "tiny", "http://x", {"messages": [{"role": "user", "content": str(number)}]}
+        )
+        return Row(number, f"row-{number}", number + 1, request, size=10)
+
+
+class Kept:
+    """Records of memory; `room` is for so many."""
+
+    def __init__(self, room: float = float("inf")) -> None:
+        self.rows: Counter[int] = Counter()
+        self.failed: list[int] = []
+        self._room = room
+
+    def room(self, row: int) -> bool:
+        return row < self._room
+
+    def write(self, row: int, line: bytes, *, failed: bool) -> None:
+        assert json.loads(line)["llmcli"]["row"] == row
+        self.rows[row] += 1
+        if failed:
+            self.failed.append(row)
+
+    def sync(self) -> None:
+        pass
+
+
+class Answers:
+    """A transport; `answer(row)` gives the text, or raises. `most` were under way at once."""
+
+    def __init__(self, answer: Callable[[int], str]) -> None:
+        self.answer, self.under_way, self.most, self.sent = answer, 0, 0, 0
+
+    async def send(self, request: Request) -> Completion:
+        self.sent += 1
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        await asyncio.sleep(0)
+        self.under_way -= 1
+        text = self.answer(int(request.fields["messages"][0]["content"]))
+        choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+        usage = {"prompt_tokens": 1, "completion_tokens": 1}
+        return Completion({"choices": [choice], "usage": usage}, Meta("openai", "tiny"))
+
+
+def engine(source, transport, records, *, done: Done | None = None, crowd: int = 4, **plan: object) -> Engine:
+    clock = Clock()
+    settings = {
+        "retries": 2,
+        "price_of": lambda *_: None,
+        "fallback": (),
+        "rebuild": None,
+        "accepted": frozenset(),
+    }
+    return Engine(
+        source,
+        transport,
+        records,
+        done or Done(),
+        Pace(None, None, crowd),
+        Plan(**{**settings, **plan}),
+        Stats(began=0.0),
+        clock,
+        lambda _low, high: high,
+        clock.sleep,
+    )  # fmt: skip
+
+
+def test_every_row_is_final_once_and_never_more_are_under_way_than_may_be():
+    records, transport = Kept(), Answers(str)
+    asyncio.run(engine(Numbers(1000), transport, records, crowd=7).run())
+    assert records.rows == Counter(range(1000))
+    assert transport.most == 7
+
+
+def test_rows_are_pulled_as_they_are_wanted():
+    source = Numbers(10_000)
+
+    def answer(row: int) -> str:
+        assert source.given <= row + 4 + 1
+        return ""
+
+    asyncio.run(engine(source, Answers(answer), Kept()).run())
+
+
+def test_rows_that_are_final_are_passed_over_while_signals_come_through():
+    done = Done()
+    for row in range(100_000):
+        done.add(row, row + 1)
+    source, records = Numbers(100_000), Kept()
+    running = engine(source, Answers(str), records, done=done)
+
+    async def main() -> None:
+        asyncio.get_running_loop().call_soon(lambda: running.stop(LlmcliError("stop")))
+        await running.run()
+
+    with pytest.raises(LlmcliError, match="stop"):
+        asyncio.run(main())
+    assert source.given < 1000
+
+
+def test_a_bug_ends_the_run_with_its_traceback():
+    def answer(row: int) -> str:
+        return {0: "fine"}[row]
+
+    with pytest.raises(KeyError):
+        asyncio.run(engine(Numbers(3), Answers(answer), Kept()).run())
+
+
+def test_a_bug_in_what_comes_after_a_failure_does_not_lose_the_row():
+    def answer(_row: int) -> str:
+        raise TransientFailure("no", status=500)
+
+    def rebuild(_request: Request, _model: str) -> Request:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(engine(Numbers(1), Answers(answer), Kept(), fallback=["other"], rebuild=rebuild).run())
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_record_that_cannot_be_written_stops_the_run_and_the_row_stays_open(fails):
+    class Full(Kept):
+        def write(self, row: int, line: bytes, *, failed: bool) -> None:
+            if row == 2:
+                raise OutputFailure("the disk is full")
+            super().write(row, line, failed=failed)
+
+    def answer(_row: int) -> str:
+        if fails:
+            raise UsageError("no")
+        return "yes"
+
+    records = Full()
+    running = engine(Numbers(100), Answers(answer), records)
+    with pytest.raises(OutputFailure):
+        asyncio.run(running.run())
+    assert set(records.rows) <= {0, 1, 3, 4, 5, 6}
+    assert running.stats.ok + running.stats.failed == records.rows.total()
+
+
+def test_retries_wait_in_a_heap_without_a_slot():
+    tries: Counter[int] = Counter()
+
+    def answer(row: int) -> str:
+        tries[row] += 1
+        if row % 2 and tries[row] < 3:
+            raise TransientFailure("no", status=500)
+        return ""
+
+    records = Kept()
+    running = engine(Numbers(100), Answers(answer), records)
+    asyncio.run(running.run())
+    assert records.rows == Counter(range(100))
+    assert running.stats.retries == 100
+    assert {row: count for row, count in tries.items() if row % 2} == dict.fromkeys(range(1, 100, 2), 3)
+
+
+def test_not_too_many_retries_wait():
+    def answer(_row: int) -> str:
+        raise TransientFailure("no", status=503, retry_after=1000.0)
+
+    source = Numbers(100_000)
+    running = engine(source, Answers(answer), Kept(), retries=1, max_failures=1)
+    with pytest.raises(PartialFailure):
+        asyncio.run(running.run())
+    assert source.given < 1100
+
+
+def test_a_row_for_which_there_is_no_room_waits():
+    class Window(Kept):
+        def room(self, row: int) -> bool:
+            return row < self.rows.total() + 2
+
+    records, transport = Window(), Answers(str)
+    asyncio.run(engine(Numbers(50), transport, records).run())
+    assert records.rows == Counter(range(50))
+    assert transport.most == 2
+
+
+def test_money_is_never_passed_with_all_that_is_under_way():
+    transport, price = Answers(str), {"in": 0, "out": 1_000_000}
+    running = engine(
+        Numbers(100),
+        transport,
+        Kept(),
+        crowd=50,
+        price_of=lambda *_: price,
+        worst=lambda _request: Decimal(3),
+        max_cost=Decimal(10),
+    )
+    with pytest.raises(LlmcliError, match=r"the next row may cost \$3.000000 on top of \$8.000000"):
+        asyncio.run(running.run())
+    assert (transport.sent, transport.most) == (8, 3)
+
+
+def test_a_second_stop_does_not_hide_the_first():
+    running = engine(Numbers(10), Answers(str), Kept())
+    running.stop(UsageError("first"))
+    running.stop(UsageError("second"))
+    with pytest.raises(UsageError, match="first"):
+        asyncio.run(running.run())
