@@ -244,6 +244,7 @@ complete -c llmcli -n '__fish_seen_subcommand_from count' -l truncate -x -d 'Pri
 complete -c llmcli -n '__fish_seen_subcommand_from count' -l side -x -a 'head tail middle' -d 'What --truncate keeps: the head, the tail, or both without the middle.'
 complete -c llmcli -n '__fish_seen_subcommand_from count' -l split -x -d 'Print pieces of at most N tokens as JSON lines.'
 complete -c llmcli -n '__fish_seen_subcommand_from count' -l overlap -x -d 'Tokens that pieces share.'
+complete -c llmcli -n '__fish_seen_subcommand_from count' -l rows -x -d 'Count the rows of a batch; --format jsonl prints a line for each.'
 complete -c llmcli -n '__fish_seen_subcommand_from count' -l format -x -a 'text json jsonl' -d 'What stdout gets.'
 complete -c llmcli -n '__fish_seen_subcommand_from count' -l json -d 'The same as --format json.'
 complete -c llmcli -n '__fish_seen_subcommand_from count' -l usage -s u -d 'Say the price on stderr.'
