@@ -102,8 +102,8 @@ def batch(
     if follow.exec:
         raise UsageError("--exec is not for batch", todo="calls of tools are the answer: run them afterwards")
     session.set_price(request.price)
-    if options.output == "-":
-        options = replace(options, output=None)
+    if options.output in {None, "-"}:
+        options = _unkept(options)
     path = _input(session, input_, given, options)
     frame = frame_of(session, given, sampling, request, rows_on_stdin=path is None)
     if options.dry_run:
@@ -111,6 +111,15 @@ def batch(
     else:
         _run(session, path, frame, options, follow, network, money)
     return 0
+
+
+def _unkept(options: BatchOptions) -> BatchOptions:
+    """The options of a run to stdout, which nothing is kept of. Raises UsageError for flags that need a file."""
+    for name in ("fresh", "retry_failed"):
+        if getattr(options, name):
+            flag_name = "--" + name.replace("_", "-")
+            raise UsageError(f"{flag_name} without an output file", todo="name it with -O")
+    return replace(options, output=None)
 
 
 def _input(session: Session, path: str | None, given: InputOptions, options: BatchOptions) -> str | None:

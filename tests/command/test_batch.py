@@ -682,3 +682,12 @@ def test_many_rows_are_counted_as_one_by_one(cli):
     counted = [json.loads(line) for line in each]
     assert [record["row"] for record in counted] == list(range(2000))
     assert sum(record["tokens"] for record in counted) == total
+
+
+@pytest.mark.parametrize("flag", ["--fresh", "--retry-failed"])
+def test_flags_of_a_resume_need_an_output_file(cli, tmp_path, flag):
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"prompt":"hi"}\n')
+    assert cli("batch", str(rows), "-m", "offline/echo", flag) == Result(
+        2, "", f"llmcli: usage: {flag} without an output file; name it with -O\n"
+    )
