@@ -10,6 +10,12 @@ _BURST = 0.1  # seconds' worth of requests that may go out at once
 _PEACE = 2.0  # seconds without a 429, after which a little more is tried;
 _LONGEST_PEACE = 30.0  # they double each time that the same ceiling is found
 _TRUST = 3  # contradictions after which a declared limit is not believed any more
+_FIRST = 16.0  # requests a second that we suppose we sent, where nothing has gone through yet
+_SAMPLE = 8  # outcomes after a cut, before which it is not judged,
+_REFUSED_SAMPLE = 4  # or so many refusals, where nothing went through
+_HOPELESS = 0.7  # share of refusals that is no bad luck
+_DEAF = 30.0  # seconds for which refusals are taken as bad luck; they double each time
+_LONGEST_DEAF = 600.0
 _SPEND = 30.0  # seconds over which what a server has left for us is used up
 _MARGIN = 0.99  # of a declared limit
 
@@ -31,6 +37,12 @@ class Gate:
         burst = int(self.rate * _BURST) / self.rate  # whole units: a slow rate has none to give early
         return max(0.0, self._due - burst - now)
 
+    def set(self, rate: float | None, now: float) -> None:
+        """Have another rate; what is still to be waited for at a lower one is shortened."""
+        if rate is not None and self.rate is not None and rate > self.rate and self._due > now:
+            self._due = now + (self._due - now) * self.rate / rate
+        self.rate = rate
+
     def take(self, now: float, units: float) -> None:
         """Let units pass. Many at once pass as one, and are waited for afterwards."""
         if self.rate is not None:
@@ -45,6 +57,9 @@ class Learned:
     there for a while, the longer the surer the ceiling is, then feels its way up: a little at first, more and
     more while nothing is refused.
     A limit that headers declare is the ceiling until it is contradicted again and again.
+    Some refusals have nothing to do with the rate: others crowd the server, or it rehearses failures. There,
+    less goes through after each cut, and as much as before is refused; then refusals are taken as bad luck for
+    a while, and nothing is slowed down for them.
     """
 
     rate: float | None = None  # requests a second
@@ -57,11 +72,21 @@ class Learned:
     _spare: float = 0.0  # requests that are left beyond a reserve
     _finished: deque[float] = field(default_factory=lambda: deque(maxlen=2048))
     _adjusted: float = 0.0
-    _refused: float = float("-inf")
+    _refused: float = float("-inf")  # when the last cut was made
+    _heard: float = float("-inf")  # when the last refusal came that is newer than the cut
+    _outcomes: deque[bool] = field(default_factory=lambda: deque(maxlen=32))  # lately: whether it went through
+    _passed: int = 0  # of the requests that were sent after the last cut
+    _failed: int = 0
+    _best: float = 0.0  # requests a second that went through after a cut: the most since the last peace
+    _deaf: float = _DEAF
+    _deaf_until: float = float("-inf")
 
-    def finished(self, now: float) -> None:
-        """A request went through."""
+    def finished(self, now: float, latency: float = 0.0) -> None:
+        """A request went through, `latency` seconds after it was sent."""
         self._finished.append(now)
+        if now - latency >= self._refused:
+            self._outcomes.append(True)
+            self._passed += 1
 
     def throughput(self, now: float) -> float:
         """Requests a second that went through lately: the best of the last second, half and quarter of one."""
@@ -72,18 +97,42 @@ class Learned:
         """A 429 came for what was `sent` then; what went out before the last cut says nothing new."""
         if sent < self._refused:
             return
+        self._outcomes.append(False)
+        self._failed += 1
+        calm, self._heard = now - self._heard > self._peace, now
+        if self._declared is None and self._is_luck(now, calm=calm):
+            return
         self._contradicted += self._declared is not None
         self._refused = self._adjusted = now
+        self._passed = self._failed = 0
         self._step = 0.01
         if self._declared is not None and self._contradicted <= _TRUST:
             self.rate = self._ceiling = 0.96 * self._declared
             return
         self._declared = None
-        ceiling = max(0.1, self.throughput(now) or (self.rate or 2.0) / 2)
+        ceiling = max(0.1, self.throughput(now) or (self.rate or _FIRST) / 2)
         same = abs(ceiling - self._ceiling) < 0.15 * self._ceiling
         self._peace = min(_LONGEST_PEACE, 2 * self._peace) if same else _PEACE
         self._ceiling = ceiling
         self.rate = 0.96 * ceiling
+
+    def _is_luck(self, now: float, *, calm: bool) -> bool:
+        """Whether a refusal is to be passed over: it came too soon after a cut to tell, or cuts do not help."""
+        hopeless = self._outcomes.count(False) > _HOPELESS * len(self._outcomes)
+        enough = self._passed + self._failed >= _SAMPLE or (not self._passed and self._failed >= _REFUSED_SAMPLE)
+        if now < self._deaf_until and not (hopeless and enough):
+            return True
+        self._deaf_until = now
+        if self.rate is None or not enough:
+            return self.rate is not None
+        good = self._passed / max(now - self._refused, 1e-3)
+        self._best = good if calm else max(good, self._best)
+        if hopeless or good > 0.5 * self._best:
+            return False
+        self.rate, self._ceiling, self._best, self._peace = None, 0.0, 0.0, _PEACE
+        self._passed = self._failed = 0
+        self._deaf_until, self._deaf = now + self._deaf, min(_LONGEST_DEAF, 2 * self._deaf)
+        return True
 
     def told(self, headers: Mapping[str, str], now: float) -> None:
         """Headers came: a limit a minute, and how much of it is left."""
@@ -110,9 +159,9 @@ class Learned:
         self._adjusted = now
         if self._declared is not None:
             wanted = _MARGIN * self._declared + self._spare / _SPEND
-            calm = now - self._refused > self._peace
+            calm = now - self._heard > self._peace
             self.rate = wanted if calm or self.rate is None else min(wanted, self.rate * 1.02)
-        elif now - self._refused < self._peace:
+        elif now - self._heard < self._peace:
             self.rate = min((self.rate or 0.0) * 1.02, 0.99 * self._ceiling)
         else:
             self.rate = (self.rate or 0.0) * (1 + self._step)
@@ -219,7 +268,7 @@ class Pace:
     def delay(self, now: float) -> tuple[float, str]:
         """(seconds until a request may go, what holds it back)."""
         self._learned.adjust(now)
-        self._paced.rate = self._learned.rate
+        self._paced.set(self._learned.rate, now)
         return max(
             (self._requests.delay(now), "requests"),
             (self._tokens.delay(now), "tokens"),
@@ -239,7 +288,7 @@ class Pace:
         self._latency += 0.1 * (latency - self._latency)
         if (rate := self._requests.rate or self._learned.rate) is not None:
             self.crowd.allow(int(1.5 * rate * self._latency) + 1)  # Little's law, and some
-        self._learned.finished(now)
+        self._learned.finished(now, latency)
         if headers:
             self._learned.told(headers, now)
             self._told_tokens(headers)

@@ -17,7 +17,9 @@ def parse_messages(text: str, name: str) -> list[Message]:
     Lines without a role that carry an `llmcli` key are a session's own and are passed over; the key itself
     is taken off messages. Raises UsageError naming the index of the message that is wrong.
     """
-    messages = [checked_message(item, f"{name}, message {index}") for index, item in enumerate(_items(text, name))]
+    messages = [
+        checked_message(item, f"{name}, message {index}") for index, item in enumerate(_items(text, name))
+    ]
     check_tool_calls(messages, name)
     return messages
 

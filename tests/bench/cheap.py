@@ -103,7 +103,7 @@ async def serve(options: argparse.Namespace) -> None:
     server = await asyncio.get_running_loop().create_server(
         lambda: Connection(state), "127.0.0.1", 0, backlog=2048
     )
-    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)  # noqa: T201
+    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)
     await server.serve_forever()
 
 
