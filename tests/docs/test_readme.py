@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.docs.conftest import ROOT
-from tests.docs.readme import EXAMPLE, HELP, Shell, rendered, shell_blocks
+from tests.docs.readme import EXAMPLE, HELP, Shell, lacks_a_program, rendered, shell_blocks
 from tests.docs.tree import commands
 
 README = (ROOT / "README.md").read_text("utf-8")
@@ -34,7 +34,7 @@ def test_options_that_the_readme_speaks_of_exist():
     prose = HELP.sub("", README)
     prose = re.sub(r"^```sh\n.*?^```\n", "", prose, flags=re.DOTALL | re.MULTILINE)
     known = {name for command in commands() for flag in command.flags for name in flag.long}
-    elsewhere = {"--version", "--help", "--update-docs", "--data-raw"}
+    elsewhere = {"--version", "--help", "--update-docs", "--data-raw", "--quick"}
     assert not set(re.findall(r"(?<![\w-])--[a-z][\w-]*", prose)) - known - elsewhere
 
 
@@ -53,3 +53,9 @@ def test_links_lead_to_headings():
     headings = re.findall(r"^#+ (.*)", prose, re.MULTILINE)
     anchors = {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
     assert set(re.findall(r"\]\(#([^)]+)\)", README)) <= anchors
+
+
+def test_examples_of_a_missing_program_are_left_as_they_are():
+    assert lacks_a_program("$ jq . out.jsonl\n", lambda _: None)
+    assert not lacks_a_program("$ llmcli ask hello\n", lambda _: None)
+    assert not lacks_a_program("$ jq . out.jsonl\n", lambda name: f"/usr/bin/{name}")
