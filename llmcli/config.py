@@ -34,8 +34,8 @@ class Config:
     prices: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def error(self, keys: Sequence[str], problem: str) -> ConfigError:
-        """The error for a key of this file: it names the line and the key."""
-        line = line_of(self.text, keys)
+        """The error for a key of this file: it names the key and its line; the table's, where the key is missing."""
+        line = line_of(self.text, keys) or line_of(self.text, keys[:-1] or keys)
         where = f"{self.path}:{line}" if line else str(self.path)
         return ConfigError(f"{'.'.join(keys)}: {problem}", where, "mend the file")
 

@@ -109,9 +109,9 @@ class Session:
 
 
 def _price(config: Config, name: str) -> Mapping[str, Any]:
-    from llmcli.registry.prices import price_from_config
+    from llmcli.registry.prices import PriceError, price_from_config
 
     try:
         return price_from_config(config.prices[name])
-    except ValueError as error:
-        raise config.error(["prices", name, str(error)], "is no known price, or no number") from None
+    except PriceError as error:
+        raise config.error(["prices", name, *error.keys], str(error)) from None

@@ -8,7 +8,7 @@ one of these is as it is outside of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -26,6 +26,14 @@ _RATES = frozenset(
 )
 _TABLES = frozenset({"batch", "flex", "priority", "ultrafast"})
 _ALIASES = {"input": "in", "output": "out"}
+
+
+class PriceError(ValueError):
+    """A table that is no price; `keys` lead to what is wrong in it, outermost first."""
+
+    def __init__(self, keys: Sequence[str], problem: str = "is no known price, or no number") -> None:
+        super().__init__(problem)
+        self.keys = keys
 
 
 def cost(
@@ -76,12 +84,12 @@ def input_cost(
 def price_from_config(table: Mapping[str, Any]) -> Mapping[str, Any]:
     """A price as users write it ($ per 1M tokens; `input` and `output` are accepted for `in` and `out`).
 
-    ValueError names the key that is unknown, missing or no number: without both rates a price is not one.
+    PriceError names the key that is unknown, missing or no number: without both rates a price is not one.
     """
     price = _checked(table)
     for key in ("in", "out"):
         if key not in price:
-            raise ValueError(key)
+            raise PriceError([key], "is missing")
     return price
 
 
@@ -146,31 +154,31 @@ def _count(counts: Mapping[str, Any], key: str) -> int:
         return 0
 
 
-def _checked(table: Mapping[str, Any]) -> dict[str, Any]:
+def _checked(table: Mapping[str, Any], *above: str) -> dict[str, Any]:
     price: dict[str, Any] = {}
     for key, value in table.items():
         name = _ALIASES.get(key, key)
         if name in price:
-            raise ValueError(key)
-        price[name] = _checked_value(name, value)
+            raise PriceError([*above, key], "is given twice")
+        price[name] = _checked_value(name, value, [*above, key])
     return price
 
 
-def _checked_value(key: str, value: Any) -> Any:
-    if isinstance(value, Mapping) and key == "above":
-        return _checked_above(value)
-    if isinstance(value, Mapping) and key in _TABLES:
-        return _checked(value)
-    if key in _RATES and _is_rate(value):
+def _checked_value(name: str, value: Any, keys: Sequence[str]) -> Any:
+    if isinstance(value, Mapping) and name == "above":
+        return _checked_above(value, keys)
+    if isinstance(value, Mapping) and name in _TABLES:
+        return _checked(value, *keys)
+    if name in _RATES and _is_rate(value):
         return value
-    raise ValueError(key)
+    raise PriceError(keys)
 
 
-def _checked_above(table: Mapping[str, Any]) -> dict[str, Any]:
+def _checked_above(table: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
     for limit, rates in table.items():
         if not limit.isdecimal() or not isinstance(rates, Mapping):
-            raise ValueError(limit)
-    return {limit: _checked(rates) for limit, rates in table.items()}
+            raise PriceError([*keys, limit])
+    return {limit: _checked(rates, *keys, limit) for limit, rates in table.items()}
 
 
 def _is_rate(value: Any) -> bool:

@@ -196,6 +196,11 @@ def test_a_profile_that_is_not_there(cli, config):
         ("[profiles.p]\nprofile = 'q'", 2, "profiles.p.profile"),
         ("[prices.tiny]\nin = 'x'\nout = 1", 2, "prices.tiny.in"),
         ("[prices.tiny]\nin = 1\nout = 1\nbogus = 1", 4, "prices.tiny.bogus"),
+        ("[prices.tiny]\ninput = 'x'\noutput = 1", 2, "prices.tiny.input"),
+        ("[prices.tiny]\nin = 1\ninput = 1\nout = 1", 3, "prices.tiny.input"),
+        ("\n[prices.tiny]\nin = 1", 2, "prices.tiny.out"),
+        ("[prices]\ntiny = {in = 1}", 2, "prices.tiny.out"),
+        ("[prices.tiny]\nin = 1\nout = 1\n[prices.tiny.batch]\nin = 'x'", 5, "prices.tiny.batch.in"),
     ],
 )
 def test_a_broken_file_is_named_with_line_and_key(cli, config, command, text, line, key):
