@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from llmcli import __version__, jsonl
-from llmcli.errors import CallFailed, TransientFailure
+from llmcli.errors import CallFailed, TransientFailure, UsageError
 from llmcli.transport import replies
 from llmcli.transport.keys import KeyOf, checked_key
 from llmcli.transport.lazy import import_openai
@@ -153,15 +153,23 @@ class Sdk:
 
     def _new_client(self, request: Request, key: str | None) -> AsyncOpenAI:
         openai = import_openai()
+        import httpx2
+
         timeout = openai.Timeout(self._timeout, connect=self._connect)
-        client: AsyncOpenAI = openai.AsyncOpenAI(
-            api_key=key or "none",
-            base_url=request.base_url,
-            max_retries=0,
-            timeout=timeout,
-            http_client=openai.DefaultAsyncHttpxClient(
+        try:
+            http = openai.DefaultAsyncHttpxClient(
                 timeout=timeout, follow_redirects=False, verify=_verify(request.base_url)
-            ),
+            )
+        except OSError as error:
+            raise UsageError(
+                f"cannot read the certificates: {_cause(error)}", todo="check SSL_CERT_FILE and SSL_CERT_DIR"
+            ) from None
+        except (httpx2.InvalidURL, ValueError, ImportError) as error:
+            raise UsageError(
+                f"cannot use the proxy: {error}", todo="check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY"
+            ) from None
+        client: AsyncOpenAI = openai.AsyncOpenAI(
+            api_key=key or "none", base_url=request.base_url, max_retries=0, timeout=timeout, http_client=http
         )
         return client
 

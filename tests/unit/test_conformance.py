@@ -878,6 +878,29 @@ def test_no_proxy_is_honoured(server, process):
         assert proxy.requests == []
 
 
+@pytest.mark.parametrize(
+    ("env", "line"),
+    [
+        (
+            {"SSL_CERT_FILE": "/no/such.pem"},
+            "cannot read the certificates: No such file or directory; check SSL_CERT_FILE and SSL_CERT_DIR",
+        ),
+        (
+            {"SSL_CERT_FILE": "/"},
+            "cannot read the certificates: Is a directory; check SSL_CERT_FILE and SSL_CERT_DIR",
+        ),
+        (
+            {"HTTPS_PROXY": "http://[::1"},
+            "cannot use the proxy: Invalid port: ':1'; check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY",
+        ),
+    ],
+)
+def test_an_environment_that_nothing_can_be_sent_with(env, line, process):
+    argv = [*THROUGH_CLI, "-m", "openai/tiny", "--base-url", "https://127.0.0.1:1/v1"]
+    done = process(*argv, env={**env, "OPENAI_API_KEY": KEY})
+    assert (done.code, done.out, done.err) == (2, "", f"llmcli: usage: {line}\n")
+
+
 class Whole(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
