@@ -11,11 +11,13 @@ _PEACE = 2.0  # seconds without a 429, after which a little more is tried;
 _LONGEST_PEACE = 30.0  # they double each time that the same ceiling is found
 _TRUST = 3  # contradictions after which a declared limit is not believed any more
 _FIRST = 16.0  # requests a second that we suppose we sent, where nothing has gone through yet
-_SAMPLE = 8  # outcomes after a cut, before which it is not judged,
-_REFUSED_SAMPLE = 4  # or so many refusals, where nothing went through
-_HOPELESS = 0.7  # share of refusals that is no bad luck
-_DEAF = 30.0  # seconds for which refusals are taken as bad luck; they double each time
-_LONGEST_DEAF = 600.0
+_SAMPLE = 4  # outcomes after a cut, before which another is not made
+_DOUBT = 6  # refusals after which it is tried whether they have to do with the rate at all:
+_FASTER = 3.0  # so many times as fast,
+_TRIED = 12  # outcomes long, and then faster again;
+_WORSE = 6  # so many are enough to end it
+_HOPELESS = 0.75  # share of refusals that is no bad luck
+_AGAIN = 30.0  # seconds until the next trial after one that failed; they double each time
 _SPEND = 30.0  # seconds over which what a server has left for us is used up
 _MARGIN = 0.99  # of a declared limit
 
@@ -57,9 +59,8 @@ class Learned:
     there for a while, the longer the surer the ceiling is, then feels its way up: a little at first, more and
     more while nothing is refused.
     A limit that headers declare is the ceiling until it is contradicted again and again.
-    Some refusals have nothing to do with the rate: others crowd the server, or it rehearses failures. There,
-    less goes through after each cut, and as much as before is refused; then refusals are taken as bad luck for
-    a while, and nothing is slowed down for them.
+    Some refusals have nothing to do with the rate: others crowd the server, or it rehearses failures. So, after
+    some, a much higher rate is tried: where it is refused no more often than the low one, the rate goes up and up.
     """
 
     rate: float | None = None  # requests a second
@@ -73,20 +74,21 @@ class Learned:
     _finished: deque[float] = field(default_factory=lambda: deque(maxlen=2048))
     _adjusted: float = 0.0
     _refused: float = float("-inf")  # when the last cut was made
-    _heard: float = float("-inf")  # when the last refusal came that is newer than the cut
-    _outcomes: deque[bool] = field(default_factory=lambda: deque(maxlen=32))  # lately: whether it went through
-    _passed: int = 0  # of the requests that were sent after the last cut
+    _passed: int = 0  # of the requests that were sent since the last cut, or since the trial's last step
     _failed: int = 0
-    _best: float = 0.0  # requests a second that went through after a cut: the most since the last peace
-    _deaf: float = _DEAF
-    _deaf_until: float = float("-inf")
+    _all: int = 0  # outcomes since the last trial, and
+    _doubt: int = 0  # of them refusals
+    _tolerated: float | None = None  # in a trial: the share of refusals that is no worse than before
+    _known: float = 0.0  # the rate before the trial
+    _again: float = _AGAIN
+    _next_trial: float = float("-inf")
 
     def finished(self, now: float, latency: float = 0.0) -> None:
         """A request went through, `latency` seconds after it was sent."""
         self._finished.append(now)
         if now - latency >= self._refused:
-            self._outcomes.append(True)
             self._passed += 1
+            self._all += 1
 
     def throughput(self, now: float) -> float:
         """Requests a second that went through lately: the best of the last second, half and quarter of one."""
@@ -97,10 +99,10 @@ class Learned:
         """A 429 came for what was `sent` then; what went out before the last cut says nothing new."""
         if sent < self._refused:
             return
-        self._outcomes.append(False)
         self._failed += 1
-        calm, self._heard = now - self._heard > self._peace, now
-        if self._declared is None and self._is_luck(now, calm=calm):
+        self._all += 1
+        self._doubt += 1
+        if self._declared is None and self.rate is not None and self._is_doubtful(now):
             return
         self._contradicted += self._declared is not None
         self._refused = self._adjusted = now
@@ -116,23 +118,33 @@ class Learned:
         self._ceiling = ceiling
         self.rate = 0.96 * ceiling
 
-    def _is_luck(self, now: float, *, calm: bool) -> bool:
-        """Whether a refusal is to be passed over: it came too soon after a cut to tell, or cuts do not help."""
-        hopeless = self._outcomes.count(False) > _HOPELESS * len(self._outcomes)
-        enough = self._passed + self._failed >= _SAMPLE or (not self._passed and self._failed >= _REFUSED_SAMPLE)
-        if now < self._deaf_until and not (hopeless and enough):
+    def _is_doubtful(self, now: float) -> bool:
+        """Whether a refusal cuts nothing now: too little has come since the last cut, or a trial is on."""
+        came = self._passed + self._failed
+        if self._tolerated is not None:
+            if self._failed >= _WORSE and self._failed > self._tolerated * came:
+                self._end_trial(now)
             return True
-        self._deaf_until = now
-        if self.rate is None or not enough:
-            return self.rate is not None
-        good = self._passed / max(now - self._refused, 1e-3)
-        self._best = good if calm else max(good, self._best)
-        if hopeless or good > 0.5 * self._best:
-            return False
-        self.rate, self._ceiling, self._best, self._peace = None, 0.0, 0.0, _PEACE
+        share = self._doubt / self._all
+        if self._doubt >= _DOUBT and share < _HOPELESS and now >= self._next_trial:
+            self._tolerated = min(_HOPELESS, 2 * share + 0.1)
+            self._known = self.rate or 0.0
+            self._faster(now)
+            return True
+        return came < _SAMPLE
+
+    def _faster(self, now: float) -> None:
+        """A step of a trial."""
+        self.rate = _FASTER * max(1.0, self.rate or 0.0)
+        self._refused = self._adjusted = now
         self._passed = self._failed = 0
-        self._deaf_until, self._deaf = now + self._deaf, min(_LONGEST_DEAF, 2 * self._deaf)
-        return True
+
+    def _end_trial(self, now: float) -> None:
+        """It was the rate: go back to the one before."""
+        self.rate, self._tolerated = self._known, None
+        self._refused = self._adjusted = now
+        self._passed = self._failed = self._all = self._doubt = 0
+        self._next_trial, self._again = now + self._again, 2 * self._again
 
     def told(self, headers: Mapping[str, str], now: float) -> None:
         """Headers came: a limit a minute, and how much of it is left."""
@@ -159,9 +171,13 @@ class Learned:
         self._adjusted = now
         if self._declared is not None:
             wanted = _MARGIN * self._declared + self._spare / _SPEND
-            calm = now - self._heard > self._peace
+            calm = now - self._refused > self._peace
             self.rate = wanted if calm or self.rate is None else min(wanted, self.rate * 1.02)
-        elif now - self._heard < self._peace:
+        elif self._tolerated is not None:
+            if self._passed + self._failed >= _TRIED:
+                self._known, self._again = self.rate or 0.0, _AGAIN
+                self._faster(now)
+        elif now - self._refused < self._peace:
             self.rate = min((self.rate or 0.0) * 1.02, 0.99 * self._ceiling)
         else:
             self.rate = (self.rate or 0.0) * (1 + self._step)

@@ -22,7 +22,7 @@ from llmcli.batch.stats import Stats
 from llmcli.batch.tally import rows_of
 from llmcli.cli.compose import Recipe
 from llmcli.cli.drive import drive
-from llmcli.cli.groups import flag, flags
+from llmcli.cli.groups import finite, flag, flags
 from llmcli.cli.groups import options as option_group
 from llmcli.cli.options import (
     FollowOptions,
@@ -56,10 +56,10 @@ class BatchOptions:
         str, flag("--concurrency", "-j", metavar="N|auto", help="Requests under way at once (auto).")
     ] = "auto"
     rpm: Annotated[
-        float | None, flag("--rpm", min=0.001, max=1e9, metavar="N", help="Most requests a minute.")
+        float | None, flag("--rpm", min=0.001, callback=finite, metavar="N", help="Most requests a minute.")
     ] = None
     tpm: Annotated[
-        float | None, flag("--tpm", min=0.001, max=1e9, metavar="N", help="Most tokens a minute.")
+        float | None, flag("--tpm", min=0.001, callback=finite, metavar="N", help="Most tokens a minute.")
     ] = None
     ordered: Annotated[bool, flag("--ordered", help="Records in the order of the input.")] = False
     limit: Annotated[int | None, flag("--limit", min=0, metavar="N", help="Only the first N rows.")] = None

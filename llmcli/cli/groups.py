@@ -7,15 +7,24 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar, dataclass_transform, get_args
 
-from typer import Option
+from typer import BadParameter, Option
 from typer.core import TyperCommand
 
 Group = TypeVar("Group")
+
+_MOST = 1e9
 
 
 def flag(*names: str, help: str, panel: str | None = None, **more: Any) -> Any:  # noqa: A002 - typer's word
     """An option; its default is said in the words of `help`, its panel is its group's where it has none."""
     return Option(*names, help=help, rich_help_panel=panel, show_default=False, **more)
+
+
+def finite(value: float | None) -> float | None:
+    """Callback of a time, a rate or a sum: no clock and no purse holds more. Raises BadParameter."""
+    if value is not None and not value <= _MOST:
+        raise BadParameter(f"{value:g} is more than can be meant")
+    return value
 
 
 @dataclass_transform(frozen_default=True)

@@ -8,7 +8,7 @@ import typer
 from typer import Option
 
 from llmcli.cli.defaults import layer_defaults
-from llmcli.cli.groups import flag, options
+from llmcli.cli.groups import finite, flag, options
 from llmcli.cli.session import Session
 
 _INPUT = "Input"
@@ -248,7 +248,9 @@ class FollowOptions:
     ] = 8
     tool_timeout: Annotated[
         float | None,
-        flag("--tool-timeout", min=0.001, max=1e8, metavar="S", help="Seconds for one run of a tool."),
+        flag(
+            "--tool-timeout", min=0.001, callback=finite, metavar="S", help="Seconds for one run of a tool."
+        ),
     ] = None
 
 
@@ -289,11 +291,16 @@ class NetworkOptions:
     timeout: Annotated[
         float,
         flag(
-            "--timeout", metavar="S", min=0.001, max=1e8, help="Seconds for one attempt (600; 10 to connect)."
+            "--timeout",
+            metavar="S",
+            min=0.001,
+            callback=finite,
+            help="Seconds for one attempt (600; 10 to connect).",
         ),
     ] = 600.0
     deadline: Annotated[
-        float | None, flag("--deadline", metavar="S", min=0.001, max=1e8, help="Seconds for everything.")
+        float | None,
+        flag("--deadline", metavar="S", min=0.001, callback=finite, help="Seconds for everything."),
     ] = None
     retries: Annotated[int, flag("--retries", min=0, help="Further attempts where one may help (4).")] = 4
 
@@ -304,7 +311,9 @@ class MoneyOptions:
 
     max_cost: Annotated[
         float | None,
-        flag("--max-cost", min=0, max=1e9, metavar="USD", help="Send nothing that may pass this sum."),
+        flag(
+            "--max-cost", min=0, callback=finite, metavar="USD", help="Send nothing that may pass this sum."
+        ),
     ] = None
     budget_file: Annotated[
         str | None, flag("--budget-file", metavar="FILE", help="Share the sum with all calls that name FILE.")
