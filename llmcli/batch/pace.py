@@ -14,10 +14,11 @@ _FIRST = 16.0  # requests a second that we suppose we sent, where nothing has go
 _SAMPLE = 4  # outcomes after a cut, before which another is not made
 _DOUBT = 6  # refusals after which it is tried whether they have to do with the rate at all:
 _FASTER = 3.0  # so many times as fast,
-_TRIED = 12  # outcomes long, and then faster again;
-_WORSE = 6  # so many are enough to end it
-_HOPELESS = 0.75  # share of refusals that is no bad luck
-_AGAIN = 30.0  # seconds until the next trial after one that failed; they double each time
+_TRIED = 12  # outcomes long, and then faster again,
+_WORSE = 6  # unless so many are refused, and more than the share that is tolerated
+_HOPELESS = 0.85  # share of refusals that is no bad luck
+_SOON = 2.0  # seconds until the next trial after one that got some way, and
+_AGAIN = 30.0  # after one that failed at once; they double each time
 _SPEND = 30.0  # seconds over which what a server has left for us is used up
 _MARGIN = 0.99  # of a declared limit
 
@@ -79,7 +80,9 @@ class Learned:
     _all: int = 0  # outcomes since the last trial, and
     _doubt: int = 0  # of them refusals
     _tolerated: float | None = None  # in a trial: the share of refusals that is no worse than before
-    _known: float = 0.0  # the rate before the trial
+    _since: float = 0.0  # when the trial's last step began, or was looked at
+    _known: float = 0.0  # the rate before the trial's last step
+    _won: bool = False  # whether a step of it went well
     _again: float = _AGAIN
     _next_trial: float = float("-inf")
 
@@ -136,7 +139,18 @@ class Learned:
     def _faster(self, now: float) -> None:
         """A step of a trial."""
         self.rate = _FASTER * max(1.0, self.rate or 0.0)
-        self._refused = self._adjusted = now
+        self._refused = self._adjusted = self._since = now
+        self._passed = self._failed = 0
+
+    def _go_on(self, now: float) -> None:
+        """Take the trial's next step, if it was the rate that held requests back in this one."""
+        came = self._passed + self._failed
+        if came < _TRIED:
+            return
+        if came > 0.5 * (self.rate or 0.0) * (now - self._since):
+            self._known, self._won = self.rate or 0.0, True
+            self._faster(now)
+        self._since = now
         self._passed = self._failed = 0
 
     def _end_trial(self, now: float) -> None:
@@ -144,7 +158,8 @@ class Learned:
         self.rate, self._tolerated = self._known, None
         self._refused = self._adjusted = now
         self._passed = self._failed = self._all = self._doubt = 0
-        self._next_trial, self._again = now + self._again, 2 * self._again
+        self._next_trial = now + (_SOON if self._won else self._again)
+        self._again, self._won = _AGAIN if self._won else 2 * self._again, False
 
     def told(self, headers: Mapping[str, str], now: float) -> None:
         """Headers came: a limit a minute, and how much of it is left."""
@@ -160,7 +175,7 @@ class Learned:
         self._most_remaining = max(self._most_remaining, left)
         self._spare = max(0.0, left - max(2.0, 0.2 * self._most_remaining))
         if self._declared != limit / 60:
-            self._declared = limit / 60
+            self._declared, self._tolerated = limit / 60, None
             self._adjusted = float("-inf")
             self.adjust(now)
 
@@ -174,9 +189,7 @@ class Learned:
             calm = now - self._refused > self._peace
             self.rate = wanted if calm or self.rate is None else min(wanted, self.rate * 1.02)
         elif self._tolerated is not None:
-            if self._passed + self._failed >= _TRIED:
-                self._known, self._again = self.rate or 0.0, _AGAIN
-                self._faster(now)
+            self._go_on(now)
         elif now - self._refused < self._peace:
             self.rate = min((self.rate or 0.0) * 1.02, 0.99 * self._ceiling)
         else:

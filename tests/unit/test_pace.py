@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import random
 from dataclasses import dataclass
 
 import pytest
@@ -34,6 +35,19 @@ class Bucket:
         return admitted, headers if self.told else {}
 
 
+class Unlucky:
+    """A server that refuses a share of the requests, at whatever rate they come."""
+
+    retry_after = 0.0
+
+    def __init__(self, share: float) -> None:
+        self._share = share
+        self._random = random.Random(1)
+
+    def answer(self, _now: float) -> tuple[bool, dict[str, str]]:
+        return self._random.random() >= self._share, {}
+
+
 @dataclass
 class Result:
     seconds: float
@@ -42,7 +56,7 @@ class Result:
     most: int
 
 
-def simulate(pace: Pace, server: Bucket, rows: int, latency: float) -> Result:
+def simulate(pace: Pace, server: Bucket | Unlucky, rows: int, latency: float) -> Result:
     """The engine's loop, without the engine: admit, send, hear, and send again what was refused."""
     now, sent, refused, most = 0.0, 0, 0, 0
     order = itertools.count()
@@ -96,6 +110,19 @@ def test_most_of_a_limit_is_reached_with_few_refusals(rate, latency, burst, told
     ideal = (rows - burst) / rate + latency
     assert ideal / result.seconds > (0.95 if told else 0.85), result
     assert result.refused <= 10 + (0.01 if told else 0.1) * rows + (0 if told else result.most), result
+
+
+@pytest.mark.parametrize(("share", "most"), [(0.05, 15), (0.2, 25), (0.5, 150)])
+@pytest.mark.parametrize("concurrency", [None, 20])
+def test_refusals_that_have_nothing_to_do_with_the_rate_do_not_stop_the_run(share, most, concurrency):
+    result = simulate(Pace(None, None, concurrency), Unlucky(share), 1000, 0.1)
+    assert result.seconds < most, result
+
+
+def test_a_server_that_refuses_the_first_requests_is_gone_back_to():
+    server = Bucket(1e9, 1e9, told=False, retry_after=0.0, tokens=-1e9 * 0.5)  # for half a second
+    result = simulate(Pace(None, None, None), server, 100, 0.05)
+    assert result.seconds < 12, result
 
 
 def test_a_limit_of_the_users_is_kept():
