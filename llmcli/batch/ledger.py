@@ -24,7 +24,6 @@ from llmcli import jsonl
 from llmcli.errors import OutputFailure, TransientFailure, UsageError
 
 _HEAD = re.compile(rb'\{"id":"batch_req_(\d+)_([0-9a-f]{16})",')
-_START = b'{"id":"batch_req_'
 _ENVELOPE = b',"llmcli":{"row":'
 _COST = re.compile(rb'"cost_usd":([0-9.eE+-]+)')
 _BLOCK = 1 << 20
@@ -140,7 +139,7 @@ class _Journal:
                 yield offset, line + b"\n"
                 offset += len(line) + 1
         if tail:
-            if not tail.startswith(_START[: len(tail)]):
+            if offset == 0 and not _is_torn(tail):
                 raise self.foreign(offset)
             os.ftruncate(self.descriptor, offset)
             os.fdatasync(self.descriptor)
@@ -324,6 +323,15 @@ class Printed:
 def errors_path(out: Path) -> Path:
     """`OUT.errors.jsonl` beside `OUT.jsonl`."""
     return out.with_suffix(".errors.jsonl") if out.suffix == ".jsonl" else Path(f"{out}.errors.jsonl")
+
+
+def _is_torn(tail: bytes) -> bool:
+    """Whether a file's only line, which has no end, is the beginning of a record and no file of somebody else's."""
+    try:
+        jsonl.loads(tail)
+    except ValueError:
+        return tail.startswith(b"{") or not tail.strip(b"\0")
+    return False
 
 
 def _row(line: bytes) -> int:

@@ -78,13 +78,32 @@ def test_a_torn_last_line_of_the_errors_is_cut_too(tmp_path_factory, cut):
     assert recovered(out) == ({0, 2}, 1, "1.0")
 
 
+TORN = {
+    "zeros after a crash": record(0) + bytes(100),
+    "half a line of somebody's hand": record(0) + b'{"custom_id": "row-1", "resp',
+    "no JSON at all": record(0) + b"\xff\xfe and so on",
+}
+
+
+@pytest.mark.parametrize("content", TORN.values(), ids=TORN)
+def test_what_has_no_end_after_a_record_is_cut_whatever_it_is(out, content):
+    written(out, content)
+    assert recovered(out)[0] == {0}
+    assert Path(out).read_bytes() == record(0)
+
+
+def test_half_a_first_record_is_cut_whoever_wrote_it(out):
+    written(out, b'{"id": "batch_req_000000_')
+    assert recovered(out)[0] == set()
+    assert Path(out).read_bytes() == b""
+
+
 FOREIGN = {
     "one line without an end": b"what I wrote yesterday",
     "text": b"what I wrote yesterday\n",
     "other JSON": b'{"id":"chatcmpl-1"}\n',
     "a line that is broken off in the middle": record(0) + record(1)[:60] + b"\n" + record(2),
-    "zeros": record(0) + bytes(100),
-    "text at the end": record(0) + b"and a note",
+    "another's JSON without an end": b'{"id":"chatcmpl-1"}',
 }
 
 
