@@ -57,7 +57,8 @@ class TextSink:
             delta = choice.get("delta") or {}
             self._reason(delta)
             content = delta.get("content")
-            if isinstance(content, str) and not self.holds and not self.extract:
+            if content and isinstance(content, str) and not self.holds and not self.extract:
+                self._end_reasoning()
                 self._show(content)
 
     def finish(self, completion: Completion) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
+from tests import server as wire
 from tests.conftest import Result
 
 LINES = 200_000
@@ -90,3 +93,9 @@ def test_a_disk_that_is_full_for_the_usage_file_is_exit_74(shell):
     done = shell("llmcli ask -m offline/echo --usage-file /dev/full hello")
     assert done.code == 74
     assert done.err.startswith("llmcli: io: cannot write /dev/full: No space left on device")
+
+
+def test_reasoning_ends_its_line_before_the_answer_begins(asking, server):
+    server.script = wire.events([wire.chunk(reasoning="Hm"), wire.chunk("H"), wire.chunk("i"), wire.DONE])
+    child = asking("--reasoning", "x", stderr=subprocess.STDOUT)
+    assert child.communicate(timeout=60) == (b"Hm\nHi\n", None)
