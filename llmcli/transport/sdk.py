@@ -86,9 +86,10 @@ class Sdk:
         `listing` is a path that is read instead.
         """
         key = checked_key(self._key_of(request), request)
+        client = self._client(request, key)  # importing the SDK takes nothing of the attempt's time
         try:
             async with asyncio.timeout(self._timeout):
-                response = await self._reply(request, key, listing)
+                response = await self._reply(client, request, key, listing)
         except TimeoutError:
             raise self._timed_out(request) from None
         try:
@@ -96,7 +97,9 @@ class Sdk:
         finally:
             await response.aclose()
 
-    async def _reply(self, request: Request, key: str | None, listing: str | None) -> httpx2.Response:
+    async def _reply(
+        self, client: AsyncOpenAI, request: Request, key: str | None, listing: str | None
+    ) -> httpx2.Response:
         openai = import_openai()
         import httpx2
 
@@ -107,7 +110,6 @@ class Sdk:
             "options": {"headers": self._headers(request, key), "security": {"bearer_auth": True}},
         }
         try:
-            client = self._client(request, key)
             if listing is not None:
                 response: httpx2.Response = await client.get(request.url_of(listing), **how)
             else:

@@ -1,4 +1,4 @@
-"""--deadline holds for everything: the wait for stdin, for an answer, for the next attempt."""
+"""--deadline holds for everything: the wait for stdin, for an answer, for the next attempt; --timeout for a server."""
 
 from __future__ import annotations
 
@@ -58,3 +58,11 @@ def test_an_stdin_that_falls_silent(process):
     out, err = child.communicate()
     assert (code, out) == (124, b"")
     assert err.startswith(b"llmcli: deadline: stdin did not end")
+
+
+def test_a_timeout_does_not_run_while_the_program_starts(asking, server):
+    server.script = wire.hang()
+    code, out, err = ended(asking("--timeout", "0.2", "--retries", "0", "hi"))
+    assert (code, out) == (75, b"")
+    assert err.startswith(b"llmcli: tempfail: no answer within 0.2 s ")
+    assert len(server.requests) == 1
