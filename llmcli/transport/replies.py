@@ -5,10 +5,11 @@ Both HTTP transports share this table, so that the same misbehaviour comes out a
 
 from __future__ import annotations
 
+import asyncio
 import html
 import math
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -24,6 +25,7 @@ from llmcli.wire import Chunk, Completion, Json, Meta, Request
 _NO_MONEY = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_balance"}
 _TRANSIENT = {408, 409, 425, 429}
 _LONGEST_MESSAGE = 500
+_PATIENCE = 5.0  # seconds that a server may be silent once every choice has its finish_reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,13 +197,18 @@ def _completion_of_events(reply: Reply, body: bytes) -> Completion:
     return Completion(folded.body(), meta)
 
 
-async def chunks(reply: Reply, pieces: AsyncIterator[bytes], meta: Meta) -> AsyncIterator[Chunk]:
+async def chunks(
+    reply: Reply, pieces: AsyncIterator[bytes], meta: Meta, patience: float = _PATIENCE
+) -> AsyncIterator[Chunk]:
     """The chunks of a 200 reply to a streamed request; sets `meta.done` where [DONE] comes.
 
     A server that answers with plain JSON has its completion given as one chunk. An end without
     a finish_reason is for the reader to see; an end inside an event is such an end. Text that is no events
-    at all is an error.
+    at all is an error. Behind the last finish_reason a silence of `patience` seconds is an end, too.
     """
+    finished: set[object] = set()
+    wanted = reply.request.fields.get("n") or 1
+    pieces = _until_silence(pieces, lambda: len(finished) >= wanted, patience)
     decoder = EventDecoder()
     first = b""
     async for piece in pieces:
@@ -215,6 +222,9 @@ async def chunks(reply: Reply, pieces: AsyncIterator[bytes], meta: Meta) -> Asyn
             if (data := chunk(reply, event)) is None:
                 meta.done = True
                 return
+            finished |= {
+                choice.get("index") for choice in data.get("choices") or [] if choice.get("finish_reason")
+            }
             yield data
     for event in decoder.finish():
         try:
@@ -227,6 +237,23 @@ async def chunks(reply: Reply, pieces: AsyncIterator[bytes], meta: Meta) -> Asyn
             meta.done = True
             return
         yield data
+
+
+async def _until_silence(
+    pieces: AsyncIterator[bytes], complete: Callable[[], bool], patience: float
+) -> AsyncIterator[bytes]:
+    """The pieces; where nothing more comes of an answer that is complete, that is their end."""
+    while True:
+        try:
+            async with asyncio.timeout(patience if complete() else None):
+                piece = await anext(pieces)
+        except StopAsyncIteration:
+            return
+        except (TimeoutError, TransientFailure):
+            if complete():
+                return
+            raise
+        yield piece
 
 
 _BROKEN = "broken_event"

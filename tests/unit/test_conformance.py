@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -331,7 +331,8 @@ def connections() -> Iterator[Row]:
     yield Row("half a head", wire.raw(b"HTTP/1.1 200 OK\r\ncontent-le"), unreached)
     yield Row("hanging", wire.hang(), late, timeout=0.2)
     yield Row("stalled in the body", wire.stall(ok("Hello"), 9), late, timeout=0.2)
-    yield Row("stalled after some deltas", wire.stall(ok("Hello"), -40), late, timeout=0.2)
+    yield Row("stalled after some deltas", wire.stall(hello(STOP), -60), late, ("stream",), timeout=0.2)
+    yield Row("stalled at the end of the body", wire.stall(ok("Hello"), -9), late, ("whole",), timeout=0.2)
     for how in ("close", "reset", "half"):
         yield Row(f"body cut by {how}", wire.cut(ok("Hello"), -9, how), broke, ("whole",))
         yield Row(f"stream cut by {how}", wire.cut(ok("Hello", done=False), -200, how), broke, ("stream",))
@@ -694,6 +695,36 @@ def test_a_stall_after_the_first_piece_is_a_timeout(server, new_transport):
     with pytest.raises(TransientFailure, match=r"no answer within 0\.2 s") as caught:
         follow(new_transport(timeout=0.2), request_to(server.base_url, "stream"), Silent())
     assert type(caught.value) is TransientFailure
+
+
+def test_a_stall_behind_the_finish_reason_takes_nothing_from_the_answer(server, new_transport):
+    server.script = wire.stall(hello(STOP, b": nothing more"), -9)
+    request = request_to(server.base_url, "stream")
+    answer = follow(new_transport(timeout=0.2), request, Silent())
+    check(answer, request)
+    assert text(answer) == "Hello"
+
+
+def test_an_error_behind_the_finish_reason_is_an_error(server, new_transport):
+    server.script = wire.stall(hello(STOP, {"error": {"message": "Too late"}}, b": nothing more"), -9)
+    with pytest.raises(TransientFailure, match="Too late"):
+        follow(new_transport(timeout=0.2), request_to(server.base_url, "stream"), Silent())
+
+
+def test_a_server_that_never_ends_is_left_when_every_choice_is_finished():
+    request = request_to("http://127.0.0.1:1/v1", "stream", n=2)
+    reply = replies.Reply(request, 200, {"content-type": "text/event-stream"})
+    ends = [chunk(finish_reason="stop", index=index) for index in range(2)]
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for end in ends:
+            yield event(end)
+        await asyncio.Event().wait()
+
+    async def work() -> list[Chunk]:
+        return [piece async for piece in replies.chunks(reply, pieces(), reply.meta(), patience=0.01)]
+
+    assert asyncio.run(work()) == ends
 
 
 def test_a_piece_is_seen_before_the_next_is_sent(server, new_transport):
