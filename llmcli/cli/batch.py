@@ -12,7 +12,7 @@ import typer
 
 from llmcli import jsonl
 from llmcli.batch.engine import Engine, Plan, Source
-from llmcli.batch.ledger import Done, Ledger, Printed, errors_path
+from llmcli.batch.ledger import RETRYABLE, Done, Ledger, Printed, errors_path
 from llmcli.batch.pace import Pace
 from llmcli.batch.program import run_batch
 from llmcli.batch.progress import Bar, Lines, Progress, Silent, summary
@@ -202,7 +202,7 @@ def _run(
             notes.write(summary(stats, world.clock()))
             if options.output is not None and not isinstance(error, UsageError):
                 error.todo = "; ".join(
-                    part for part in (error.todo, _resume(session, options, error)) if part
+                    part for part in (error.todo, _resume(session, options, stats, error)) if part
                 )
             raise
         notes.write(summary(stats, world.clock()))
@@ -217,10 +217,11 @@ def _drop_spool(options: BatchOptions, stats: Stats) -> None:
         spool.unlink(missing_ok=True)
 
 
-def _resume(session: Session, options: BatchOptions, error: LlmcliError) -> str:
-    """The command that goes on: the same one, but that it must not start over; for failures, with --retry-failed."""
+def _resume(session: Session, options: BatchOptions, stats: Stats, error: LlmcliError) -> str:
+    """The command that goes on: the same one, but that it must not start over; for final failures, --retry-failed."""
     words = [word for word in session.argv if word != "--fresh"]
-    if not isinstance(error, PartialFailure):
+    retried_anyway = not stats.earlier_failed and RETRYABLE.issuperset(stats.failures)
+    if not isinstance(error, PartialFailure) or retried_anyway:
         return f"to go on: {shlex.join(['llmcli', *words])}"
     again = words if options.retry_failed else [*words, "--retry-failed"]
     return (

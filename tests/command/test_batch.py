@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -691,3 +692,11 @@ def test_flags_of_a_resume_need_an_output_file(cli, tmp_path, flag):
     assert cli("batch", str(rows), "-m", "offline/echo", flag) == Result(
         2, "", f"llmcli: usage: {flag} without an output file; name it with -O\n"
     )
+
+
+def test_failures_that_are_tried_anyway_need_no_other_command(cli, tmp_path):
+    rows, out = str(tmp_path / "rows.jsonl"), str(tmp_path / "o.jsonl")
+    Path(rows).write_text('{"prompt":"hi"}\n')
+    argv = ["batch", rows, "-q", "-m", "offline/flaky?rate=1&status=500", "-O", out, "--retries", "0"]
+    command = shlex.join(["llmcli", *argv])
+    assert cli(*argv) == Result(7, "", f"llmcli: partial: 1 of 1 rows failed; to go on: {command}\n")
