@@ -249,6 +249,8 @@ async def _until_silence(
                 piece = await anext(pieces)
         except StopAsyncIteration:
             return
+        except StreamCut:  # no silence: the reader is told
+            raise
         except (TimeoutError, TransientFailure):
             if complete():
                 return
