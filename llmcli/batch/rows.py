@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from codecs import BOM_UTF8
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, IncrementalDecoder, getincrementaldecoder
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -64,14 +64,29 @@ class Frame:
 
 
 class LineSplitter:
-    """Blocks of bytes to lines without their ends; blank lines and a BOM are passed over."""
+    """Blocks of bytes to lines without their ends, in UTF-8; blank lines and a BOM are passed over.
+
+    UTF-16 is known by its BOM.
+    """
 
     def __init__(self) -> None:
         self._tail: list[bytes] = []
         self._first = True
+        self._head: bytes | None = b""  # what came before the encoding is known
+        self._utf16: IncrementalDecoder | None = None
 
     def feed(self, block: bytes) -> list[bytes]:
         """The lines that `block` completes."""
+        if self._head is not None:
+            self._head += block
+            if len(self._head) < len(BOM_UTF16_LE):
+                return []
+            block, self._head = self._head, None
+            if block.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+                self._utf16 = getincrementaldecoder("utf-16")("replace")
+        return self._split(block if self._utf16 is None else self._utf16.decode(block).encode())
+
+    def _split(self, block: bytes) -> list[bytes]:
         *lines, rest = block.split(b"\n")
         if lines and self._tail:
             lines[0] = b"".join([*self._tail, lines[0]])
@@ -82,7 +97,8 @@ class LineSplitter:
 
     def finish(self) -> list[bytes]:
         """The last line, where it has no end."""
-        last, self._tail = b"".join(self._tail), []
+        last = b"".join([*self._tail, self._head or b""])
+        self._tail, self._head = [], None
         return self._whole([last])
 
     def _whole(self, lines: list[bytes]) -> list[bytes]:

@@ -63,10 +63,24 @@ def test_lines_are_the_same_however_they_come(size, end, last):
 
 @given(st.lists(st.binary(max_size=5)))
 def test_lines_are_those_that_python_splits(blocks):
+    assume(not b"".join(blocks).startswith((b"\xff\xfe", b"\xfe\xff")))  # UTF-16
     splitter = LineSplitter()
     lines = [line for block in blocks for line in splitter.feed(block)] + splitter.finish()
     expected = b"".join(blocks).removeprefix(b"\xef\xbb\xbf").split(b"\n")
     assert lines == [line.strip() for line in expected if line.strip()]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+def test_utf_16_with_a_bom_is_decoded(encoding, size):
+    bom = "" if encoding == "utf-16" else "\ufeff"
+    data = (bom + '{"prompt":"é"}\r\n{"prompt":"\u4e0a\U0001f600"}').encode(encoding)
+    splitter = LineSplitter()
+    lines = [line for at in range(0, len(data), size) for line in splitter.feed(data[at : at + size])]
+    assert [*lines, *splitter.finish()] == [
+        '{"prompt":"é"}'.encode(),
+        '{"prompt":"\u4e0a\U0001f600"}'.encode(),
+    ]
 
 
 def test_nothing_is_no_line():
