@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, IncrementalDecoder, getincrementaldecoder
+import re
+from codecs import BOM_UTF8, IncrementalDecoder, getincrementaldecoder
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,6 +19,8 @@ from llmcli.request.prompt import decode, join_prompt
 from llmcli.request.template import Template
 from llmcli.wire import Json, Message, Request
 
+_UTF16 = re.compile(rb"\xff\xfe[^\0]\0|\xfe\xff\0[^\0]", re.DOTALL)
+_ENOUGH = 4  # bytes that tell it
 _LIMITS = ("max_tokens", "max_completion_tokens")
 _URLS = ("/v1/chat/completions", "/chat/completions")
 
@@ -66,7 +69,7 @@ class Frame:
 class LineSplitter:
     """Blocks of bytes to lines without their ends, in UTF-8; blank lines and a BOM are passed over.
 
-    UTF-16 is known by its BOM.
+    UTF-16 is known by its BOM, before an ASCII character: a first line that is broken may begin like one.
     """
 
     def __init__(self) -> None:
@@ -79,10 +82,10 @@ class LineSplitter:
         """The lines that `block` completes."""
         if self._head is not None:
             self._head += block
-            if len(self._head) < len(BOM_UTF16_LE):
+            if len(self._head) < _ENOUGH:
                 return []
             block, self._head = self._head, None
-            if block.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+            if _UTF16.match(block):
                 self._utf16 = getincrementaldecoder("utf-16")("replace")
         return self._split(block if self._utf16 is None else self._utf16.decode(block).encode())
 
@@ -99,7 +102,7 @@ class LineSplitter:
         """The last line, where it has no end."""
         last = b"".join([*self._tail, self._head or b""])
         self._tail, self._head = [], None
-        return self._whole([last])
+        return self._whole(last.split(b"\n"))
 
     def _whole(self, lines: list[bytes]) -> list[bytes]:
         if lines and self._first:
