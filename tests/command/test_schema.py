@@ -483,8 +483,7 @@ def test_a_refusal_is_not_repaired(ask, server):
 
 def test_llama_cpp_answers_what_the_schema_allows(cli, llama):
     schema = '{"type": "object", "properties": {"a": {"type": "boolean"}}, "required": ["a"]}'
-    result = cli(
-        "ask", "--base-url", llama, "-M", "40", "--schema", schema, "hi", env={"OPENAI_API_KEY": "sk-test"}
-    )
+    argv = ["--base-url", llama, "-m", "tiny-bigram", "--seed", "1", "-M", "200", "--schema", schema, "hi"]
+    result = cli("ask", *argv, env={"OPENAI_API_KEY": "sk-test"})
     assert result.code == 0, result.err
     assert isinstance(json.loads(result.out)["a"], bool)
