@@ -40,6 +40,7 @@ from llmcli.wire import Completion, Request
 
 _BASE = 0.5  # seconds: a retry waits up to this, doubled with each failure,
 _CAP = 60.0  # but no longer than this
+_OBEYED = 3  # attempts for which a server's Retry-After is taken as it is, be it nothing
 _WAITING = 1024  # retries that may wait, whatever the crowd, before no new row is begun
 _LOOK = 256  # rows that are passed over before others have their turn
 _REFUSALS = 20  # 429s of one row, with no success of any row in between, after which it is given up
@@ -426,6 +427,8 @@ class Engine:
             return True  # the row stays open
         self.stats.retries += 1
         wait = self._uniform(0.0, min(_CAP, _BASE * 2.0 ** (tries - 1)))
+        if error.retry_after is not None and tries <= _OBEYED:
+            wait = 0.0  # the server's own word is enough, for a while
         due = now + max(wait, error.retry_after or 0.0)
         heapq.heappush(self._retries, (due, next(self._order), job))
         return True

@@ -82,8 +82,17 @@ class Answers:
         return Completion({"choices": [choice], "usage": usage}, Meta("openai", "tiny"))
 
 
-def engine(source, transport, records, *, done: Done | None = None, crowd: int = 4, **plan: object) -> Engine:
-    clock = Clock()
+def engine(
+    source,
+    transport,
+    records,
+    *,
+    done: Done | None = None,
+    crowd: int = 4,
+    clock: Clock | None = None,
+    **plan: object,
+) -> Engine:
+    clock = clock or Clock()
     settings = {
         "retries": 2,
         "price_of": lambda *_: None,
@@ -193,6 +202,23 @@ def test_retries_wait_in_a_heap_without_a_slot():
     assert records.rows == Counter(range(100))
     assert running.stats.retries == 100
     assert {row: count for row, count in tries.items() if row % 2} == dict.fromkeys(range(1, 100, 2), 3)
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "least", "most"), [(0.0, 0.0, 0.0), (2.0, 6.0, 6.5), (None, 3.5, 4.5)]
+)
+def test_the_servers_word_on_when_to_come_back_is_taken_at_first(retry_after, least, most):
+    tries: Counter[int] = Counter()
+
+    def answer(row: int) -> str:
+        tries[row] += 1
+        if tries[row] <= 3:
+            raise TransientFailure("no", status=503, retry_after=retry_after)
+        return ""
+
+    clock = Clock()
+    asyncio.run(engine(Numbers(1), Answers(answer), Kept(), retries=3, clock=clock).run())
+    assert least <= clock.now - 1000 <= most
 
 
 def test_not_too_many_retries_wait():

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from llmcli.batch.pace import Crowd, Gate, Learned, Pace
+from llmcli.batch.limit import ServerLimit
+from llmcli.batch.pace import Crowd, Gate, Pace
 
 
 @dataclass
@@ -38,10 +39,9 @@ class Bucket:
 class Unlucky:
     """A server that refuses a share of the requests, at whatever rate they come."""
 
-    retry_after = 0.0
-
-    def __init__(self, share: float) -> None:
+    def __init__(self, share: float, retry_after: float | None = None) -> None:
         self._share = share
+        self.retry_after = retry_after
         self._random = random.Random(1)
 
     def answer(self, _now: float) -> tuple[bool, dict[str, str]]:
@@ -95,21 +95,37 @@ def simulate(pace: Pace, server: Bucket | Unlucky, rows: int, latency: float) ->
             else:
                 refused += 1
                 pace.refused(now, then, server.retry_after)
-                heapq.heappush(waiting, now + (server.retry_after or 0.5))
+                heapq.heappush(waiting, now + (0.5 if server.retry_after is None else server.retry_after))
     return Result(now, sent, refused, most)
 
 
 @pytest.mark.parametrize("told", [True, False], ids=["told", "not told"])
+@pytest.mark.parametrize("retry_after", [None, 0.2])
 @pytest.mark.parametrize(
-    ("rate", "latency", "burst"), [(50, 0.2, 10), (50, 2.0, 50), (300, 0.5, 50), (5, 0.1, 1)]
+    ("rate", "latency", "burst"),
+    [(50, 0.2, 10), (50, 0.01, 1), (50, 0.01, 5), (50, 2.0, 50), (300, 0.5, 50), (5, 0.1, 1)],
 )
-def test_most_of_a_limit_is_reached_with_few_refusals(rate, latency, burst, told):
+def test_most_of_a_limit_is_reached_with_few_refusals(rate, latency, burst, told, retry_after):
     rows = int(rate * 120 + burst)
-    server = Bucket(rate, burst, told, tokens=burst)
+    server = Bucket(rate, burst, told, retry_after, tokens=burst)
     result = simulate(Pace(None, None, None), server, rows, latency)
     ideal = (rows - burst) / rate + latency
-    assert ideal / result.seconds > (0.95 if told else 0.85), result
-    assert result.refused <= 10 + (0.01 if told else 0.1) * rows + (0 if told else result.most), result
+    assert ideal / result.seconds > (0.95 if told else 0.8), result
+    assert result.refused <= 10 + (0 if told else 0.1 * rows + result.most), result
+
+
+def test_few_rows_are_not_kept_waiting_by_a_server_that_says_at_once():
+    result = simulate(Pace(None, None, None), Unlucky(0.8, retry_after=0.0), 10, 0.01)
+    assert result.refused > 20
+    assert result.seconds < 0.1 * result.refused, result
+
+
+def test_a_server_that_says_at_once_is_not_pestered():
+    result = simulate(
+        Pace(None, None, None), Bucket(50, 10, told=False, retry_after=0.0, tokens=10), 6000, 0.2
+    )
+    assert result.seconds < 130
+    assert result.refused < 300
 
 
 @pytest.mark.parametrize(("share", "most"), [(0.05, 15), (0.2, 25), (0.5, 150)])
@@ -158,14 +174,14 @@ def test_a_server_that_takes_more_is_given_more():
 
 
 def test_a_burst_of_refusals_cuts_once():
-    learned = Learned()
+    limit = ServerLimit()
     for moment in range(100):
-        learned.finished(9.0 + moment / 100)
-    learned.refused(10.0, 9.9)
-    after = learned.rate
+        limit.sends(9.0 + moment / 100)
+    limit.refuses(10.0, 9.9)
+    after = limit.rate
     for moment in range(50):
-        learned.refused(10.0 + moment / 100, 9.9)
-    assert learned.rate == after == pytest.approx(96, rel=0.05)
+        limit.refuses(10.0 + moment / 100, 9.9)
+    assert limit.rate == after == pytest.approx(50, rel=0.05)
 
 
 def test_a_gate_has_a_short_burst():
