@@ -102,6 +102,9 @@ def cli(tmp_path: Path, clock: Clock) -> Cli:
     return Cli({"LLMCLI_CONFIG": str(config)}, clock)
 
 
+KEY = {"OPENAI_API_KEY": "sk-test"}  # for a model that the provider's table knows
+
+
 @pytest.fixture
 def config(cli: Cli) -> Path:
     """The config file that `cli` reads."""

@@ -219,14 +219,13 @@ def _drop_spool(options: BatchOptions, stats: Stats) -> None:
 
 def _resume(session: Session, options: BatchOptions, stats: Stats, error: LlmcliError) -> str:
     """The command that goes on: the same one, but that it must not start over; for final failures, --retry-failed."""
-    words = [word for word in session.argv if word != "--fresh"]
+    words = ["llmcli", *(word for word in session.argv if word != "--fresh")]
+    if not isinstance(error, PartialFailure):
+        return f"to go on: {shlex.join(words)}"
     retried_anyway = not stats.earlier_failed and RETRYABLE.issuperset(stats.failures)
-    if not isinstance(error, PartialFailure) or retried_anyway:
-        return f"to go on: {shlex.join(['llmcli', *words])}"
-    again = words if options.retry_failed else [*words, "--retry-failed"]
-    return (
-        f"see {errors_path(Path(options.output or ''))}; to try them again: {shlex.join(['llmcli', *again])}"
-    )
+    if not (retried_anyway or options.retry_failed):
+        words.append("--retry-failed")
+    return f"see {errors_path(Path(options.output or ''))}; to try them again: {shlex.join(words)}"
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -56,10 +56,28 @@ def chosen_path(session: Session, keeping: SessionOptions) -> Path | None:
         return session_path(directory, keeping.session)
     if not keeping.resume:
         return None
-    newest = next(iter(sessions_in(directory)), None)
-    if newest is None:
+    paths = [listed.path for listed in sessions_in(directory)[:1]]
+    with suppress(OSError, ValueError):  # of a file that is not there any more
+        last = Path(_last(session).read_text("utf-8"))
+        paths = sorted([last, *paths], key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    if not paths:
         raise NoInput("there is no session to continue", str(directory), "begin one with --session NAME")
-    return newest.path
+    return paths[0]
+
+
+def _last(session: Session) -> Path:
+    """The file that names the last session which is not in the directory."""
+    return state_directory(session.world.env) / "last-session"
+
+
+def _remember(session: Session, path: Path) -> None:
+    """Let `-c` find a session wherever it is. Nothing is lost where that cannot be kept."""
+    if path.parent != directory_of(session):
+        last = _last(session)
+        with suppress(OSError):
+            last.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            last.touch(mode=0o600)
+            last.write_text(str(path.absolute()), "utf-8")
 
 
 def new_path(session: Session) -> Path:
@@ -79,6 +97,7 @@ def open_conversation(
     journal: Journal
     if path is not None and not only_read:
         journal = FileJournal(path, must_exist=must_exist)
+        _remember(session, path)
     elif path is not None and (must_exist or path.exists()):
         journal = MemoryJournal(read_session(path))
     else:

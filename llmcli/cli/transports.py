@@ -9,6 +9,7 @@ from llmcli.cli.options import MoneyOptions, NetworkOptions
 from llmcli.cli.session import Session
 from llmcli.config import cache_directory
 from llmcli.errors import CallFailed, LlmcliError, UsageError
+from llmcli.registry.models import find_model
 from llmcli.registry.providers import Provider
 from llmcli.request.endpoint import provider_named
 from llmcli.transport.base import Transport
@@ -70,20 +71,28 @@ def batch_transport_of(
 
 
 def key_lookup(session: Session, recipe: Recipe, network: NetworkOptions) -> KeyOf:
-    """Finds the key for a request, once for each provider and address. It raises AuthFailure, UsageError."""
+    """Finds the key for a request, once for each provider and address. It raises AuthFailure, UsageError.
+
+    A provider's own address wants a key, and so does its own model at any address: who serves that elsewhere
+    is a gateway, and OpenAI's clients have a key for those, too. Another model at another address needs none.
+    """
 
     @cache
-    def find(name: str, base_url: str) -> str | None:
+    def find(name: str, base_url: str, known: bool) -> str | None:
         providers = session.config.providers
         provider = provider_named(name, providers)
         # --api-key-file is for the model that was asked for, not for a fallback's provider
         file = network.api_key_file if name == recipe.endpoint.provider.name else None
         key = find_key(provider, providers.get(name), session.world.env, file)
-        if key is None and provider.key_required and _is_at_home(base_url, provider):
+        if key is None and provider.key_required and (known or _is_at_home(base_url, provider)):
             raise missing_key(provider)
         return key
 
-    return lambda request: find(request.provider, request.base_url)
+    def key_of(request: Request) -> str | None:
+        known = find_model(request.provider, request.model) is not None
+        return find(request.provider, request.base_url, known)
+
+    return key_of
 
 
 def _policy(session: Session, network: NetworkOptions) -> Policy:

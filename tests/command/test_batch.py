@@ -699,4 +699,5 @@ def test_failures_that_are_tried_anyway_need_no_other_command(cli, tmp_path):
     Path(rows).write_text('{"prompt":"hi"}\n')
     argv = ["batch", rows, "-q", "-m", "offline/flaky?rate=1&status=500", "-O", out, "--retries", "0"]
     command = shlex.join(["llmcli", *argv])
-    assert cli(*argv) == Result(7, "", f"llmcli: partial: 1 of 1 rows failed; to go on: {command}\n")
+    failed = f"1 of 1 rows failed; see {tmp_path}/o.errors.jsonl"
+    assert cli(*argv) == Result(7, "", f"llmcli: partial: {failed}; to try them again: {command}\n")

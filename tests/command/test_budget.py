@@ -9,7 +9,7 @@ import stat
 import pytest
 
 from tests import server as wire
-from tests.conftest import Result
+from tests.conftest import KEY, Result
 
 TOOLS = json.dumps([{"name": "weather", "parameters": {"type": "object"}}])
 LESS = "limit the answer with -M, or raise --max-cost"
@@ -36,8 +36,8 @@ def test_a_call_that_may_cost_more_is_not_sent(cli, server):
 
 def test_without_a_limit_the_longest_answer_of_the_model_counts(cli, server):
     argv = ["--base-url", server.base_url, "-m", "gpt-4o", "hi"]
-    assert cli("ask", "--max-cost", "0.16", *argv).code == 6  # 16,384 tokens at $10 a million
-    assert cli("ask", "--max-cost", "0.17", *argv).code == 0
+    assert cli("ask", "--max-cost", "0.16", *argv, env=KEY).code == 6  # 16,384 tokens at $10 a million
+    assert cli("ask", "--max-cost", "0.17", *argv, env=KEY).code == 0
 
 
 def test_several_choices_cost_as_often(cli):
@@ -294,7 +294,7 @@ def test_a_prompt_that_does_not_fit_the_window_is_not_sent(cli, server, how):
 def test_many_bytes_that_are_few_tokens_fit(cli, server):
     server.script = wire.ok("Hello!")
     argv = ["--base-url", server.base_url, "-m", "gpt-4o"]
-    assert cli("ask", *argv, stdin=b" " * 400_000 + b"x").code == 0
+    assert cli("ask", *argv, stdin=b" " * 400_000 + b"x", env=KEY).code == 0
 
 
 def test_where_the_window_is_not_known_it_is_sent(ask, server):

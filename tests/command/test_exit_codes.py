@@ -154,7 +154,8 @@ def test_exit_75_tempfail(ask, server, status):
 
 
 def test_exit_75_tempfail_network(cli):
-    assert explained(cli("ask", "--base-url", "http://127.0.0.1:9/v1", "--retries", "0", "x"), 75, "tempfail")
+    argv = ["--base-url", "http://127.0.0.1:9/v1", "-m", "tiny", "--retries", "0", "x"]
+    assert explained(cli("ask", *argv), 75, "tempfail")
 
 
 @pytest.mark.parametrize("scenario", [wire.reset(), wire.drop()], ids=["reset", "drop"])
@@ -184,6 +185,15 @@ def test_exit_75_tempfail_error_in_a_stream(ask, server):
 
 def test_exit_77_auth_no_key(cli):
     assert explained(cli("ask", "x"), 77, "auth")
+
+
+def test_another_address_wants_a_key_for_the_models_of_the_provider_alone(cli, server):
+    there = ["--base-url", server.base_url]
+    for argv in ([], ["-m", "gpt-4o"], ["-m", "groq/openai/gpt-oss-120b"]):
+        assert explained(cli("ask", *there, *argv, "x"), 77, "auth")
+    assert server.requests == []
+    for model in ("tiny", "ollama/gpt-4o", "groq/tiny"):
+        assert cli("ask", *there, "-m", model, "x") == Result(0, "x\n", "")
 
 
 @pytest.mark.parametrize("status", [401, 403])

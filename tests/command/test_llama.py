@@ -124,7 +124,10 @@ def test_logprobs(record):
 @pytest.mark.parametrize("flags", [[], ["--no-stream"]], ids=["streamed", "whole"])
 def test_two_answers(flags, ask, record):
     assert ask("--n", "2", "--temperature", "0", *flags, "Hi") == Result(0, f"{SAID}\n{SAID}\n", "")
-    assert [choice["index"] for choice in record("--n", "2", "--seed", "1", *flags, "Hi")["choices"]] == [0, 1]
+    assert [choice["index"] for choice in record("--n", "2", "--seed", "1", *flags, "Hi")["choices"]] == [
+        0,
+        1,
+    ]
 
 
 def test_a_stop_text_ends_the_answer(ask):

@@ -8,7 +8,7 @@ import stat
 import pytest
 
 from tests import server as wire
-from tests.conftest import Result
+from tests.conftest import KEY, Result
 
 ENVELOPE = ["provider", "model", "usage", "cost_usd", "latency_ms", "ttft_ms", "attempts", "cached"]
 BOTH = pytest.mark.parametrize("flag", ["--stream", "--no-stream"])
@@ -277,7 +277,7 @@ def test_output_that_cannot_be_written_is_said_before_anything_is_sent(ask, serv
 @BOTH
 def test_a_usage_line_with_a_known_price(cli, server, flag):
     server.script = wire.ok("Hello!", usage=wire.usage(12, 34))
-    result = cli("ask", "--base-url", server.base_url, "-m", "gpt-4o-mini", flag, "-u", "x")
+    result = cli("ask", "--base-url", server.base_url, "-m", "gpt-4o-mini", flag, "-u", "x", env=KEY)
     assert result == Result(
         0,
         "Hello!\n",
@@ -287,7 +287,7 @@ def test_a_usage_line_with_a_known_price(cli, server, flag):
 
 def test_a_usage_line_with_cached_and_reasoning_tokens(cli, server):
     server.script = wire.ok("Hi", usage=wire.usage(1000, 100, cached=400, reasoning=60))
-    result = cli("ask", "--base-url", server.base_url, "-m", "gpt-4o-mini", "-u", "x")
+    result = cli("ask", "--base-url", server.base_url, "-m", "gpt-4o-mini", "-u", "x", env=KEY)
     assert result.err == (
         "usage: 1000 in (400 cached) + 100 out (60 reasoning) = 1100 tokens, $0.000180, 0.00 s, openai/gpt-4o-mini\n"
     )
@@ -350,5 +350,5 @@ def test_verbose_adds_attempts_waits_and_request_ids(ask, server):
 
 
 def test_a_model_that_will_be_shut_down(cli, server):
-    result = cli("ask", "--base-url", server.base_url, "-m", "o3", "x")
+    result = cli("ask", "--base-url", server.base_url, "-m", "o3", "x", env=KEY)
     assert result == Result(0, "x\n", "llmcli: warning: openai/o3 will be shut down on 2026-12-11\n")

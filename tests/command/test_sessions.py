@@ -132,6 +132,20 @@ def test_continue_takes_the_newest(cli, state):
     assert "more" in (state / "sessions" / "new.jsonl").read_text()
 
 
+def test_continue_finds_a_session_wherever_it_is(cli, state, tmp_path):
+    cli("ask", *ECHO, "--session", "named", "I am named")
+    os.utime(state / "sessions" / "named.jsonl", (1, 1))
+    path = tmp_path / "own.jsonl"
+    cli("ask", *ECHO, "--session", str(path), "I am own")
+    assert cli("chat", "-c", stdin=b"more\n").out == "more\n"
+    assert "more" in path.read_text()
+    assert (state / "last-session").stat().st_mode & 0o777 == 0o600
+    os.utime(path, (0, 0))
+    assert "I am named" in cli("ask", "-c", "--dry-run", "and?").out, "that is the newer one now"
+    path.unlink()
+    assert "I am named" in cli("ask", "-c", "--dry-run", "and?").out
+
+
 def test_a_session_in_which_nothing_is_yet_is_not_the_newest(cli, state):
     cli("ask", *ECHO, "--session", "ada", "I am Ada")
     (state / "sessions" / "begun.jsonl").touch()
