@@ -79,6 +79,11 @@ class ServerLimit:
     _passed: int = 0  # as it is counted
     _counted: float = 0.0  # since then
 
+    @property
+    def patience(self) -> float:
+        """The seconds' worth of requests that it says it would take at once."""
+        return self._spare / self.rate if self._declared is not None and self.rate else 0.0
+
     def sends(self, now: float) -> None:
         """A request goes out."""
         self._sends.append(now)

@@ -8,7 +8,10 @@ from llmcli.batch.limit import ServerLimit, limit_in
 
 _MARGIN = 0.99  # of a limit that is given
 _BURST = 0.1  # seconds by which requests may be ahead of it
-_LATENESS = 0.004  # seconds that we may be late, and make up for, where a server has no patience with a burst
+_LATENESS = (
+    0.004  # seconds that we may be late, and make up for, where a server may have no patience with a burst
+)
+_IDLE = 0.05  # seconds late that are none of our clock
 
 
 class Gate:
@@ -20,7 +23,7 @@ class Gate:
 
     def __init__(self, per_minute: float | None, burst: float = _BURST, lateness: float = 0.0) -> None:
         self.rate = None if per_minute is None else per_minute / 60 * _MARGIN
-        self._burst, self._lateness = burst, lateness
+        self._burst, self.lateness = burst, lateness
         self._due = 0.0
 
     def delay(self, now: float) -> float:
@@ -36,8 +39,8 @@ class Gate:
     def take(self, now: float, units: float) -> None:
         """Let units pass. Many at once pass as one, and are waited for afterwards."""
         if self.rate is not None:
-            late = now - self._due
-            self._due = (now if late > self._lateness else self._due) + units / self.rate
+            is_idle = now - self._due > _IDLE
+            self._due = (now if is_idle else max(self._due, now - self.lateness)) + units / self.rate
 
 
 class Crowd:
@@ -141,6 +144,7 @@ class Pace:
         """(seconds until a request may go, what holds it back)."""
         self._server.adjust(now)
         self._paced.set(self._server.rate, now)
+        self._paced.lateness = max(_LATENESS, min(_BURST, self._server.patience))
         return max(
             (self._requests.delay(now), "requests"),
             (self._tokens.delay(now), "tokens"),
