@@ -121,6 +121,8 @@ def _provider(config: Config, name: str, table: dict[str, Any]) -> ProviderConfi
             )
         if not isinstance(value, str):
             raise config.error(["providers", name, key], "must be a string")
+        if not value.strip():
+            raise config.error(["providers", name, key], "is empty")
     return ProviderConfig(**table)
 
 

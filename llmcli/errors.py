@@ -2,6 +2,7 @@
 
     LlmcliError                          1  error
     ├─ UsageError                        2  usage       nothing was sent
+    │  ├─ BadCommand                     2              it is the same for every row of a batch
     │  └─ ContextOverflow                2              the model cannot hold the prompt
     ├─ Incomplete                        3  incomplete  ┐
     ├─ Refused                           4  refused     │ the call worked, the answer is not usable
@@ -92,6 +93,10 @@ class UsageError(LlmcliError):
     """What the user said cannot be done: nothing was sent."""
 
     exit_code = ExitCode.USAGE
+
+
+class BadCommand(UsageError):
+    """What the command line or the environment says is refused, whatever a row says: nothing is to be sent."""
 
 
 class ContextOverflow(UsageError):

@@ -16,10 +16,11 @@ from typing import Protocol
 from llmcli.batch.ledger import Done
 from llmcli.batch.pace import Pace
 from llmcli.batch.records import failure_line, success_line
-from llmcli.batch.rows import BadCommand, Row
+from llmcli.batch.rows import Row
 from llmcli.batch.stats import Stats
 from llmcli.errors import (
     AuthFailure,
+    BadCommand,
     BudgetExceeded,
     CallFailed,
     ExitCode,
@@ -35,11 +36,11 @@ from llmcli.output.sink import SILENT
 from llmcli.run import run
 from llmcli.transport.base import Transport
 from llmcli.transport.fallback import Rebuild, another_may
+from llmcli.transport.retry import backoff
 from llmcli.verdict import verdict
 from llmcli.wire import Completion, Request
 
-_BASE = 0.5  # seconds: a retry waits up to this, doubled with each failure,
-_CAP = 60.0  # but no longer than this
+_A_LITTLE = 0.5  # seconds until a job is looked at again that there was no money for
 _OBEYED = 3  # attempts for which a server's Retry-After is taken as it is, be it nothing
 _WAITING = 1024  # retries that may wait, whatever the crowd, before no new row is begun
 _LOOK = 256  # rows that are passed over before others have their turn
@@ -394,7 +395,7 @@ class Engine:
             return None
         if self._other_model(job, error):
             return None
-        if isinstance(error, (AuthFailure, QuotaExhausted)) or not isinstance(
+        if isinstance(error, (AuthFailure, BadCommand, QuotaExhausted)) or not isinstance(
             error, (CallFailed, UsageError)
         ):
             return self.stop(error)  # the row stays open: it is sent when the run is resumed
@@ -404,7 +405,7 @@ class Engine:
         """Put back a job that another's reserve left no money for: it was not sent."""
         job.sent -= 1
         self.stats.sent -= 1
-        heapq.heappush(self._retries, (self._clock() + _BASE, next(self._order), job))
+        heapq.heappush(self._retries, (self._clock() + _A_LITTLE, next(self._order), job))
 
     def _again(self, job: Job, error: TransientFailure) -> bool:
         """Put a job back, if it has an attempt left. A 429 slows the run, and is no attempt."""
@@ -426,7 +427,7 @@ class Engine:
         if self._stopped is not None:
             return True  # the row stays open
         self.stats.retries += 1
-        wait = self._uniform(0.0, min(_CAP, _BASE * 2.0 ** (tries - 1)))
+        wait = backoff(tries, self._uniform)
         if error.retry_after is not None and tries <= _OBEYED:
             wait = 0.0  # the server's own word is enough, for a while
         due = now + max(wait, error.retry_after or 0.0)

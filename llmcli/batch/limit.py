@@ -204,7 +204,7 @@ class ServerLimit:
     def told(self, headers: Mapping[str, str], now: float) -> None:
         """Headers came: a limit a minute, and how much of it is left."""
         limit = limit_in(headers, "requests")
-        if limit is None or self._contradicted >= _TRUST:
+        if not limit or self._contradicted >= _TRUST:
             return
         left = (
             number(

@@ -27,13 +27,14 @@ async def run_batch(
     """Run the engine to its end, and leave the records whole and in order. Raises what stopped the run."""
     failure: PartialFailure | None = None
     try:
-        async with _ticking(engine, records, progress, clock):
-            with _signals(engine, progress.say):
+        with _signals(engine, progress.say):
+            async with _ticking(engine, records, progress, clock):
                 await engine.run()
     except PartialFailure as error:
         failure = error
     if ordered:
-        records.put_in_order()
+        with _stoppable():
+            records.put_in_order()
     if failure is not None:
         raise failure
 
@@ -60,12 +61,35 @@ async def _tick(
     while True:
         await asyncio.sleep(_TICK)
         ticks += 1
-        progress.tick(engine.stats, clock())
         if ticks % _SYNC == 0:
             try:
                 await asyncio.to_thread(records.sync)
             except LlmcliError as error:
                 engine.stop(error)
+        progress.tick(engine.stats, clock())
+
+
+def _reasons() -> dict[signal.Signals, LlmcliError]:
+    return {signal.SIGINT: Interrupted("SIGINT arrived"), signal.SIGTERM: Terminated("SIGTERM arrived")}
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """A SIGINT or SIGTERM ends at once what holds up the loop."""
+
+    def stop(number: int, _frame: object) -> None:
+        raise reasons[signal.Signals(number)]
+
+    reasons = _reasons()
+    before = {}
+    with suppress(ValueError):  # not the main thread
+        for number in reasons:
+            before[number] = signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -84,7 +108,7 @@ def _signals(engine: Engine, say: Callable[[str], None]) -> Iterator[None]:
             say(f"{reason.what}: finishing {engine.stats.in_flight} requests; once more to stop at once")
         stopping = True
 
-    reasons = {signal.SIGINT: Interrupted("SIGINT arrived"), signal.SIGTERM: Terminated("SIGTERM arrived")}
+    reasons = _reasons()
     with suppress(NotImplementedError, RuntimeError, ValueError):  # not the main thread
         for number, reason in reasons.items():
             loop.add_signal_handler(number, stop, reason)

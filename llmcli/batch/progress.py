@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import BinaryIO, Protocol
 
 from llmcli.batch.stats import Stats
@@ -77,12 +79,23 @@ class Lines:
         """See Progress."""
 
 
+class _Screen(io.TextIOWrapper):
+    """A terminal, which may go away: what cannot be shown there is nobody's error."""
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            super().flush()
+
+
 class Bar:
     """A bar that moves, on a terminal."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        import io
-
         from rich.console import Console
         from rich.progress import BarColumn, TextColumn
         from rich.progress import Progress as RichProgress
@@ -93,7 +106,7 @@ class Bar:
             BarColumn(bar_width=24),
             TextColumn("{task.description}", markup=False, table_column=words),
         )
-        self._stream = io.TextIOWrapper(stream, "utf-8", errors="replace", write_through=True)
+        self._stream = _Screen(stream, "utf-8", errors="replace", write_through=True)
         console = Console(file=self._stream, force_terminal=True)
         self._progress = RichProgress(*columns, console=console, transient=True, auto_refresh=False)
         self._task = self._progress.add_task("starting", total=None)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from llmcli import jsonl
-from llmcli.errors import LlmcliError, UsageError
+from llmcli.errors import BadCommand, LlmcliError, UsageError
 from llmcli.request.build import Ask, build_request
 from llmcli.request.endpoint import Endpoint
 from llmcli.request.messages import check_message_list
@@ -23,10 +23,6 @@ _UTF16 = re.compile(rb"\xff\xfe[^\0]\0|\xfe\xff\0[^\0]", re.DOTALL)
 _ENOUGH = 4  # bytes that tell it
 _LIMITS = ("max_tokens", "max_completion_tokens")
 _URLS = ("/v1/chat/completions", "/chat/completions")
-
-
-class BadCommand(UsageError):
-    """What the command line says is refused for every row that says nothing else: nothing is to be sent."""
 
 
 class BadRow(LlmcliError):

@@ -12,7 +12,8 @@ from itertools import count, islice
 
 from llmcli.batch.engine import Source
 from llmcli.batch.records import code_of
-from llmcli.batch.rows import BadCommand, Row
+from llmcli.batch.rows import Row
+from llmcli.errors import BadCommand
 from llmcli.output.report import PriceOf
 from llmcli.registry.models import find_model
 from llmcli.registry.prices import input_cost, worst_cost

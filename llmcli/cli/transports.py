@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 from llmcli.cli.compose import Recipe
 from llmcli.cli.options import MoneyOptions, NetworkOptions
 from llmcli.cli.session import Session
@@ -71,28 +69,36 @@ def batch_transport_of(
 
 
 def key_lookup(session: Session, recipe: Recipe, network: NetworkOptions) -> KeyOf:
-    """Finds the key for a request, once for each provider and address. It raises AuthFailure, UsageError.
+    """Finds the key for a request, once for each provider. It raises AuthFailure, UsageError.
 
     A provider's own address wants a key, and so does its own model at any address: who serves that elsewhere
     is a gateway, and OpenAI's clients have a key for those, too. Another model at another address needs none.
     """
+    import asyncio  # here, since what needs no key needs no loop
 
-    @cache
-    def find(name: str, base_url: str, known: bool) -> str | None:
-        providers = session.config.providers
-        provider = provider_named(name, providers)
-        # --api-key-file is for the model that was asked for, not for a fallback's provider
-        file = network.api_key_file if name == recipe.endpoint.provider.name else None
-        key = find_key(provider, providers.get(name), session.world.env, file)
-        if key is None and provider.key_required and (known or _is_at_home(base_url, provider)):
-            raise missing_key(provider)
+    found: dict[str, str | None] = {}
+    lock = asyncio.Lock()
+    providers = session.config.providers
+
+    async def key_of(request: Request) -> str | None:
+        name = request.provider
+        if name not in found:
+            async with lock:
+                if name not in found:
+                    # --api-key-file is for the model that was asked for, not for a fallback's provider
+                    file = network.api_key_file if name == recipe.endpoint.provider.name else None
+                    provider = provider_named(name, providers)
+                    found[name] = await find_key(provider, providers.get(name), session.world.env, file)
+        if (key := found[name]) is None and _needs_key(request, provider_named(name, providers)):
+            raise missing_key(provider_named(name, providers))
         return key
 
-    def key_of(request: Request) -> str | None:
-        known = find_model(request.provider, request.model) is not None
-        return find(request.provider, request.base_url, known)
-
     return key_of
+
+
+def _needs_key(request: Request, provider: Provider) -> bool:
+    known = find_model(request.provider, request.model) is not None
+    return provider.key_required and (known or _is_at_home(request.base_url, provider))
 
 
 def _policy(session: Session, network: NetworkOptions) -> Policy:

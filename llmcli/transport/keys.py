@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from llmcli.config import ProviderConfig
@@ -12,9 +12,9 @@ from llmcli.errors import AuthFailure, UsageError
 from llmcli.registry.providers import Provider
 from llmcli.wire import Request
 
-KeyOf = Callable[[Request], str | None]
+KeyOf = Callable[[Request], Awaitable[str | None]]
 
-_COMMAND_TIMEOUT = 60.0
+_PATIENCE = 60.0  # seconds that api_key_command may take
 
 
 def checked_key(key: str | None, request: Request) -> str | None:
@@ -24,7 +24,7 @@ def checked_key(key: str | None, request: Request) -> str | None:
     return key
 
 
-def find_key(
+async def find_key(
     provider: Provider, config: ProviderConfig | None, env: Mapping[str, str], key_file: str | None
 ) -> str | None:
     """The key: `--api-key-file`, else the provider's variable, else the config's command, else None."""
@@ -34,7 +34,7 @@ def find_key(
     for name in names:
         if key := env.get(name, "").strip():
             return key
-    return _from_command(config.api_key_command, env) if config and config.api_key_command else None
+    return await _from_command(config.api_key_command, env) if config and config.api_key_command else None
 
 
 def missing_key(provider: Provider) -> AuthFailure:
@@ -53,23 +53,34 @@ def _from_file(path: str) -> str:
     return key
 
 
-def _from_command(command: str, env: Mapping[str, str]) -> str:
-    """What api_key_command prints; no shell reads it. Its stderr is the user's to see."""
+async def _from_command(command: str, env: Mapping[str, str]) -> str:
+    """What api_key_command prints; no shell reads it. Its stderr, and the terminal, are the user's to see."""
+    todo = "mend it in the config file"
     try:
-        done = subprocess.run(
-            shlex.split(command),
-            env=dict(env),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            timeout=_COMMAND_TIMEOUT,
-            check=False,
-        )
-    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        raise AuthFailure(f"api_key_command failed: {error}", todo="mend it in the config file") from None
-    key = done.stdout.decode("utf-8", "replace").strip()
-    if done.returncode or not key:
-        raise AuthFailure(
-            f"api_key_command exited with {done.returncode}" + ("" if key else " and printed no key"),
-            todo="mend it in the config file",
-        )
+        code, printed = await _run(shlex.split(command), env)
+    except TimeoutError:
+        raise AuthFailure(f"api_key_command did not end within {_PATIENCE:g} s", todo=todo) from None
+    except (OSError, ValueError) as error:
+        raise AuthFailure(f"api_key_command failed: {error}", todo=todo) from None
+    key = printed.decode("utf-8", "replace").strip()
+    if code or not key:
+        silent = "" if key else " and printed no key"
+        raise AuthFailure(f"api_key_command exited with {code}{silent}", todo=todo)
     return key
+
+
+async def _run(words: list[str], env: Mapping[str, str]) -> tuple[int | None, bytes]:
+    """(exit code, stdout) of a command, which ends with us."""
+    import asyncio  # here, since what sends nothing needs no loop
+    from asyncio.subprocess import DEVNULL, PIPE
+
+    process = await asyncio.create_subprocess_exec(*words, env=dict(env), stdin=DEVNULL, stdout=PIPE)
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            printed, _ = await process.communicate()
+        return process.returncode, printed
+    finally:
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()

@@ -70,7 +70,7 @@ class Pooled:
         import aiohttp
 
         place = self._places.get(request.base_url) or self._place(request)
-        key = checked_key(self._key_of(request), request)
+        key = checked_key(await self._key_of(request), request)
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if key is not None and not place.has_user:  # else the address itself says who
             headers["Authorization"] = f"Bearer {key}"
@@ -166,13 +166,25 @@ class _Place:
 
 
 def _proxy_for(url: URL) -> str | None:
-    """The environment's proxy for an address. aiohttp's own look-up takes two threads a request, and reads netrc."""
+    """The environment's proxy for an address. aiohttp's own look-up takes two threads a request, and reads netrc.
+
+    Raises UsageError for one that aiohttp cannot speak through.
+    """
     from urllib.request import getproxies, proxy_bypass
 
+    from yarl import URL
+
     proxies = getproxies()
-    if proxy_bypass(f"{url.host}:{url.port}"):
+    proxy = proxies.get(url.scheme) or proxies.get("all")
+    if not proxy or proxy_bypass(f"{url.host}:{url.port}"):
         return None
-    return proxies.get(url.scheme) or proxies.get("all")
+    try:
+        scheme = URL(proxy if "://" in proxy else f"http://{proxy}").scheme
+    except ValueError as error:
+        raise replies.unusable_proxy(error) from None
+    if scheme not in {"http", "https"}:
+        raise replies.unusable_proxy(f"{scheme} is not spoken here")
+    return proxy if "://" in proxy else f"http://{proxy}"
 
 
 def _payload(body: bytes) -> bytes | io.BytesIO:

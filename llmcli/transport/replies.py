@@ -17,7 +17,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from llmcli import jsonl
-from llmcli.errors import AuthFailure, CallFailed, QuotaExhausted, Rejected, StreamCut, TransientFailure
+from llmcli.errors import (
+    AuthFailure,
+    BadCommand,
+    CallFailed,
+    QuotaExhausted,
+    Rejected,
+    StreamCut,
+    TransientFailure,
+)
 from llmcli.transport.accumulate import Accumulator, as_chunk
 from llmcli.transport.sse import Event, EventDecoder
 from llmcli.wire import Chunk, Completion, Json, Meta, Request
@@ -92,6 +100,11 @@ def failure(reply: Reply, body: bytes) -> CallFailed:
         retry_after=retry_after(reply.headers),
         body=data if data is not None else body.decode("utf-8", "replace"),
     )
+
+
+def unusable_proxy(reason: object) -> BadCommand:
+    """The error for a proxy of the environment that nothing can be sent through."""
+    return BadCommand(f"cannot use the proxy: {reason}", todo="check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY")
 
 
 def unreachable(request: Request, reason: str, key: str | None) -> TransientFailure:

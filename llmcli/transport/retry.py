@@ -11,12 +11,17 @@ from llmcli.errors import CallFailed, DeadlinePassed, TransientFailure
 from llmcli.transport.base import Transport
 from llmcli.wire import Chunk, Completion, Request, Stream
 
-_BASE = 0.5
-_CAP = 60.0
+_BASE = 0.5  # seconds: a retry waits up to this, doubled with each failure,
+_CAP = 60.0  # but no longer than this
 
 Answer = TypeVar("Answer", Completion, Stream)
 
 _ANSWER = ("content", "refusal", "tool_calls", "function_call", "audio", "reasoning_content", "reasoning")
+
+
+def backoff(attempt: int, uniform: Callable[[float, float], float]) -> float:
+    """Seconds to wait after the failed `attempt` (1-based): exponential, with full jitter."""
+    return uniform(0.0, min(_CAP, _BASE * 2.0 ** min(attempt - 1, 99)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,7 @@ class Policy:
         """Seconds to wait after the failed `attempt` (1-based): what the server asks for, else full jitter."""
         if error.retry_after is not None:
             return error.retry_after
-        return self.uniform(0.0, min(_CAP, _BASE * 2.0 ** min(attempt - 1, 99)))
+        return backoff(attempt, self.uniform)
 
     def check_deadline(self, wait: float, error: CallFailed) -> None:
         """Raise DeadlinePassed where the wait would end after the deadline: waiting could not help."""

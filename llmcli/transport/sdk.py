@@ -85,7 +85,7 @@ class Sdk:
 
         `listing` is a path that is read instead.
         """
-        key = checked_key(self._key_of(request), request)
+        key = checked_key(await self._key_of(request), request)
         client = self._client(request, key)  # importing the SDK takes nothing of the attempt's time
         try:
             async with asyncio.timeout(self._timeout):
@@ -167,9 +167,7 @@ class Sdk:
                 f"cannot read the certificates: {_cause(error)}", todo="check SSL_CERT_FILE and SSL_CERT_DIR"
             ) from None
         except (httpx2.InvalidURL, ValueError, ImportError) as error:
-            raise UsageError(
-                f"cannot use the proxy: {error}", todo="check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY"
-            ) from None
+            raise replies.unusable_proxy(error) from None
         client: AsyncOpenAI = openai.AsyncOpenAI(
             api_key=key or "none", base_url=request.base_url, max_retries=0, timeout=timeout, http_client=http
         )

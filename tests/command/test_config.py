@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -88,6 +89,26 @@ def test_a_key_command_that_fails(ask, server, config, command):
     assert (result.code, result.out, server.requests) == (77, "", [])
     assert result.err.startswith("llmcli: auth: api_key_command ")
     assert result.err.endswith("; mend it in the config file\n")
+
+
+def test_a_key_command_ends_with_the_deadline(ask, server, config, tmp_path):
+    script = tmp_path / "slow"
+    script.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 60\n")
+    script.chmod(0o755)
+    config.write_text(f'[providers.openai]\napi_key_command = "{script}"')
+    result = ask("--deadline", "1", "hi")
+    assert (result.code, result.out, server.requests) == (124, "", [])
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_an_empty_key_command_is_a_broken_config(ask, config):
+    config.write_text('[providers.openai]\napi_key_command = " "')
+    assert ask("hi") == Result(
+        78,
+        "",
+        f"llmcli: config: providers.openai.api_key_command: is empty ({config}:2); mend the file\n",
+    )
 
 
 @pytest.mark.parametrize("status", [400, 401, 429, 500])

@@ -40,6 +40,7 @@ from llmcli.run import run
 from llmcli.transport import replies
 from llmcli.transport.accumulate import Accumulator
 from llmcli.transport.base import Transport
+from llmcli.transport.keys import KeyOf
 from llmcli.transport.pooled import Pooled
 from llmcli.transport.retry import says_something
 from llmcli.transport.sdk import Sdk
@@ -61,12 +62,19 @@ EXIT = {
 WAYS = ("whole", "stream")
 
 
+def always(key: str | None) -> KeyOf:
+    async def key_of(_request: Request) -> str | None:
+        return key
+
+    return key_of
+
+
 def sdk(key: str | None = KEY, timeout: float = 10.0) -> Transport:
-    return Sdk(lambda _: key, {}, timeout)
+    return Sdk(always(key), {}, timeout)
 
 
 def pooled(key: str | None = KEY, timeout: float = 10.0) -> Transport:
-    return Pooled(lambda _: key, timeout)
+    return Pooled(always(key), timeout)
 
 
 TRANSPORTS = {"sdk": sdk, "pooled": pooled}
@@ -898,6 +906,25 @@ def test_a_proxy_of_the_environment_is_used(server, process):
     done = process(*THROUGH_CLI, "-m", "openai/tiny", "--base-url", "http://model.invalid/v1", env=env)
     assert (done.code, done.out, done.err) == (0, "Hi\n", "")
     assert server.requests[0].path == "http://model.invalid/v1/chat/completions"
+
+
+def test_a_proxy_needs_no_scheme(server, process, tmp_path):
+    proxy = server.base_url.removesuffix("/v1").removeprefix("http://")
+    env = {"http_proxy": proxy, "OPENAI_API_KEY": KEY}
+    argv = ("-m", "openai/tiny", "--base-url", "http://model.invalid/v1")
+    (tmp_path / "rows").write_text('{"prompt": "Hi"}\n')
+    assert process(*THROUGH_CLI, *argv, env=env).out == "Hi\n"
+    assert process("batch", "-q", str(tmp_path / "rows"), *argv, env=env).code == 0
+    assert {request.path for request in server.requests} == {"http://model.invalid/v1/chat/completions"}
+
+
+@pytest.mark.parametrize("proxy", ["socks9://127.0.0.1:9", "http://[::1"])
+def test_a_batch_does_not_begin_with_a_proxy_that_cannot_be_used(proxy, process, tmp_path):
+    (tmp_path / "rows").write_text('{"prompt": "Hi"}\n')
+    argv = ("batch", "-q", str(tmp_path / "rows"), "-m", "tiny", "--base-url", "http://model.invalid/v1")
+    done = process(*argv, env={"http_proxy": proxy, "OPENAI_API_KEY": KEY})
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("llmcli: usage: cannot use the proxy: ")
 
 
 def test_no_proxy_is_honoured(server, process):

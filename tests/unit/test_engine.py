@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
@@ -13,9 +15,19 @@ import pytest
 from llmcli.batch.engine import Engine, Plan
 from llmcli.batch.ledger import Done
 from llmcli.batch.pace import Pace
+from llmcli.batch.program import run_batch
+from llmcli.batch.progress import Silent
 from llmcli.batch.rows import Row
 from llmcli.batch.stats import Stats
-from llmcli.errors import LlmcliError, OutputFailure, PartialFailure, TransientFailure, UsageError
+from llmcli.errors import (
+    Interrupted,
+    LlmcliError,
+    OutputFailure,
+    PartialFailure,
+    Terminated,
+    TransientFailure,
+    UsageError,
+)
 from llmcli.wire import Completion, Meta, Request
 from tests.conftest import Clock
 
@@ -241,6 +253,22 @@ def test_a_row_for_which_there_is_no_room_waits():
     asyncio.run(engine(Numbers(50), transport, records).run())
     assert records.rows == Counter(range(50))
     assert transport.most == 2
+
+
+@pytest.mark.parametrize(("number", "error"), [(signal.SIGINT, Interrupted), (signal.SIGTERM, Terminated)])
+def test_a_signal_ends_what_holds_up_the_loop(number, error):
+    class Long(Kept):
+        def put_in_order(self) -> None:
+            os.kill(os.getpid(), number)
+            pytest.fail("it went on")
+
+    records, clock = Long(), Clock()
+    running = run_batch(engine(Numbers(3), Answers(str), records), records, Silent(), clock, ordered=True)
+    before = signal.getsignal(number)
+    with pytest.raises(error):
+        asyncio.run(running)
+    assert signal.getsignal(number) == before
+    assert records.rows.total() == 3
 
 
 def test_money_is_never_passed_with_all_that_is_under_way():

@@ -141,6 +141,15 @@ def test_a_server_that_refuses_the_first_requests_is_gone_back_to():
     assert result.seconds < 12, result
 
 
+@pytest.mark.parametrize("limit", ["0", "-1", "inf", "many", ""])
+def test_a_limit_that_is_none_is_not_believed(limit):
+    pace = Pace(None, None, None)
+    headers = {f"x-ratelimit-limit-{unit}": limit for unit in ("requests", "tokens")}
+    pace.finished(0.0, 0.1, headers)
+    pace.take(0.0, 100, None)
+    assert pace.delay(0.0)[0] == 0.0
+
+
 def test_a_limit_of_the_users_is_kept():
     result = simulate(Pace(600, None, 50), Bucket(1e9, 1e9, told=False, tokens=1e9), 300, 0.1)
     assert 29.0 < result.seconds < 31.0

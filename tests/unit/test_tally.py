@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import io
 from collections import Counter
 from decimal import Decimal
 
 import pytest
 
-from llmcli.batch.progress import Lines, Silent, summary, words
+from llmcli.batch.progress import Bar, Lines, summary, words
 from llmcli.batch.stats import Latencies, Stats
 from llmcli.batch.tally import Tally, count_rows, row_record
 from tests.unit.test_engine import Numbers
@@ -29,8 +31,15 @@ def test_a_line_every_ten_seconds():
     assert len(said) == 3
 
 
-def test_quiet_is_silent():
-    Silent().tick(stats(), 1e9)
+def test_a_terminal_that_goes_away_stops_nothing():
+    class Gone(io.BytesIO):
+        def write(self, _data: object) -> int:
+            raise OSError(errno.EIO, "Input/output error")
+
+    bar = Bar(Gone())
+    bar.tick(stats(), 101.0)
+    bar.say("SIGINT arrived")
+    bar.close()
 
 
 def test_the_words_of_progress():
