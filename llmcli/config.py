@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -95,6 +96,8 @@ def _checked(config: Config, data: dict[str, Any]) -> Config:
     model = data.get("model")
     if model is not None and not isinstance(model, str):
         raise config.error(["model"], "must be a string")
+    if model is not None and (not model.strip() or model.endswith("/")):
+        raise config.error(["model"], "names no model")
     providers = {
         name: _provider(config, name, table) for name, table in _tables(config, data, "providers").items()
     }
@@ -123,6 +126,8 @@ def _provider(config: Config, name: str, table: dict[str, Any]) -> ProviderConfi
             raise config.error(["providers", name, key], "must be a string")
         if not value.strip():
             raise config.error(["providers", name, key], "is empty")
+        if key == "base_url" and not re.match(r"https?://[^/]", value):
+            raise config.error(["providers", name, key], "must be an http(s) URL")
     return ProviderConfig(**table)
 
 

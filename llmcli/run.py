@@ -35,16 +35,18 @@ async def run(
     """
     started = clock()
     earlier: list[Completion] = []
+    folded = Accumulator()
     try:
         while True:
-            completion = await _once(request, transport, sink, clock)
+            completion = await _once(request, transport, sink, clock, folded)
+            folded = Accumulator()
             following = await _following(followers, request, completion)
             if following is None:
                 break
             earlier += [*completion.meta.earlier, completion]
             request = following
     except BaseException:
-        sink.abort()
+        sink.abort(folded.body())
         raise
     meta = completion.meta
     meta.earlier = [*earlier, *meta.earlier]
@@ -63,18 +65,24 @@ async def _following(
     return None
 
 
-async def _once(request: Request, transport: Transport, sink: Sink, clock: Callable[[], float]) -> Completion:
+async def _once(
+    request: Request, transport: Transport, sink: Sink, clock: Callable[[], float], folded: Accumulator
+) -> Completion:
     if not request.stream:
         return await transport.send(request)
     stream = await transport.open_stream(request)
-    folded, meta = Accumulator(), stream.meta
+    meta = stream.meta
+    is_live = (
+        sink.events or not meta.cached
+    )  # else it is shown in one piece: lines of several processes stay whole
     try:
         async with aclosing(stream.chunks) as chunks:
             async for chunk in chunks:
                 if meta.ttft is None and says_something(chunk):
                     meta.ttft = clock()
                 folded.add(chunk)
-                sink.chunk(chunk)
+                if is_live:
+                    sink.chunk(chunk)
     except StreamCut as error:
         if meta.ttft is None:
             raise

@@ -43,11 +43,12 @@ def parse_commands(pairs: list[tuple[str, str]], names: set[str]) -> dict[str, l
 class Toolbox:
     """Runs what the model calls and asks on, until it answers.
 
-    `commands` by tool name; `timeout` in seconds for each run (None: none); `max_turns` is the most requests
-    that are sent. `tell` is given a line on each run.
+    `commands` by tool name, `names` of all tools that are defined; `timeout` in seconds for each run (None:
+    none); `max_turns` is the most requests that are sent. `tell` is given a line on each run.
     """
 
     commands: Mapping[str, list[str]]
+    names: set[str]
     timeout: float | None
     max_turns: int
     tell: Callable[[str], None]
@@ -60,7 +61,8 @@ class Toolbox:
         """
         message = completion.choices[0].get("message") or {} if completion.choices else {}
         calls = [call for call in message.get("tool_calls") or [] if isinstance(call, dict)]
-        if not calls or any(name_of(call) not in self.commands for call in calls):
+        ours = self.names - self.commands.keys()  # the user's to answer
+        if not calls or any(name_of(call) in ours for call in calls):
             return None
         if self._turns >= self.max_turns:
             raise ToolFailure(
@@ -77,6 +79,9 @@ class Toolbox:
 
     async def _run(self, call: Json) -> str:
         name = name_of(call)
+        if name not in self.commands:
+            self.tell(f"tool {name}: there is none")
+            return f"error: there is no tool {name}; there are: {', '.join(sorted(self.names))}"
         try:
             given = _input_of(call)
         except ValueError as error:
@@ -158,9 +163,9 @@ def _unforced(fields: Json) -> Json:
     return {**fields, "tool_choice": "auto"} if forced else fields
 
 
-def name_of(call: Json) -> Any:
+def name_of(call: Json) -> str:
     """The name of the tool that a call is for."""
-    return (call.get(call.get("type") or "function") or {}).get("name")
+    return str((call.get(call.get("type") or "function") or {}).get("name"))
 
 
 def _input_of(call: Json) -> bytes:

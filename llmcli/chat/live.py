@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from llmcli import jsonl
 from llmcli.output.sink import calls_of, reasoning_of, text_of
 from llmcli.output.streams import Notes, Out
-from llmcli.wire import Chunk, Completion
+from llmcli.wire import Chunk, Completion, Json
 
 
 @dataclass(slots=True)
 class Live:
     """A sink for one answer after another. `text` is what came of the one at hand."""
 
+    events: ClassVar[bool] = True
     out: Out
     notes: Notes
     reasoning: bool = False
@@ -50,7 +52,7 @@ class Live:
             for call in calls_of(message):
                 self.out.write_bytes(jsonl.line(call))
 
-    def abort(self) -> None:
+    def abort(self, body: Json) -> None:  # noqa: ARG002 - it was shown as it came
         """See Sink."""
         self._end()
 

@@ -168,7 +168,10 @@ def rendered(text: str, given: InputOptions, read: ReadStdin) -> str:
     name = given.template[1:] if given.template.startswith("@") else "-t"
     template = Template(text_or_file(given.template, read), name)
     values: dict[str, Any] = {"input": text} if text else {}
-    values |= dict(parse_pair(argument(pair), "-p") for pair in given.param)
+    given_values = dict(parse_pair(argument(pair), "-p") for pair in given.param)
+    if text and "input" in given_values:
+        raise UsageError("-p input beside a prompt", todo="{{ input }} is the prompt; drop one of them")
+    values |= given_values
     made = template.render(values)
     return made if "input" in template.names or not text else f"{made}\n\n{text}"
 

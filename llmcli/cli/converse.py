@@ -32,11 +32,11 @@ from llmcli.cli.transports import transport_of
 from llmcli.config import state_directory
 from llmcli.errors import NoInput
 from llmcli.output.report import Report
-from llmcli.output.sink import Sink
+from llmcli.output.sink import SILENT, Sink
 from llmcli.output.streams import Out, append_line
 from llmcli.request.build import Ask, build_request
 from llmcli.run import Follower, run
-from llmcli.wire import Chunk, Completion, Message, Request
+from llmcli.wire import Chunk, Completion, Json, Message, Request
 
 T = TypeVar("T")
 
@@ -163,7 +163,7 @@ class Caller:
 
     async def quietly(self, request: Request) -> Completion:
         """Send and show nothing."""
-        return await run(request, self.transport, Silent(), self.session.world.clock)
+        return await run(request, self.transport, SILENT, self.session.world.clock)
 
 
 @dataclass
@@ -199,22 +199,14 @@ class Preceded:
         completion.meta.earlier = [*self.before, *completion.meta.earlier]
         self.inner.finish(completion)
 
-    def abort(self) -> None:
+    def abort(self, body: Json) -> None:
         """See Sink."""
-        self.inner.abort()
+        self.inner.abort(body)
 
-
-class Silent:
-    """A sink that shows nothing."""
-
-    def chunk(self, chunk: Chunk) -> None:
+    @property
+    def events(self) -> bool:
         """See Sink."""
-
-    def finish(self, completion: Completion) -> None:
-        """See Sink."""
-
-    def abort(self) -> None:
-        """See Sink."""
+        return self.inner.events
 
 
 def dialogue_of(

@@ -8,6 +8,7 @@ import typer
 
 from llmcli.cli.session import Session
 from llmcli.errors import ConfigError, UsageError
+from llmcli.registry.providers import split_model
 
 
 def layer_defaults(ctx: typer.Context, profile: str | None) -> str | None:
@@ -30,6 +31,8 @@ def layer_defaults(ctx: typer.Context, profile: str | None) -> str | None:
         defaults |= _of_profile(ctx, session, name)
     if env.get("LLMCLI_MODEL"):
         defaults["model"] = env["LLMCLI_MODEL"]
+    if env.get("OPENAI_BASE_URL") and split_model(str(defaults.get("model", "")))[0] in {None, "openai"}:
+        defaults.pop("base_url", None)
     session.profile = name
     ctx.default_map = defaults
     return profile

@@ -112,7 +112,6 @@ def _ours(error: BaseException) -> LlmcliError:
 def _explain(error: LlmcliError, session: Session) -> int:
     """Say what happened in one line, and give the exit code."""
     code = error.exit_code
-    if code is ExitCode.BROKEN_PIPE:
-        return code
-    session.notes.error(f"{code.label}: {error}")
+    if code is not ExitCode.BROKEN_PIPE:
+        session.notes.error(f"{code.label}: {error}")
     return 0 if code in session.accepted else int(code)

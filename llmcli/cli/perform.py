@@ -76,7 +76,7 @@ def followers_of(session: Session, request: Request, follow: FollowOptions) -> l
 
     names = {tool_name(tool) for tool in request.fields.get("tools") or []}
     commands = parse_commands([parse_pair(pair, "--exec") for pair in follow.exec], names)
-    return [Toolbox(commands, follow.tool_timeout, follow.max_turns, session.notes.detail)]
+    return [Toolbox(commands, names, follow.tool_timeout, follow.max_turns, session.notes.detail)]
 
 
 def sink_of(

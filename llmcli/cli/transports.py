@@ -8,7 +8,7 @@ from llmcli.cli.session import Session
 from llmcli.config import cache_directory
 from llmcli.errors import CallFailed, LlmcliError, UsageError
 from llmcli.registry.models import find_model
-from llmcli.registry.providers import Provider
+from llmcli.registry.providers import Provider, provider_of_url
 from llmcli.request.endpoint import provider_named
 from llmcli.transport.base import Transport
 from llmcli.transport.guard import Guard, Purse
@@ -82,6 +82,8 @@ def key_lookup(session: Session, recipe: Recipe, network: NetworkOptions) -> Key
 
     async def key_of(request: Request) -> str | None:
         name = request.provider
+        if "/" in request.model:
+            _check_provider(request)
         if name not in found:
             async with lock:
                 if name not in found:
@@ -89,11 +91,22 @@ def key_lookup(session: Session, recipe: Recipe, network: NetworkOptions) -> Key
                     file = network.api_key_file if name == recipe.endpoint.provider.name else None
                     provider = provider_named(name, providers)
                     found[name] = await find_key(provider, providers.get(name), session.world.env, file)
-        if (key := found[name]) is None and _needs_key(request, provider_named(name, providers)):
+        if found[name] is None and _needs_key(request, provider_named(name, providers)):
             raise missing_key(provider_named(name, providers))
-        return key
+        return found[name]
 
     return key_of
+
+
+def _check_provider(request: Request) -> None:
+    """Raise UsageError where OpenAI would be sent what is for a provider that nobody knows."""
+    there = provider_of_url(request.base_url)
+    if request.provider == "openai" and there is not None and there.name == "openai":
+        raise UsageError(
+            f"{request.model.partition('/')[0]} is no provider, and openai has no such model",
+            request.model,
+            "see llmcli models, or give the address with --base-url or in the config file",
+        )
 
 
 def _needs_key(request: Request, provider: Provider) -> bool:

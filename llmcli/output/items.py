@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from llmcli import jsonl
 from llmcli.output.sink import calls_of, text_of
 from llmcli.output.streams import Out
-from llmcli.wire import Chunk, Completion
+from llmcli.wire import Chunk, Completion, Json
 
 
 @dataclass(slots=True)
@@ -68,6 +68,7 @@ class ItemSink:
     An answer that is not valid JSON is printed as it is, if nothing of it was printed yet.
     """
 
+    events: ClassVar[bool] = False
     out: Out
     live: bool = True
     _scanner: ItemScanner = field(default_factory=ItemScanner)
@@ -89,7 +90,7 @@ class ItemSink:
                 self.out.write_bytes(jsonl.line(line))
             self._printed = 0
 
-    def abort(self) -> None:
+    def abort(self, body: Json) -> None:
         """See Sink."""
 
     def _rest(self, text: str) -> list[Any]:

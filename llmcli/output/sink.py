@@ -6,7 +6,7 @@ import contextlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from llmcli import jsonl
 from llmcli.output.report import PriceOf, Report
@@ -14,7 +14,7 @@ from llmcli.output.streams import Notes, Out
 from llmcli.wire import Chunk, Completion, Json
 
 _FENCE = re.compile(
-    r"^[ ]{0,3}(`{3,}|~{3,})([^\n]*)\n(.*?)(?:^[ ]{0,3}\1[`~]*[ \t]*\r?$|\Z)", re.MULTILINE | re.DOTALL
+    r"^( {0,3})(`{3,}|~{3,})([^\n]*)\n(.*?)(?:^ {0,3}\2[`~]*[ \t]*\r?$|\Z)", re.MULTILINE | re.DOTALL
 )
 
 
@@ -27,8 +27,12 @@ class Sink(Protocol):
     def finish(self, completion: Completion) -> None:
         """Show what has not been shown yet."""
 
-    def abort(self) -> None:
-        """The answer will not be whole: leave what was shown in good order."""
+    def abort(self, body: Json) -> None:
+        """The answer will not be whole: show what has come of it, and leave that in good order."""
+
+    @property
+    def events(self) -> bool:
+        """Whether each chunk is shown, even of an answer that was there whole."""
 
 
 @dataclass(slots=True)
@@ -39,6 +43,7 @@ class TextSink:
     (`holds`), or where the code is (`extract`). `null` ends answers with NUL and leaves every byte as it is.
     """
 
+    events: ClassVar[bool] = False
     out: Out
     notes: Notes
     null: bool = False
@@ -71,11 +76,12 @@ class TextSink:
                 self._end_reasoning()
             self._answer(message)
 
-    def abort(self) -> None:
+    def abort(self, body: Json) -> None:
         """See Sink."""
         self._end_reasoning()
-        if self._shown:
-            self._end()
+        for choice in body["choices"]:
+            if text := text_of(choice["message"]):
+                self._end_text(text)
 
     def _answer(self, message: Json) -> None:
         text = text_of(message)
@@ -88,7 +94,10 @@ class TextSink:
             for call in calls:
                 self.out.write_bytes(jsonl.line(call))
         elif text or not message.get("refusal"):
-            self._end(first_code_block(text) if self.extract else text[self._shown :])
+            self._end_text(text)
+
+    def _end_text(self, text: str) -> None:
+        self._end(first_code_block(text) if self.extract else text[self._shown :])
 
     def _show(self, text: str) -> None:
         self._shown += len(text)
@@ -140,12 +149,14 @@ class RecordSink:
         """See Sink."""
         self.out.write_bytes(self.encode(Report.of(completion, self.price_of).record()))
 
-    def abort(self) -> None:
+    def abort(self, body: Json) -> None:
         """See Sink."""
 
 
 class _Silent:
     """Shows nothing."""
+
+    events = False
 
     def chunk(self, chunk: Chunk) -> None:
         """See Sink."""
@@ -153,7 +164,7 @@ class _Silent:
     def finish(self, completion: Completion) -> None:
         """See Sink."""
 
-    def abort(self) -> None:
+    def abort(self, body: Json) -> None:
         """See Sink."""
 
 
@@ -192,6 +203,8 @@ def _call(call: Json) -> Json:
 
 
 def first_code_block(text: str) -> str:
-    """The inside of the first fenced code block; the whole text where there is none."""
+    """The inside of the first fenced code block, less the fence's indentation; the whole text where there is none."""
     match = _FENCE.search(text)
-    return match[3] if match else text
+    if match is None:
+        return text
+    return re.sub(rf"^ {{1,{len(match[1])}}}", "", match[4], flags=re.MULTILINE) if match[1] else match[4]

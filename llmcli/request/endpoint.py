@@ -70,7 +70,12 @@ def provider_named(name: str, providers: Mapping[str, ProviderConfig]) -> Provid
     if config is None:
         return known
     key_env = (config.api_key_env,) if config.api_key_env else known.api_key_env
-    return replace(known, base_url=config.base_url or known.base_url, api_key_env=key_env)
+    return replace(
+        known,
+        base_url=config.base_url or known.base_url,
+        api_key_env=key_env,
+        key_required=known.key_required or bool(config.api_key_env or config.api_key_command),
+    )
 
 
 def _from_env(provider: Provider, env: Mapping[str, str]) -> str | None:

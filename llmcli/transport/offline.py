@@ -103,7 +103,8 @@ def _flaky_settings(query: str) -> tuple[float, int, str]:
 
 
 def _completion(request: Request, encoder: Encoder) -> Json:
-    body = request.body()
+    """The answer, which is the same streamed and unstreamed."""
+    body = {key: value for key, value in request.body().items() if key not in {"stream", "stream_options"}}
     message, finish_reason = _message(body)
     content = message["content"]
     if isinstance(content, str):

@@ -9,7 +9,7 @@ import asyncio
 import html
 import math
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -162,10 +162,11 @@ def completion(reply: Reply, body: bytes) -> Completion:
         shown = _words_of_text(reply.body_without_key(body))
         raise _odd(reply, f"the reply is no Chat Completion but {kind}" + (f": {shown}" if shown else ""))
     if data.get("error"):
-        raise _in_band(reply, body)
+        raise _in_band(reply, data)
     choices = data.get("choices")
     if not choices or not _are_choices(choices) or any(choice.get("message") is None for choice in choices):
         raise _odd(reply, "the reply is no Chat Completion: it has no choices that can be read")
+    _check_choices(reply, data)
     return Completion(data, reply.meta(), body)
 
 
@@ -173,7 +174,7 @@ def models(reply: Reply, body: bytes) -> list[Json]:
     """The models in the body of a 200 reply to GET /models. Raises TransientFailure where there are none."""
     data = _parsed(body)
     if isinstance(data, dict) and data.get("error"):
-        raise _in_band(reply, body)
+        raise _in_band(reply, data)
     items = data.get("data") if isinstance(data, dict) else data
     if not isinstance(items, list):
         raise _odd(reply, "the reply is no list of models")
@@ -239,17 +240,23 @@ async def chunks(
                 choice.get("index") for choice in data.get("choices") or [] if choice.get("finish_reason")
             }
             yield data
-    for event in decoder.finish():
-        try:
-            data = chunk(reply, event)
-        except TransientFailure as error:
-            if error.code == _BROKEN:
-                return
-            raise
+    if not first and "event-stream" not in reply.headers.get("content-type", ""):
+        raise _odd(reply, "the reply is empty")
+    for data in _unended(reply, decoder):
         if data is None:
             meta.done = True
             return
         yield data
+
+
+def _unended(reply: Reply, decoder: EventDecoder) -> Iterator[Chunk | None]:
+    """What stands in an event that nothing ends; nothing where it was cut inside."""
+    for event in decoder.finish():
+        try:
+            yield chunk(reply, event)
+        except TransientFailure as error:
+            if error.code != _BROKEN:
+                raise
 
 
 async def _until_silence(
@@ -290,16 +297,26 @@ def chunk(reply: Reply, event: Event) -> Chunk | None:
         return {}
     data = _parsed(text)
     if isinstance(data, dict) and (data.get("error") or event.name == b"error"):
-        raise _in_band(reply, text)
+        raise _in_band(reply, data)
     if not isinstance(data, dict) or not _are_choices(data.get("choices") or []):
         shown = _words_of_text(reply.body_without_key(text))
         raise _odd(reply, f"an event of the stream is no chunk of a Chat Completion: {shown}", _BROKEN)
+    _check_choices(reply, data)
     return data
 
 
-def _in_band(reply: Reply, body: bytes) -> CallFailed:
+def _check_choices(reply: Reply, data: Json) -> None:
+    """Raise the error that stands in a choice, as gateways have it that lost their provider."""
+    for choice in data.get("choices") or []:
+        if choice.get("error"):
+            raise _in_band(reply, choice)
+        if choice.get("finish_reason") == "error":
+            raise _in_band(reply, {"error": {"message": "its finish_reason is error"}})
+
+
+def _in_band(reply: Reply, data: Json) -> CallFailed:
     """The error that stands in a 200 body or a stream."""
-    data = _parsed(reply.body_without_key(body))
+    data = _parsed(reply.body_without_key(jsonl.dumps(data)))
     code, message = error_words(data)
     kind = QuotaExhausted if code in _NO_MONEY else TransientFailure
     return kind(

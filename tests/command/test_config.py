@@ -91,6 +91,56 @@ def test_a_key_command_that_fails(ask, server, config, command):
     assert result.err.endswith("; mend it in the config file\n")
 
 
+@pytest.mark.parametrize(
+    "way", ['api_key_env = "OFFICE_KEY"', 'api_key_env = "OTHER"\napi_key_command = "true"']
+)
+def test_a_provider_whose_key_is_named_needs_it(cli, server, config, way):
+    config.write_text(f'[providers.office]\nbase_url = "{server.base_url}"\n{way}')
+    result = cli("ask", "-m", "office/x", "hi")
+    assert (result.code, result.out, server.requests) == (77, "", [])
+    config.write_text(f'[providers.office]\nbase_url = "{server.base_url}"')
+    assert cli("ask", "-m", "office/x", "hi") == Result(0, "hi\n", "")
+
+
+def test_what_is_for_an_unknown_provider_is_not_sent_to_openai(cli, server):
+    said = "nosuch is no provider, and openai has no such model (nosuch/model)"
+    assert cli("ask", "-m", "nosuch/model", "hi", env=KEYS) == Result(
+        2,
+        "",
+        f"llmcli: usage: {said}; see llmcli models, or give the address with --base-url or in the config file\n",
+    )
+    result = cli("ask", "-m", "nosuch/model", "--base-url", server.base_url, "hi", env=KEYS)
+    assert result == Result(0, "hi\n", "")
+    assert server.requests[0].json["model"] == "nosuch/model"
+
+
+def test_the_environments_address_beats_the_profiles(cli, config):
+    config.write_text('[profiles.p]\nbase-url = "http://127.0.0.1:1/v1"')
+    env = {"OPENAI_BASE_URL": "http://127.0.0.1:2/v1"}
+
+    def address(*argv: str, env: dict[str, str] | None = None) -> str:
+        shown = cli("ask", "--curl", "--profile", "p", *argv, "hi", env=env).out
+        return shown.split("/v1/")[0].removeprefix("curl ")
+
+    assert address("-m", "x") == "http://127.0.0.1:1"
+    assert address("-m", "x", env=env) == "http://127.0.0.1:2"
+    assert address("-m", "x", "--base-url", "http://127.0.0.1:3/v1", env=env) == "http://127.0.0.1:3"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('model = ""', "model: names no model ({}:1)"),
+        ('model = "groq/"', "model: names no model ({}:1)"),
+        ('[providers.x]\nbase_url = "x"', "providers.x.base_url: must be an http(s) URL ({}:2)"),
+    ],
+)
+def test_values_that_can_be_of_no_use(cli, config, text, line):
+    config.write_text(text)
+    result = cli("models")
+    assert result == Result(78, "", f"llmcli: config: {line.format(config)}; mend the file\n")
+
+
 def test_a_key_command_ends_with_the_deadline(ask, server, config, tmp_path):
     script = tmp_path / "slow"
     script.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 60\n")

@@ -271,6 +271,34 @@ def test_output_that_cannot_be_written_is_said_before_anything_is_sent(ask, serv
     assert (result.code, result.out, server.requests) == (74, "", [])
 
 
+TOOL = '[{"name": "weather"}]'
+
+
+# --- What had come ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("argv", "chunks", "out"),
+    [
+        (["--n", "2"], [wire.chunk("a"), wire.chunk("b", index=1), wire.chunk("c")], "ac\nb\n"),
+        (["--n", "2"], [wire.chunk("b", index=1)], "b\n"),
+        (["--tools", TOOL], [wire.chunk("Hel"), wire.chunk("lo")], "Hello\n"),
+        (["-x"], [wire.chunk("So:\n```sh\nls\n")], "ls\n"),
+        (["-0"], [wire.chunk("one\n")], "one\n\0"),
+    ],
+)
+def test_what_had_come_is_shown_when_the_call_fails(ask, server, argv, chunks, out):
+    server.script = wire.events([*chunks, {"error": {"message": "boom"}}])
+    result = ask(*argv, "hi")
+    assert (result.code, result.out) == (75, out)
+    assert result.err.startswith("llmcli: tempfail: the endpoint reported an error: boom")
+
+
+def test_code_in_a_list_loses_the_indentation_of_its_fence(ask, server):
+    server.script = wire.ok("1. So:\n   ```py\n   if x:\n     y\n\n   ```\n2. Then")
+    assert ask("-x", "hi").out == "if x:\n  y\n"
+
+
 # --- Usage --------------------------------------------------------------------------------------------------
 
 

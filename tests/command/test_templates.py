@@ -64,6 +64,14 @@ def test_text_without_t_is_never_a_template(text):
     assert text(stdin=b"{{ name }}") == "{{ name }}"
 
 
+def test_the_prompt_is_not_thrown_away_for_a_value_of_its_name(text, cli):
+    assert text("-t", "<{{ input }}>", "-p", "input=value") == "<value>"
+    result = cli("ask", "--dry-run", "-t", "{{ input }}", "-p", "input=value", stdin=b"prompt")
+    assert result == Result(
+        2, "", "llmcli: usage: -p input beside a prompt; {{ input }} is the prompt; drop one of them\n"
+    )
+
+
 def test_the_system_message_is_no_template(cli):
     result = cli("ask", "--dry-run", "-s", "{{ x }}", "-t", "{{ y }}", "-p", "y=1")
     assert [message["content"] for message in json.loads(result.out)["messages"]] == ["{{ x }}", "1"]

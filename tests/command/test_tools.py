@@ -237,6 +237,23 @@ def test_only_the_end_of_a_long_stderr_is_told(looped, server, tmp_path):
     assert len(results(server)[0]) < 2100
 
 
+def test_a_tool_that_the_model_made_up_is_told_to_it(ask, server):
+    calls = [wire.call("wether", {}), wire.call("weather", {}, "call_2")]
+    server.script = [wire.ok(tool_calls=calls), wire.ok("It rains.")]
+    result = ask("--tools", TOOLS, "--exec", "weather=echo rain", "-v", "hi")
+    assert (result.code, result.out) == (0, "It rains.\n")
+    assert "llmcli: tool wether: there is none\n" in result.err
+    assert results(server) == ["error: there is no tool wether; there are: weather", "rain"]
+
+
+def test_a_tool_without_a_command_is_the_users_to_run(ask, server):
+    server.script = wire.ok(tool_calls=[wire.call("weather", {}), wire.call("clock", {}, "call_2")])
+    tools = json.dumps([WEATHER, tool("clock")])
+    result = ask("--tools", tools, "--exec", "weather=false", "hi")
+    assert (result.code, len(server.requests)) == (0, 1)
+    assert [json.loads(line)["name"] for line in result.out.splitlines()] == ["weather", "clock"]
+
+
 def test_a_tool_that_a_signal_ends_is_told_to_the_model(looped, server, tmp_path):
     looped(script(tmp_path / "weather", "kill -9 $$"))
     assert results(server) == ["error: the tool failed with signal 9"]

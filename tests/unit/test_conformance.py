@@ -640,6 +640,8 @@ def test_a_stream_that_ends_anywhere_gives_what_had_come(server, new_transport):
 class Silent:
     """A sink that keeps what it is shown."""
 
+    events = False
+
     def __init__(self) -> None:
         self.shown: list[Chunk] = []
         self.aborted = False
@@ -650,7 +652,7 @@ class Silent:
     def finish(self, completion: Completion) -> None:
         pass
 
-    def abort(self) -> None:
+    def abort(self, _body: dict[str, Any]) -> None:
         self.aborted = True
 
 
@@ -711,6 +713,28 @@ def test_a_stall_behind_the_finish_reason_takes_nothing_from_the_answer(server, 
     answer = follow(new_transport(timeout=0.2), request, Silent())
     check(answer, request)
     assert text(answer) == "Hello"
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "says", [{"error": {"code": 502, "message": "Provider disconnected"}}, {"finish_reason": "error"}]
+)
+def test_an_error_in_a_choice_is_an_error(says, way, server, new_transport):
+    choice = {"index": 0, "finish_reason": "error", **says}
+    if way == "whole":
+        choice["message"] = {"role": "assistant", "content": "a"}
+        server.script = wire.reply({"object": "chat.completion", "choices": [choice]})
+    else:
+        server.script = wire.events([chunk("a"), {"choices": [{**choice, "delta": {"content": "b"}}]}])
+    with pytest.raises(TransientFailure, match=r"Provider disconnected|finish_reason is error"):
+        follow(new_transport(), request_to(server.base_url, way), Silent())
+
+
+@pytest.mark.parametrize("headers", [{"content-type": "application/json"}, {"content-type": "text/plain"}])
+def test_an_empty_reply_is_no_answer_that_was_cut(headers, server, new_transport):
+    server.script = lambda _: wire.Answer((), headers=headers)
+    with pytest.raises(TransientFailure, match="the reply is empty"):
+        follow(new_transport(), request_to(server.base_url, "stream"), Silent())
 
 
 def test_an_error_behind_the_finish_reason_is_an_error(server, new_transport):
