@@ -41,7 +41,7 @@ from llmcli.verdict import verdict
 from llmcli.wire import Completion, Request
 
 _A_LITTLE = 0.5  # seconds until a job is looked at again that there was no money for
-_OBEYED = 3  # attempts for which a server's Retry-After is taken as it is, be it nothing
+_OBEYED = 10  # attempts for which a server's Retry-After is taken as it is, be it nothing
 _WAITING = 1024  # retries that may wait, whatever the crowd, before no new row is begun
 _LOOK = 256  # rows that are passed over before others have their turn
 _REFUSALS = 20  # 429s of one row, with no success of any row in between, after which it is given up
@@ -383,7 +383,8 @@ class Engine:
         if isinstance(error, TransientFailure):
             raise error
         if error is None or error.exit_code in self._plan.accepted:
-            stats.ok += self._write(job.row, success_line(job.row, job.sent, report), failed=False)
+            carried = self._done.carried.get(job.row.number)
+            stats.ok += self._write(job.row, success_line(job.row, job.sent, report, carried), failed=False)
         else:
             self._fail(job.row, error, job, report)
 
@@ -456,7 +457,8 @@ class Engine:
     ) -> None:
         """Make a row a final failure; without a job, nothing of it was sent."""
         sent, request = (job.sent, job.request) if job else (0, None)
-        line, code = failure_line(row, sent, request, error, report)
+        carried = self._done.carried.get(row.number)
+        line, code = failure_line(row, sent, request, error, report, carried)
         self.stats.failures[code] += self._write(row, line, failed=True)
         most = self._plan.max_failures
         if most is not None and self.stats.failed >= most and self._stopped is None:

@@ -39,12 +39,16 @@ def record_id(row: int, digest: int) -> str:
 
 @dataclass
 class Done:
-    """Which rows are final: 8 bytes for each, the digest of its body, 0 where it is not."""
+    """Which rows are final: 8 bytes for each, the digest of its body, 0 where it is not.
+
+    `spent` is in $, with what was `carried`: what rows cost whose record was taken off, to go into their next.
+    """
 
     digests: array[int] = field(default_factory=lambda: array("Q"))
     count: int = 0
     failed: int = 0
     spent: Decimal = field(default=Decimal(0))
+    carried: dict[int, Decimal] = field(default_factory=dict)
 
     def add(self, row: int, digest: int) -> bool:
         """Take a row in; False where it was there already."""
@@ -55,6 +59,13 @@ class Done:
         self.digests[row] = digest
         self.count += 1
         return True
+
+    def carry(self, line: bytes) -> None:
+        """Take in what a record cost that is taken off."""
+        if cost := _cost(line):
+            row = _row(line)
+            self.carried[row] = self.carried.get(row, Decimal(0)) + cost
+            self.spent += cost
 
     def take(self, line: bytes) -> bool:
         """Take a record in, and what it cost; False where its row was there already."""
@@ -223,7 +234,7 @@ class Ledger:
         for offset, line in self.errors.lines():
             if retry_failed or self._retryable(offset, line):
                 again += 1
-                done.spent += _cost(line)
+                done.carry(line)
             elif done.take(line):
                 done.failed += 1
         if again:
@@ -240,11 +251,20 @@ class Ledger:
         except (ValueError, KeyError, TypeError):
             raise self.errors.foreign(offset) from None
 
-    def drop(self, rows: set[int]) -> None:
-        """Take the records of rows off both files, so that they can be written anew."""
+    def drop(self, rows: set[int], before: Done) -> Done:
+        """Take the records of rows off both files, so that they can be written anew: what is final then."""
         for journal in (self.out, self.errors):
-            if any(_row(line) in rows for _, line in journal.lines()):
+            taken = 0
+            for _, line in journal.lines():
+                if _row(line) in rows:
+                    taken += 1
+                    before.carry(line)
+            if taken:
                 journal.rewrite(line for _, line in journal.lines() if _row(line) not in rows)
+        done = self.recover(retry_failed=False)
+        done.carried = before.carried
+        done.spent += sum(done.carried.values())
+        return done
 
     def put_in_order(self) -> None:
         """Rewrite both files in the order of the input, where they are not: some 50 bytes of memory a row."""

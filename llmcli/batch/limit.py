@@ -23,6 +23,8 @@ _STEPS = (
 _AT_ONCE = 0.05  # seconds of Retry-After below which the server says that nothing is to be waited for:
 _HASTE = 30.0  # requests a second that it gets then at the least,
 _TAKEN_AT_ITS_WORD = 300  # so often
+_IN_VAIN = 8  # refusals with nothing in between that goes through, after which it gets
+_LEAST_IN_VAIN = 5.0  # requests a second at the least: each row waits longer and longer by itself
 _ENOUGH = 10  # requests, or answers, that make a rate
 _DOUBT = 4  # refusals after which it may be tried whether they have to do with the rate at all,
 _HOPELESS = 0.85  # if no larger share was refused
@@ -58,6 +60,7 @@ class ServerLimit:
     _sends: deque[float] = field(default_factory=lambda: deque(maxlen=4096))
     _cut: float = float("-inf")  # when the rate was last set for a refusal, or for a trial,
     _refused: int = 0  # and the refusals of what was sent since then
+    _in_vain: int = 0  # refusals since anything went through
     _found: float = 0.0  # the rate that the last refusal spoke of
     _peace: float = _PEACE
     _step: float = _STEPS[0]
@@ -84,13 +87,23 @@ class ServerLimit:
         """The seconds' worth of requests that it says it would take at once."""
         return self._spare / self.rate if self._declared is not None and self.rate else 0.0
 
+    @property
+    def is_doubted(self) -> bool:
+        """Whether its refusals seem to have nothing to do with the rate, so that a lower one is of no help."""
+        return self._trial is not None or self._in_vain >= _IN_VAIN
+
     def sends(self, now: float) -> None:
         """A request goes out."""
         self._sends.append(now)
         self._all += 1
 
+    def passes(self) -> None:
+        """A reply came that is no 429."""
+        self._in_vain = 0
+
     def refuses(self, now: float, sent: float, retry_after: float | None = None) -> None:
         """A 429 came for what was `sent` then; what went out before the last cut says nothing new."""
+        self._in_vain += 1
         if sent < self._cut:
             return
         self._refused += 1
@@ -144,7 +157,7 @@ class ServerLimit:
         return 1 / gap if gap else math.inf
 
     def _set(self, rate: float, now: float, step: float = _STEPS[0]) -> None:
-        self.rate, self._step = max(0.1, rate), step
+        self.rate, self._step = max(_LEAST_IN_VAIN if self._in_vain >= _IN_VAIN else 0.1, rate), step
         self._cut = self._adjusted = now
         self._refused = 0
 

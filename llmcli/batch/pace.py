@@ -11,6 +11,7 @@ _BURST = 0.1  # seconds by which requests may be ahead of it
 _LATENESS = (
     0.004  # seconds that we may be late, and make up for, where a server may have no patience with a burst
 )
+_SHORT = 2.0  # seconds of Retry-After for which not all need wait, where that is of no help
 _IDLE = 0.05  # seconds late that are none of our clock
 
 
@@ -162,6 +163,7 @@ class Pace:
 
     def finished(self, now: float, latency: float, headers: Mapping[str, str]) -> None:
         """A reply came that is no refusal, `latency` seconds after its request."""
+        self._server.passes()
         self._latency += 0.1 * (latency - self._latency)
         if (rate := self._requests.rate or self._server.rate) is not None:
             self.crowd.allow(int(1.5 * rate * self._latency) + 1)  # Little's law, and some
@@ -179,7 +181,7 @@ class Pace:
         """A 429 came for what was `sent` then: all wait as the server asks, then go one by one, not as a herd."""
         self._server.refuses(now, sent, retry_after)
         self.crowd.idle()
-        if retry_after:
+        if retry_after and (retry_after > _SHORT or not self._server.is_doubted):
             self._paused_until = max(self._paused_until, now + retry_after)
 
     def _told_tokens(self, headers: Mapping[str, str]) -> None:

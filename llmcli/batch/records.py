@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from llmcli import jsonl
 from llmcli.batch.ledger import record_id
 from llmcli.batch.rows import Row
@@ -10,13 +12,21 @@ from llmcli.output.report import Report
 from llmcli.wire import Completion, Json, Request
 
 
-def success_line(row: Row, attempts: int, report: Report) -> bytes:
-    """The record of an answer. The body is the very bytes that the server sent, where they are one line."""
-    return _line(row, _response(report.completion), None, _envelope(row, attempts, report))
+def success_line(row: Row, attempts: int, report: Report, carried: Decimal | None = None) -> bytes:
+    """The record of an answer. The body is the very bytes that the server sent, where they are one line.
+
+    `carried`: what the row cost in earlier runs, in $.
+    """
+    return _line(row, _response(report.completion), None, _envelope(row, attempts, report, carried))
 
 
 def failure_line(
-    row: Row, attempts: int, request: Request | None, error: LlmcliError, report: Report | None
+    row: Row,
+    attempts: int,
+    request: Request | None,
+    error: LlmcliError,
+    report: Report | None,
+    carried: Decimal | None = None,
 ) -> tuple[bytes, str]:
     """The record of a final failure, and its code; with the reply, where there was one."""
     code = code_of(error)
@@ -25,7 +35,7 @@ def failure_line(
         response = _response(report.completion)
     elif isinstance(error, CallFailed) and error.status is not None:
         response = _head(error.status, error.request_id) + jsonl.dumps(error.body) + b"}"
-    envelope = _envelope(row, attempts, report)
+    envelope = _envelope(row, attempts, report, carried)
     if report is None and request is not None:
         envelope["model"] = request.name
     return _line(row, response, {"code": code, "message": str(error)}, envelope), code
@@ -70,13 +80,16 @@ def _head(status: int, request_id: str | None) -> bytes:
     return b'{"status_code":%d,"request_id":%s,"body":' % (status, jsonl.dumps(request_id))
 
 
-def _envelope(row: Row, attempts: int, report: Report | None) -> Json:
-    """`cost_usd` in $, `latency_ms` of the last attempt; null is what is not known."""
+def _envelope(row: Row, attempts: int, report: Report | None, carried: Decimal | None) -> Json:
+    """`cost_usd` in $, of all that the row took; `latency_ms` of the last attempt; null is what is not known."""
     meta = report.completion.meta if report else None
+    cost = report.cost if report else carried
+    if report and cost is not None and carried:
+        cost += carried
     return {
         "row": row.number,
         "attempts": attempts,
         "latency_ms": round(meta.latency * 1000, 3) if meta else None,
-        "cost_usd": float(report.cost) if report and report.cost is not None else None,
+        "cost_usd": None if cost is None else float(cost),
         "model": f"{meta.provider}/{meta.model}" if meta else None,
     }

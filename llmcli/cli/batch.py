@@ -253,8 +253,7 @@ def _recovered(
             rows = rows_of(FileSource(stream, builder, Stats(began=0.0)), options.limit)
             changed = {row.number for row in rows if done.digest(row.number) not in {0, row.digest}}
         if changed:
-            records.drop(changed)
-            done = records.recover(retry_failed=False)
+            done = records.drop(changed, done)
     return done
 
 

@@ -16,8 +16,8 @@ from llmcli.registry.providers import provider_name
 _SNAPSHOT = re.compile(r"-(\d{4}-\d\d-\d\d|\d{8})$")
 _OFFLINE_MODELS = ("echo", "flaky")
 _OFFLINE_ROW: Mapping[str, Any] = {
-    "ctx": 1_000_000,
-    "max_out": 1_000_000,
+    "ctx": 100_000_000,
+    "max_out": 100_000_000,
     "price": {"in": 0, "out": 0},
     "caps": [
         "function_calling",

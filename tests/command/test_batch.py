@@ -578,6 +578,17 @@ def test_no_row_is_begun_that_may_pass_the_sum(batch, server):
     assert batch.ask(None, *PRICE, "-M", "2", "--max-cost", "8", "-j", "4").code == 0
 
 
+@pytest.mark.parametrize("again", ["--retry-failed", "--on-change=rerun"])
+def test_what_a_row_cost_before_it_is_asked_again_is_not_forgotten(batch, server, again):
+    server.script = wire.ok("no JSON", usage=wire.usage(1, 1))
+    money = (*PRICE, "-M", "1", "--schema", SCHEMA, "--max-cost", "3")
+    for run in range(4):
+        rows = prompts(f"run {run}" if again == "--on-change=rerun" else "same")
+        assert batch.ask(rows, *money, again).code == (7 if run < 3 else 6)
+        assert run == 3 or records(batch.errors)[0]["llmcli"]["cost_usd"] == run + 1.0
+    assert len(server.requests) == 3
+
+
 def test_an_answer_without_usage_is_taken_to_cost_the_worst(batch, server):
     server.script = wire.ok("x", usage=None)
     assert batch.ask(prompts(*"abc"), *PRICE, "-M", "2", "--max-cost", "4", "-j", "1").code == 6

@@ -114,6 +114,21 @@ def test_most_of_a_limit_is_reached_with_few_refusals(rate, latency, burst, told
     assert result.refused <= 10 + (0 if told else 0.1 * rows + result.most), result
 
 
+@pytest.mark.parametrize("retry_after", [None, 1.0])
+def test_a_server_that_refuses_so_many_first_is_gone_back_to(retry_after):
+    class Refusing:
+        def __init__(self) -> None:
+            self.retry_after, self.left = retry_after, 50
+
+        def answer(self, _now: float) -> tuple[bool, dict[str, str]]:
+            self.left -= 1
+            return self.left < 0, {}
+
+    result = simulate(Pace(None, None, None), Refusing(), 10, 0.01)
+    assert (result.sent, result.refused) == (60, 50)
+    assert result.seconds < 20
+
+
 def test_few_rows_are_not_kept_waiting_by_a_server_that_says_at_once():
     result = simulate(Pace(None, None, None), Unlucky(0.8, retry_after=0.0), 10, 0.01)
     assert result.refused > 20
