@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -21,6 +20,7 @@ from llmcli.wire import Completion, Json, Message, Request
 
 _LONGEST = 1_000  # tokens of a summary, where nothing limits the prompt
 _LEAST = 10  # tokens that a summary must be allowed to have
+_ENOUGH = 40  # and that it may have, however small the room is, where they are there
 _KEPT = ("role", "content", "tool_calls", "function_call", "refusal", "name", "tool_call_id")
 
 
@@ -314,8 +314,10 @@ class Dialogue:
         """
         encoder, limit = self._load(request), limit_of(request, self.rules.max_tokens)
         if limit is not None:
-            with suppress(ContextOverflow):  # what must stay has more than half of the room
+            try:
                 found = self._fit(request, view, replace(self.rules, max_tokens=limit // 2)) or found
+            except ContextOverflow:  # what must stay has more than half of the room
+                found = self._fit(request, view, replace(self.rules, keep_turns=1)) or found
         gone = [view[number] for turn in found.dropped for number in turn]
         of = self._number_behind(gone, after)
         room = self._room(request, limit, found, encoder)
@@ -347,7 +349,9 @@ class Dialogue:
         """Tokens that a summary may have."""
         if limit is None:
             return _LONGEST
-        return min(limit // 8, limit - found.tokens - self.summarizer.overhead(request, encoder))
+        return min(
+            max(limit // 8, _ENOUGH), limit - found.tokens - self.summarizer.overhead(request, encoder)
+        )
 
     # Counting
 

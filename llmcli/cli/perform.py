@@ -23,6 +23,7 @@ from llmcli.run import Follower, run
 from llmcli.verdict import check
 from llmcli.wire import Completion, Request
 
+_LONGEST_WORD = 100_000  # bytes; Linux takes 128 KiB
 _NEAR = 30  # days before a model's shut-down in which we speak of it
 
 
@@ -138,4 +139,7 @@ def curl_command(request: Request, provider: Provider, env: Mapping[str, str]) -
     if names := names or [*provider.api_key_env] * provider.key_required:
         words += ["-H", f'"Authorization: Bearer ${names[0]}"']
     words += ["--no-buffer"] * request.stream
-    return " ".join([*words, "--data-raw", shlex.quote(jsonl.dumps(request.body()).decode())])
+    body = jsonl.dumps(request.body()).decode()
+    if len(body.encode()) > _LONGEST_WORD:  # more than a command may be given in one word
+        return " ".join([*words, "--data-binary", "@-", f"<<'BODY'\n{body}\nBODY"])
+    return " ".join([*words, "--data-raw", shlex.quote(body)])

@@ -223,6 +223,18 @@ def test_the_next_summary_tells_of_the_one_before(chat, server):
     assert wishes[1].startswith("Summary of what went before:\nThey counted.\n\nUser: 4 ")
 
 
+@pytest.mark.parametrize("limit", [40, 50, 60])
+def test_a_small_room_is_summarized_into(chat, server, limit):
+    server.script = lambda request: wire.ok("Short." if "Summarize" in str(request.json) else "An answer")
+    done = chat(
+        "--context", "summarize", "--max-context-tokens", str(limit), stdin=b"alpha beta gamma delta\n" * 5
+    )
+    assert done.code == 0
+    assert "summarized" in done.err
+    assert "left out" not in done.err
+    assert "Short." in said(server.requests[-1])[0][1]
+
+
 def test_another_model_may_summarize(chat, server, session):
     server.script = answers()
     chat(*SUMMARIZE, "--summary-model", "small", "--session", str(session), stdin=turns(7))

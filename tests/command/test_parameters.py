@@ -469,13 +469,15 @@ def test_azure_with_an_endpoint_answers(cli, server):
 # --- --curl and --dry-run -----------------------------------------------------------------------------------
 
 
-def test_curl_reaches_the_server_with_the_same_body(cli, server):
-    prompt = 'it\'s "quoted" $HOME `id` \\ \n\u00e9 @file \u001b'
-    argv = ["--base-url", server.base_url, "-m", "tiny", "--stop", "'", "--", prompt]
-    shown = cli("ask", "--curl", *argv, env={"OPENAI_API_KEY": "sk-secret"})
+@pytest.mark.parametrize("times", [1, 10_000])
+def test_curl_reaches_the_server_with_the_same_body(cli, server, times):
+    prompt = 'it\'s "quoted" $HOME `id` \\ \n\u00e9 @file \u001b' * times
+    argv, piped = ["--base-url", server.base_url, "-m", "tiny", "--stop", "'"], prompt.encode()
+    shown = cli("ask", "--curl", *argv, stdin=piped, env={"OPENAI_API_KEY": "sk-secret"})
     assert (shown.code, shown.err, "sk-secret" in shown.out) == (0, "", False)
     done = subprocess.run(
-        ["/bin/sh", "-c", shown.out.replace("curl ", "curl --silent --noproxy '*' ", 1)],
+        ["/bin/sh"],
+        input=shown.out.replace("curl ", "curl --silent --noproxy '*' ", 1).encode(),
         env={"PATH": "/usr/bin:/bin", "OPENAI_API_KEY": "sk-secret"},
         capture_output=True,
         timeout=60,
@@ -483,10 +485,10 @@ def test_curl_reaches_the_server_with_the_same_body(cli, server):
     )
     assert done.stderr == b""
     request = server.requests[0]
-    assert request.body + b"\n" == cli("ask", "--dry-run", *argv).out.encode()
+    assert request.body.rstrip(b"\n") + b"\n" == cli("ask", "--dry-run", *argv, stdin=piped).out.encode()
     assert request.headers["authorization"] == "Bearer sk-secret"
     assert request.headers["content-type"] == "application/json"
-    assert cli("ask", *argv).out == prompt + "\n"
+    assert cli("ask", *argv, stdin=piped).out == prompt + "\n"
     assert server.requests[1].json == request.json
 
 

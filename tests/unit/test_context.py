@@ -120,7 +120,7 @@ def request(model, provider="openai", **fields):
         (request("gpt-4"), None, 8_192 - 2_048),  # a quarter, where the model could say as much as it reads
         (request("tiny"), None, None),
         (request("tiny"), 300, 300),
-        (request("echo", "offline"), None, 750_000),
+        (request("echo", "offline"), None, 75_000_000),
     ],
     ids=lambda value: value.name if isinstance(value, Request) else str(value),
 )

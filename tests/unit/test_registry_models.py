@@ -153,7 +153,7 @@ def test_offline_models_are_known_and_free(name):
     model = find_model("offline", name)
     assert model.provider == "offline"
     assert model.price == {"in": 0, "out": 0}
-    assert model.context_window == 1_000_000
+    assert model.context_window == 100_000_000
 
 
 def test_search_by_substring_ignores_case():
