@@ -114,14 +114,14 @@ def _counted(row: Row, price_of: PriceOf) -> Counted:
     price = price_of(request.provider, request.model)
     if price is None:
         return Counted(row, counted.tokens, exact and counted.exact)
-    costs = []
+    costs, tier = [], request.fields.get("service_tier")
     for batch in (False, True):
-        prompt = input_cost(price, counted.tokens, None, batch)
+        prompt = input_cost(price, counted.tokens, tier, batch)
         longest = longest_answer(request)
         if longest is None:
             return Counted(row, counted.tokens, exact and counted.exact)
         n = request.fields.get("n") or 1
-        costs.append((prompt, worst_cost(price, counted.tokens, longest, n, batch=batch) - prompt))
+        costs.append((prompt, worst_cost(price, counted.tokens, longest, n, tier, batch=batch) - prompt))
     return Counted(row, counted.tokens, exact and counted.exact, costs[0], costs[1])
 
 

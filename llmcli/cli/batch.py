@@ -74,6 +74,7 @@ class BatchOptions:
     ] = "stop"
     dry_run: Annotated[bool, flag("--dry-run", help="Count and price the rows; send nothing.")] = False
     format: Annotated[Literal["text", "json"], flag("--format", help="How --dry-run prints.")] = "text"
+    json: Annotated[bool, flag("--json", help="The same as --format json.")] = False
 
 
 @flags
@@ -313,7 +314,7 @@ def _progress(session: Session) -> Progress:
 
 def _dry_run(session: Session, path: str | None, frame: Frame, options: BatchOptions) -> None:
     tally = tally_of(session, path, frame, options.limit, lambda _: None)
-    if options.format == "json":
+    if options.json or options.format == "json":
         session.stdout.write_bytes(jsonl.pretty(tally.record()))
         return
     about = "" if tally.exact else "about "

@@ -98,8 +98,14 @@ def failure(reply: Reply, body: bytes) -> CallFailed:
         code=code,
         request_id=reply.request_id,
         retry_after=retry_after(reply.headers),
-        body=data if data is not None else body.decode("utf-8", "replace"),
+        body=_as_sent(body),
     )
+
+
+def _as_sent(body: bytes) -> Any:
+    """A body as a record keeps it: JSON, else text."""
+    data = _parsed(body)
+    return data if data is not None else body.decode("utf-8", "replace")
 
 
 def unusable_proxy(reason: object) -> BadCommand:
@@ -160,12 +166,13 @@ def completion(reply: Reply, body: bytes) -> Completion:
     if not isinstance(data, dict):
         kind = reply.headers.get("content-type", "no content type")
         shown = _words_of_text(reply.body_without_key(body))
-        raise _odd(reply, f"the reply is no Chat Completion but {kind}" + (f": {shown}" if shown else ""))
+        what = f"the reply is no Chat Completion but {kind}" + (f": {shown}" if shown else "")
+        raise _odd(reply, what, body=body)
     if data.get("error"):
         raise _in_band(reply, data)
     choices = data.get("choices")
     if not choices or not _are_choices(choices) or any(choice.get("message") is None for choice in choices):
-        raise _odd(reply, "the reply is no Chat Completion: it has no choices that can be read")
+        raise _odd(reply, "the reply is no Chat Completion: it has no choices that can be read", body=body)
     _check_choices(reply, data)
     return Completion(data, reply.meta(), body)
 
@@ -330,7 +337,7 @@ def _in_band(reply: Reply, data: Json) -> CallFailed:
     )
 
 
-def _odd(reply: Reply, what: str, code: str | None = None) -> TransientFailure:
+def _odd(reply: Reply, what: str, code: str | None = None, body: bytes | None = None) -> TransientFailure:
     return TransientFailure(
         what,
         reply.where,
@@ -338,6 +345,7 @@ def _odd(reply: Reply, what: str, code: str | None = None) -> TransientFailure:
         status=reply.status,
         code=code,
         request_id=reply.request_id,
+        body=None if body is None else _as_sent(reply.body_without_key(body)),
     )
 
 

@@ -578,6 +578,16 @@ def test_no_row_is_begun_that_may_pass_the_sum(batch, server):
     assert batch.ask(None, *PRICE, "-M", "2", "--max-cost", "8", "-j", "4").code == 0
 
 
+@pytest.mark.parametrize(
+    ("reply", "body"), [("<p>Hello</p>", "<p>Hello</p>"), ({"choices": []}, {"choices": []}), ("", "")]
+)
+def test_a_reply_that_is_no_answer_is_kept_with_the_failure(batch, server, reply, body):
+    server.script = wire.reply(reply)
+    assert batch.ask(prompts("a"), "--retries", "0").code == 7
+    response = records(batch.errors)[0]["response"]
+    assert (response["status_code"], response["body"]) == (200, body)
+
+
 @pytest.mark.parametrize("again", ["--retry-failed", "--on-change=rerun"])
 def test_what_a_row_cost_before_it_is_asked_again_is_not_forgotten(batch, server, again):
     server.script = wire.ok("no JSON", usage=wire.usage(1, 1))

@@ -14,6 +14,16 @@ MODEL = ("count", "-m", "gpt-4o-mini")
 RAW = (*MODEL, "--raw")
 
 
+def test_a_row_is_priced_at_the_tier_that_it_asks_for(cli, tmp_path):
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"prompt": "hello"}\n')
+    argv = ["-m", "gpt-5-mini", "-M", "100", "--service-tier", "flex"]
+    one = json.loads(cli("count", *argv, "--json", "hello").out)["cost_usd"]
+    assert json.loads(cli("count", *argv, "--json", "--rows", str(rows)).out)["cost_usd"] == one
+    dry = json.loads(cli("batch", *argv, "--dry-run", "--json", str(rows)).out)
+    assert dry["cost_usd"] == one
+
+
 def test_one_integer(cli):
     assert cli(*MODEL, "hello") == Result(0, "8\n", "")
     assert cli(*RAW, "hello world") == Result(0, "2\n", "")
