@@ -343,7 +343,7 @@ def test_pin_save_and_tokens(echoed, process):
     someone = echoed()
     someone.say("one", "one\r\n")
     someone.say("/pin", "pinned: one\r\n")
-    someone.say("/tokens", "13 tokens of 750,000 that may be sent\r\n")
+    someone.say("/tokens", "13 tokens of 75,000,000 that may be sent\r\n")
     someone.say("/save ada", f"saved: {state(process)}/sessions/ada.jsonl\r\n")
     someone.say("/save ada", "llmcli: usage: ", " is there already; save under another name\r\n")
     someone.say("/save", f"{state(process)}/sessions/2")
