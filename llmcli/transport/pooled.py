@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from llmcli import __version__, jsonl
 from llmcli.errors import StreamCut
-from llmcli.transport import replies
+from llmcli.transport import answers, replies
 from llmcli.transport.keys import KeyOf, checked_key
 from llmcli.wire import Chunk, Completion, Request, Stream
 
@@ -40,7 +40,7 @@ class Pooled:
         """See Transport."""
         reply, response = await self._post(request, whole=True)
         body = await self._body(reply, response)
-        return replies.completion(reply, body)
+        return answers.completion(reply, body)
 
     async def open_stream(self, request: Request) -> Stream:
         """See Transport."""
@@ -49,11 +49,11 @@ class Pooled:
                 reply, response = await self._post(request, whole=False)
         except TimeoutError:
             raise replies.timed_out(request, self._timeout) from None
-        meta = reply.meta()
+        meta, pieces = reply.meta(), self._pieces(reply, response)
 
         async def chunks() -> AsyncGenerator[Chunk, None]:
             try:
-                async for chunk in replies.chunks(reply, self._pieces(reply, response), meta):
+                async for chunk in answers.chunks(reply, pieces, meta, self._timeout):
                     yield chunk
             finally:
                 response.close()

@@ -1,15 +1,14 @@
-"""What a server said, judged: bytes and statuses to Completions and Chunks, or to our errors.
+"""What went wrong with a reply, or where none came: statuses, bodies and broken connections to our errors.
 
-Both HTTP transports share this table, so that the same misbehaviour comes out as the same error.
+All transports share this table, so that the same misbehaviour comes out as the same error.
 """
 
 from __future__ import annotations
 
-import asyncio
 import html
 import math
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -26,14 +25,11 @@ from llmcli.errors import (
     StreamCut,
     TransientFailure,
 )
-from llmcli.transport.accumulate import Accumulator, as_chunk
-from llmcli.transport.sse import Event, EventDecoder
-from llmcli.wire import Chunk, Completion, Json, Meta, Request
+from llmcli.wire import Json, Meta, Request
 
 _NO_MONEY = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_balance"}
 _TRANSIENT = {408, 409, 425, 429}
 _LONGEST_MESSAGE = 500
-_PATIENCE = 5.0  # seconds that a server may be silent once every choice has its finish_reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +80,10 @@ def without_key(text: str, key: str | None) -> str:
 def failure(reply: Reply, body: bytes) -> CallFailed:
     """The error for a reply whose status is not 2xx."""
     body = reply.body_without_key(body)
-    data = _parsed(body)
+    data = parsed(body)
     code, message = error_words(data)
     if data is None:
-        message = _words_of_text(body)
+        message = words_of_text(body)
     status = reply.status
     kind, todo = _kind(status, code)
     return kind(
@@ -104,7 +100,7 @@ def failure(reply: Reply, body: bytes) -> CallFailed:
 
 def _as_sent(body: bytes) -> Any:
     """A body as a record keeps it: JSON, else text."""
-    data = _parsed(body)
+    data = parsed(body)
     return data if data is not None else body.decode("utf-8", "replace")
 
 
@@ -158,172 +154,9 @@ def _kind(status: int, code: str | None) -> tuple[type[CallFailed], str]:
     return Rejected, "check the model's name and the address" if status == 404 else "change the request"
 
 
-def completion(reply: Reply, body: bytes) -> Completion:
-    """The answer in the body of a 200 reply. Raises TransientFailure where there is none."""
-    data = _parsed(body)
-    if data is None and body.lstrip()[:5] in {b"data:", b"event"}:
-        return _completion_of_events(reply, body)
-    if not isinstance(data, dict):
-        kind = reply.headers.get("content-type", "no content type")
-        shown = _words_of_text(reply.body_without_key(body))
-        what = f"the reply is no Chat Completion but {kind}" + (f": {shown}" if shown else "")
-        raise _odd(reply, what, body=body)
-    if data.get("error"):
-        raise _in_band(reply, data)
-    choices = data.get("choices")
-    if not choices or not _are_choices(choices) or any(choice.get("message") is None for choice in choices):
-        raise _odd(reply, "the reply is no Chat Completion: it has no choices that can be read", body=body)
-    _check_choices(reply, data)
-    return Completion(data, reply.meta(), body)
-
-
-def models(reply: Reply, body: bytes) -> list[Json]:
-    """The models in the body of a 200 reply to GET /models. Raises TransientFailure where there are none."""
-    data = _parsed(body)
-    if isinstance(data, dict) and data.get("error"):
-        raise _in_band(reply, data)
-    items = data.get("data") if isinstance(data, dict) else data
-    if not isinstance(items, list):
-        raise _odd(reply, "the reply is no list of models")
-    return [item for item in items if isinstance(item, dict) and isinstance(item.get("id"), str)]
-
-
-def _are_choices(items: Any) -> bool:
-    return isinstance(items, list) and all(isinstance(item, dict) and _is_choice(item) for item in items)
-
-
-def _is_choice(choice: Json) -> bool:
-    said = choice.get("delta") or choice.get("message") or {}
-    calls = (said.get("tool_calls") or []) if isinstance(said, dict) else None
-    return (
-        isinstance(choice.get("index"), int | None)
-        and isinstance(calls, list)
-        and all(isinstance(call, dict) and _is_call(call) for call in calls)
-    )
-
-
-def _is_call(call: Json) -> bool:
-    """Whether a tool call, or a delta of one, is built of what it should be."""
-    kind = call.get("type")
-    return isinstance(kind, str | None) and isinstance(call.get(kind or "function"), dict | None)
-
-
-def _completion_of_events(reply: Reply, body: bytes) -> Completion:
-    decoder, folded, meta = EventDecoder(), Accumulator(), reply.meta()
-    for event in [*decoder.feed(body), *decoder.finish()]:
-        if (data := chunk(reply, event)) is None:
-            meta.done = True
-            break
-        folded.add(data)
-    return Completion(folded.body(), meta)
-
-
-async def chunks(
-    reply: Reply, pieces: AsyncIterator[bytes], meta: Meta, patience: float = _PATIENCE
-) -> AsyncIterator[Chunk]:
-    """The chunks of a 200 reply to a streamed request; sets `meta.done` where [DONE] comes.
-
-    A server that answers with plain JSON has its completion given as one chunk. An end without
-    a finish_reason is for the reader to see; an end inside an event is such an end. Text that is no events
-    at all is an error. Behind the last finish_reason a silence of `patience` seconds is an end, too.
-    """
-    finished: set[object] = set()
-    wanted = reply.request.fields.get("n") or 1
-    pieces = _until_silence(pieces, lambda: len(finished) >= wanted, patience)
-    decoder = EventDecoder()
-    first = b""
-    async for piece in pieces:
-        if not first and not (piece := piece.lstrip() if not decoder.started else piece):
-            continue
-        first = first or piece
-        if not decoder.started and not _may_be_events(first):
-            yield as_chunk(completion(reply, piece + b"".join([rest async for rest in pieces])).body)
-            return
-        for event in decoder.feed(piece):
-            if (data := chunk(reply, event)) is None:
-                meta.done = True
-                return
-            finished |= {
-                choice.get("index") for choice in data.get("choices") or [] if choice.get("finish_reason")
-            }
-            yield data
-    if not first and "event-stream" not in reply.headers.get("content-type", ""):
-        raise _odd(reply, "the reply is empty")
-    for data in _unended(reply, decoder):
-        if data is None:
-            meta.done = True
-            return
-        yield data
-
-
-def _unended(reply: Reply, decoder: EventDecoder) -> Iterator[Chunk | None]:
-    """What stands in an event that nothing ends; nothing where it was cut inside."""
-    for event in decoder.finish():
-        try:
-            yield chunk(reply, event)
-        except TransientFailure as error:
-            if error.code != _BROKEN:
-                raise
-
-
-async def _until_silence(
-    pieces: AsyncIterator[bytes], complete: Callable[[], bool], patience: float
-) -> AsyncIterator[bytes]:
-    """The pieces; where nothing more comes of an answer that is complete, that is their end."""
-    while True:
-        try:
-            async with asyncio.timeout(patience if complete() else None):
-                piece = await anext(pieces)
-        except StopAsyncIteration:
-            return
-        except StreamCut:  # no silence: the reader is told
-            raise
-        except (TimeoutError, TransientFailure):
-            if complete():
-                return
-            raise
-        yield piece
-
-
-_BROKEN = "broken_event"
-
-
-def _may_be_events(data: bytes) -> bool:
-    """Whether a body that begins so may be a stream of events: a comment, a field, or the start of one."""
-    line = data.lstrip(b"\xef\xbb\xbf").splitlines()[:1]
-    name = line[0].partition(b":")[0] if line else b""
-    return any(field.startswith(name) for field in (b"data", b"event", b"id", b"retry"))
-
-
-def chunk(reply: Reply, event: Event) -> Chunk | None:
-    """The chunk in an event, None for [DONE]. Raises TransientFailure for an error or nonsense."""
-    text = event.data.strip()
-    if text.startswith(b"[DONE]"):
-        return None
-    if not text:
-        return {}
-    data = _parsed(text)
-    if isinstance(data, dict) and (data.get("error") or event.name == b"error"):
-        raise _in_band(reply, data)
-    if not isinstance(data, dict) or not _are_choices(data.get("choices") or []):
-        shown = _words_of_text(reply.body_without_key(text))
-        raise _odd(reply, f"an event of the stream is no chunk of a Chat Completion: {shown}", _BROKEN)
-    _check_choices(reply, data)
-    return data
-
-
-def _check_choices(reply: Reply, data: Json) -> None:
-    """Raise the error that stands in a choice, as gateways have it that lost their provider."""
-    for choice in data.get("choices") or []:
-        if choice.get("error"):
-            raise _in_band(reply, choice)
-        if choice.get("finish_reason") == "error":
-            raise _in_band(reply, {"error": {"message": "its finish_reason is error"}})
-
-
-def _in_band(reply: Reply, data: Json) -> CallFailed:
+def in_band(reply: Reply, data: Json) -> CallFailed:
     """The error that stands in a 200 body or a stream."""
-    data = _parsed(reply.body_without_key(jsonl.dumps(data)))
+    data = parsed(reply.body_without_key(jsonl.dumps(data)))
     code, message = error_words(data)
     kind = QuotaExhausted if code in _NO_MONEY else TransientFailure
     return kind(
@@ -337,7 +170,8 @@ def _in_band(reply: Reply, data: Json) -> CallFailed:
     )
 
 
-def _odd(reply: Reply, what: str, code: str | None = None, body: bytes | None = None) -> TransientFailure:
+def odd(reply: Reply, what: str, code: str | None = None, body: bytes | None = None) -> TransientFailure:
+    """The error for a reply that is none of a Chat Completions API."""
     return TransientFailure(
         what,
         reply.where,
@@ -349,7 +183,8 @@ def _odd(reply: Reply, what: str, code: str | None = None, body: bytes | None = 
     )
 
 
-def _parsed(body: bytes) -> Any:
+def parsed(body: bytes) -> Any:
+    """The JSON of a body; None where it is not JSON."""
     try:
         return jsonl.loads(body)
     except (ValueError, RecursionError):
@@ -379,7 +214,8 @@ def _json(value: Any) -> str:
     return jsonl.dumps(value).decode("utf-8", "replace")
 
 
-def _words_of_text(body: bytes) -> str:
+def words_of_text(body: bytes) -> str:
+    """What a body of text or HTML says, on one line."""
     text = body[:20_000].decode("utf-8", "replace")
     if "<" in text:
         title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from llmcli import __version__, jsonl
 from llmcli.errors import CallFailed, TransientFailure, UsageError
-from llmcli.transport import replies
+from llmcli.transport import answers, replies
 from llmcli.transport.keys import KeyOf, checked_key
 from llmcli.transport.lazy import import_openai
 from llmcli.wire import Chunk, Completion, Json, Request, Stream
@@ -49,7 +49,7 @@ class Sdk:
         """See Transport."""
         async with self._open(request) as (reply, response):
             body = await self._whole(reply, response)
-        return replies.completion(reply, body)
+        return answers.completion(reply, body)
 
     async def open_stream(self, request: Request) -> Stream:
         """See Transport."""
@@ -59,7 +59,7 @@ class Sdk:
 
         async def chunks() -> AsyncGenerator[Chunk, None]:
             try:
-                async for chunk in replies.chunks(reply, pieces, meta):
+                async for chunk in answers.chunks(reply, pieces, meta, self._timeout):
                     yield chunk
                 await _read_to_end(pieces)
             finally:
@@ -70,7 +70,7 @@ class Sdk:
     async def list_models(self, request: Request) -> list[Json]:
         """What the address of `request` offers: the model objects, as it sends them."""
         async with self._open(request, "models") as (reply, response):
-            return replies.models(reply, await self._whole(reply, response))
+            return answers.models(reply, await self._whole(reply, response))
 
     async def aclose(self) -> None:
         """See Transport."""

@@ -51,6 +51,11 @@ class EventDecoder:
         lines, self._begun = [b"".join(self._begun), *lines[:-1]], [lines[-1]]
         return [event for line in lines if (event := self._line(line))]
 
+    @property
+    def idle(self) -> bool:
+        """Whether no event is under way: nothing but comments and blank lines came since the last."""
+        return not self._data and (not self._begun or b"".join(self._begun)[:1] in {b"", b":"})
+
     def finish(self) -> list[Event]:
         """What is left when the bytes have ended."""
         last, self._begun = b"".join(self._begun), []

@@ -37,7 +37,7 @@ from llmcli.errors import (
 )
 from llmcli.output.sink import calls_of, text_of
 from llmcli.run import run
-from llmcli.transport import replies
+from llmcli.transport import answers, replies
 from llmcli.transport.accumulate import Accumulator
 from llmcli.transport.base import Transport
 from llmcli.transport.keys import KeyOf
@@ -754,9 +754,58 @@ def test_a_server_that_never_ends_is_left_when_every_choice_is_finished():
         await asyncio.Event().wait()
 
     async def work() -> list[Chunk]:
-        return [piece async for piece in replies.chunks(reply, pieces(), reply.meta(), patience=0.01)]
+        return [piece async for piece in answers.chunks(reply, pieces(), reply.meta(), 60, patience=0.01)]
 
     assert asyncio.run(work()) == ends
+
+
+def test_comments_keep_a_connection_alive_and_break_no_silence(server, new_transport):
+    alive = wire.Answer((0.02, b": still here\n\n") * 200, headers={"content-type": "text/event-stream"})
+    server.script = lambda _: alive
+    with pytest.raises(TransientFailure, match=r"no answer within 0\.2 s"):
+        follow(new_transport(timeout=0.2), request_to(server.base_url, "stream"), Silent())
+
+
+def test_an_event_that_trickles_in_is_no_silence(server, new_transport):
+    server.script = wire.slow(hello(STOP), 0.01, 10)
+    request = request_to(server.base_url, "stream")
+    assert text(follow(new_transport(timeout=0.2), request, Silent())) == "Hello"
+
+
+def test_comments_behind_the_finish_reason_do_not_hold_the_answer():
+    request = request_to("http://127.0.0.1:1/v1", "stream")
+    reply = replies.Reply(request, 200, {"content-type": "text/event-stream"})
+    end = chunk(finish_reason="stop")
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield event(end)
+        while True:
+            await asyncio.sleep(0.001)
+            yield b": still here\n\n"
+
+    async def work() -> list[Chunk]:
+        return [piece async for piece in answers.chunks(reply, pieces(), reply.meta(), 60, patience=0.01)]
+
+    assert asyncio.run(work()) == [end]
+
+
+def test_the_time_that_a_reader_takes_is_no_silence():
+    request = request_to("http://127.0.0.1:1/v1", "stream")
+    reply = replies.Reply(request, 200, {"content-type": "text/event-stream"})
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for letter in "abc":
+            await asyncio.sleep(0)
+            yield event(chunk(letter))
+
+    async def work() -> int:
+        seen = 0
+        async for _ in answers.chunks(reply, pieces(), reply.meta(), 0.05):
+            await asyncio.sleep(0.1)  # the reader's own pace
+            seen += 1
+        return seen
+
+    assert asyncio.run(work()) == 3
 
 
 def test_a_piece_is_seen_before_the_next_is_sent(server, new_transport):
@@ -1087,7 +1136,7 @@ def test_any_bytes_are_an_error_body(body):
 
 @given(BODIES)
 def test_any_json_is_an_answer_or_an_error(body):
-    judged(lambda: usable(replies.completion(REPLY, json.dumps(body).encode())))
+    judged(lambda: usable(answers.completion(REPLY, json.dumps(body).encode())))
 
 
 @given(st.lists(BODIES, max_size=4))
@@ -1098,7 +1147,7 @@ def test_any_json_in_a_stream_is_an_answer_or_an_error(bodies):
 
     async def work() -> None:
         folded, meta = Accumulator(), REPLY.meta()
-        async for piece in replies.chunks(REPLY, pieces(), meta):
+        async for piece in answers.chunks(REPLY, pieces(), meta, 60):
             says_something(piece)
             folded.add(piece)
         usable(Completion(folded.body(), meta))

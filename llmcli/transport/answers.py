@@ -1,0 +1,202 @@
+"""What a server answered: the body of a 2xx reply, whole or as a stream, to a Completion or to Chunks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from llmcli.errors import StreamCut, TransientFailure
+from llmcli.transport.accumulate import Accumulator, as_chunk
+from llmcli.transport.replies import Reply, in_band, odd, parsed, timed_out, words_of_text
+from llmcli.transport.sse import Event, EventDecoder
+from llmcli.wire import Chunk, Completion, Json, Meta, Request
+
+_PATIENCE = 5.0  # seconds that a server may be silent once every choice has its finish_reason
+_BROKEN = "broken_event"
+
+
+def completion(reply: Reply, body: bytes) -> Completion:
+    """The answer in the body of a 200 reply. Raises TransientFailure where there is none."""
+    data = parsed(body)
+    if data is None and body.lstrip()[:5] in {b"data:", b"event"}:
+        return _completion_of_events(reply, body)
+    if not isinstance(data, dict):
+        kind = reply.headers.get("content-type", "no content type")
+        shown = words_of_text(reply.body_without_key(body))
+        what = f"the reply is no Chat Completion but {kind}" + (f": {shown}" if shown else "")
+        raise odd(reply, what, body=body)
+    if data.get("error"):
+        raise in_band(reply, data)
+    choices = data.get("choices")
+    if not choices or not _are_choices(choices) or any(choice.get("message") is None for choice in choices):
+        raise odd(reply, "the reply is no Chat Completion: it has no choices that can be read", body=body)
+    _check_choices(reply, data)
+    return Completion(data, reply.meta(), body)
+
+
+def models(reply: Reply, body: bytes) -> list[Json]:
+    """The models in the body of a 200 reply to GET /models. Raises TransientFailure where there are none."""
+    data = parsed(body)
+    if isinstance(data, dict) and data.get("error"):
+        raise in_band(reply, data)
+    items = data.get("data") if isinstance(data, dict) else data
+    if not isinstance(items, list):
+        raise odd(reply, "the reply is no list of models")
+    return [item for item in items if isinstance(item, dict) and isinstance(item.get("id"), str)]
+
+
+def _are_choices(items: Any) -> bool:
+    return isinstance(items, list) and all(isinstance(item, dict) and _is_choice(item) for item in items)
+
+
+def _is_choice(choice: Json) -> bool:
+    said = choice.get("delta") or choice.get("message") or {}
+    calls = (said.get("tool_calls") or []) if isinstance(said, dict) else None
+    return (
+        isinstance(choice.get("index"), int | None)
+        and isinstance(calls, list)
+        and all(isinstance(call, dict) and _is_call(call) for call in calls)
+    )
+
+
+def _is_call(call: Json) -> bool:
+    """Whether a tool call, or a delta of one, is built of what it should be."""
+    kind = call.get("type")
+    return isinstance(kind, str | None) and isinstance(call.get(kind or "function"), dict | None)
+
+
+def _completion_of_events(reply: Reply, body: bytes) -> Completion:
+    decoder, folded, meta = EventDecoder(), Accumulator(), reply.meta()
+    for event in [*decoder.feed(body), *decoder.finish()]:
+        if (data := chunk(reply, event)) is None:
+            meta.done = True
+            break
+        folded.add(data)
+    return Completion(folded.body(), meta)
+
+
+async def chunks(
+    reply: Reply, pieces: AsyncIterator[bytes], meta: Meta, silence: float, patience: float = _PATIENCE
+) -> AsyncIterator[Chunk]:
+    """The chunks of a 200 reply to a streamed request; sets `meta.done` where [DONE] comes.
+
+    A server that answers with plain JSON has its completion given as one chunk. An end without
+    a finish_reason is for the reader to see; an end inside an event is such an end. Text that is no events
+    at all is an error, and so is a silence of more than `silence` seconds, in which comments count for
+    nothing. Behind the last finish_reason a silence of `patience` seconds is an end.
+    """
+    silent = _Silence(reply.request, silence, patience)
+    pieces = silent.until(pieces)
+    decoder = EventDecoder()
+    first = b""
+    async for piece in pieces:
+        if not first and not (piece := piece.lstrip() if not decoder.started else piece):
+            continue
+        first = first or piece
+        if not decoder.started and not _may_be_events(first):
+            yield as_chunk(completion(reply, piece + b"".join([rest async for rest in pieces])).body)
+            return
+        events = decoder.feed(piece)
+        for event in events:
+            if (data := chunk(reply, event)) is None:
+                meta.done = True
+                return
+            silent.note(data)
+            yield data
+        if events or not decoder.idle:
+            silent.broken()
+    if not first and "event-stream" not in reply.headers.get("content-type", ""):
+        raise odd(reply, "the reply is empty")
+    for data in _unended(reply, decoder):
+        if data is None:
+            meta.done = True
+            return
+        yield data
+
+
+def _unended(reply: Reply, decoder: EventDecoder) -> Iterator[Chunk | None]:
+    """What stands in an event that nothing ends; nothing where it was cut inside."""
+    for event in decoder.finish():
+        try:
+            yield chunk(reply, event)
+        except TransientFailure as error:
+            if error.code != _BROKEN:
+                raise
+
+
+class _Silence:
+    """How long a stream may still say nothing: `timeout` seconds, or `patience` once every choice is finished.
+
+    Only waiting is silence: a reader who takes his time with what came is not held against the server.
+    """
+
+    def __init__(self, request: Request, timeout: float, patience: float) -> None:
+        self._request = request
+        self._timeout = timeout
+        self._patience = patience
+        self._waited = 0.0
+        self._finished: set[object] = set()
+
+    def broken(self) -> None:
+        """Something was said."""
+        self._waited = 0.0
+
+    def note(self, data: Chunk) -> None:
+        """Which choices are finished with this."""
+        self._finished |= {
+            choice.get("index") for choice in data.get("choices") or [] if choice.get("finish_reason")
+        }
+
+    async def until(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The pieces; where nothing more comes of an answer that is complete, that is their end."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            complete = len(self._finished) >= (self._request.fields.get("n") or 1)
+            asked, most = clock(), self._patience if complete else self._timeout
+            try:
+                async with asyncio.timeout(max(most - self._waited, 0)):
+                    piece = await anext(pieces)
+            except StopAsyncIteration:
+                return
+            except StreamCut:  # no silence: the reader is told
+                raise
+            except (TimeoutError, TransientFailure):
+                if complete:
+                    return
+                raise timed_out(self._request, self._timeout) from None
+            self._waited += clock() - asked
+            yield piece
+
+
+def _may_be_events(data: bytes) -> bool:
+    """Whether a body that begins so may be a stream of events: a comment, a field, or the start of one."""
+    line = data.lstrip(b"\xef\xbb\xbf").splitlines()[:1]
+    name = line[0].partition(b":")[0] if line else b""
+    return any(field.startswith(name) for field in (b"data", b"event", b"id", b"retry"))
+
+
+def chunk(reply: Reply, event: Event) -> Chunk | None:
+    """The chunk in an event, None for [DONE]. Raises TransientFailure for an error or nonsense."""
+    text = event.data.strip()
+    if text.startswith(b"[DONE]"):
+        return None
+    if not text:
+        return {}
+    data = parsed(text)
+    if isinstance(data, dict) and (data.get("error") or event.name == b"error"):
+        raise in_band(reply, data)
+    if not isinstance(data, dict) or not _are_choices(data.get("choices") or []):
+        shown = words_of_text(reply.body_without_key(text))
+        raise odd(reply, f"an event of the stream is no chunk of a Chat Completion: {shown}", _BROKEN)
+    _check_choices(reply, data)
+    return data
+
+
+def _check_choices(reply: Reply, data: Json) -> None:
+    """Raise the error that stands in a choice, as gateways have it that lost their provider."""
+    for choice in data.get("choices") or []:
+        if choice.get("error"):
+            raise in_band(reply, choice)
+        if choice.get("finish_reason") == "error":
+            raise in_band(reply, {"error": {"message": "its finish_reason is error"}})
