@@ -31,12 +31,12 @@ from llmcli.errors import (
     TransientFailure,
     UsageError,
 )
-from llmcli.output.report import PriceOf, Report, usage_of
+from llmcli.output.report import PriceOf, Report, trace, usage_of
 from llmcli.output.sink import SILENT
 from llmcli.run import run
 from llmcli.transport.base import Transport
-from llmcli.transport.fallback import Rebuild, another_may
-from llmcli.transport.retry import backoff
+from llmcli.transport.fallback import Rebuild, another_may, skipped
+from llmcli.transport.retry import backoff, failed_attempt
 from llmcli.verdict import verdict
 from llmcli.wire import Completion, Request
 
@@ -80,6 +80,7 @@ class Plan:
 
     `fallback` are other models for a row, in their order, and `rebuild` makes its request for one.
     `worst(request)` is the most that a call may cost, in $; with `max_cost` nothing is begun that may pass it.
+    `notice` is told of each row's answer, failed attempts and failure.
     """
 
     retries: int
@@ -92,6 +93,7 @@ class Plan:
     max_failures: int | None = None
     max_cost: Decimal | None = None
     worst: Callable[[Request], Decimal] = lambda _request: Decimal(0)
+    notice: Callable[[str], None] | None = None
 
 
 @dataclass(slots=True)
@@ -385,6 +387,7 @@ class Engine:
         if error is None or error.exit_code in self._plan.accepted:
             carried = self._done.carried.get(job.row.number)
             stats.ok += self._write(job.row, success_line(job.row, job.sent, report, carried), failed=False)
+            self._tell(job.row, trace, completion.meta, job.sent)
         else:
             self._fail(job.row, error, job, report)
 
@@ -431,14 +434,17 @@ class Engine:
         wait = backoff(tries, self._uniform)
         if error.retry_after is not None and tries <= _OBEYED:
             wait = 0.0  # the server's own word is enough, for a while
-        due = now + max(wait, error.retry_after or 0.0)
-        heapq.heappush(self._retries, (due, next(self._order), job))
+        wait = max(wait, error.retry_after or 0.0)
+        self._tell(job.row, failed_attempt, job.sent, wait, error)
+        heapq.heappush(self._retries, (now + wait, next(self._order), job))
         return True
 
     def _other_model(self, job: Job, error: LlmcliError) -> bool:
         """Give the job to the next model that may take it."""
         if not another_may(error) or job.row.request is None:
             return False
+        if job.models < len(self._plan.fallback):
+            self._tell(job.row, skipped, job.request.name, error)
         for model in self._plan.fallback[job.models :]:
             job.models += 1
             try:
@@ -460,9 +466,15 @@ class Engine:
         carried = self._done.carried.get(row.number)
         line, code = failure_line(row, sent, request, error, report, carried)
         self.stats.failures[code] += self._write(row, line, failed=True)
+        self._tell(row, "failed: {}".format, error)
         most = self._plan.max_failures
         if most is not None and self.stats.failed >= most and self._stopped is None:
             self.stop(PartialFailure(f"{self.stats.failed} rows failed, and --max-failures is {most}"))
+
+    def _tell(self, row: Row, words: Callable[..., str], *about: object) -> None:
+        """Say `words(*about)` of a row to those who asked."""
+        if self._plan.notice is not None:
+            self._plan.notice(f"row {row.number}: {words(*about)}")
 
     def _write(self, row: Row, line: bytes, *, failed: bool) -> bool:
         """Make a row final; where that fails the run stops, and the row stays open."""

@@ -10,6 +10,7 @@ from typing import BinaryIO, Protocol
 
 from llmcli.batch.stats import Stats
 from llmcli.output.report import dollars
+from llmcli.output.streams import visible
 
 _LINE_EVERY = 10.0  # seconds between two lines where there is no terminal
 _WINDOW = 10.0  # seconds that a rate is taken over
@@ -122,7 +123,8 @@ class Bar:
 
     def say(self, text: str) -> None:
         """See Progress. It stands above the bar."""
-        self._progress.console.print(f"llmcli: {text}", markup=False, highlight=False, soft_wrap=True)
+        shown = visible(" ".join(text.split()))
+        self._progress.console.print(f"llmcli: {shown}", markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         """See Progress."""

@@ -174,19 +174,19 @@ def _run(
         return SpooledSource(stream, builder, stats, spool)
 
     async def work(stream: BinaryIO, records: Ledger | Printed, done: Done) -> None:
+        progress = _progress(session)
         engine = Engine(
             source_of(stream),
             transport,
             records,
             done,
             pace,
-            plan,
+            replace(plan, notice=progress.say if notes.verbose else None),
             stats,
             world.clock,
             world.uniform,
             world.sleep,
         )
-        progress = _progress(session)
         try:
             await run_batch(engine, records, progress, world.clock, ordered=options.ordered)
         finally:

@@ -12,7 +12,7 @@ from llmcli.cli.options import FollowOptions, MoneyOptions, NetworkOptions, Outp
 from llmcli.cli.session import Session
 from llmcli.cli.transports import provider_of, transport_of
 from llmcli.errors import UsageError
-from llmcli.output.report import Report
+from llmcli.output.report import Report, trace
 from llmcli.output.sink import RecordSink, Sink, TextSink
 from llmcli.output.streams import Out, append_line
 from llmcli.registry.models import find_model
@@ -120,10 +120,7 @@ def warn_of_shutdown(session: Session, request: Request) -> None:
 def tell(session: Session, completion: Completion, output: OutputOptions) -> None:
     """The usage line, the usage file, and what `-v` adds."""
     report = Report.of(completion, session.price_of)
-    meta = completion.meta
-    attempts = f"{meta.attempts} attempt{'' if meta.attempts == 1 else 's'}"
-    sent = f"request {meta.request_id or 'without an id'}, {attempts}"
-    session.notes.detail("answered from the store" if meta.cached else sent)
+    session.notes.detail(trace(completion.meta, completion.meta.attempts))
     if output.usage:
         session.notes.write(report.line() + "\n")
     if output.usage_file is not None:

@@ -13,7 +13,7 @@ from llmcli.request.endpoint import provider_named
 from llmcli.transport.base import Transport
 from llmcli.transport.guard import Guard, Purse
 from llmcli.transport.keys import KeyOf, find_key, missing_key
-from llmcli.transport.retry import Policy, Retry
+from llmcli.transport.retry import Policy, Retry, failed_attempt
 from llmcli.transport.stack import ByProvider, Wrap, stacked
 from llmcli.verdict import misfit, verdict
 from llmcli.wire import Completion, Request
@@ -119,8 +119,7 @@ def _policy(session: Session, network: NetworkOptions) -> Policy:
     remaining = session.remaining(network.deadline)
 
     def notice(attempt: int, wait: float, error: CallFailed) -> None:
-        text = f"attempt {attempt} failed: {error}; next in {wait:.1f} s"
-        (notes.say if wait >= _LONG_WAIT else notes.detail)(text)
+        (notes.say if wait >= _LONG_WAIT else notes.detail)(failed_attempt(attempt, wait, error))
 
     return Policy(
         retries=network.retries,
@@ -146,10 +145,10 @@ def _purse(session: Session, money: MoneyOptions) -> Purse | None:
 def _fallback(session: Session, recipe: Recipe, money: MoneyOptions) -> list[Wrap]:
     if not money.fallback:
         return []
-    from llmcli.transport.fallback import Fallback
+    from llmcli.transport.fallback import Fallback, skipped
 
     def notice(name: str, error: LlmcliError) -> None:
-        session.notes.detail(f"{name} cannot answer: {error}")
+        session.notes.detail(skipped(name, error))
 
     return [lambda inner: Fallback(inner, money.fallback, recipe.rebuild, notice)]
 

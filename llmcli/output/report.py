@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from llmcli.registry.prices import cost
-from llmcli.wire import Completion, Json
+from llmcli.wire import Completion, Json, Meta
 
 PriceOf = Callable[[str, str], Mapping[str, Any] | None]
 
@@ -73,6 +73,13 @@ def _cost(completion: Completion, price_of: PriceOf) -> Decimal | None:
 def dollars(amount: Decimal | None) -> str:
     """`$0.000022`, or `price unknown`."""
     return "price unknown" if amount is None else f"${amount:.6f}"
+
+
+def trace(meta: Meta, attempts: int) -> str:
+    """What `-v` says of an answer: `request req_123, 2 attempts`."""
+    if meta.cached:
+        return "answered from the store"
+    return f"request {meta.request_id or 'without an id'}, {attempts} attempt{'' if attempts == 1 else 's'}"
 
 
 def usage_of(completion: Completion) -> Json | None:

@@ -75,6 +75,11 @@ class Fallback:
         raise last
 
 
+def skipped(name: str, error: LlmcliError) -> str:
+    """What `-v` says of a model that another takes the place of."""
+    return f"{name} cannot answer: {error}"
+
+
 def another_may(error: LlmcliError) -> bool:
     """Whether another model may answer where this error came."""
     if isinstance(error, Rejected):

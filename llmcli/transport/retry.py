@@ -24,6 +24,11 @@ def backoff(attempt: int, uniform: Callable[[float, float], float]) -> float:
     return uniform(0.0, min(_CAP, _BASE * 2.0 ** min(attempt - 1, 99)))
 
 
+def failed_attempt(attempt: int, wait: float, error: CallFailed) -> str:
+    """What `-v` says before each wait."""
+    return f"attempt {attempt} failed: {error}; next in {wait:.1f} s"
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """How often and how long. `retries` beyond the first attempt; `deadline` on `clock`, in seconds.

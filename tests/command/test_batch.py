@@ -481,6 +481,27 @@ def test_order_in_the_files(batch, server):
 # --- The run ------------------------------------------------------------------------------------------------
 
 
+def test_verbose_names_each_row_with_its_attempts_waits_and_request_ids(cli, tmp_path):
+    source = tmp_path / "rows.jsonl"
+    source.write_text('{"prompt":"a"}\n{"prompt":"b"}\n{}\n')
+    flaky = "offline/flaky?rate=0.5&seed=3"
+    done = cli("batch", "-v", "-j1", "-m", flaky, str(source), **NOW)
+    assert sorted(line for line in done.err.splitlines() if " row " in line) == [
+        "llmcli: row 0: request chatcmpl-offline-e2d41c0e1eeb5b75, 1 attempt",
+        "llmcli: row 1: attempt 1 failed: offline/flaky fails this attempt on purpose"
+        f" (HTTP 429, {flaky}, request offline-9457f4c6); try again later; next in 0.0 s",
+        "llmcli: row 1: request chatcmpl-offline-e66effb69262e815, 2 attempts",
+        "llmcli: row 2: failed: the row has no messages, no prompt and no body; with -t, any object is a row",
+    ]
+    flaky = "offline/flaky?rate=1&status=404"
+    done = cli("batch", "-v", "--limit=1", "-m", flaky, "--fallback", "offline/echo", str(source), **NOW)
+    assert done.err.splitlines()[:2] == [
+        f"llmcli: row 0: {flaky} cannot answer: offline/flaky fails this attempt on purpose"
+        f" (HTTP 404, {flaky}, request offline-37e85457); check the model's name and the address",
+        "llmcli: row 0: request chatcmpl-offline-d897ca0719f0fcd7, 2 attempts",
+    ]
+
+
 def test_retries_go_before_new_rows_and_wait_without_a_slot(batch, server, clock):
     server.script = by_text({"a": [wire.status(500), wire.status(503), wire.echo]})
     assert batch.ask(prompts("a", "b", "c"), "-j", "1", **NOW).code == 0
