@@ -61,18 +61,26 @@ class Fallback:
                 raise
             self._notice(request.name, error)
             last: LlmcliError = error
+        attempts = _sent(last)
         for model in self._models:
             try:
-                return await once(self._rebuild(request, model))
+                answer = await once(self._rebuild(request, model))
             except LlmcliError as error:
                 if not isinstance(error, UsageError) and not another_may(error):
                     raise
                 self._notice(model, error)
-                if isinstance(
-                    error, CallFailed
-                ):  # a model that was passed over is not why there is no answer
+                attempts += _sent(error)
+                if isinstance(error, CallFailed):  # one that was passed over is not why there is no answer
                     last = error
+            else:
+                answer.meta.attempts += attempts
+                return answer
         raise last
+
+
+def _sent(error: LlmcliError) -> int:
+    """The requests that were sent until this error came."""
+    return error.attempts if isinstance(error, CallFailed) else 0
 
 
 def skipped(name: str, error: LlmcliError) -> str:

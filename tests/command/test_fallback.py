@@ -31,7 +31,7 @@ def test_a_model_that_does_not_exist_is_replaced_and_verbose_says_why(ask, serve
         "Hello!\n",
         "llmcli: openai/tiny cannot answer: There is no such model. (HTTP 404, openai/tiny, request req_1);"
         " check the model's name and the address\n"
-        "llmcli: request req_2, 1 attempt\n",
+        "llmcli: request req_2, 2 attempts\n",
     )
 
 
