@@ -89,12 +89,12 @@ class GroupedCommand(TyperCommand):
         panels: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None:
-                is_argument = parameter.param_type_name == "argument"
-                panel = (
-                    "Arguments" if is_argument else getattr(parameter, "rich_help_panel", None) or "Options"
-                )
-                panels.setdefault(panel, []).append(record)
+            if record is None:
+                continue
+            panel = getattr(parameter, "rich_help_panel", None) or "Options"
+            if parameter.param_type_name == "argument":
+                panel, record = "Arguments", (parameter.metavar or record[0], record[1])
+            panels.setdefault(panel, []).append(record)
         for panel, records in panels.items():
             with formatter.section(panel):
                 formatter.write_dl(records)

@@ -104,20 +104,26 @@ class SamplingOptions:
     """The everyday parameters: fields named as the API names them, None where the user said nothing."""
 
     temperature: Annotated[
-        float | None, flag("--temperature", min=0, max=2, help="Sampling temperature.")
+        float | None, flag("--temperature", metavar="X", min=0, max=2, help="Sampling temperature.")
     ] = None
-    top_p: Annotated[float | None, flag("--top-p", min=0, max=1, help="Nucleus sampling.")] = None
-    n: Annotated[int | None, flag("--n", min=1, max=128, help="How many answers.")] = None
-    seed: Annotated[int | None, flag("--seed", help="Seed of the sampling.")] = None
+    top_p: Annotated[float | None, flag("--top-p", metavar="X", min=0, max=1, help="Nucleus sampling.")] = (
+        None
+    )
+    n: Annotated[int | None, flag("--n", metavar="N", min=1, max=128, help="How many answers.")] = None
+    seed: Annotated[int | None, flag("--seed", metavar="N", help="Seed of the sampling.")] = None
     presence_penalty: Annotated[
-        float | None, flag("--presence-penalty", min=-2, max=2, help="Penalty on tokens seen.")
+        float | None, flag("--presence-penalty", metavar="X", min=-2, max=2, help="Penalty on tokens seen.")
     ] = None
     frequency_penalty: Annotated[
-        float | None, flag("--frequency-penalty", min=-2, max=2, help="Penalty on tokens seen often.")
+        float | None,
+        flag("--frequency-penalty", metavar="X", min=-2, max=2, help="Penalty on tokens seen often."),
     ] = None
     logprobs: Annotated[bool | None, flag("--logprobs", help="Log probabilities of the tokens.")] = None
     top_logprobs: Annotated[
-        int | None, flag("--top-logprobs", min=0, max=20, help="And of the N likeliest (implies --logprobs).")
+        int | None,
+        flag(
+            "--top-logprobs", metavar="N", min=0, max=20, help="And of the N likeliest (implies --logprobs)."
+        ),
     ] = None
     reasoning_effort: Annotated[
         str | None,
@@ -162,7 +168,7 @@ class RequestOptions:
         flag("--base-url", metavar="URL", help="Any OpenAI-compatible endpoint (also OPENAI_BASE_URL)."),
     ] = None
     max_tokens: Annotated[
-        int | None, flag("--max-tokens", "-M", min=1, help="Most tokens of the answer.")
+        int | None, flag("--max-tokens", "-M", metavar="N", min=1, help="Most tokens of the answer.")
     ] = None
     stop: Annotated[
         list[str], flag("--stop", metavar="TEXT", help="End the answer at TEXT (repeatable).")
@@ -302,7 +308,9 @@ class NetworkOptions:
         float | None,
         flag("--deadline", metavar="S", min=0.001, callback=finite, help="Seconds for everything."),
     ] = None
-    retries: Annotated[int, flag("--retries", min=0, help="Further attempts where one may help (4).")] = 4
+    retries: Annotated[
+        int, flag("--retries", metavar="N", min=0, help="Further attempts where one may help (4).")
+    ] = 4
 
 
 @options(_MONEY)
