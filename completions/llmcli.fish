@@ -11,7 +11,7 @@ complete -c llmcli -n __fish_use_subcommand -a ask -d 'Ask once and print the an
 complete -c llmcli -n __fish_use_subcommand -a chat -d 'Hold a conversation, typed or piped'
 complete -c llmcli -n __fish_use_subcommand -a batch -d 'Run every row of a JSONL file'
 complete -c llmcli -n __fish_use_subcommand -a count -d 'Count the tokens of the request that ask would send, and price it'
-complete -c llmcli -n __fish_use_subcommand -a models -d 'List known models: context window, output limit, prices in $ per million tokens, what they support'
+complete -c llmcli -n __fish_use_subcommand -a models -d 'List known models, their limits, prices and abilities'
 
 complete -c llmcli -n '__fish_seen_subcommand_from ask' -l file -s f -r -F -d 'Put a text file before the prompt (repeatable; - is stdin).'
 complete -c llmcli -n '__fish_seen_subcommand_from ask' -l system -s s -x -a '(__llmcli_at_file)' -d 'The system message.'

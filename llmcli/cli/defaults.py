@@ -6,6 +6,7 @@ from typing import Any
 
 import typer
 
+from llmcli.cli.groups import COMMANDS, command_of
 from llmcli.cli.session import Session
 from llmcli.errors import ConfigError, UsageError
 from llmcli.registry.providers import split_model
@@ -87,6 +88,4 @@ def _parameter(command: Any, key: str) -> tuple[Any, bool]:
 
 
 def _known_elsewhere(key: str) -> bool:
-    from llmcli.cli.main import COMMANDS, command_of
-
     return any(_parameter(command_of(name), key)[0] is not None for name in COMMANDS)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
 from llmcli import __version__
 from llmcli.cli.defaults import profile_error
-from llmcli.cli.groups import GroupedCommand
+from llmcli.cli.groups import LazyGroup
 from llmcli.cli.options import Help
 from llmcli.cli.session import Session
 from llmcli.errors import ExitCode, Interrupted, LlmcliError, UsageError
 from llmcli.world import World
-
-COMMANDS = ("ask", "chat", "batch", "count", "models")
 
 
 def main(argv: Sequence[str], world: World | None = None) -> int:
@@ -38,35 +35,17 @@ def main(argv: Sequence[str], world: World | None = None) -> int:
 
 
 def _dispatch(argv: list[str], session: Session) -> int:
-    code = app_of(_needed(argv))(args=argv, prog_name="llmcli", standalone_mode=False, obj=session)
+    app = typer.Typer(
+        cls=LazyGroup,
+        callback=_root,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    code = app(args=argv, prog_name="llmcli", standalone_mode=False, obj=session)
     if code == ExitCode.INTERRUPTED:  # what typer makes of a KeyboardInterrupt, without a word
         raise KeyboardInterrupt
     return int(code or 0)
-
-
-def _needed(argv: list[str]) -> Iterable[str]:
-    """The commands whose modules this line needs: the one that it names, else all of them."""
-    if argv == ["--version"]:
-        return ()
-    return [argv[0]] if argv and argv[0] in COMMANDS else COMMANDS
-
-
-def app_of(names: Iterable[str]) -> typer.Typer:
-    """The typer application with these commands; only their modules are imported."""
-    app = typer.Typer(
-        add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, callback=_root
-    )
-    settings: dict[str, Any] = {"help_option_names": []}
-    for name in names:
-        function = getattr(importlib.import_module(f"llmcli.cli.{name}"), name)
-        app.command(name, cls=GroupedCommand, context_settings=settings, add_help_option=False)(function)
-    return app
-
-
-def command_of(name: str) -> Any:
-    """One command, as click has it."""
-    group: Any = typer.main.get_command(app_of([name]))
-    return group.commands[name]
 
 
 def _show_version(ctx: typer.Context, wanted: bool) -> None:

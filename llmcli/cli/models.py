@@ -58,7 +58,10 @@ def models(
     output: ModelsOptions,
     general: GeneralOptions,
 ) -> int:
-    """List known models: context window, output limit, prices in $ per million tokens, what they support."""
+    """List known models, their limits, prices and abilities.
+
+    Context window and output limit are in tokens, prices in $ per million tokens.
+    """
     session: Session = ctx.obj
     general.apply(session)
     if output.live:
