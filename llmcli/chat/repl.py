@@ -210,7 +210,7 @@ class Repl:
         self.notes.write(f"saved: {path}\n")
 
     async def _do_tokens(self, _rest: str) -> None:
-        tokens, limit = self.dialogue.tokens()
+        tokens, limit = self.dialogue.fitting.tokens()
         may = "" if limit is None else f" of {limit:,} that may be sent"
         self.notes.write(f"{tokens:,} tokens{may}\n")
 

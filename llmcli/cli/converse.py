@@ -12,6 +12,7 @@ import typer
 
 from llmcli.chat.context import Rules
 from llmcli.chat.dialogue import Answered, Dialogue
+from llmcli.chat.fitting import Fitting
 from llmcli.chat.journal import FileJournal, Journal, MemoryJournal
 from llmcli.chat.session import Conversation, read_session, session_path, sessions_in
 from llmcli.chat.summary import Summarizer
@@ -226,16 +227,16 @@ def dialogue_of(
         return None if cost is None else float(cost)
 
     rules = Rules(context.context, context.max_context_tokens, context.keep_turns)
-    return Dialogue(
+    fitting = Fitting(
         conversation,
         rules,
         builder(session, recipe),
-        caller.answer,
         Summarizer(ask),
         price,
         session.notes.say,
         session.notes.detail,
     )
+    return Dialogue(fitting, caller.answer)
 
 
 def builder(session: Session, recipe: Recipe) -> Callable[[Sequence[Message]], Request]:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from llmcli.chat.context import Rules
 from llmcli.chat.dialogue import Answered, Dialogue
+from llmcli.chat.fitting import Fitting
 from llmcli.chat.journal import MemoryJournal
 from llmcli.chat.session import Conversation
 from llmcli.chat.summary import Summarizer
@@ -60,15 +61,9 @@ class Model:
     def talk(self, journal: MemoryJournal, rules: Rules) -> Dialogue:
         conversation = Conversation(journal, "it", "now")
         summarizer = Summarizer(self.summarize)
+        said = self.said.append
         return Dialogue(
-            conversation,
-            rules,
-            request,
-            self.answer,
-            summarizer,
-            lambda _: 0.0,
-            self.said.append,
-            self.said.append,
+            Fitting(conversation, rules, request, summarizer, lambda _: 0.0, said, said), self.answer
         )
 
 
