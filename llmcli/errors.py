@@ -17,6 +17,7 @@
     │  │  └─ StreamCut                  75              3 (incomplete) once a part of the answer was shown
     │  └─ AuthFailure                   77  auth
     ├─ NoInput                          66  no input
+    ├─ Busy                             75  tempfail    another process holds what this one needs
     ├─ OutputFailure                    74  io
     ├─ ConfigError                      78  config
     ├─ DeadlinePassed                  124  deadline
@@ -29,8 +30,13 @@ A message has three parts: what happened, where (file:line, row, request id), wh
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from enum import IntEnum
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from llmcli.wire import Completion
 
 
 class ExitCode(IntEnum):
@@ -74,6 +80,7 @@ class LlmcliError(Exception):
 
     `what` happened, `where` (file:line, row, request id; may be empty), `todo`: what the user can do
     (may be empty). `str()` joins them to the one line that goes to stderr behind `llmcli: NAME: `.
+    `paid` are answers that came, and cost money, before it.
     """
 
     exit_code: ExitCode = ExitCode.ERROR
@@ -83,10 +90,21 @@ class LlmcliError(Exception):
         self.what = what
         self.where = where
         self.todo = todo
+        self.paid: list[Completion] = []
 
     def __str__(self) -> str:
         parts = [self.what + (f" ({self.where})" if self.where else ""), self.todo]
         return " ".join("; ".join(part for part in parts if part).split())
+
+
+@contextmanager
+def paid_before(answers: Sequence[Completion]) -> Iterator[None]:
+    """Have what fails here tell of the answers that came before."""
+    try:
+        yield
+    except LlmcliError as error:
+        error.paid = [*answers, *error.paid]
+        raise
 
 
 class UsageError(LlmcliError):
@@ -140,7 +158,12 @@ class ToolFailure(LlmcliError):
 
 
 class CallFailed(LlmcliError):
-    """The call did not work. `status` is HTTP's (None: no reply), `code` the API's own error code."""
+    """The call did not work. `status` is HTTP's (None: no reply), `code` the API's own error code.
+
+    `may_have_cost`: an answer may have been begun, and charged for.
+    """
+
+    may_have_cost = False
 
     def __init__(
         self,
@@ -184,6 +207,8 @@ class TransientFailure(CallFailed):
 class StreamCut(TransientFailure):
     """The connection broke while the answer was coming."""
 
+    may_have_cost = True
+
 
 class AuthFailure(CallFailed):
     """No key, 401 or 403."""
@@ -195,6 +220,12 @@ class NoInput(LlmcliError):
     """The input file, or the recorded answer, does not exist."""
 
     exit_code = ExitCode.NO_INPUT
+
+
+class Busy(LlmcliError):
+    """Another process holds a file that this one needs."""
+
+    exit_code = ExitCode.TEMPFAIL
 
 
 class OutputFailure(LlmcliError):

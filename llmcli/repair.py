@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TypeVar
 
-from llmcli.errors import StreamCut
+from llmcli.errors import StreamCut, paid_before
 from llmcli.transport.accumulate import Accumulator
 from llmcli.transport.base import Transport
 from llmcli.wire import Chunk, Completion, Json, Request, Stream
@@ -61,7 +61,8 @@ class Repair:
     ) -> Answer:
         earlier: list[Completion] = []
         while True:
-            completion, answer = await once(request)
+            with paid_before(earlier):
+                completion, answer = await once(request)
             wrong = self._wrong(request, completion)
             if wrong is None or len(earlier) == self._attempts:
                 answer.meta.earlier = earlier

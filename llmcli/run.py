@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from typing import Protocol
 
-from llmcli.errors import StreamCut
+from llmcli.errors import StreamCut, paid_before
 from llmcli.output.sink import Sink
 from llmcli.transport.accumulate import Accumulator
 from llmcli.transport.base import Transport
@@ -31,25 +31,26 @@ async def run(
     """Send a request, show its answer, return it. Whether the answer is usable is for the verdict to say.
 
     Where a follower asks on, the answers before the last are in `meta.earlier`; only the last is finished.
-    `clock` is monotonic, in seconds. Raises the CallFailed family.
+    `clock` is monotonic, in seconds. Raises the CallFailed family, with the answers that came before.
     """
     started = clock()
-    earlier: list[Completion] = []
+    paid: list[Completion] = []
     folded = Accumulator()
     try:
-        while True:
-            completion = await _once(request, transport, sink, clock, folded)
-            folded = Accumulator()
-            following = await _following(followers, request, completion)
-            if following is None:
-                break
-            earlier += [*completion.meta.earlier, completion]
-            request = following
+        with paid_before(paid):
+            while True:
+                completion = await _once(request, transport, sink, clock, folded)
+                folded = Accumulator()
+                paid += [*completion.meta.earlier, completion]
+                following = await _following(followers, request, completion)
+                if following is None:
+                    break
+                request = following
     except BaseException:
         sink.abort(folded.body())
         raise
     meta = completion.meta
-    meta.earlier = [*earlier, *meta.earlier]
+    meta.earlier = paid[:-1]
     meta.latency = clock() - started
     meta.ttft = None if meta.ttft is None else meta.ttft - started
     sink.finish(completion)

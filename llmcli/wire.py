@@ -6,13 +6,19 @@ a Message, a Chunk and a completion's body are its JSON objects, untouched.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 Json = dict[str, Any]
 Message = dict[str, Any]
 Chunk = dict[str, Any]
+
+
+def positive(fields: Mapping[str, Any], name: str) -> int | None:
+    """A field that is a number of at least 1; None where it is anything else."""
+    value = fields.get(name)
+    return value if type(value) is int and value > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,22 @@ class Request:
         return f"{base.rstrip('/')}/{path}" + (f"?{query}" if query else "")
 
     @property
+    def max_tokens(self) -> int | None:
+        """The most tokens that each answer is asked to have."""
+        return positive(self.fields, "max_completion_tokens") or positive(self.fields, "max_tokens")
+
+    @property
+    def n(self) -> int:
+        """How many answers are asked for."""
+        return positive(self.fields, "n") or 1
+
+    @property
+    def service_tier(self) -> str | None:
+        """The tier that is asked for."""
+        tier = self.fields.get("service_tier")
+        return tier if isinstance(tier, str) else None
+
+    @property
     def stream(self) -> bool:
         """Whether the answer is asked for in pieces."""
         return bool(self.fields.get("stream"))
@@ -68,7 +90,7 @@ class Meta:
     cached: bool = False
     done: bool = False  # [DONE] was seen
     cut: str | None = None  # why the stream ended early, where it did
-    earlier: list[Completion] = field(default_factory=list)  # answers that were asked on
+    earlier: Sequence[Completion] = ()  # answers that were asked on
 
 
 @dataclass(slots=True)
@@ -86,9 +108,16 @@ class Completion:
 
     @property
     def usage(self) -> Json | None:
-        """The usage object, or None where the server gave none."""
+        """The usage object, or None where the server gave none that counts anything."""
         usage = self.body.get("usage")
-        return usage if isinstance(usage, dict) else None
+        counts = isinstance(usage, dict) and {"prompt_tokens", "completion_tokens"} & usage.keys()
+        return usage if counts else None
+
+    @property
+    def service_tier(self) -> str | None:
+        """The tier that answered."""
+        tier = self.body.get("service_tier")
+        return tier if isinstance(tier, str) else None
 
 
 @dataclass(slots=True)

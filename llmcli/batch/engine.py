@@ -31,7 +31,7 @@ from llmcli.errors import (
     TransientFailure,
     UsageError,
 )
-from llmcli.output.report import PriceOf, Report, trace, usage_of
+from llmcli.output.report import PriceOf, Report, joined, trace, usage_of
 from llmcli.output.sink import SILENT
 from llmcli.run import run
 from llmcli.transport.base import Transport
@@ -110,6 +110,7 @@ class Job:
     models: int = 0  # of the fallbacks, how many have had their turn
     worst: Decimal = field(default=Decimal(0))
     reserved: Decimal = field(default=Decimal(0))
+    carried: Decimal | None = None  # $ of answers that were not the last, in earlier runs, too
 
 
 class Engine:
@@ -234,7 +235,13 @@ class Engine:
         return None
 
     def _row(self) -> Row | None:
-        row = None if self._past_limit else self._source.next()
+        if self._past_limit:
+            return None
+        try:
+            row = self._source.next()
+        except LlmcliError as error:
+            self.stop(error)  # what is under way is finished
+            return None
         self.stats.rows += row is not None
         return row
 
@@ -242,7 +249,7 @@ class Engine:
         """The job of a row; None for one that cannot be sent."""
         error = row.error
         if row.request is not None:
-            job = Job(row, row.request)
+            job = Job(row, row.request, carried=self._done.carried.get(row.number))
             error = self._priced(job)
             if error is None:
                 return job
@@ -337,10 +344,8 @@ class Engine:
         self._wake.set()
 
     def _start(self, job: Job) -> None:
-        fields = job.request.fields
-        limit = fields.get("max_completion_tokens") or fields.get("max_tokens")
         job.sent_at = self._clock()
-        self._pace.take(job.sent_at, job.row.size, limit if isinstance(limit, int) else None)
+        self._pace.take(job.sent_at, job.row.size, job.request.max_tokens)
         job.sent += 1
         self.stats.sent += 1
         task = asyncio.create_task(self._attempt(job))
@@ -367,33 +372,48 @@ class Engine:
             completion = await run(job.request, self._transport, SILENT, self._clock)
             self._judge(job, completion)
         except LlmcliError as error:
+            if error.paid:
+                self._settle(job, Report.of(joined(error.paid), self._plan.price_of))
             self._failed(job, error)
+
+    def _settle(self, job: Job, report: Report) -> None:
+        """Count in what answers took that are not the last of their row."""
+        self._count(job, report)
+        if report.cost is not None:
+            job.carried = (job.carried or Decimal(0)) + report.cost
+
+    def _count(self, job: Job, report: Report) -> None:
+        """Count in what answers took."""
+        stats = self.stats
+        self._spent += job.reserved if report.cost is None else report.cost
+        stats.spent = None if stats.spent is None or report.cost is None else stats.spent + report.cost
+        if (usage := usage_of(report.completion)) is not None:
+            stats.prompt_tokens += usage["prompt_tokens"]
+            stats.completion_tokens += usage["completion_tokens"]
+            self._pace.used(job.row.size, usage["prompt_tokens"], usage["completion_tokens"])
 
     def _judge(self, job: Job, completion: Completion) -> None:
         """An answer came: make the row final, where it is one."""
         now, stats = self._clock(), self.stats
         self._pace.finished(now, completion.meta.latency, completion.meta.headers)
         stats.latencies.add(completion.meta.latency)
-        report = Report.of(completion, self._plan.price_of)
-        self._spent += job.reserved if report.cost is None else report.cost
-        stats.spent = None if stats.spent is None or report.cost is None else stats.spent + report.cost
-        if (usage := usage_of(completion)) is not None:
-            stats.prompt_tokens += usage["prompt_tokens"]
-            stats.completion_tokens += usage["completion_tokens"]
-            self._pace.used(job.row.size, usage["prompt_tokens"], usage["completion_tokens"])
         error = verdict(completion, job.request)
         if isinstance(error, TransientFailure):
+            error.paid = [*completion.meta.earlier, completion]
             raise error
+        report = Report.of(completion, self._plan.price_of)
+        self._count(job, report)
         if error is None or error.exit_code in self._plan.accepted:
-            carried = self._done.carried.get(job.row.number)
-            stats.ok += self._write(job.row, success_line(job.row, job.sent, report, carried), failed=False)
+            line = success_line(job.row, job.sent, report, job.carried)
+            stats.ok += self._write(job.row, line, failed=False)
             self._tell(job.row, trace, completion.meta, job.sent)
         else:
             self._fail(job.row, error, job, report)
 
     def _failed(self, job: Job, error: LlmcliError) -> None:
         """No answer came: another attempt, another model, the end of the row, or the end of the run."""
-        if isinstance(error, BudgetExceeded) and len(self._tasks) > 1 and self._stopped is None:
+        nothing_sent = isinstance(error, BudgetExceeded) and not error.paid
+        if nothing_sent and len(self._tasks) > 1 and self._stopped is None:
             return self._later(job)
         if isinstance(error, TransientFailure) and self._again(job, error):
             return None
@@ -406,7 +426,7 @@ class Engine:
         return self._fail(job.row, error, job)
 
     def _later(self, job: Job) -> None:
-        """Put back a job that another's reserve left no money for: it was not sent."""
+        """Put back a job of which nothing was sent: another's reserve left no money for it."""
         job.sent -= 1
         self.stats.sent -= 1
         heapq.heappush(self._retries, (self._clock() + _A_LITTLE, next(self._order), job))
@@ -463,7 +483,7 @@ class Engine:
     ) -> None:
         """Make a row a final failure; without a job, nothing of it was sent."""
         sent, request = (job.sent, job.request) if job else (0, None)
-        carried = self._done.carried.get(row.number)
+        carried = job.carried if job else self._done.carried.get(row.number)
         line, code = failure_line(row, sent, request, error, report, carried)
         self.stats.failures[code] += self._write(row, line, failed=True)
         self._tell(row, "failed: {}".format, error)

@@ -21,7 +21,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from llmcli import jsonl
-from llmcli.errors import OutputFailure, TransientFailure, UsageError
+from llmcli.errors import Busy, OutputFailure, UsageError
 
 _HEAD = re.compile(rb'\{"id":"batch_req_(\d+)_([0-9a-f]{16})",')
 _ENVELOPE = b',"llmcli":{"row":'
@@ -122,7 +122,7 @@ class _Journal:
             try:
                 fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise TransientFailure(
+                raise Busy(
                     f"another run holds {self.path}", todo="wait for it to end, or choose another -O"
                 ) from None
 
@@ -211,7 +211,7 @@ class _Journal:
 
 
 class Ledger:
-    """Both files of a run. Opening it takes the lock (TransientFailure where another process has it)."""
+    """Both files of a run. Opening it takes the lock (Busy where another process has it)."""
 
     def __init__(self, out: str, *, fresh: bool) -> None:
         self.out = _Journal(Path(out))

@@ -15,7 +15,7 @@ from llmcli.wire import Completion, Json, Request
 def success_line(row: Row, attempts: int, report: Report, carried: Decimal | None = None) -> bytes:
     """The record of an answer. The body is the very bytes that the server sent, where they are one line.
 
-    `carried`: what the row cost in earlier runs, in $.
+    `carried`: what the row cost before this answer, in $.
     """
     return _line(row, _response(report.completion), None, _envelope(row, attempts, report, carried))
 

@@ -15,11 +15,10 @@ from llmcli.batch.records import code_of
 from llmcli.batch.rows import Row
 from llmcli.errors import BadCommand
 from llmcli.output.report import PriceOf
-from llmcli.registry.models import find_model
-from llmcli.registry.prices import input_cost, worst_cost
+from llmcli.registry.estimate import estimate
 from llmcli.tokens.count import count_request
 from llmcli.tokens.encodings import encoding_for, load
-from llmcli.wire import Json, Request
+from llmcli.wire import Json
 
 _CHUNK = 256  # rows that a thread counts at a time: tiktoken lets the others run meanwhile
 
@@ -114,22 +113,13 @@ def _counted(row: Row, price_of: PriceOf) -> Counted:
     price = price_of(request.provider, request.model)
     if price is None:
         return Counted(row, counted.tokens, exact and counted.exact)
-    costs, tier = [], request.fields.get("service_tier")
+    spans = []
     for batch in (False, True):
-        prompt = input_cost(price, counted.tokens, tier, batch)
-        longest = longest_answer(request)
-        if longest is None:
+        prompt, answer = estimate(request, price, counted.tokens, batch=batch)
+        if answer is None:
             return Counted(row, counted.tokens, exact and counted.exact)
-        n = request.fields.get("n") or 1
-        costs.append((prompt, worst_cost(price, counted.tokens, longest, n, tier, batch=batch) - prompt))
-    return Counted(row, counted.tokens, exact and counted.exact, costs[0], costs[1])
-
-
-def longest_answer(request: Request) -> int | None:
-    """The most tokens that an answer may have; None where nothing limits it."""
-    longest = request.fields.get("max_completion_tokens") or request.fields.get("max_tokens")
-    model = find_model(request.provider, request.model)
-    return longest or (model.max_output_tokens if model else None)
+        spans.append((prompt, answer))
+    return Counted(row, counted.tokens, exact and counted.exact, *spans)
 
 
 def _plus(

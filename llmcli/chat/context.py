@@ -42,8 +42,7 @@ def limit_of(request: Request, max_tokens: int | None) -> int | None:
     window = model.context_window if model else None
     if window is None or model is None:
         return max_tokens
-    asked = request.fields.get("max_completion_tokens") or request.fields.get("max_tokens")
-    room = asked if isinstance(asked, int) else min(window // 4, model.max_output_tokens or window)
+    room = request.max_tokens or min(window // 4, model.max_output_tokens or window)
     return window - room if max_tokens is None else min(max_tokens, window - room)
 
 

@@ -8,7 +8,8 @@ from decimal import Decimal
 
 from llmcli.chat.fitting import Fitting
 from llmcli.chat.session import SYSTEM, Conversation, Entry
-from llmcli.output.report import dollars
+from llmcli.errors import LlmcliError
+from llmcli.output.report import dollars, joined
 from llmcli.registry.models import find_model
 from llmcli.verdict import verdict
 from llmcli.wire import Completion, Message, Request
@@ -76,13 +77,18 @@ class Dialogue:
         after = self._standing(new) if after is None else after
         entries = self._new(new, after)
         request, before = await self.fitting.fitted(entries, after)
-        answered = await self.answer(request, before)
+        try:
+            answered = await self.answer(request, before)
+        except LlmcliError as error:
+            if error.paid:
+                self.spent.add(self.fitting.price(joined(error.paid)))
+            raise
         self.spent.add(self.fitting.price(answered.completion))
         usage = answered.completion.usage
         self._used = usage.get("total_tokens") if usage else None
-        error = verdict(answered.completion, request)
-        if error is not None:
-            raise error
+        wrong = verdict(answered.completion, request)
+        if wrong is not None:
+            raise wrong
         self._keep(entries, answered, before, after)
         return answered.completion
 

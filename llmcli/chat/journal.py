@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Protocol
 
-from llmcli.errors import LlmcliError, NoInput, OutputFailure, TransientFailure, UsageError
+from llmcli.errors import Busy, LlmcliError, NoInput, OutputFailure, UsageError
 
 # struct flock, for the pid of a lock's holder; whence and start are 0, the length 0 is all of the file.
 _LINUX, _BSD = "hhqqi4x", "qqihh"
@@ -49,7 +49,7 @@ class MemoryJournal:
 class FileJournal:
     """A file, 0600 where it is new, that is this process's alone until it is closed.
 
-    Raises TransientFailure where another process holds it, UsageError and NoInput where it cannot be opened.
+    Raises Busy where another process holds it, UsageError and NoInput where it cannot be opened.
     """
 
     def __init__(self, path: Path, *, must_exist: bool = False) -> None:
@@ -89,16 +89,25 @@ class FileJournal:
         return b"".join(pieces)
 
     def write(self, end: int, data: bytes) -> None:
-        """See Journal. A write that does not fit on the disk leaves nothing behind."""
+        """See Journal. Where it fails, the file is as it was."""
         try:
-            if os.fstat(self._descriptor).st_size != end:
+            size = os.fstat(self._descriptor).st_size
+            behind = os.pread(self._descriptor, size - end, end)
+            if size != end:
                 os.ftruncate(self._descriptor, end)
-            if os.write(self._descriptor, data) != len(data):
+            try:
+                self._append(data)
+            except BaseException:
                 os.ftruncate(self._descriptor, end)
-                raise OutputFailure(f"cannot write {self._path}: the disk is full", todo="make room")
+                self._append(behind)  # it had room before
+                raise
             os.fsync(self._descriptor)
         except OSError as error:
             raise OutputFailure(f"cannot write {self._path}: {error.strerror}") from None
+
+    def _append(self, data: bytes) -> None:
+        if os.write(self._descriptor, data) != len(data):
+            raise OutputFailure(f"cannot write {self._path}: the disk is full", todo="make room")
 
     def close(self) -> None:
         """See Journal. A file in which nothing was written goes away."""
@@ -117,7 +126,7 @@ class FileJournal:
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             pid = _holder(descriptor)
-            raise TransientFailure(
+            raise Busy(
                 f"{f'process {pid}' if pid else 'another process'} is using the session {self._path}",
                 todo="wait for it, or name another --session",
             ) from None

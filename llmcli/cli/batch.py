@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from decimal import Decimal
+from os.path import samestat
 from pathlib import Path
 from typing import Annotated, BinaryIO, Literal
 
@@ -33,7 +34,7 @@ from llmcli.cli.options import (
     RequestOptions,
     SamplingOptions,
 )
-from llmcli.cli.rows import check_input, frame_of, opened, tally_of
+from llmcli.cli.rows import check_input, frame_of, opened, status_of, tally_of
 from llmcli.cli.session import Session
 from llmcli.cli.stdin import is_piped
 from llmcli.cli.transports import batch_transport_of
@@ -127,11 +128,13 @@ def _input(session: Session, path: str | None, given: InputOptions, options: Bat
     """The input's path; None for stdin. Raises UsageError, NoInput."""
     if path is None and not is_piped(session, given.no_stdin or session.no_stdin):
         return _spooled(options)
-    if path is None or path == "-":
-        return None
-    check_input(path)
+    if path in {None, "-"}:
+        path = None
+    else:
+        check_input(str(path))
+    source = status_of(session, path)
     for ours in () if options.output is None else (Path(options.output), errors_path(Path(options.output))):
-        if ours.exists() and ours.samefile(path):
+        if source is not None and ours.exists() and samestat(source, ours.stat()):
             raise UsageError(f"INPUT is {ours}, where records are written", todo="choose another -O")
     return path
 

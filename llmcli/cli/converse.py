@@ -27,7 +27,14 @@ from llmcli.cli.options import (
     RequestOptions,
     SessionOptions,
 )
-from llmcli.cli.perform import followers_of, show_request, sink_of, tell, warn_of_shutdown
+from llmcli.cli.perform import (
+    followers_of,
+    paid_before_failure,
+    show_request,
+    sink_of,
+    tell,
+    warn_of_shutdown,
+)
 from llmcli.cli.session import Session
 from llmcli.cli.transports import transport_of
 from llmcli.config import state_directory
@@ -150,9 +157,12 @@ class Caller:
         sink = sink or sink_of(
             session, request, self.output, holds=bool(trail.inner), items=self.items, out=self.out
         )
-        completion = await run(request, self.transport, Preceded(sink, before), session.world.clock, [trail])
+        with paid_before_failure(session, self.output):
+            completion = await run(
+                request, self.transport, Preceded(sink, before), session.world.clock, [trail]
+            )
         self.shown = True
-        tell(session, completion, self.output)
+        tell(session, Report.of(completion, session.price_of), self.output)
         return Answered(completion, trail.exchange)
 
     async def closing(self, work: Coroutine[Any, Any, T]) -> T:

@@ -21,8 +21,8 @@ from llmcli.cli.session import Session
 from llmcli.cli.stdin import reader
 from llmcli.errors import UsageError
 from llmcli.output.report import dollars
+from llmcli.registry.estimate import estimate
 from llmcli.registry.models import Model, find_model
-from llmcli.registry.prices import input_cost, worst_cost
 from llmcli.tokens.count import count_request
 from llmcli.tokens.cut import split, truncate
 from llmcli.tokens.encodings import Encoder, encoding_for, load
@@ -174,7 +174,7 @@ def _show(
     *,
     exact: bool,
 ) -> None:
-    lowest, highest, total = _prices(session, request, model, tokens)
+    lowest, highest, total = _prices(session, request, tokens)
     if counting.shape == "text":
         session.stdout.write(f"{tokens}\n")
     else:
@@ -201,21 +201,14 @@ def _show(
 
 
 def _prices(
-    session: Session, request: Request, model: Model | None, tokens: int
+    session: Session, request: Request, tokens: int
 ) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
     """$ of the prompt, of the longest answer, and of both; None where price or length is not known."""
     price = session.price_of(request.provider, request.model)
     if price is None:
         return None, None, None
-    fields = request.fields
-    tier = fields.get("service_tier")
-    lowest = input_cost(price, tokens, tier)
-    longest = fields.get("max_completion_tokens") or fields.get("max_tokens")
-    longest = longest or (model.max_output_tokens if model else None)
-    if longest is None:
-        return lowest, None, None
-    total = worst_cost(price, tokens, longest, fields.get("n") or 1, tier)
-    return lowest, total - lowest, total
+    prompt, answer = estimate(request, price, tokens)
+    return prompt, answer, None if answer is None else prompt + answer
 
 
 def _number(amount: Decimal | None) -> Any:

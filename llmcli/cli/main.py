@@ -31,6 +31,9 @@ def main(argv: Sequence[str], world: World | None = None) -> int:
             session.finish(code)
         except LlmcliError as failure:
             code = _explain(failure, session)
+    except BaseException:
+        session.finish(ExitCode.ERROR)
+        raise
     return code
 
 

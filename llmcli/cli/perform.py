@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from llmcli import jsonl
 from llmcli.cli.compose import Recipe
@@ -11,8 +12,8 @@ from llmcli.cli.drive import drive
 from llmcli.cli.options import FollowOptions, MoneyOptions, NetworkOptions, OutputOptions
 from llmcli.cli.session import Session
 from llmcli.cli.transports import provider_of, transport_of
-from llmcli.errors import UsageError
-from llmcli.output.report import Report, trace
+from llmcli.errors import LlmcliError, UsageError
+from llmcli.output.report import Report, joined, trace
 from llmcli.output.sink import RecordSink, Sink, TextSink
 from llmcli.output.streams import Out, append_line
 from llmcli.registry.models import find_model
@@ -57,8 +58,9 @@ def perform(
         finally:
             await transport.aclose()
 
-    completion = drive(work(), session.remaining(network.deadline))
-    tell(session, completion, output)
+    with paid_before_failure(session, output):
+        completion = drive(work(), session.remaining(network.deadline))
+    tell(session, Report.of(completion, session.price_of), output)
     return check(completion, request)
 
 
@@ -117,10 +119,21 @@ def warn_of_shutdown(session: Session, request: Request) -> None:
         session.notes.say(f"warning: {request.name} will be shut down on {model.shutdown}")
 
 
-def tell(session: Session, completion: Completion, output: OutputOptions) -> None:
+@contextmanager
+def paid_before_failure(session: Session, output: OutputOptions) -> Iterator[None]:
+    """Tell of the answers that came, and cost money, before what fails here."""
+    try:
+        yield
+    except LlmcliError as error:
+        if error.paid:
+            tell(session, Report.of(joined(error.paid), session.price_of), output)
+        raise
+
+
+def tell(session: Session, report: Report, output: OutputOptions) -> None:
     """The usage line, the usage file, and what `-v` adds."""
-    report = Report.of(completion, session.price_of)
-    session.notes.detail(trace(completion.meta, completion.meta.attempts))
+    meta = report.completion.meta
+    session.notes.detail(trace(meta, meta.attempts))
     if output.usage:
         session.notes.write(report.line() + "\n")
     if output.usage_file is not None:

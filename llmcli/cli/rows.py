@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -76,6 +77,16 @@ def check_input(path: str) -> None:
         raise NoInput(f"there is no file {path}", todo="check the path")
     if Path(path).is_dir():
         raise UsageError(f"{path} is a directory", todo="name a JSONL file")
+
+
+def status_of(session: Session, path: str | None) -> os.stat_result | None:
+    """What the system knows of the input; path None is stdin. None where it is a stream of memory."""
+    if path is not None:
+        return Path(path).stat()
+    try:
+        return None if session.world.stdin is None else os.fstat(session.world.stdin.fileno())
+    except (OSError, ValueError):
+        return None
 
 
 @contextmanager

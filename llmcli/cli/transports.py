@@ -39,8 +39,8 @@ def transport_of(
 
     return stacked(
         ByProvider(http),
-        lambda inner: Retry(inner, policy),
         lambda inner: Guard(inner, session.price_of, purse),
+        lambda inner: Retry(inner, policy),
         *_fallback(session, recipe, money),
         *_repair(session, repairs),
         *_stores(session, money),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -59,6 +59,12 @@ class Report:
         return f"usage: {tokens}, {dollars(self.cost)}, {meta.latency:.2f} s, {meta.provider}/{meta.model}"
 
 
+def joined(answers: Sequence[Completion]) -> Completion:
+    """The last of some answers, as one that the others were asked on to."""
+    last = answers[-1]
+    return replace(last, meta=replace(last.meta, earlier=answers[:-1]))
+
+
 def _cost(completion: Completion, price_of: PriceOf) -> Decimal | None:
     """$: a cached answer costs nothing, one without usage cannot be priced."""
     if completion.meta.cached:
@@ -66,8 +72,7 @@ def _cost(completion: Completion, price_of: PriceOf) -> Decimal | None:
     price, usage = price_of(completion.meta.provider, completion.meta.model), completion.usage
     if price is None or usage is None:
         return None
-    tier = completion.body.get("service_tier")
-    return cost(price, usage, tier if isinstance(tier, str) else None)
+    return cost(price, usage, completion.service_tier)
 
 
 def dollars(amount: Decimal | None) -> str:

@@ -65,24 +65,31 @@ class Stdout:
             raise OutputFailure(f"cannot write stdout: {getattr(error, 'strerror', error)}") from None
 
 
+_INHERITED = re.compile(r"/dev/(?:(?:std(out|err))|fd/([0-9]+))")
+
+
 class OutputFile:
     """`-O FILE`: written beside FILE, renamed to it by `commit`. Devices and pipes are written as they are."""
 
     terminal = False
 
     def __init__(self, path: str) -> None:
-        self._path = Path(path)
-        self._direct = self._path.exists() and not self._path.is_file()
+        self._name = path
         self._temporary: str | None = None
         try:
-            if self._direct:
-                self._descriptor = os.open(path, os.O_WRONLY)
-            else:
-                self._descriptor, self._temporary = tempfile.mkstemp(
-                    prefix=f".{self._path.name}.", dir=self._path.parent
-                )
-        except OSError as error:
+            self._path = Path(path).resolve()  # a link stays one: what it leads to is written
+            self._descriptor = self._open(path)
+        except (OSError, RuntimeError, ValueError) as error:
             raise self._failed(error) from None
+
+    def _open(self, path: str) -> int:
+        if inherited := _INHERITED.fullmatch(path):  # opened anew, a file would be written from its start
+            name, number = inherited.groups()
+            return os.dup(int(number) if number else {"out": 1, "err": 2}[name])
+        if self._path.exists() and not self._path.is_file():
+            return os.open(path, os.O_WRONLY)
+        descriptor, self._temporary = tempfile.mkstemp(prefix=f".{self._path.name}.", dir=self._path.parent)
+        return descriptor
 
     def write(self, text: str) -> None:
         """See Out."""
@@ -101,16 +108,19 @@ class OutputFile:
 
     def commit(self) -> None:
         """Make what was written the file's content."""
+        if self._temporary is None:
+            return self.discard()
         try:
-            if self._temporary is not None:
-                if self._path.exists():
-                    os.fchmod(self._descriptor, self._path.stat().st_mode & 0o777)
-                os.fsync(self._descriptor)
-            os.close(self._descriptor)
-            if self._temporary is not None:
-                Path(self._temporary).replace(self._path.resolve())
+            if self._path.exists():
+                os.fchmod(self._descriptor, self._path.stat().st_mode & 0o777)
+            os.fsync(self._descriptor)
+            Path(self._temporary).replace(self._path)
+            self._temporary = None
         except OSError as error:
             raise self._failed(error) from None
+        finally:
+            self.discard()
+        return None
 
     def discard(self) -> None:
         """Leave FILE as it was."""
@@ -118,10 +128,9 @@ class OutputFile:
         if self._temporary is not None:
             Path(self._temporary).unlink(missing_ok=True)
 
-    def _failed(self, error: OSError) -> OutputFailure:
-        return OutputFailure(
-            f"cannot write {self._path}: {error.strerror}", todo="check the path and the disk"
-        )
+    def _failed(self, error: Exception) -> OutputFailure:
+        reason = getattr(error, "strerror", None) or error
+        return OutputFailure(f"cannot write {self._name}: {reason}", todo="check the path and the disk")
 
 
 class Notes:

@@ -152,7 +152,7 @@ class _Silence:
         """The pieces; where nothing more comes of an answer that is complete, that is their end."""
         clock = asyncio.get_running_loop().time
         while True:
-            complete = len(self._finished) >= (self._request.fields.get("n") or 1)
+            complete = len(self._finished) >= self._request.n
             asked, most = clock(), self._patience if complete else self._timeout
             try:
                 async with asyncio.timeout(max(most - self._waited, 0)):

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
 from llmcli import jsonl
-from llmcli.errors import BudgetExceeded, OutputFailure, TransientFailure, UsageError
+from llmcli.errors import BudgetExceeded, Busy, OutputFailure, UsageError
 from llmcli.transport.guard import Settle
 
 _LINE = 200  # bytes of a line in a budget file: settling a call writes over the line that reserved for it
@@ -74,7 +74,7 @@ class BudgetFile:
 
         async def settle(cost: Decimal) -> None:
             # An answer is not lost for a line: what cannot be settled stays reserved.
-            with suppress(OutputFailure, TransientFailure):
+            with suppress(OutputFailure, Busy):
                 async with self._locked() as again:
                     now = self._read(again)
                     place = len(data) if now.startswith(reserved, len(data)) else len(now)
@@ -103,7 +103,7 @@ class BudgetFile:
                 return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 if self.clock() >= until:
-                    raise TransientFailure(
+                    raise Busy(
                         f"another process holds --budget-file {self.path} for {_PATIENCE:g} s",
                         todo="try again later",
                     ) from None

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from llmcli.errors import CallFailed, ContextOverflow, UsageError
+from llmcli.registry.estimate import longest_answer
 from llmcli.registry.models import find_model
 from llmcli.registry.prices import cost, worst_cost
 from llmcli.tokens.count import count_request
@@ -32,7 +33,8 @@ class Purse(Protocol):
 class Guard:
     """A transport that counts before it sends. `purse` None: money does not matter.
 
-    A call that fails costs nothing; one that is broken off is taken to have cost all that was set aside.
+    A call that fails costs nothing; one that is broken off, or that we stop to wait for, is taken to have cost
+    all that was set aside.
     """
 
     def __init__(self, inner: Transport, price_of: PriceOf, purse: Purse | None) -> None:
@@ -45,11 +47,11 @@ class Guard:
         settle = await self._admit(request)
         try:
             completion = await self._inner.send(request)
-        except CallFailed:
-            await settle(Decimal(0))
+        except CallFailed as error:
+            await _give_back(settle, error)
             raise
         if self._purse is not None:
-            await settle(self._cost(request, completion.body))
+            await settle(self._cost(request, completion))
         return completion
 
     async def open_stream(self, request: Request) -> Stream:
@@ -57,8 +59,8 @@ class Guard:
         settle = await self._admit(request)
         try:
             stream = await self._inner.open_stream(request)
-        except CallFailed:
-            await settle(Decimal(0))
+        except CallFailed as error:
+            await _give_back(settle, error)
             raise
         if self._purse is None:
             return stream
@@ -69,7 +71,7 @@ class Guard:
                 async for chunk in stream:
                     folded.add(chunk)
                     yield chunk
-            await settle(self._cost(request, folded.body()))
+            await settle(self._cost(request, Completion(folded.body(), stream.meta)))
 
         return Stream(chunks(), stream.meta)
 
@@ -84,12 +86,17 @@ class Guard:
             return _nothing
         return await self._purse.reserve(worst(request, self._price_of), request.name)
 
-    def _cost(self, request: Request, body: Json) -> Decimal:
-        price, usage = self._price_of(request.provider, request.model), body.get("usage")
-        if price is None or not isinstance(usage, dict):
+    def _cost(self, request: Request, answer: Completion) -> Decimal:
+        price = self._price_of(request.provider, request.model)
+        if price is None or answer.usage is None:
             return worst(request, self._price_of)
-        tier = body.get("service_tier")
-        return cost(price, usage, tier if isinstance(tier, str) else None)
+        return cost(price, answer.usage, answer.service_tier)
+
+
+async def _give_back(settle: Settle, error: CallFailed) -> None:
+    """What was set aside for a call that surely had no answer costs nothing."""
+    if not error.may_have_cost:
+        await settle(Decimal(0))
 
 
 async def _nothing(_cost: Decimal) -> None:
@@ -108,9 +115,7 @@ def worst(request: Request, price_of: PriceOf, repairs: int = 0) -> Decimal:
             f"a budget cannot hold: the price of {request.name} is not known",
             todo="give it with --price IN,OUT ($ per million tokens) or [prices] in the config file",
         )
-    model = find_model(request.provider, request.model)
-    longest = body.get("max_completion_tokens") or body.get("max_tokens")
-    longest = longest or (model.max_output_tokens if model else None)
+    longest = longest_answer(request)
     if longest is None:
         raise UsageError(
             f"a budget cannot hold: nothing limits the answer of {request.name}",
@@ -118,7 +123,7 @@ def worst(request: Request, price_of: PriceOf, repairs: int = 0) -> Decimal:
         )
     tokens, more = count(request, body), 2 * longest + _REASON
     prompts = (tokens + turn * more for turn in range(repairs + 1))
-    n, tier = body.get("n") or 1, body.get("service_tier")
+    n, tier = request.n, request.service_tier
     return sum((worst_cost(price, prompt, longest, n, tier) for prompt in prompts), Decimal(0))
 
 

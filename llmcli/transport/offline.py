@@ -108,10 +108,10 @@ def _completion(request: Request, encoder: Encoder) -> Json:
     message, finish_reason = _message(body)
     content = message["content"]
     if isinstance(content, str):
-        content, finish_reason = _cut(content, body, encoder)
+        content, finish_reason = _cut(content, request, encoder)
         message["content"] = content
     answer = content if isinstance(content, str) else jsonl.dumps(message["tool_calls"]).decode()
-    n = body.get("n") or 1
+    n = request.n
     prompt_tokens = count_request(body, encoder).tokens
     completion_tokens = encoder.count(answer) * n
     digest = hashlib.blake2b(jsonl.dumps(body), digest_size=8).hexdigest()
@@ -192,11 +192,11 @@ def _call(tool: Json, body: Json) -> Json:
     return {"id": identity, "type": kind, kind: {"name": inner["name"], "arguments": arguments}}
 
 
-def _cut(text: str, body: Json, encoder: Encoder) -> tuple[str, str]:
-    stop = body.get("stop") or []
+def _cut(text: str, request: Request, encoder: Encoder) -> tuple[str, str]:
+    stop = request.fields.get("stop") or []
     for word in [stop] if isinstance(stop, str) else stop:
         text = text.partition(word)[0] if word else text
-    limit = body.get("max_completion_tokens") or body.get("max_tokens")
+    limit = request.max_tokens
     tokens = encoder.encode(text) if limit else []
     if limit and len(tokens) > limit:
         return encoder.decode(tokens[:limit]).decode("utf-8", "ignore"), "length"

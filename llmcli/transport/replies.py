@@ -120,9 +120,11 @@ def unreachable(request: Request, reason: str, key: str | None) -> TransientFail
 
 def timed_out(request: Request, seconds: float) -> TransientFailure:
     """The error where the time for an attempt was up."""
-    return TransientFailure(
+    error = TransientFailure(
         f"no answer within {seconds:g} s", display(request), "raise --timeout or try again later"
     )
+    error.may_have_cost = True
+    return error
 
 
 def cut(reply: Reply, reason: str) -> StreamCut:

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeVar
 
-from llmcli.errors import CallFailed, DeadlinePassed, TransientFailure
+from llmcli.errors import BudgetExceeded, CallFailed, DeadlinePassed, TransientFailure
 from llmcli.transport.base import Transport
 from llmcli.wire import Chunk, Completion, Request, Stream
 
@@ -104,17 +104,21 @@ class Retry:
 
         policy = self._policy
 
+        attempt_number = 0
+        last: CallFailed | None = None
+
         def failure(state: RetryCallState) -> CallFailed:
             error = state.outcome.exception() if state.outcome else None
             assert isinstance(error, CallFailed)  # noqa: S101 - by the predicate below
             return error
 
         def before_sleep(state: RetryCallState) -> None:
-            error, wait = failure(state), state.next_action.sleep if state.next_action else 0.0
+            nonlocal last
+            last = error = failure(state)
+            wait = state.next_action.sleep if state.next_action else 0.0
             policy.check_deadline(wait, error)
             policy.notice(state.attempt_number, wait, error)
 
-        attempt_number = 0
         try:
             async for attempt in AsyncRetrying(
                 stop=stop_after_attempt(policy.retries + 1),
@@ -128,6 +132,12 @@ class Retry:
                     attempt_number = attempt.retry_state.attempt_number
                     answer = await once()
                     answer.meta.attempts = attempt_number
+        except BudgetExceeded as error:
+            if last is None:
+                raise
+            last.attempts = attempt_number - 1
+            last.todo = f"for another attempt there is no money: {error.what}"
+            raise last from None
         except CallFailed as error:
             error.attempts = attempt_number
             if attempt_number > 1:

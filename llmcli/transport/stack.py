@@ -47,7 +47,7 @@ Wrap = Callable[[Transport], Transport]
 def stacked(bottom: Transport, *wraps: Wrap) -> Transport:
     """Wraps around a bottom, the outermost last.
 
-    The order that makes sense of them all is Store(Repair(Fallback(Guard(Retry(ByProvider(...)))))).
+    The order that makes sense of them all is Store(Repair(Fallback(Retry(Guard(ByProvider(...)))))).
     """
     for wrap in wraps:
         bottom = wrap(bottom)

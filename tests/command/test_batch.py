@@ -656,6 +656,28 @@ def test_a_budget_file_is_shared(batch, server, tmp_path):
     assert len(server.requests) == 3
 
 
+def test_what_a_row_cost_before_its_repair_failed_is_in_its_record(batch, server):
+    server.script = [ONE, wire.status(500), ONE, wire.status(400)]
+    wishes = ("--schema", "name", "--repair", "1", "-j", "1")
+    result = batch.ask(prompts("a"), *wishes, *PRICE, **NOW)
+    assert result.code == 7
+    assert json.loads(batch.errors.read_text())["llmcli"]["cost_usd"] == 2.0
+
+
+def test_a_repair_that_meets_the_budget_was_paid_for(batch, server, tmp_path):
+    server.script = ONE
+    asked = ("--base-url", server.base_url, "-m", "tiny", *PRICE, "-M", "2", "--max-cost", "4")
+    budget = ("--budget-file", str(tmp_path / "budget.jsonl"))
+    for _ in range(2):
+        assert batch.cli("ask", *asked, *budget, "--no-stdin", "x").code == 0
+    batch.input.write_bytes(lines(prompts("a")))
+    result = batch.cli(
+        "batch", str(batch.input), *asked, *budget, "--schema", "name", "--repair", "1", "-O", str(batch.out)
+    )
+    assert result.code == 6
+    assert "\ncost      $1.000000\n" in result.err
+
+
 # --- Nothing sent -------------------------------------------------------------------------------------------
 
 MIXED = [{"prompt": "a"}, {"prompt": 5}, {"messages": [{"role": "user", "content": "b"}], "max_tokens": 10}]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -232,6 +235,14 @@ def test_output_follows_a_link(ask, tmp_path):
     assert ask("-O", str(tmp_path / "link"), "x").code == 0
     assert (tmp_path / "real").read_text() == "x\n"
     assert (tmp_path / "link").is_symlink()
+
+
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="needs a second file system")
+def test_output_follows_a_link_to_another_file_system(ask, tmp_path):
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as there:
+        (tmp_path / "link").symlink_to(f"{there}/real")
+        assert ask("-O", str(tmp_path / "link"), "x") == Result(0, "", "")
+        assert Path(there, "real").read_text() == "x\n"
 
 
 def test_output_dash_is_stdout(ask):

@@ -434,6 +434,17 @@ def test_repairs_stop_and_the_last_answer_is_printed(ask, server):
     assert len(server.requests) == 2
 
 
+@pytest.mark.parametrize("how", [[], ["--no-stream"]], ids=["stream", "whole"])
+def test_what_was_paid_before_a_repair_failed_is_told(ask, server, how, tmp_path):
+    server.script = [wire.ok("no", usage=wire.usage(10, 1)), wire.status(400)]
+    usage_file = tmp_path / "usage.jsonl"
+    told = ("-u", "--usage-file", str(usage_file), "--price", "1,100")
+    result = ask(*how, "--schema", "name", "--repair", "1", *told, "hi")
+    assert result.code == 65
+    assert "usage: 10 in (0 cached) + 1 out (0 reasoning) = 11 tokens, $0.000110, " in result.err
+    assert json.loads(usage_file.read_text())["cost_usd"] == 0.00011
+
+
 @pytest.mark.parametrize("form", ["json", "events"])
 def test_usage_and_cost_are_those_of_all_attempts(ask, server, form):
     server.script = [

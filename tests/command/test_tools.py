@@ -311,6 +311,15 @@ def test_the_turns_are_bounded(ask, server, tmp_path):
     assert (tmp_path / "ran").read_text() == "x\n" * 2
 
 
+def test_what_was_paid_before_the_turns_ran_out_is_told(ask, server, tmp_path):
+    server.script = wire.ok(tool_calls=[wire.call("weather", {})], usage=wire.usage(10, 1))
+    command = script(tmp_path / "weather", "echo x")
+    told = ("-u", "--price", "1,100", "--max-turns", "2")
+    result = ask("--tools", TOOLS, "--exec", f"weather={command}", *told, "hi")
+    assert result.code == 8
+    assert "usage: 20 in (0 cached) + 2 out (0 reasoning) = 22 tokens, $0.000220, " in result.err
+
+
 def test_a_forced_choice_is_not_forced_again(ask, server):
     server.script = [wire.ok(tool_calls=[wire.call("weather", {})]), wire.ok("Done")]
     for choice in ("required", "weather"):

@@ -16,7 +16,7 @@ import pytest
 
 from tests import llama as llama_cpp
 from tests import server as wire
-from tests.conftest import Process
+from tests.conftest import Process, Result
 from tests.process.conftest import status
 from tests.server import Hold, Server
 
@@ -325,3 +325,12 @@ def test_a_run_needs_no_more_than_the_files_that_it_may_open(process: Process, s
     child.communicate()
     assert status(child) == 0
     assert rows_in(out) == Counter(range(20))
+
+
+def test_rows_are_not_read_from_where_records_go(shell, process: Process):
+    row = '{"prompt":"x"}\n'
+    (process.home / "rows.jsonl").write_text(row)
+    assert shell("llmcli batch -m offline/echo -O rows.jsonl --fresh < rows.jsonl") == Result(
+        2, "", "llmcli: usage: INPUT is rows.jsonl, where records are written; choose another -O\n"
+    )
+    assert (process.home / "rows.jsonl").read_text() == row

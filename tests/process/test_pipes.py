@@ -87,6 +87,11 @@ def test_an_output_file_may_be_a_device_or_a_pipe(shell):
     assert shell("llmcli ask -m offline/echo -O /dev/null hello") == Result(0, "", "")
     assert shell("llmcli ask -m offline/echo -O /dev/stdout hello | cat") == Result(0, "hello\n", "")
     assert shell("llmcli ask -m offline/echo -O /dev/full hello").code == 74
+    into = "{ echo one; llmcli ask -m offline/echo -O /dev/stdout hello; echo two; } > file && cat file"
+    assert shell(into) == Result(0, "one\nhello\ntwo\n", "")
+    assert shell("llmcli ask -m offline/echo -O /dev/fd/3 hello 3> file && cat file") == Result(
+        0, "hello\n", ""
+    )
 
 
 def test_a_disk_that_is_full_for_the_usage_file_is_exit_74(shell):

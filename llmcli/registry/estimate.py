@@ -1,0 +1,29 @@
+"""What a request may cost before it is answered: its prompt, and the longest answer that it can get."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from llmcli.registry.models import find_model
+from llmcli.registry.prices import input_cost, worst_cost
+from llmcli.wire import Request
+
+
+def longest_answer(request: Request) -> int | None:
+    """The most tokens that one answer may have; None where nothing limits it."""
+    model = find_model(request.provider, request.model)
+    return request.max_tokens or (model.max_output_tokens if model else None)
+
+
+def estimate(
+    request: Request, price: Mapping[str, Any], tokens: int, *, batch: bool = False
+) -> tuple[Decimal, Decimal | None]:
+    """$ of a prompt of so many tokens, and of the longest answers (None: nothing limits them)."""
+    prompt = input_cost(price, tokens, request.service_tier, batch)
+    longest = longest_answer(request)
+    if longest is None:
+        return prompt, None
+    total = worst_cost(price, tokens, longest, request.n, request.service_tier, batch=batch)
+    return prompt, total - prompt
