@@ -33,10 +33,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import TYPE_CHECKING, Self
-
-if TYPE_CHECKING:
-    from llmcli.wire import Completion
+from typing import Any, Self
 
 
 class ExitCode(IntEnum):
@@ -80,7 +77,7 @@ class LlmcliError(Exception):
 
     `what` happened, `where` (file:line, row, request id; may be empty), `todo`: what the user can do
     (may be empty). `str()` joins them to the one line that goes to stderr behind `llmcli: NAME: `.
-    `paid` are answers that came, and cost money, before it.
+    `paid` are the Completions that came, and cost money, before it.
     """
 
     exit_code: ExitCode = ExitCode.ERROR
@@ -90,7 +87,7 @@ class LlmcliError(Exception):
         self.what = what
         self.where = where
         self.todo = todo
-        self.paid: list[Completion] = []
+        self.paid: list[Any] = []
 
     def __str__(self) -> str:
         parts = [self.what + (f" ({self.where})" if self.where else ""), self.todo]
@@ -98,7 +95,7 @@ class LlmcliError(Exception):
 
 
 @contextmanager
-def paid_before(answers: Sequence[Completion]) -> Iterator[None]:
+def paid_before(answers: Sequence[Any]) -> Iterator[None]:
     """Have what fails here tell of the answers that came before."""
     try:
         yield

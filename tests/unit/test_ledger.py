@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmcli.batch.ledger import Ledger, Printed, errors_path, record_id
-from llmcli.errors import OutputFailure, TransientFailure, UsageError
+from llmcli.errors import Busy, OutputFailure, UsageError
 
 
 def record(row: int, digest: int = 7, text: str = "x", code: str | None = None, cost: str = "0.5") -> bytes:
@@ -120,7 +120,7 @@ def test_a_file_that_is_no_output_is_refused_as_it_is(out, content, retry_failed
 
 def test_a_second_run_is_told_that_the_file_is_held(out):
     first = Ledger(out, fresh=False)
-    with pytest.raises(TransientFailure, match="another run holds"):
+    with pytest.raises(Busy, match="another run holds"):
         Ledger(out, fresh=True)
     first.close()
     Ledger(out, fresh=False).close()
@@ -130,7 +130,7 @@ def test_the_file_stays_held_when_it_is_put_in_order(out):
     written(out, record(1), record(0))
     first = Ledger(out, fresh=False)
     first.put_in_order()
-    with pytest.raises(TransientFailure):
+    with pytest.raises(Busy):
         Ledger(out, fresh=False)
     first.write(2, record(2), failed=False)
     first.close()
