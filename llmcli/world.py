@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import random
+import select
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from io import UnsupportedOperation
 from typing import BinaryIO
 
 
@@ -17,6 +19,19 @@ def _isatty(stream: BinaryIO | None) -> bool:
         return stream is not None and stream.isatty()
     except ValueError:  # closed
         return False
+
+
+def read_some(stream: BinaryIO, size: int) -> bytes:
+    """What has come, up to `size` bytes; b"" at the end. Waits, even where the descriptor is one that does not."""
+    try:
+        descriptor = stream.fileno()
+    except UnsupportedOperation:  # a stream of memory
+        return stream.read(size)
+    while True:
+        try:
+            return os.read(descriptor, size)
+        except BlockingIOError:
+            select.select([descriptor], [], [])
 
 
 async def _sleep(seconds: float) -> None:

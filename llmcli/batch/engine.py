@@ -24,10 +24,12 @@ from llmcli.errors import (
     BudgetExceeded,
     CallFailed,
     ExitCode,
+    Interrupted,
     LlmcliError,
     PartialFailure,
     QuotaExhausted,
     ReaderGone,
+    Terminated,
     TransientFailure,
     UsageError,
 )
@@ -502,7 +504,7 @@ class Engine:
             self._records.write(row.number, line, failed=failed)
         except LlmcliError as error:
             self.stop(error)
-            if isinstance(error, ReaderGone):
-                self.abort()  # nobody wants the answers
+            if isinstance(error, (ReaderGone, Interrupted, Terminated)):
+                self.abort()  # nobody wants the answers, or waits for them
             return False
         return True

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
+from typing import Protocol
 
 from llmcli.batch.engine import Engine
 from llmcli.batch.ledger import Ledger, Printed
@@ -16,18 +17,26 @@ _TICK = 0.25  # seconds
 _SYNC = 4  # ticks between two times that the disk is asked to keep what was written
 
 
+class Host(Protocol):
+    """What writes for us."""
+
+    def watched(self, check: Callable[[], None]) -> AbstractContextManager[None]:
+        """Have `check` called while a reader keeps it waiting: it raises what is to end that."""
+
+
 async def run_batch(
     engine: Engine,
     records: Ledger | Printed,
     progress: Progress,
     clock: Callable[[], float],
+    host: Host,
     *,
     ordered: bool,
 ) -> None:
     """Run the engine to its end, and leave the records whole and in order. Raises what stopped the run."""
     failure: PartialFailure | None = None
     try:
-        with _signals(engine, progress.say):
+        with _signals(engine, progress.say, host):
             async with _ticking(engine, records, progress, clock):
                 await engine.run()
     except PartialFailure as error:
@@ -76,45 +85,50 @@ def _reasons() -> dict[signal.Signals, LlmcliError]:
 @contextmanager
 def _stoppable() -> Iterator[None]:
     """A SIGINT or SIGTERM ends at once what holds up the loop."""
+    reasons = _reasons()
 
     def stop(number: int, _frame: object) -> None:
         raise reasons[signal.Signals(number)]
 
-    reasons = _reasons()
-    before = {}
-    with suppress(ValueError):  # not the main thread
-        for number in reasons:
-            before[number] = signal.signal(number, stop)
-    try:
+    with _handled(stop):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
-def _signals(engine: Engine, say: Callable[[str], None]) -> Iterator[None]:
-    """The first SIGINT or SIGTERM lets what is under way finish; the second does not."""
+def _signals(engine: Engine, say: Callable[[str], None], host: Host) -> Iterator[None]:
+    """The first SIGINT or SIGTERM lets what is under way finish; the second does not, whatever holds us up."""
     loop = asyncio.get_running_loop()
+    reasons, heard = _reasons(), list[LlmcliError]()
 
-    stopping = False
-
-    def stop(reason: LlmcliError) -> None:
-        nonlocal stopping
-        engine.stop(reason)
-        if stopping:
+    def stop() -> None:
+        engine.stop(heard[0])
+        if len(heard) > 1:
             engine.abort()
         elif engine.stats.in_flight:
-            say(f"{reason.what}: finishing {engine.stats.in_flight} requests; once more to stop at once")
-        stopping = True
+            say(f"{heard[0].what}: finishing {engine.stats.in_flight} requests; once more to stop at once")
 
-    reasons = _reasons()
-    with suppress(NotImplementedError, RuntimeError, ValueError):  # not the main thread
-        for number, reason in reasons.items():
-            loop.add_signal_handler(number, stop, reason)
+    def hear(number: int, _frame: object) -> None:
+        heard.append(reasons[signal.Signals(number)])
+        loop.call_soon_threadsafe(stop)
+
+    def check() -> None:
+        """Raise what the loop would see if a reader of our records did not hold it up."""
+        if len(heard) > 1:
+            raise heard[1]
+
+    with _handled(hear), host.watched(check):
+        yield
+
+
+@contextmanager
+def _handled(handler: Callable[[int, object], None]) -> Iterator[None]:
+    """SIGINT and SIGTERM are for `handler`."""
+    before = {}
+    with suppress(ValueError):  # not the main thread
+        for number in _reasons():
+            before[number] = signal.signal(number, handler)
     try:
         yield
     finally:
-        with suppress(NotImplementedError, RuntimeError, ValueError):
-            for number in reasons:
-                loop.remove_signal_handler(number)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)

@@ -13,6 +13,7 @@ from typing import BinaryIO
 from llmcli.batch.rows import LineSplitter, Row, RowBuilder
 from llmcli.batch.stats import Stats
 from llmcli.errors import LlmcliError, OutputFailure, UsageError
+from llmcli.world import read_some
 
 _BLOCK = 1 << 18  # bytes
 _BLOCKS = 8  # blocks that a pipe may be ahead of the engine
@@ -68,7 +69,7 @@ class FileSource(_Lines):
 
     def _block(self) -> bytes:
         try:
-            return self._stream.read(_BLOCK)
+            return read_some(self._stream, _BLOCK)
         except OSError as error:
             raise _unreadable(error) from None
 
@@ -101,7 +102,7 @@ class PipeSource(_Lines):
     def _read(self) -> None:
         """The thread."""
         try:
-            while block := _some(self._stream):
+            while block := read_some(self._stream, _BLOCK):
                 self._room.acquire()
                 self._hand_over(block)
         except OSError as error:
@@ -119,7 +120,8 @@ class SpooledSource(_Lines):
     """The rows of a pipe by way of a file: from `start` on, a thread copies the pipe as fast as it brings rows.
 
     Until the pipe has ended, the file has `.part` at its name's end. A pipe that brings nothing is no input:
-    then the rows are those of the spool that an earlier run left, if there is one.
+    then the rows are those of the spool that an earlier run left, if there is one. Where that run left only a
+    part, an UsageError says so.
     """
 
     def __init__(self, stream: BinaryIO, builder: RowBuilder, stats: Stats, spool: Path) -> None:
@@ -130,10 +132,7 @@ class SpooledSource(_Lines):
         self._place = 0
         self._copied = False
         self._error: LlmcliError | None = None
-        try:  # open as long as the process is, for the thread may outlive the run
-            self._part = self._file = os.open(partial(spool), os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
-        except OSError as error:
-            raise _unspooled(error) from None
+        self._file: int | None = None  # open as long as the process is, for the thread may outlive the run
 
     def start(self, wake: Callable[[], None]) -> None:
         """See Source."""
@@ -142,7 +141,7 @@ class SpooledSource(_Lines):
 
     def _block(self) -> bytes | None:
         copied = self._copied  # as it was before the look into the file
-        block = os.pread(self._file, _BLOCK, self._place)
+        block = b"" if self._file is None else os.pread(self._file, _BLOCK, self._place)
         self._place += len(block)
         if block:
             return block
@@ -153,23 +152,28 @@ class SpooledSource(_Lines):
     def _copy(self) -> None:
         """The thread."""
         try:
-            while block := _some(self._stream):
-                _write_all(self._part, block)
+            while block := read_some(self._stream, _BLOCK):
+                if self._file is None:
+                    self._file = os.open(partial(self._spool), os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+                _write_all(self._file, block)
                 self._tell()
             self._keep()
         except OSError as error:
             self._error = _unspooled(error)
+        except UsageError as error:
+            self._error = error
         finally:
             self._copied = True
             self._tell()
 
     def _keep(self) -> None:
-        """Make the copy the spool, unless it is of nothing."""
-        if os.fstat(self._part).st_size or not self._spool.exists():
+        """Make the copy the spool; where nothing came, take the rows of the one that is there."""
+        if self._file is not None:
             partial(self._spool).replace(self._spool)
-        else:
-            partial(self._spool).unlink()
+        elif self._spool.exists():
             self._file = os.open(self._spool, os.O_RDONLY)
+        elif partial(self._spool).exists():
+            raise cut_off()
 
     def _tell(self) -> None:
         with suppress(RuntimeError):  # the run is over, and so is its loop
@@ -179,6 +183,11 @@ class SpooledSource(_Lines):
 def partial(spool: Path) -> Path:
     """Where a spool stands while it is copied."""
     return spool.with_name(f"{spool.name}.part")
+
+
+def cut_off() -> UsageError:
+    """The error where an earlier run did not see the end of stdin, and this one has none."""
+    return UsageError("stdin was cut off before its end", todo="pipe the same rows in again")
 
 
 def _unreadable(error: OSError) -> UsageError:
@@ -193,10 +202,3 @@ def _write_all(descriptor: int, block: bytes) -> None:
     view = memoryview(block)
     while view:
         view = view[os.write(descriptor, view) :]
-
-
-def _some(stream: BinaryIO) -> bytes:
-    """What is there, without waiting for a whole block."""
-    read1 = getattr(stream, "read1", None)
-    block: bytes = read1(_BLOCK) if read1 is not None else stream.read(_BLOCK)
-    return block

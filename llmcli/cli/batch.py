@@ -18,7 +18,7 @@ from llmcli.batch.pace import Pace
 from llmcli.batch.program import run_batch
 from llmcli.batch.progress import Bar, Lines, Progress, Silent, summary
 from llmcli.batch.rows import Frame, RowBuilder
-from llmcli.batch.source import FileSource, PipeSource, SpooledSource, partial
+from llmcli.batch.source import FileSource, PipeSource, SpooledSource, cut_off, partial
 from llmcli.batch.stats import Stats
 from llmcli.batch.tally import rows_of
 from llmcli.cli.compose import Recipe
@@ -145,7 +145,7 @@ def _spooled(options: BatchOptions) -> str:
     if spool is not None and spool.exists():
         return str(spool)
     if spool is not None and partial(spool).exists():
-        raise UsageError("stdin was cut off before its end", todo="pipe the same rows in again")
+        raise cut_off()
     raise UsageError("there is no input", todo="name a JSONL file, or pipe one in")
 
 
@@ -191,7 +191,7 @@ def _run(
             world.sleep,
         )
         try:
-            await run_batch(engine, records, progress, world.clock, ordered=options.ordered)
+            await run_batch(engine, records, progress, world.clock, session, ordered=options.ordered)
         finally:
             await transport.aclose()
 
@@ -199,7 +199,7 @@ def _run(
         done = _recovered(records, path if seekable else None, builder, options)
         stats.earlier, stats.earlier_failed, stats.earlier_spent = done.count, done.failed, done.spent
         try:
-            drive(work(stream, records, done), session.remaining(network.deadline), fast=True)
+            drive(session, work(stream, records, done), network.deadline, fast=True)
         except ReaderGone:
             raise
         except LlmcliError as error:

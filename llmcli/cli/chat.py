@@ -96,7 +96,7 @@ def chat(
             work = repl_of(caller, dialogue, opening, switch, path).run()
         else:
             work = Script(session, dialogue, caller, opening, talk).play()
-        return drive(caller.closing(work), session.remaining(network.deadline))
+        return drive(session, caller.closing(work), network.deadline)
 
 
 def recipe_of(

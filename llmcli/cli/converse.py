@@ -287,7 +287,7 @@ def ask_within(
         transport = transport_of(session, recipe, network, money, repairs=follow.repair)
         caller = Caller(session, follow, output, transport, request.schema_multi)
         dialogue = dialogue_of(caller, recipe, conversation, context)
-        drive(caller.closing(dialogue.turn(recipe.ask.messages)), session.remaining(network.deadline))
+        drive(session, caller.closing(dialogue.turn(recipe.ask.messages)), network.deadline)
     return 0
 
 

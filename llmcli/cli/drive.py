@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 from collections.abc import Coroutine
+from contextlib import suppress
+from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from llmcli.cli.session import Session
 from llmcli.errors import DeadlinePassed, Terminated
 
 if TYPE_CHECKING:
@@ -15,8 +17,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def drive(work: Coroutine[Any, Any, T], seconds: float | None, *, fast: bool = False) -> T:
-    """Run `work` to its end; `seconds` may be left of the deadline. `fast`: on uvloop, where there is one.
+def drive(
+    session: Session, work: Coroutine[Any, Any, T], deadline: float | None = None, *, fast: bool = False
+) -> T:
+    """Run `work` to its end, under `--deadline`, in seconds. `fast`: on uvloop, where there is one.
 
     Raises DeadlinePassed, Terminated, KeyboardInterrupt; the work has then been cancelled and cleaned up.
     """
@@ -25,12 +29,10 @@ def drive(work: Coroutine[Any, Any, T], seconds: float | None, *, fast: bool = F
         import asyncio  # here, since --dry-run, count and the like need no loop
 
         with asyncio.Runner(loop_factory=_fast_loop if fast else None) as runner:
-            return runner.run(_supervised(work, seconds))
+            return runner.run(_supervised(session, work, session.remaining(deadline)))
     finally:
         work.close()  # where it was not begun; a finished one does not mind
-        with contextlib.suppress(
-            ValueError
-        ):  # asyncio leaves the default handler behind; not the main thread
+        with suppress(ValueError):  # not the main thread
             signal.signal(signal.SIGTERM, before)
 
 
@@ -44,29 +46,43 @@ def _fast_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-async def _supervised(work: Coroutine[Any, Any, T], seconds: float | None) -> T:
+async def _supervised(session: Session, work: Coroutine[Any, Any, T], seconds: float | None) -> T:
     import asyncio
 
     task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - this runs in one
     loop = asyncio.get_running_loop()
     terminated = False
 
-    def terminate() -> None:
+    def terminate(_number: int, _frame: FrameType | None) -> None:
         nonlocal terminated
         terminated = True
-        if task is not None:
-            task.cancel()
+        loop.call_soon_threadsafe(task.cancel)
 
-    with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not the main thread
-        loop.add_signal_handler(signal.SIGTERM, terminate)
+    def check() -> None:
+        """Raise what the loop would, if what it runs did not hold it up."""
+        if terminated:
+            raise Terminated("SIGTERM arrived")
+        if task.cancelling():
+            raise KeyboardInterrupt
+        if (when := limit.when()) is not None and loop.time() >= when:
+            raise _passed()
+
+    with suppress(ValueError):  # not the main thread
+        signal.signal(signal.SIGTERM, terminate)
     try:
         async with asyncio.timeout(seconds) as limit:
-            return await work
+            with session.watched(check):
+                return await work
     except TimeoutError:
         if limit.expired():
-            raise DeadlinePassed("--deadline passed", todo="raise it, or ask for less") from None
+            raise _passed() from None
         raise
     except asyncio.CancelledError:
         if terminated:
             raise Terminated("SIGTERM arrived") from None
         raise
+
+
+def _passed() -> DeadlinePassed:
+    return DeadlinePassed("--deadline passed", todo="raise it, or ask for less")

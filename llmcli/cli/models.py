@@ -108,7 +108,7 @@ def live_records(session: Session, pattern: str, options: ModelsOptions) -> list
         finally:
             await sdk.aclose()
 
-    records = [_live_record(session, name, item) for item in drive(work(), None)]
+    records = [_live_record(session, name, item) for item in drive(session, work())]
     return sorted((each for each in records if matches(each["id"])), key=lambda each: each["id"])
 
 

@@ -59,7 +59,7 @@ def perform(
             await transport.aclose()
 
     with paid_before_failure(session, output):
-        completion = drive(work(), session.remaining(network.deadline))
+        completion = drive(session, work(), network.deadline)
     tell(session, Report.of(completion, session.price_of), output)
     return check(completion, request)
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from llmcli.config import Config, load_config
 from llmcli.errors import ExitCode, UsageError
-from llmcli.output.streams import Notes, Out, OutputFile, Stdout
+from llmcli.output.streams import Notes, Out, OutputFile, Stdout, Waiting
 from llmcli.world import World
 
 _TRUE = {"1", "true", "yes", "on"}
+
+
+def _patiently() -> None:
+    """Wait on: signals end us by themselves."""
 
 
 @dataclass
@@ -24,6 +29,7 @@ class Session:
     accepted: frozenset[ExitCode] = frozenset()
     stdin_taken: bool = False  # a flag named stdin, so that it is no prompt
     profile: str | None = None
+    _waiting: Waiting = field(default=_patiently)
     _price: Mapping[str, Any] | None = None
     _files: list[OutputFile] = field(default_factory=list)
 
@@ -35,7 +41,7 @@ class Session:
     @cached_property
     def stdout(self) -> Stdout:
         """Stdout."""
-        return Stdout(self.world.stdout, self.world.stdout_is_terminal)
+        return Stdout(self.world.stdout, self.world.stdout_is_terminal, self._wait)
 
     @cached_property
     def config(self) -> Config:
@@ -50,11 +56,29 @@ class Session:
         """Whether LLMCLI_NO_STDIN asks to leave stdin alone."""
         return self.world.env.get("LLMCLI_NO_STDIN", "").lower() in _TRUE
 
+    @contextmanager
+    def watched(self, check: Waiting) -> Iterator[None]:
+        """Have `check` called while a reader of ours keeps us waiting: it raises what is to end that."""
+        before = self._waiting
+
+        def both() -> None:
+            before()
+            check()
+
+        self._waiting = both
+        try:
+            yield
+        finally:
+            self._waiting = before
+
+    def _wait(self) -> None:
+        self._waiting()
+
     def out(self, path: str | None) -> Out:
         """Where answers go: stdout, or the file of `-O`, which becomes real only where the command ends with 0."""
         if path is None or path == "-":
             return self.stdout
-        file = OutputFile(path)
+        file = OutputFile(path, self._wait)
         self._files.append(file)
         return file
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from llmcli.cli.session import Session
 from llmcli.errors import DeadlinePassed, UsageError
+from llmcli.world import read_some
 
 _SILENCE = 2.0
 _CHUNK = 1 << 16
@@ -92,7 +93,7 @@ def _read_all(session: Session, deadline: float | None) -> bytes:
     try:
         _await_first_byte(descriptor, session, deadline)
         pieces = []
-        while piece := os.read(descriptor, _CHUNK):
+        while piece := read_some(stream, _CHUNK):
             pieces.append(piece)
             _await_byte(descriptor, session.remaining(deadline))
     except OSError as error:

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import os
 import re
+import select
+import stat
 import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from io import UnsupportedOperation
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from llmcli.errors import OutputFailure, ReaderGone
 
 _UNESCAPED = re.compile(r"[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")  # by JSON
+_PIECE = 4096  # bytes that a pipe takes at once when it can be written (PIPE_BUF)
+_ALL = 1 << 30  # bytes; a file takes any number
+_GLANCE = 0.1  # seconds between two looks at what may end a wait
+_SHORT = 100  # characters of a name that the name of a file beside it begins with
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
@@ -37,48 +46,89 @@ class Out(Protocol):
         """Send bytes on at once."""
 
 
-class Stdout:
-    """The process's stdout. Raises ReaderGone where nobody reads, OutputFailure where it cannot be written."""
+Waiting = Callable[[], None]
+"""Is called every so often while a reader keeps us waiting; raises what is to end that."""
 
-    def __init__(self, stream: BinaryIO | None, terminal: bool) -> None:
-        self._stream = stream
-        self.terminal = terminal
+
+class _Shown:
+    """An Out that may be a terminal, which is never sent a control character."""
+
+    terminal = False
 
     def write(self, text: str) -> None:
-        """See Out. A terminal is never sent a control character."""
-        self.write_bytes((visible(text) if self.terminal else text).encode("utf-8", "replace"))
+        """See Out."""
+        self._send((visible(text) if self.terminal else text).encode("utf-8", "replace"))
 
     def write_bytes(self, data: bytes) -> None:
         """See Out. To a terminal this is JSON, whose control characters are escaped."""
         if self.terminal:
-            data = _UNESCAPED.sub(
-                lambda match: f"\\u{ord(match[0]):04x}", data.decode("utf-8", "replace")
-            ).encode()
+            shown = _UNESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", data.decode("utf-8", "replace"))
+            data = shown.encode()
+        self._send(data)
+
+    def _send(self, data: bytes) -> None:
+        raise NotImplementedError
+
+
+class Stdout(_Shown):
+    """The process's stdout. Raises ReaderGone where nobody reads, OutputFailure where it cannot be written."""
+
+    def __init__(self, stream: BinaryIO | None, terminal: bool, waiting: Waiting) -> None:
+        self._stream = stream
+        self._waiting = waiting
+        self.terminal = terminal
+
+    def _send(self, data: bytes) -> None:
         if self._stream is None:
             raise OutputFailure("stdout is closed", todo="give the program a stdout, or use -O FILE")
         try:
-            self._stream.write(data)
-            self._stream.flush()
+            descriptor = _descriptor_of(self._stream)
+            if descriptor is None:
+                self._stream.write(data)
+            else:
+                _write_all(descriptor, data, self._waiting)
         except BrokenPipeError:
             raise ReaderGone("the reader of stdout went away") from None
         except (OSError, ValueError) as error:
             raise OutputFailure(f"cannot write stdout: {getattr(error, 'strerror', error)}") from None
 
 
+def _descriptor_of(stream: BinaryIO) -> int | None:
+    """A stream's descriptor; None where it is one of memory."""
+    try:
+        return stream.fileno()
+    except UnsupportedOperation:
+        return None
+
+
+def _write_all(descriptor: int, data: bytes, waiting: Waiting) -> None:
+    """Write all of it, at the pace of a reader who may be slow, and who may have left us a non-blocking pipe.
+
+    A pipe that can be written takes at least one piece, so that only `select` waits, and signals are seen.
+    """
+    piece = _ALL if stat.S_ISREG(os.fstat(descriptor).st_mode) else _PIECE
+    view = memoryview(data)
+    while view:
+        while not select.select([], [descriptor], [], _GLANCE)[1]:
+            waiting()
+        with suppress(BlockingIOError):
+            view = view[os.write(descriptor, view[:piece]) :]
+
+
 _INHERITED = re.compile(r"/dev/(?:(?:std(out|err))|fd/([0-9]+))")
 
 
-class OutputFile:
+class OutputFile(_Shown):
     """`-O FILE`: written beside FILE, renamed to it by `commit`. Devices and pipes are written as they are."""
 
-    terminal = False
-
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, waiting: Waiting) -> None:
         self._name = path
+        self._waiting = waiting
         self._temporary: str | None = None
         try:
             self._path = Path(path).resolve()  # a link stays one: what it leads to is written
             self._descriptor = self._open(path)
+            self.terminal = os.isatty(self._descriptor)
         except (OSError, RuntimeError, ValueError) as error:
             raise self._failed(error) from None
 
@@ -88,19 +138,14 @@ class OutputFile:
             return os.dup(int(number) if number else {"out": 1, "err": 2}[name])
         if self._path.exists() and not self._path.is_file():
             return os.open(path, os.O_WRONLY)
-        descriptor, self._temporary = tempfile.mkstemp(prefix=f".{self._path.name}.", dir=self._path.parent)
+        descriptor, self._temporary = tempfile.mkstemp(
+            prefix=f".{self._path.name[:_SHORT]}.", dir=self._path.parent
+        )
         return descriptor
 
-    def write(self, text: str) -> None:
-        """See Out."""
-        self.write_bytes(text.encode("utf-8", "replace"))
-
-    def write_bytes(self, data: bytes) -> None:
-        """See Out."""
-        view = memoryview(data)
+    def _send(self, data: bytes) -> None:
         try:
-            while view:
-                view = view[os.write(self._descriptor, view) :]
+            _write_all(self._descriptor, data, self._waiting)
         except BrokenPipeError:
             raise ReaderGone("the reader of the output went away") from None
         except OSError as error:

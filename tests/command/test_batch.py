@@ -368,6 +368,12 @@ def test_a_copy_of_stdin_that_is_not_whole_is_no_input(cli, tmp_path):
     assert cli("batch", "-m", "offline/echo", "-O", str(tmp_path / "out.jsonl")) == Result(
         2, "", "llmcli: usage: stdin was cut off before its end; pipe the same rows in again\n"
     )
+    part = tmp_path / "out.jsonl.stdin.part"
+    nothing = cli("batch", "-q", "-m", "offline/echo", "-O", str(tmp_path / "out.jsonl"), stdin=b"")
+    assert nothing == Result(
+        2, "", "llmcli: usage: stdin was cut off before its end; pipe the same rows in again\n"
+    )
+    assert part.read_bytes() == b'{"prompt":"a"}\n'
 
 
 # --- Resuming -----------------------------------------------------------------------------------------------

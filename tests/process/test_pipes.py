@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import signal
 import subprocess
+import threading
+from pathlib import Path
 
 import pytest
 
 from tests import server as wire
-from tests.conftest import Result
+from tests.conftest import Process, Result
+from tests.process.conftest import status
 
 LINES = 200_000
 
@@ -104,3 +110,94 @@ def test_reasoning_ends_its_line_before_the_answer_begins(asking, server):
     server.script = wire.events([wire.chunk(reasoning="Hm"), wire.chunk("H"), wire.chunk("i"), wire.DONE])
     child = asking("--reasoning", "x", stderr=subprocess.STDOUT)
     assert child.communicate(timeout=60) == (b"Hm\nHi\n", None)
+
+
+# --- Readers and writers that keep us waiting ---------------------------------------------------------------
+
+
+@pytest.fixture
+def long_prompt(tmp_path: Path) -> Path:
+    path = tmp_path / "long"
+    path.write_text("word " * LINES)
+    return path
+
+
+STUCK = {
+    "ask": ["ask", "-m", "offline/echo", "--no-stdin", "-f"],
+    "ask --no-stream": ["ask", "-m", "offline/echo", "--no-stdin", "--no-stream", "-f"],
+    "ask --json": ["ask", "-m", "offline/echo", "--no-stdin", "--json", "-f"],
+    "ask --dry-run": ["ask", "-m", "offline/echo", "--no-stdin", "--dry-run", "-f"],
+}
+
+
+@pytest.mark.parametrize("argv", STUCK.values(), ids=STUCK.keys())
+@pytest.mark.parametrize(("stop", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_what_waits_for_its_reader(process: Process, long_prompt, argv, stop, code):
+    with process.start(*argv, str(long_prompt)) as child:
+        assert child.stdout.read(1)
+        child.send_signal(stop)
+        assert status(child) == code
+
+
+def test_the_deadline_ends_what_waits_for_its_reader(process: Process, long_prompt):
+    with process.start(*STUCK["ask"], str(long_prompt), "--deadline", "3") as child:
+        assert status(child) == 124
+
+
+@pytest.mark.parametrize(("stop", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_second_signal_ends_a_batch_that_waits_for_its_reader(process: Process, tmp_path, stop, code):
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"prompt":"%s"}\n' % ("word " * 50_000) * 10)
+    with process.start("batch", "-q", "-m", "offline/echo", str(rows)) as child:
+        assert child.stdout.read(1)
+        child.send_signal(stop)
+        with pytest.raises(subprocess.TimeoutExpired):
+            child.wait(timeout=1)  # it still waits for the reader
+        child.send_signal(stop)
+        assert status(child) == code
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_all_is_written_to_a_pipe_that_does_not_wait(process: Process, long_prompt, unbuffered):
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETFL, os.O_NONBLOCK)
+    unbuffered_or_not = {"PYTHONUNBUFFERED": unbuffered}
+    with process.start(*STUCK["ask"], str(long_prompt), stdout=writing, env=unbuffered_or_not) as child:
+        os.close(writing)
+        with os.fdopen(reading, "rb") as stream:
+            assert stream.read() == b"word " * LINES + b"\n"
+        assert status(child) == 0
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_file_that_may_grow_no_more_is_exit_74(shell, long_prompt, unbuffered):
+    asked = f"llmcli ask -m offline/echo --no-stdin --no-stream -f {long_prompt}"
+    done = shell(f"trap '' XFSZ; ulimit -f 100; {asked} > out", PYTHONUNBUFFERED=unbuffered)
+    assert (done.code, done.err) == (74, "llmcli: io: cannot write stdout: File too large\n")
+
+
+@pytest.mark.parametrize(
+    ("argv", "out"),
+    [
+        (["batch", "-q", "-m", "offline/echo", "-O", "out.jsonl"], b""),
+        (["count", "--rows", "-", "-m", "gpt-4o"], b"160\n"),
+        (["ask", "-m", "offline/echo"], b'{"prompt":"x"}\n' * 20),
+    ],
+    ids=["batch", "count", "ask"],
+)
+def test_nothing_is_lost_of_an_stdin_that_does_not_wait(process: Process, argv, out):
+    reading, writing = os.pipe()
+    fcntl.fcntl(reading, fcntl.F_SETFL, os.O_NONBLOCK)
+    child = process.start(*argv, stdin=reading)
+    os.close(reading)
+
+    def write() -> None:
+        for _ in range(20):
+            os.write(writing, b'{"prompt":"x"}\n')
+            threading.Event().wait(0.1)  # the pace of a writer, which the test is about
+        os.close(writing)
+
+    threading.Thread(target=write).start()
+    assert (child.communicate(timeout=60)[0], status(child)) == (out, 0)
+    if argv[0] == "batch":
+        assert (process.home / "out.jsonl").read_bytes().count(b"\n") == 20
