@@ -30,10 +30,13 @@ A message has three parts: what happened, where (file:line, row, request id), wh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any, Self
+
+_LINE_END = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
 
 
 class ExitCode(IntEnum):
@@ -72,6 +75,11 @@ class ExitCode(IntEnum):
     TERMINATED = 143, "terminated", "SIGTERM; what had come is kept on stdout"
 
 
+def one_line(text: str) -> str:
+    """The text without line ends: they and the blanks around them are one blank."""
+    return _LINE_END.sub(" ", text).strip()
+
+
 class LlmcliError(Exception):
     """A failure with a name, a place and a remedy.
 
@@ -91,7 +99,7 @@ class LlmcliError(Exception):
 
     def __str__(self) -> str:
         parts = [self.what + (f" ({self.where})" if self.where else ""), self.todo]
-        return " ".join("; ".join(part for part in parts if part).split())
+        return one_line("; ".join(part for part in parts if part))
 
 
 @contextmanager

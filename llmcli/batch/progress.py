@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import BinaryIO, Protocol
 
 from llmcli.batch.stats import Stats
+from llmcli.errors import one_line
 from llmcli.output.report import dollars
 from llmcli.output.streams import visible
 
@@ -123,7 +124,7 @@ class Bar:
 
     def say(self, text: str) -> None:
         """See Progress. It stands above the bar."""
-        shown = visible(" ".join(text.split()))
+        shown = visible(one_line(text))
         self._progress.console.print(f"llmcli: {shown}", markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
 """`llmcli batch`: JSONL in, JSONL out, each row exactly once."""
 
+import re
 import shlex
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -43,6 +44,7 @@ from llmcli.output.report import dollars
 from llmcli.transport.guard import worst
 
 _BATCH = "Batch"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 
 
 @option_group(_BATCH)
@@ -225,11 +227,22 @@ def _resume(session: Session, options: BatchOptions, stats: Stats, error: Llmcli
     """The command that goes on: the same one, but that it must not start over; for final failures, --retry-failed."""
     words = ["llmcli", *(word for word in session.argv if word != "--fresh")]
     if not isinstance(error, PartialFailure):
-        return f"to go on: {shlex.join(words)}"
+        return f"to go on: {_typed(words)}"
     retried_anyway = not stats.earlier_failed and RETRYABLE.issuperset(stats.failures)
     if not (retried_anyway or options.retry_failed):
         words.append("--retry-failed")
-    return f"see {errors_path(Path(options.output or ''))}; to try them again: {shlex.join(words)}"
+    return f"see {errors_path(Path(options.output or ''))}; to try them again: {_typed(words)}"
+
+
+def _typed(words: list[str]) -> str:
+    """Words as a shell takes them, on one line."""
+    return " ".join(shlex.quote(word) if word.isprintable() else _escaped(word) for word in words)
+
+
+def _escaped(word: str) -> str:
+    r"""A word with control characters, as bash, zsh and ksh have them: $'one\ntwo'."""
+    kept = word.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
+    return "$'" + _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", kept) + "'"
 
 
 @contextmanager

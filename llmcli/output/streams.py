@@ -13,7 +13,7 @@ from io import UnsupportedOperation
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from llmcli.errors import OutputFailure, ReaderGone
+from llmcli.errors import OutputFailure, ReaderGone, one_line
 
 _UNESCAPED = re.compile(r"[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")  # by JSON
 _PIECE = 4096  # bytes that a pipe takes at once when it can be written (PIPE_BUF)
@@ -199,7 +199,7 @@ class Notes:
 
     def error(self, text: str) -> None:
         """A line that is always shown."""
-        self._send("llmcli: " + " ".join(text.split()) + "\n")
+        self._send(f"llmcli: {one_line(text)}\n")
 
     def write(self, text: str) -> None:
         """Text as it is, control characters aside where stderr is a terminal; nothing for the quiet."""

@@ -334,3 +334,17 @@ def test_rows_are_not_read_from_where_records_go(shell, process: Process):
         2, "", "llmcli: usage: INPUT is rows.jsonl, where records are written; choose another -O\n"
     )
     assert (process.home / "rows.jsonl").read_text() == row
+
+
+def test_the_command_to_go_on_is_the_command(shell, process: Process):
+    system = "line one\n  it's \\ two\t\u2028three"
+    (process.home / "rows.jsonl").write_text('{"prompt":"x"}\n')
+    (process.home / "system").write_text(system)
+    asked = 'llmcli batch -q -m "offline/flaky?rate=1&status=401" -s "$(cat system)" rows.jsonl -O out.jsonl'
+    done = shell(asked)
+    assert done.code == 77
+    again = done.err.partition("to go on: ")[2]
+    done = shell(
+        again.replace("batch -q", "ask --dry-run --no-stdin x").replace("rows.jsonl -O out.jsonl", "")
+    )
+    assert json.loads(done.out)["messages"][0]["content"] == system
