@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
+import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
-from llmcli import jsonl
 from llmcli.errors import BudgetExceeded, Busy, OutputFailure, UsageError
+from llmcli.transport.account import LINE, Account, line_of
 from llmcli.transport.guard import Settle
 
-_LINE = 200  # bytes of a line in a budget file: settling a call writes over the line that reserved for it
 _PATIENCE = 10.0  # seconds to wait for the file's lock
 _POLL = 0.02  # seconds between two looks at it
 
@@ -61,24 +59,28 @@ class BudgetFile:
     limit: Decimal | None
     clock: Callable[[], float]
     sleep: Callable[[float], Awaitable[None]]
+    _account: Account = field(default_factory=Account, init=False)
 
     async def reserve(self, amount: Decimal, name: str) -> Settle:
         """See guard.Purse."""
         async with self._locked() as descriptor:
-            data = self._read(descriptor)
-            spent = self._sum(data)
+            spent = self._sum(descriptor)
             if self.limit is not None and spent + amount > self.limit:
                 raise exceeded(name, amount, spent, self.limit)
-            reserved = _line(name, amount, "reserved")
-            self._write(descriptor, reserved, len(data))
+            reserved = line_of(name, amount, "reserved")
+            self._write(descriptor, reserved, os.fstat(descriptor).st_size)
+            place = self._account.reserved(reserved)
 
         async def settle(cost: Decimal) -> None:
             # An answer is not lost for a line: what cannot be settled stays reserved.
-            with suppress(OutputFailure, Busy):
+            with suppress(OutputFailure, Busy, UsageError):
                 async with self._locked() as again:
-                    now = self._read(again)
-                    place = len(data) if now.startswith(reserved, len(data)) else len(now)
-                    self._write(again, _line(name, cost, "spent"), place)
+                    spent = line_of(name, cost, "spent")
+                    if os.pread(again, LINE, place) == reserved:
+                        self._write(again, spent, place)
+                        self._account.settled(place, spent)
+                    else:
+                        self._write(again, spent, os.fstat(again).st_size)
 
         return settle
 
@@ -91,6 +93,11 @@ class BudgetFile:
                 f"cannot open --budget-file {self.path}: {error.strerror}", todo="check the path"
             ) from None
         try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise UsageError(
+                    f"--budget-file {self.path} is no regular file, so it cannot keep a sum",
+                    todo="name a file",
+                )
             await self._lock(descriptor)
             yield descriptor
         finally:
@@ -109,22 +116,16 @@ class BudgetFile:
                     ) from None
             await self.sleep(_POLL)
 
-    def _read(self, descriptor: int) -> bytes:
-        return os.pread(descriptor, os.fstat(descriptor).st_size, 0)
-
-    def _sum(self, data: bytes) -> Decimal:
+    def _sum(self, descriptor: int) -> Decimal:
         """$ spent and reserved. Raises UsageError where a line is torn, or no line of a budget."""
-        total = Decimal(0)
-        for number, line in enumerate(data.splitlines(keepends=True), 1):
-            amount = _amount(line)
-            if amount is None:
-                raise UsageError(
-                    f"--budget-file {self.path} is no budget file",
-                    f"line {number}",
-                    "name another file, or take that line out",
-                )
-            total += amount
-        return total
+        try:
+            return self._account.sum(descriptor)
+        except ValueError as error:
+            raise UsageError(
+                f"--budget-file {self.path} is no budget file",
+                f"line {error}",
+                "name another file, or take that line out",
+            ) from None
 
     def _write(self, descriptor: int, line: bytes, place: int) -> None:
         size = os.fstat(descriptor).st_size
@@ -135,22 +136,6 @@ class BudgetFile:
         except OSError as error:
             reason = str(error.strerror)
         if place == size:
-            os.ftruncate(descriptor, size)
+            with suppress(OSError):  # the first failure is the one to tell
+                os.ftruncate(descriptor, size)
         raise OutputFailure(f"cannot write --budget-file {self.path}: {reason}", todo="check the disk")
-
-
-def _line(name: str, amount: Decimal, state: str) -> bytes:
-    """A line of a budget file, all of one length; a model's name is cut and cleaned to fit."""
-    when = datetime.now(UTC).isoformat(timespec="seconds")
-    model = re.sub(r"[^\w./:@+?=&-]", "?", name, flags=re.ASCII)[:80]
-    record = {"time": when, "model": model, "state": state, "cost_usd": float(amount)}
-    return jsonl.dumps(record).ljust(_LINE - 1) + b"\n"
-
-
-def _amount(line: bytes) -> Decimal | None:
-    """The $ of a line; None where it is not a whole line of a budget."""
-    try:
-        amount = Decimal(str(jsonl.loads(line)["cost_usd"]))
-    except (ValueError, KeyError, TypeError, InvalidOperation):
-        return None
-    return amount if line.endswith(b"\n") and amount.is_finite() and amount >= 0 else None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import json
+import re
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -274,6 +276,103 @@ def test_a_file_that_cannot_be_opened(ask, server):
         "llmcli: io: cannot open --budget-file /nowhere/budget: No such file or directory; check the path\n",
     )
     assert server.requests == []
+
+
+@pytest.mark.parametrize("path", ["/dev/null", "/dev/full"])
+def test_a_device_keeps_no_sum(ask, server, path):
+    argv = ["--price", "1,1", "-M", "9", "--max-cost", "1", "--budget-file", path, "hi"]
+    assert ask(*argv) == Result(
+        2,
+        "",
+        f"llmcli: usage: --budget-file {path} is no regular file, so it cannot keep a sum; name a file\n",
+    )
+    assert server.requests == []
+
+
+def line(state: str, amount: float) -> bytes:
+    """A line as another process writes it."""
+    record = {"time": "2026-11-20T12:00:00+00:00", "model": "openai/big", "state": state, "cost_usd": amount}
+    return json.dumps(record, separators=(",", ":")).encode().ljust(199) + b"\n"
+
+
+def replaced(file, content: bytes) -> None:
+    new = file.with_name("new")
+    new.write_bytes(content)
+    new.rename(file)
+
+
+# What happens to the file while a batch waits for its first answer, and what the second row then finds spent.
+# The first row's line is 0.000108 while it is reserved, 0.00101 when it is settled.
+MEANWHILE = {
+    "nothing": (line("spent", 0.999), lambda _file, _before: None, "1.000010"),
+    "another reserves": (
+        b"",
+        lambda file, before: file.write_bytes(before + line("reserved", 0.9999)),
+        "1.000910",
+    ),
+    "another settles": (
+        line("reserved", 0.5) + line("spent", 0.25),
+        lambda file, before: file.write_bytes(line("spent", 0.75) + before[200:]),
+        "1.001010",
+    ),
+    "another settles what it has just reserved": (
+        line("reserved", 0.5),
+        lambda file, before: file.write_bytes(line("spent", 0.75) + before[200:] + line("spent", 0.25)),
+        "1.001010",
+    ),
+    "somebody corrects a line": (
+        b'{"cost_usd": 0.1}\n',
+        lambda file, before: file.write_bytes(before.replace(b"0.1}", b"0.9999}")),
+        "1.001018",
+    ),
+    "somebody takes lines away": (
+        line("spent", 0.1) * 3,
+        lambda file, _before: file.write_bytes(line("spent", 0.9999)),
+        "1.000910",
+    ),
+    "somebody begins anew": (
+        line("spent", 0.1),
+        lambda file, _before: file.write_bytes(line("spent", 0.3333) * 3),
+        "1.000910",
+    ),
+    "somebody puts another file in its place": (
+        line("spent", 0.1),
+        lambda file, _before: replaced(file, line("spent", 0.9999)),
+        "1.000910",
+    ),
+}
+
+
+@pytest.mark.parametrize(("before", "meanwhile", "spent"), MEANWHILE.values(), ids=MEANWHILE)
+def test_a_batch_sees_what_others_do_to_the_file(cli, server, tmp_path, before, meanwhile, spent):
+    file = tmp_path / "budget"
+    file.write_bytes(before)
+
+    def answer(_request):
+        meanwhile(file, file.read_bytes())
+        return wire.ok("Hello!", usage=wire.usage(1000, 10))
+
+    server.script = answer
+    argv = ["--base-url", server.base_url, "-m", "tiny", "--price", "1,1", "-M", "100", "-j", "1"]
+    budget = ["--budget-file", str(file), "--max-cost", "1"]
+    result = cli("batch", *argv, *budget, stdin=b'{"prompt":"hi"}\n{"prompt":"hi"}\n')
+    assert result.code == 6
+    assert f" may cost $0.000108 on top of ${spent} spent, and --max-cost is $1; " in result.err
+    assert len(server.requests) == 1
+
+
+def bytes_read() -> int:
+    """What this process has read from files and pipes so far."""
+    return int(re.search(r"rchar: (\d+)", Path("/proc/self/io").read_text())[1])
+
+
+def test_a_batch_does_not_read_the_whole_file_for_each_row(cli, tmp_path):
+    argv = ["batch", "-m", "offline/echo", "--price", "1,1", "-M", "5", "--budget-file", f"{tmp_path}/budget"]
+    row = b'{"prompt":"hi"}\n'
+    assert cli(*argv, stdin=row).code == 0  # all that is imported and loaded is so now
+    before = bytes_read()
+    assert cli(*argv, stdin=row * 500).code == 0
+    assert bytes_read() - before < 10 * (tmp_path / "budget").stat().st_size
 
 
 # --- Windows ------------------------------------------------------------------------------------------------
