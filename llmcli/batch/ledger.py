@@ -23,10 +23,11 @@ from pathlib import Path
 from llmcli import jsonl
 from llmcli.errors import Busy, OutputFailure, UsageError
 
-_HEAD = re.compile(rb'\{"id":"batch_req_(\d+)_([0-9a-f]{16})",')
+_HEAD = re.compile(rb'\{"id":"batch_req_(\d{6,12})_([0-9a-f]{16})",')
 _ENVELOPE = b',"llmcli":{"row":'
 _COST = re.compile(rb'"cost_usd":([0-9.eE+-]+)')
-_BLOCK = 1 << 20
+_BLOCK = 1 << 20  # bytes
+_FAR = 100_000_000  # rows: a number that is so far beyond those before it is no row's (it would cost 800 MB)
 
 # Final in this run, worth another try in the next: the server's and the network's moods.
 RETRYABLE = frozenset({"tempfail"})
@@ -53,7 +54,7 @@ class Done:
     def add(self, row: int, digest: int) -> bool:
         """Take a row in; False where it was there already."""
         if row >= len(self.digests):
-            self.digests.extend([0] * (row + 1 - len(self.digests)))
+            self.digests.frombytes(bytes(self.digests.itemsize * (row + 1 - len(self.digests))))
         if self.digests[row]:
             return False
         self.digests[row] = digest
@@ -141,19 +142,34 @@ class _Journal:
 
         Raises UsageError, before anything is cut, where a line is no record.
         """
-        offset, tail = 0, b""
-        while block := os.pread(self.descriptor, _BLOCK, offset + len(tail)):
-            *lines, tail = (tail + block).split(b"\n")
-            for line in lines:
-                if _HEAD.match(line) is None or not line.endswith(b"}}"):
-                    raise self.foreign(offset)
-                yield offset, line + b"\n"
-                offset += len(line) + 1
-        if tail:
-            if offset == 0 and not _is_torn(tail):
+        offset, highest, place = 0, 0, 0
+        pieces: list[bytes] = []  # of the line that begins at `offset`
+        while block := os.pread(self.descriptor, _BLOCK, place):
+            place += len(block)
+            piece, *more = block.split(b"\n")
+            pieces.append(piece)
+            if more:
+                *lines, tail = b"".join(pieces), *more
+                pieces = [tail]
+                for line in lines:
+                    highest = self._checked(line, offset, highest)
+                    yield offset, line + b"\n"
+                    offset += len(line) + 1
+            elif place == _BLOCK and _HEAD.match(block) is None and block.strip(b"\0"):
+                raise self.foreign(offset)  # a line of any size, which need not be read to its end
+        if offset < place:
+            if offset == 0 and not _is_torn(b"".join(pieces)):
                 raise self.foreign(offset)
-            os.ftruncate(self.descriptor, offset)
-            os.fdatasync(self.descriptor)
+            with self._named("write"):
+                os.ftruncate(self.descriptor, offset)
+                os.fdatasync(self.descriptor)
+
+    def _checked(self, line: bytes, offset: int, highest: int) -> int:
+        """The highest row number so far, with that of the line at `offset`. Raises UsageError if it is no record."""
+        head = _HEAD.match(line)
+        if head is None or not line.endswith(b"}}") or (row := int(head[1])) > highest + _FAR:
+            raise self.foreign(offset)
+        return max(row, highest)
 
     def foreign(self, offset: int) -> UsageError:
         """The error where the file holds something else."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import signal
 from pathlib import Path
@@ -104,6 +105,8 @@ FOREIGN = {
     "other JSON": b'{"id":"chatcmpl-1"}\n',
     "a line that is broken off in the middle": record(0) + record(1)[:60] + b"\n" + record(2),
     "another's JSON without an end": b'{"id":"chatcmpl-1"}',
+    "a record of a row that no input has": record(0) + record(99_999_999_999),
+    "a number that is none": record(0).replace(b"000000", b"9" * 5000),
 }
 
 
@@ -116,6 +119,27 @@ def test_a_file_that_is_no_output_is_refused_as_it_is(out, content, retry_failed
         with pytest.raises(UsageError, match=f"{path} is no output of llmcli batch"):
             recovered(out, retry_failed=retry_failed)
         assert path.read_bytes() == content
+
+
+def bytes_read() -> int:
+    """What this process has read from files and pipes so far."""
+    return int(re.search(r"rchar: (\d+)", Path("/proc/self/io").read_text())[1])
+
+
+def test_a_large_file_that_is_no_output_is_refused_without_being_read(out):
+    written(out, b"what I wrote yesterday")
+    os.truncate(out, 64 << 20)
+    before = bytes_read()
+    with pytest.raises(UsageError, match="is no output of llmcli batch"):
+        recovered(out)
+    assert bytes_read() - before < 8 << 20
+
+
+def test_records_larger_than_what_is_read_at_once(out):
+    large = record(0, text="x" * (5 << 19)), record(1, text="y" * (5 << 19))
+    written(out, *large, record(2, text="z" * (5 << 19))[:-9])
+    assert recovered(out)[0] == {0, 1}
+    assert Path(out).read_bytes() == b"".join(large)
 
 
 def test_a_second_run_is_told_that_the_file_is_held(out):
