@@ -2,7 +2,7 @@
 
 A line begins with `{"id":"batch_req_ROW_DIGEST",`, so that a row's number and the digest of its body are found
 in its first bytes. A row is appended when it is final, with one write of the whole line; a torn last line is cut
-off before the first append. Each file is written by one process, which holds a lock on OUT. A file that holds
+off before the first append. Each file is written by one process, which holds a lock on both. A file that holds
 anything else is refused as it is.
 """
 
@@ -21,7 +21,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from llmcli import jsonl
-from llmcli.errors import Busy, OutputFailure, UsageError
+from llmcli.errors import Busy, LlmcliError, OutputFailure, UsageError
 
 _HEAD = re.compile(rb'\{"id":"batch_req_(\d{6,12})_([0-9a-f]{16})",')
 _ENVELOPE = b',"llmcli":{"row":'
@@ -82,22 +82,32 @@ class Done:
 
 
 class _Journal:
-    """One append-only file of whole lines."""
+    """One append-only file of whole lines, locked from its opening to its close (Busy where another run has it)."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._dirty = False
-        self._open()
+        while not self._open():
+            pass
 
-    def _open(self) -> None:
+    def _open(self) -> bool:
+        """Open and lock the file; False where another run has put a new one in its place meanwhile."""
         with self._named("open"):
             self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        if not stat.S_ISREG(os.fstat(self.descriptor).st_mode):
-            os.close(self.descriptor)
-            raise OutputFailure(
-                f"cannot keep records in {self.path}: it is no regular file",
-                todo="name a file, or leave -O out to have them on stdout",
-            )
+        try:
+            self._lock()
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(self.descriptor), self.path.stat()):
+                    return True
+        except LlmcliError:
+            self.close()
+            raise
+        self.close()
+        return False
+
+    def close(self) -> None:
+        """Let the file and its lock go."""
+        os.close(self.descriptor)
 
     @contextmanager
     def _named(self, verb: str) -> Iterator[None]:
@@ -108,17 +118,12 @@ class _Journal:
             todo = "check the path" if verb == "open" else "make room, then type the same command again"
             raise OutputFailure(f"cannot {verb} {self.path}: {error.strerror}", todo=todo) from None
 
-    def lock(self) -> None:
-        """Lock the file that has the path's name now: another run may have put a new one in its place."""
-        while True:
-            self._lock()
-            with suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(self.descriptor), self.path.stat()):
-                    break
-            os.close(self.descriptor)
-            self._open()
-
     def _lock(self) -> None:
+        if not stat.S_ISREG(os.fstat(self.descriptor).st_mode):
+            raise OutputFailure(
+                f"cannot keep records in {self.path}: it is no regular file",
+                todo="name a file, or leave -O out to have them on stdout",
+            )
         with self._named("lock"):
             try:
                 fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -222,17 +227,21 @@ class _Journal:
             except BaseException:
                 os.close(new)
                 raise
-        os.close(self.descriptor)
+        self.close()
         self.descriptor = new
+        _keep_name(self.path.resolve().parent)
 
 
 class Ledger:
-    """Both files of a run. Opening it takes the lock (Busy where another process has it)."""
+    """Both files of a run. Opening it locks both (Busy where another process has one)."""
 
     def __init__(self, out: str, *, fresh: bool) -> None:
         self.out = _Journal(Path(out))
-        self.out.lock()
-        self.errors = _Journal(errors_path(Path(out)))
+        try:
+            self.errors = _Journal(errors_path(Path(out)))
+        except LlmcliError:
+            self.out.close()
+            raise
         for journal in (self.out, self.errors):
             journal.tidy()
             if fresh:
@@ -311,8 +320,8 @@ class Ledger:
         try:
             self.sync()
         finally:
-            for journal in (self.errors, self.out):
-                os.close(journal.descriptor)
+            self.errors.close()
+            self.out.close()
 
 
 class Printed:
@@ -359,6 +368,16 @@ class Printed:
 def errors_path(out: Path) -> Path:
     """`OUT.errors.jsonl` beside `OUT.jsonl`."""
     return out.with_suffix(".errors.jsonl") if out.suffix == ".jsonl" else Path(f"{out}.errors.jsonl")
+
+
+def _keep_name(directory: Path) -> None:
+    """Have the disk keep that a file was renamed, where the file system can do that."""
+    with suppress(OSError):
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _is_torn(tail: bytes) -> bool:

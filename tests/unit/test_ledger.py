@@ -150,6 +150,14 @@ def test_a_second_run_is_told_that_the_file_is_held(out):
     Ledger(out, fresh=False).close()
 
 
+def test_a_run_whose_errors_another_run_writes_is_told(tmp_path):
+    first = Ledger(f"{tmp_path}/out", fresh=False)
+    with pytest.raises(Busy, match=r"another run holds .*/out\.errors\.jsonl"):
+        Ledger(f"{tmp_path}/out.jsonl", fresh=False)
+    first.close()
+    Ledger(f"{tmp_path}/out.jsonl", fresh=False).close()
+
+
 def test_the_file_stays_held_when_it_is_put_in_order(out):
     written(out, record(1), record(0))
     first = Ledger(out, fresh=False)
