@@ -159,11 +159,10 @@ class RowBuilder:
         """A row that is a user's text: with no parameters of its own it differs from the next in the text alone."""
         if not text and not self._frame.parts:
             raise BadRow("invalid_row", "the prompt is empty")
-        content: Any = text
-        if self._frame.parts:
-            content = [*([{"type": "text", "text": text}] if text else []), *self._frame.parts]
-        message: Message = {"role": "user", "content": content}
-        if isinstance(system, str):
+        message = self._user(text)
+        if system is not None:
+            if not isinstance(system, str):
+                raise BadRow("invalid_row", "the system message must be a string")
             before = [{"role": "system", "content": system}, *self._frame.earlier]
             return self._built([*before, message], own or {})
         if own:
@@ -172,14 +171,23 @@ class RowBuilder:
             self._common = self._built([*self._before, message], {})
         return replace(self._common, fields={**self._common.fields, "messages": [*self._before, message]})
 
+    def _user(self, text: str) -> Message:
+        """The user's message: text, or parts with the text before what is attached."""
+        if not self._frame.parts:
+            return {"role": "user", "content": text}
+        head: list[Json] = [{"type": "text", "text": text}] if text else []
+        return {"role": "user", "content": [*head, *self._frame.parts]}
+
     def _of_body(self, body: Json) -> Request:
         messages = check_message_list(body.get("messages"), "messages")
         roles = {message["role"] for message in messages}
         before = [m for m in self._before if m["role"] != "system" or not roles & {"system", "developer"}]
+        text = join_prompt([], self._frame.files, None)
+        after = [self._user(text)] if text or self._frame.parts else []
         own = {
             key: value for key, value in body.items() if key not in {"messages", "stream", "stream_options"}
         }
-        return self._built([*before, *messages], own)
+        return self._built([*before, *messages, *after], own)
 
     def _built(self, messages: list[Message], own: Json) -> Request:
         """The request; a row's own parameters win over the command line's. Raises BadCommand, BadRow, UsageError."""

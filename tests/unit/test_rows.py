@@ -127,6 +127,7 @@ def test_a_row_of_each_shape(row, expected):
         ({"prompt": ""}, "the prompt is empty"),
         ({"prompt": "hi", "temprature": 1}, "there is no field temprature: did you mean temperature?"),
         ({"prompt": "hi", "model": 5}, "the model must be a string"),
+        ({"prompt": "hi", "system": ["S"]}, "the system message must be a string"),
         ({"prompt": "hi", "n": "3"}, "n is an integer"),
         ({"prompt": "hi", "n": True}, "n is an integer"),
         ({"prompt": "hi", "stop": [1]}, "stop is text or a JSON array of texts"),
@@ -164,14 +165,15 @@ SYSTEM = {"role": "system", "content": "S"}
         ({"prompt": "hi"}, [SYSTEM, user("A"), user("F\n\nhi")]),
         ({"prompt": "hi", "seed": 1}, [SYSTEM, user("A"), user("F\n\nhi")]),
         ({"prompt": "hi", "system": "T"}, [{"role": "system", "content": "T"}, user("A"), user("F\n\nhi")]),
-        ({"messages": [user("hi")]}, [SYSTEM, user("A"), user("hi")]),
+        ({"prompt": "hi", "system": None}, [SYSTEM, user("A"), user("F\n\nhi")]),
+        ({"messages": [user("hi")]}, [SYSTEM, user("A"), user("hi"), user("F")]),
         (
             {"messages": [{"role": "developer", "content": "D"}, user("hi")]},
-            [user("A"), {"role": "developer", "content": "D"}, user("hi")],
+            [user("A"), {"role": "developer", "content": "D"}, user("hi"), user("F")],
         ),
     ],
 )
-def test_system_message_earlier_ones_and_files_stand_before_a_row(row, messages):
+def test_system_message_earlier_ones_and_files_stand_where_ask_has_them(row, messages):
     assert fields(row, system="S", earlier=[user("A")], files=["F"])["messages"] == messages
 
 
@@ -240,6 +242,17 @@ def test_attachments_stand_behind_the_text():
         {"role": "user", "content": [{"type": "text", "text": "hi"}, image]}
     ]
     assert fields({"prompt": ""}, parts=[image])["messages"] == [{"role": "user", "content": [image]}]
+
+
+@pytest.mark.parametrize("row", [{"messages": [user("hi")]}, {**BATCH, "body": {"messages": [user("hi")]}}])
+def test_files_and_attachments_are_a_message_after_a_rows_own_ones(row):
+    image = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    text = {"type": "text", "text": "F"}
+    assert fields(row, files=["F"], parts=[image])["messages"] == [
+        user("hi"),
+        {"role": "user", "content": [text, image]},
+    ]
+    assert fields(row, parts=[image])["messages"] == [user("hi"), {"role": "user", "content": [image]}]
 
 
 # --- What a row is known by ---------------------------------------------------------------------------------
