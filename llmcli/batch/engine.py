@@ -1,4 +1,4 @@
-"""The engine: pulls rows, keeps a crowd of requests under way, and makes each row final once.
+"""The engine: pulls rows, and keeps a crowd of requests under way.
 
 Retries wait in a heap, without a slot, and go before new rows. Nothing here grows with the number of rows.
 """
@@ -8,111 +8,22 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from decimal import Decimal
-from typing import Protocol
+from collections.abc import Awaitable, Callable
 
+from llmcli.batch.endings import Endings
 from llmcli.batch.ledger import Done
+from llmcli.batch.money import Money
 from llmcli.batch.pace import Pace
-from llmcli.batch.records import failure_line, success_line
+from llmcli.batch.plan import Job, Plan, Records, Source
 from llmcli.batch.rows import Row
 from llmcli.batch.stats import Stats
-from llmcli.errors import (
-    AuthFailure,
-    BadCommand,
-    BudgetExceeded,
-    CallFailed,
-    ExitCode,
-    Interrupted,
-    LlmcliError,
-    PartialFailure,
-    QuotaExhausted,
-    ReaderGone,
-    Terminated,
-    TransientFailure,
-    UsageError,
-)
-from llmcli.output.report import PriceOf, Report, joined, trace, usage_of
+from llmcli.errors import BadCommand, BudgetExceeded, LlmcliError, PartialFailure, UsageError
 from llmcli.output.sink import SILENT
 from llmcli.run import run
 from llmcli.transport.base import Transport
-from llmcli.transport.fallback import Rebuild, another_may, skipped
-from llmcli.transport.retry import backoff, failed_attempt
-from llmcli.verdict import verdict
-from llmcli.wire import Completion, Request
 
-_A_LITTLE = 0.5  # seconds until a job is looked at again that there was no money for
-_OBEYED = 10  # attempts for which a server's Retry-After is taken as it is, be it nothing
 _WAITING = 1024  # retries that may wait, whatever the crowd, before no new row is begun
 _LOOK = 256  # rows that are passed over before others have their turn
-_REFUSALS = 20  # 429s of one row, with no success of any row in between, after which it is given up
-
-
-class Source(Protocol):
-    """Where rows come from. After `start`, `wake` is called, from any thread, when there may be more."""
-
-    def start(self, wake: Callable[[], None]) -> None:
-        """Begin to bring rows."""
-
-    def next(self) -> Row | None:
-        """The next row; None where none is ready."""
-
-    @property
-    def ended(self) -> bool:
-        """Whether no row will come any more."""
-
-
-class Records(Protocol):
-    """Where final rows go: Ledger or Printed."""
-
-    def room(self, row: int, /) -> bool:
-        """Whether a row may be begun."""
-
-    def write(self, row: int, line: bytes, /, *, failed: bool) -> None:
-        """Make a row final."""
-
-    def sync(self) -> None:
-        """Have the disk keep it."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How a run treats its rows.
-
-    `fallback` are other models for a row, in their order, and `rebuild` makes its request for one.
-    `worst(request)` is the most that a call may cost, in $; with `max_cost` nothing is begun that may pass it.
-    `notice` is told of each row's answer, failed attempts and failure.
-    """
-
-    retries: int
-    price_of: PriceOf
-    fallback: Sequence[str]
-    rebuild: Rebuild
-    accepted: frozenset[ExitCode]
-    on_change: str = "stop"
-    limit: int | None = None
-    max_failures: int | None = None
-    max_cost: Decimal | None = None
-    worst: Callable[[Request], Decimal] = lambda _request: Decimal(0)
-    notice: Callable[[str], None] | None = None
-
-
-@dataclass(slots=True)
-class Job:
-    """A row under way. `attempts` are those that count, `sent` all of them; `worst` and `reserved` are in $."""
-
-    row: Row
-    request: Request
-    attempts: int = 0
-    sent: int = 0
-    sent_at: float = 0.0
-    refusals: int = 0
-    successes: int = 0  # of the whole run, when this row was first refused
-    models: int = 0  # of the fallbacks, how many have had their turn
-    worst: Decimal = field(default=Decimal(0))
-    reserved: Decimal = field(default=Decimal(0))
-    carried: Decimal | None = None  # $ of answers that were not the last, in earlier runs, too
 
 
 class Engine:
@@ -139,7 +50,6 @@ class Engine:
         self._plan = plan
         self.stats = stats
         self._clock = clock
-        self._uniform = uniform
         self._sleep = sleep
         self._retries: list[tuple[float, int, Job]] = []
         self._order = itertools.count()
@@ -150,16 +60,25 @@ class Engine:
         self._bug: BaseException | None = None
         self._held: Row | None = None
         self._looking = False  # there may be more rows at hand than were looked at
-        self._spent = Decimal(0)  # where a cost is not known, what was reserved for it
-        self._reserved = Decimal(0)
+        self._money = Money(plan, stats)
+        self._endings = Endings(self, records, done, pace, plan, self._money, stats, clock, uniform)
+
+    @property
+    def is_stopped(self) -> bool:
+        """See Schedule."""
+        return self._stopped is not None
 
     def stop(self, reason: LlmcliError) -> None:
-        """Begin no more; what is under way is finished."""
+        """See Schedule."""
         self._stopped = self._stopped or reason
         self._wake.set()
 
+    def later(self, job: Job, seconds: float) -> None:
+        """See Schedule."""
+        heapq.heappush(self._retries, (self._clock() + seconds, next(self._order), job))
+
     def abort(self) -> None:
-        """Break off what is under way; for one that is stopped."""
+        """See Schedule."""
         self._aborted = True
         self._wake.set()
 
@@ -252,23 +171,17 @@ class Engine:
         error = row.error
         if row.request is not None:
             job = Job(row, row.request, carried=self._done.carried.get(row.number))
-            error = self._priced(job)
-            if error is None:
+            try:
+                self._money.price(job)
+            except UsageError as unpriced:
+                error = unpriced
+            else:
                 return job
         assert error is not None  # noqa: S101 - a row has a request or an error
         if isinstance(error, BadCommand) or (row.request is not None and not self.stats.sent):
             self.stop(error)  # it would be the same with every other row
         else:
-            self._fail(row, error)
-        return None
-
-    def _priced(self, job: Job) -> UsageError | None:
-        """Find out what a job may cost, where that matters; the error where nobody knows."""
-        try:
-            if self._plan.max_cost is not None:
-                job.worst = self._plan.worst(job.request)
-        except UsageError as error:
-            return error
+            self._endings.fail(row, error)
         return None
 
     def _is_final(self, row: Row) -> bool:
@@ -311,25 +224,13 @@ class Engine:
 
     def _reserve(self, job: Job) -> bool:
         """Set money aside for a job. False where what is under way must be settled first."""
-        plan = self._plan
-        if plan.max_cost is None:
-            return True
-        amount = job.worst
-        spent = self.stats.earlier_spent + self._spent
-        if spent + self._reserved + amount <= plan.max_cost:
-            job.reserved = amount
-            self._reserved += amount
-            return True
-        if not self._tasks:
-            self.stop(
-                BudgetExceeded(
-                    f"the next row may cost ${amount:.6f} on top of ${spent:.6f},"
-                    f" and --max-cost is ${plan.max_cost:.6f}",
-                    job.row.custom_id,
-                    "raise --max-cost",
-                )
-            )
-        return False
+        try:
+            self._money.reserve(job)
+        except BudgetExceeded as error:
+            if not self._tasks:
+                self.stop(error)
+            return False
+        return True
 
     async def _rest(self, seconds: float | None) -> None:
         """Wait until something changes, or for `seconds`."""
@@ -363,8 +264,7 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - a bug: run() raises it
             self._bug = self._bug or error
         finally:
-            self._reserved -= job.reserved
-            job.reserved = Decimal(0)
+            self._money.release(job)
             self._tasks.discard(task)
             self.stats.in_flight, self.stats.crowd = len(self._tasks), self._pace.crowd.limit
             self._wake.set()
@@ -372,139 +272,6 @@ class Engine:
     async def _once(self, job: Job) -> None:
         try:
             completion = await run(job.request, self._transport, SILENT, self._clock)
-            self._judge(job, completion)
+            self._endings.answered(job, completion)
         except LlmcliError as error:
-            if error.paid:
-                self._settle(job, Report.of(joined(error.paid), self._plan.price_of))
-            self._failed(job, error)
-
-    def _settle(self, job: Job, report: Report) -> None:
-        """Count in what answers took that are not the last of their row."""
-        self._count(job, report)
-        if report.cost is not None:
-            job.carried = (job.carried or Decimal(0)) + report.cost
-
-    def _count(self, job: Job, report: Report) -> None:
-        """Count in what answers took."""
-        stats = self.stats
-        self._spent += job.reserved if report.cost is None else report.cost
-        stats.spent = None if stats.spent is None or report.cost is None else stats.spent + report.cost
-        if (usage := usage_of(report.completion)) is not None:
-            stats.prompt_tokens += usage["prompt_tokens"]
-            stats.completion_tokens += usage["completion_tokens"]
-            self._pace.used(job.row.size, usage["prompt_tokens"], usage["completion_tokens"])
-
-    def _judge(self, job: Job, completion: Completion) -> None:
-        """An answer came: make the row final, where it is one."""
-        now, stats = self._clock(), self.stats
-        self._pace.finished(now, completion.meta.latency, completion.meta.headers)
-        stats.latencies.add(completion.meta.latency)
-        error = verdict(completion, job.request)
-        if isinstance(error, TransientFailure):
-            error.paid = [*completion.meta.earlier, completion]
-            raise error
-        report = Report.of(completion, self._plan.price_of)
-        self._count(job, report)
-        if error is None or error.exit_code in self._plan.accepted:
-            line = success_line(job.row, job.sent, report, job.carried)
-            stats.ok += self._write(job.row, line, failed=False)
-            self._tell(job.row, trace, completion.meta, job.sent)
-        else:
-            self._fail(job.row, error, job, report)
-
-    def _failed(self, job: Job, error: LlmcliError) -> None:
-        """No answer came: another attempt, another model, the end of the row, or the end of the run."""
-        nothing_sent = isinstance(error, BudgetExceeded) and not error.paid
-        if nothing_sent and len(self._tasks) > 1 and self._stopped is None:
-            return self._later(job)
-        if isinstance(error, TransientFailure) and self._again(job, error):
-            return None
-        if self._other_model(job, error):
-            return None
-        if isinstance(error, (AuthFailure, BadCommand, QuotaExhausted)) or not isinstance(
-            error, (CallFailed, UsageError)
-        ):
-            return self.stop(error)  # the row stays open: it is sent when the run is resumed
-        return self._fail(job.row, error, job)
-
-    def _later(self, job: Job) -> None:
-        """Put back a job of which nothing was sent: another's reserve left no money for it."""
-        job.sent -= 1
-        self.stats.sent -= 1
-        heapq.heappush(self._retries, (self._clock() + _A_LITTLE, next(self._order), job))
-
-    def _again(self, job: Job, error: TransientFailure) -> bool:
-        """Put a job back, if it has an attempt left. A 429 slows the run, and is no attempt."""
-        now = self._clock()
-        if error.status == 429:
-            self.stats.refused += 1
-            self._pace.refused(now, job.sent_at, error.retry_after)
-            if job.successes != self.stats.ok:
-                job.successes, job.refusals = self.stats.ok, 0
-            job.refusals += 1
-            if job.refusals > _REFUSALS:
-                return False
-            tries = job.refusals
-        else:
-            job.attempts += 1
-            if job.attempts > self._plan.retries:
-                return False
-            tries = job.attempts
-        if self._stopped is not None:
-            return True  # the row stays open
-        self.stats.retries += 1
-        wait = backoff(tries, self._uniform)
-        if error.retry_after is not None and tries <= _OBEYED:
-            wait = 0.0  # the server's own word is enough, for a while
-        wait = max(wait, error.retry_after or 0.0)
-        self._tell(job.row, failed_attempt, job.sent, wait, error)
-        heapq.heappush(self._retries, (now + wait, next(self._order), job))
-        return True
-
-    def _other_model(self, job: Job, error: LlmcliError) -> bool:
-        """Give the job to the next model that may take it."""
-        if not another_may(error) or job.row.request is None:
-            return False
-        if job.models < len(self._plan.fallback):
-            self._tell(job.row, skipped, job.request.name, error)
-        for model in self._plan.fallback[job.models :]:
-            job.models += 1
-            try:
-                job.request = self._plan.rebuild(job.row.request, model)
-            except UsageError:
-                continue
-            if self._priced(job) is not None:
-                continue
-            job.attempts = job.refusals = 0
-            heapq.heappush(self._retries, (self._clock(), next(self._order), job))
-            return True
-        return False
-
-    def _fail(
-        self, row: Row, error: LlmcliError, job: Job | None = None, report: Report | None = None
-    ) -> None:
-        """Make a row a final failure; without a job, nothing of it was sent."""
-        sent, request = (job.sent, job.request) if job else (0, None)
-        carried = job.carried if job else self._done.carried.get(row.number)
-        line, code = failure_line(row, sent, request, error, report, carried)
-        self.stats.failures[code] += self._write(row, line, failed=True)
-        self._tell(row, "failed: {}".format, error)
-        most = self._plan.max_failures
-        if most is not None and self.stats.failed >= most and self._stopped is None:
-            self.stop(PartialFailure(f"{self.stats.failed} rows failed, and --max-failures is {most}"))
-
-    def _tell(self, row: Row, words: Callable[..., str], *about: object) -> None:
-        """Say `words(*about)` of a row to those who asked."""
-        if self._plan.notice is not None:
-            self._plan.notice(f"row {row.number}: {words(*about)}")
-
-    def _write(self, row: Row, line: bytes, *, failed: bool) -> bool:
-        """Make a row final; where that fails the run stops, and the row stays open."""
-        try:
-            self._records.write(row.number, line, failed=failed)
-        except LlmcliError as error:
-            self.stop(error)
-            if isinstance(error, (ReaderGone, Interrupted, Terminated)):
-                self.abort()  # nobody wants the answers, or waits for them
-            return False
-        return True
+            self._endings.failed(job, error)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import count, islice
 
-from llmcli.batch.engine import Source
+from llmcli.batch.plan import Source
 from llmcli.batch.records import code_of
 from llmcli.batch.rows import Row
 from llmcli.errors import BadCommand

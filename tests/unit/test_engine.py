@@ -12,9 +12,10 @@ from decimal import Decimal
 
 import pytest
 
-from llmcli.batch.engine import Engine, Plan
+from llmcli.batch.engine import Engine
 from llmcli.batch.ledger import Done
 from llmcli.batch.pace import Pace
+from llmcli.batch.plan import Plan
 from llmcli.batch.program import run_batch
 from llmcli.batch.progress import Silent
 from llmcli.batch.rows import Row

@@ -1,0 +1,208 @@
+"""The endings of an attempt: its row is final, has another attempt or another model, or ends the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Protocol
+
+from llmcli.batch.ledger import Done
+from llmcli.batch.money import Money
+from llmcli.batch.pace import Pace
+from llmcli.batch.plan import Job, Plan, Records
+from llmcli.batch.records import failure_line, success_line
+from llmcli.batch.rows import Row
+from llmcli.batch.stats import Stats
+from llmcli.errors import (
+    AuthFailure,
+    BadCommand,
+    BudgetExceeded,
+    CallFailed,
+    Interrupted,
+    LlmcliError,
+    PartialFailure,
+    QuotaExhausted,
+    ReaderGone,
+    Terminated,
+    TransientFailure,
+    UsageError,
+)
+from llmcli.output.report import Report, joined, trace, usage_of
+from llmcli.transport.fallback import another_may, skipped
+from llmcli.transport.retry import backoff, failed_attempt
+from llmcli.verdict import verdict
+from llmcli.wire import Completion
+
+_A_LITTLE = 0.5  # seconds until a job is looked at again that there was no money for
+_OBEYED = 10  # attempts for which a server's Retry-After is taken as it is, be it nothing
+_REFUSALS = 20  # 429s of one row, with no success of any row in between, after which it is given up
+
+
+class Schedule(Protocol):
+    """What an ending may do to the run: Engine."""
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether no more attempts are begun."""
+
+    def stop(self, reason: LlmcliError) -> None:
+        """Begin no more; what is under way is finished."""
+
+    def abort(self) -> None:
+        """Break off what is under way; for one that is stopped."""
+
+    def later(self, job: Job, seconds: float) -> None:
+        """Put a job back, to be begun again after so long."""
+
+
+class Endings:
+    """Judges answers and errors. A row that is neither final nor put back stays open: the next run sends it."""
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        records: Records,
+        done: Done,
+        pace: Pace,
+        plan: Plan,
+        money: Money,
+        stats: Stats,
+        clock: Callable[[], float],
+        uniform: Callable[[float, float], float],
+    ) -> None:
+        self._schedule = schedule
+        self._records = records
+        self._done = done
+        self._pace = pace
+        self._plan = plan
+        self._money = money
+        self._stats = stats
+        self._clock = clock
+        self._uniform = uniform
+
+    def answered(self, job: Job, completion: Completion) -> None:
+        """Make the row final. Raises TransientFailure for an answer that is none."""
+        now, stats = self._clock(), self._stats
+        self._pace.finished(now, completion.meta.latency, completion.meta.headers)
+        stats.latencies.add(completion.meta.latency)
+        error = verdict(completion, job.request)
+        if isinstance(error, TransientFailure):
+            error.paid = [*completion.meta.earlier, completion]
+            raise error
+        report = Report.of(completion, self._plan.price_of)
+        self._count(job, report)
+        if error is None or error.exit_code in self._plan.accepted:
+            line = success_line(job.row, job.sent, report, job.carried)
+            stats.ok += self._write(job.row, line, failed=False)
+            self._tell(job.row, trace, completion.meta, job.sent)
+        else:
+            self.fail(job.row, error, job, report)
+
+    def failed(self, job: Job, error: LlmcliError) -> None:
+        """No answer came: another attempt, another model, the end of the row, or the end of the run."""
+        if error.paid:
+            self._carry(job, Report.of(joined(error.paid), self._plan.price_of))
+        nothing_sent = isinstance(error, BudgetExceeded) and not error.paid
+        if nothing_sent and self._stats.in_flight > 1 and not self._schedule.is_stopped:
+            return self._unsent(job)
+        if isinstance(error, TransientFailure) and self._again(job, error):
+            return None
+        if self._other_model(job, error):
+            return None
+        if isinstance(error, (AuthFailure, BadCommand, QuotaExhausted)) or not isinstance(
+            error, (CallFailed, UsageError)
+        ):
+            return self._schedule.stop(error)
+        return self.fail(job.row, error, job)
+
+    def fail(
+        self, row: Row, error: LlmcliError, job: Job | None = None, report: Report | None = None
+    ) -> None:
+        """Make a row a final failure; without a job, nothing of it was sent."""
+        sent, request = (job.sent, job.request) if job else (0, None)
+        carried = job.carried if job else self._done.carried.get(row.number)
+        line, code = failure_line(row, sent, request, error, report, carried)
+        self._stats.failures[code] += self._write(row, line, failed=True)
+        self._tell(row, "failed: {}".format, error)
+        most, failed = self._plan.max_failures, self._stats.failed
+        if most is not None and failed >= most:
+            self._schedule.stop(PartialFailure(f"{failed} rows failed, and --max-failures is {most}"))
+
+    def _carry(self, job: Job, report: Report) -> None:
+        """Count in what answers took that are not the last of their row."""
+        self._count(job, report)
+        if report.cost is not None:
+            job.carried = (job.carried or Decimal(0)) + report.cost
+
+    def _count(self, job: Job, report: Report) -> None:
+        """Count in what answers took."""
+        self._money.spend(job, report)
+        if (usage := usage_of(report.completion)) is not None:
+            self._stats.prompt_tokens += usage["prompt_tokens"]
+            self._stats.completion_tokens += usage["completion_tokens"]
+            self._pace.used(job.row.size, usage["prompt_tokens"], usage["completion_tokens"])
+
+    def _unsent(self, job: Job) -> None:
+        """Put back a job of which nothing was sent: another's reserve left no money for it."""
+        job.sent -= 1
+        self._stats.sent -= 1
+        self._schedule.later(job, _A_LITTLE)
+
+    def _again(self, job: Job, error: TransientFailure) -> bool:
+        """Put a job back, if it has an attempt left. A 429 slows the run, and is no attempt."""
+        if error.status == 429:
+            self._stats.refused += 1
+            self._pace.refused(self._clock(), job.sent_at, error.retry_after)
+            if job.successes != self._stats.ok:
+                job.successes, job.refusals = self._stats.ok, 0
+            job.refusals += 1
+            tries, most = job.refusals, _REFUSALS
+        else:
+            job.attempts += 1
+            tries, most = job.attempts, self._plan.retries
+        if tries > most:
+            return False
+        if self._schedule.is_stopped:
+            return True  # the row stays open
+        self._stats.retries += 1
+        wait = backoff(tries, self._uniform)
+        if error.retry_after is not None and tries <= _OBEYED:
+            wait = 0.0  # the server's own word is enough, for a while
+        wait = max(wait, error.retry_after or 0.0)
+        self._tell(job.row, failed_attempt, job.sent, wait, error)
+        self._schedule.later(job, wait)
+        return True
+
+    def _other_model(self, job: Job, error: LlmcliError) -> bool:
+        """Give the job to the next model that may take it."""
+        if not another_may(error) or job.row.request is None:
+            return False
+        if job.models < len(self._plan.fallback):
+            self._tell(job.row, skipped, job.request.name, error)
+        for model in self._plan.fallback[job.models :]:
+            job.models += 1
+            try:
+                job.request = self._plan.rebuild(job.row.request, model)
+                self._money.price(job)
+            except UsageError:
+                continue
+            job.attempts = job.refusals = 0
+            self._schedule.later(job, 0.0)
+            return True
+        return False
+
+    def _tell(self, row: Row, words: Callable[..., str], *about: object) -> None:
+        """Say `words(*about)` of a row to those who asked."""
+        if self._plan.notice is not None:
+            self._plan.notice(f"row {row.number}: {words(*about)}")
+
+    def _write(self, row: Row, line: bytes, *, failed: bool) -> bool:
+        """Make a row final; where that fails the run stops, and the row stays open."""
+        try:
+            self._records.write(row.number, line, failed=failed)
+        except LlmcliError as error:
+            self._schedule.stop(error)
+            if isinstance(error, (ReaderGone, Interrupted, Terminated)):
+                self._schedule.abort()  # nobody wants the answers, or waits for them
+            return False
+        return True

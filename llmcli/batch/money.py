@@ -1,0 +1,51 @@
+"""The money of a run: what its answers took, and what is set aside for those that are still to come."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from llmcli.batch.plan import Job, Plan
+from llmcli.batch.stats import Stats
+from llmcli.errors import BudgetExceeded
+from llmcli.output.report import Report
+
+
+class Money:
+    """Holds the plan's `max_cost`, where there is one. All amounts are in $."""
+
+    def __init__(self, plan: Plan, stats: Stats) -> None:
+        self._plan = plan
+        self._stats = stats
+        self._spent = Decimal(0)  # where a cost is not known, what was reserved for it
+        self._reserved = Decimal(0)
+
+    def price(self, job: Job) -> None:
+        """Find out what a job may cost, where that matters. Raises UsageError where nobody knows."""
+        if self._plan.max_cost is not None:
+            job.worst = self._plan.worst(job.request)
+
+    def reserve(self, job: Job) -> None:
+        """Set aside what a job may cost. Raises BudgetExceeded."""
+        most = self._plan.max_cost
+        if most is None:
+            return
+        spent = self._stats.earlier_spent + self._spent
+        if spent + self._reserved + job.worst > most:
+            raise BudgetExceeded(
+                f"the next row may cost ${job.worst:.6f} on top of ${spent:.6f}, and --max-cost is ${most:.6f}",
+                job.row.custom_id,
+                "raise --max-cost",
+            )
+        job.reserved = job.worst
+        self._reserved += job.reserved
+
+    def release(self, job: Job) -> None:
+        """Set nothing aside for a job any more."""
+        self._reserved -= job.reserved
+        job.reserved = Decimal(0)
+
+    def spend(self, job: Job, report: Report) -> None:
+        """Count in what answers of a job took."""
+        self._spent += job.reserved if report.cost is None else report.cost
+        spent = self._stats.spent
+        self._stats.spent = None if spent is None or report.cost is None else spent + report.cost

@@ -1,0 +1,80 @@
+"""The plan of a run, and its parts: where rows come from, where records go, and a row that is under way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Protocol
+
+from llmcli.batch.rows import Row
+from llmcli.errors import ExitCode
+from llmcli.output.report import PriceOf
+from llmcli.transport.fallback import Rebuild
+from llmcli.wire import Request
+
+
+class Source(Protocol):
+    """Where rows come from. After `start`, `wake` is called, from any thread, when there may be more."""
+
+    def start(self, wake: Callable[[], None]) -> None:
+        """Begin to bring rows."""
+
+    def next(self) -> Row | None:
+        """The next row; None where none is ready."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether no row will come any more."""
+
+
+class Records(Protocol):
+    """Where final rows go: Ledger or Printed."""
+
+    def room(self, row: int, /) -> bool:
+        """Whether a row may be begun."""
+
+    def write(self, row: int, line: bytes, /, *, failed: bool) -> None:
+        """Make a row final."""
+
+    def sync(self) -> None:
+        """Have the disk keep it."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a run treats its rows.
+
+    `fallback` are other models for a row, in their order, and `rebuild` makes its request for one.
+    `worst(request)` is the most that a call may cost, in $; with `max_cost` nothing is begun that may pass it.
+    `notice` is told of each row's answer, failed attempts and failure.
+    """
+
+    retries: int
+    price_of: PriceOf
+    fallback: Sequence[str]
+    rebuild: Rebuild
+    accepted: frozenset[ExitCode]
+    on_change: str = "stop"
+    limit: int | None = None
+    max_failures: int | None = None
+    max_cost: Decimal | None = None
+    worst: Callable[[Request], Decimal] = lambda _request: Decimal(0)
+    notice: Callable[[str], None] | None = None
+
+
+@dataclass(slots=True)
+class Job:
+    """A row under way. `attempts` are those that count, `sent` all of them; `worst` and `reserved` are in $."""
+
+    row: Row
+    request: Request
+    attempts: int = 0
+    sent: int = 0
+    sent_at: float = 0.0
+    refusals: int = 0
+    successes: int = 0  # of the whole run, when this row was first refused
+    models: int = 0  # of the fallbacks, how many have had their turn
+    worst: Decimal = field(default=Decimal(0))
+    reserved: Decimal = field(default=Decimal(0))
+    carried: Decimal | None = None  # $ of answers that were not the last, in earlier runs, too
