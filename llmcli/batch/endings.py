@@ -6,7 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Protocol
 
-from llmcli.batch.ledger import Done
+from llmcli.batch.done import Done
 from llmcli.batch.money import Money
 from llmcli.batch.pace import Pace
 from llmcli.batch.plan import Job, Plan, Records

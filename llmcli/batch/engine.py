@@ -10,8 +10,8 @@ import heapq
 import itertools
 from collections.abc import Awaitable, Callable
 
+from llmcli.batch.done import Done
 from llmcli.batch.endings import Endings
-from llmcli.batch.ledger import Done
 from llmcli.batch.money import Money
 from llmcli.batch.pace import Pace
 from llmcli.batch.plan import Job, Plan, Records, Source

@@ -9,7 +9,8 @@ from contextlib import AbstractContextManager, asynccontextmanager, contextmanag
 from typing import Protocol
 
 from llmcli.batch.engine import Engine
-from llmcli.batch.ledger import Ledger, Printed
+from llmcli.batch.ledger import Ledger
+from llmcli.batch.printed import Printed
 from llmcli.batch.progress import Progress
 from llmcli.errors import Interrupted, LlmcliError, PartialFailure, Terminated
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from llmcli import jsonl
-from llmcli.batch.ledger import record_id
+from llmcli.batch.done import record_id
 from llmcli.batch.rows import Row
 from llmcli.errors import CallFailed, LlmcliError, UsageError
 from llmcli.output.report import Report

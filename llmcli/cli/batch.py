@@ -13,10 +13,12 @@ from typing import Annotated, BinaryIO, Literal
 import typer
 
 from llmcli import jsonl
+from llmcli.batch.done import Done
 from llmcli.batch.engine import Engine
-from llmcli.batch.ledger import RETRYABLE, Done, Ledger, Printed, errors_path
+from llmcli.batch.ledger import RETRYABLE, Ledger, errors_path
 from llmcli.batch.pace import Pace
 from llmcli.batch.plan import Plan, Source
+from llmcli.batch.printed import Printed
 from llmcli.batch.program import run_batch
 from llmcli.batch.progress import Bar, Lines, Progress, Silent, summary
 from llmcli.batch.rows import Frame, RowBuilder

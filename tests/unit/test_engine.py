@@ -12,8 +12,8 @@ from decimal import Decimal
 
 import pytest
 
+from llmcli.batch.done import Done
 from llmcli.batch.engine import Engine
-from llmcli.batch.ledger import Done
 from llmcli.batch.pace import Pace
 from llmcli.batch.plan import Plan
 from llmcli.batch.program import run_batch

@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmcli.batch.ledger import Ledger, Printed, errors_path, record_id
+from llmcli.batch.done import record_id
+from llmcli.batch.ledger import Ledger, errors_path
+from llmcli.batch.printed import Printed
 from llmcli.errors import Busy, OutputFailure, UsageError
 
 
