@@ -6,13 +6,25 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
-from typing import Protocol
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO, Protocol
 
+from llmcli.batch.done import Done
 from llmcli.batch.engine import Engine
 from llmcli.batch.ledger import Ledger
+from llmcli.batch.pace import Pace
+from llmcli.batch.plan import Plan, Source
 from llmcli.batch.printed import Printed
 from llmcli.batch.progress import Progress
-from llmcli.errors import Interrupted, LlmcliError, PartialFailure, Terminated
+from llmcli.batch.rows import RowBuilder
+from llmcli.batch.source import FileSource, PipeSource
+from llmcli.batch.spool import SpooledSource
+from llmcli.batch.stats import Stats
+from llmcli.batch.tally import rows_of
+from llmcli.errors import Interrupted, LlmcliError, PartialFailure, Terminated, UsageError
+from llmcli.transport.base import Transport
+from llmcli.world import World
 
 _TICK = 0.25  # seconds
 _SYNC = 4  # ticks between two times that the disk is asked to keep what was written
@@ -23,6 +35,73 @@ class Host(Protocol):
 
     def watched(self, check: Callable[[], None]) -> AbstractContextManager[None]:
         """Have `check` called while a reader keeps it waiting: it raises what is to end that."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """What a run is made of, before its files are open.
+
+    `path` is the input's where it is a regular file, and `spool` the place for a copy where it is stdin that is
+    to be kept. `progress` shows itself once it is made; with `verbose`, it is told of each row.
+    """
+
+    path: str | None
+    spool: Path | None
+    builder: RowBuilder
+    transport: Transport
+    pace: Pace
+    plan: Plan
+    stats: Stats
+    progress: Callable[[], Progress]
+    world: World
+    host: Host
+    ordered: bool
+    verbose: bool
+
+    def recovered(self, records: Ledger | Printed, *, retry_failed: bool) -> Done:
+        """What is done before the run; rows that have changed are taken off it, where they are to run again."""
+        if isinstance(records, Printed):
+            return Done()
+        done = records.recover(retry_failed=retry_failed)
+        if self.plan.on_change == "rerun" and done.count and (changed := self._changed(done)):
+            done = records.drop(changed, done)
+        self.stats.earlier, self.stats.earlier_failed = done.count, done.failed
+        self.stats.earlier_spent = done.spent
+        return done
+
+    def _changed(self, done: Done) -> set[int]:
+        if self.path is None:
+            raise UsageError("--on-change rerun needs the input as a file", todo="name the file")
+        with Path(self.path).open("rb") as stream:
+            rows = rows_of(FileSource(stream, self.builder, Stats(began=0.0)), self.plan.limit)
+            return {row.number for row in rows if done.digest(row.number) not in {0, row.digest}}
+
+    async def run(self, stream: BinaryIO, records: Ledger | Printed, done: Done) -> None:
+        """Run all rows of the input. Raises what stopped the run, or PartialFailure."""
+        progress = self.progress()
+        engine = Engine(
+            self._source(stream),
+            self.transport,
+            records,
+            done,
+            self.pace,
+            replace(self.plan, notice=progress.say if self.verbose else None),
+            self.stats,
+            self.world.clock,
+            self.world.uniform,
+            self.world.sleep,
+        )
+        try:
+            await run_batch(engine, records, progress, self.world.clock, self.host, ordered=self.ordered)
+        finally:
+            await self.transport.aclose()
+
+    def _source(self, stream: BinaryIO) -> Source:
+        if self.path is not None:
+            return FileSource(stream, self.builder, self.stats)
+        if self.spool is None:
+            return PipeSource(stream, self.builder, self.stats)
+        return SpooledSource(stream, self.builder, self.stats, self.spool)
 
 
 async def run_batch(

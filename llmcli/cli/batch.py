@@ -8,23 +8,20 @@ from dataclasses import replace
 from decimal import Decimal
 from os.path import samestat
 from pathlib import Path
-from typing import Annotated, BinaryIO, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from llmcli import jsonl
-from llmcli.batch.done import Done
-from llmcli.batch.engine import Engine
 from llmcli.batch.ledger import RETRYABLE, Ledger, errors_path
 from llmcli.batch.pace import Pace
-from llmcli.batch.plan import Plan, Source
+from llmcli.batch.plan import Plan
 from llmcli.batch.printed import Printed
-from llmcli.batch.program import run_batch
+from llmcli.batch.program import Program
 from llmcli.batch.progress import Bar, Lines, Progress, Silent, summary
 from llmcli.batch.rows import Frame, RowBuilder
-from llmcli.batch.source import FileSource, PipeSource, SpooledSource, cut_off, partial
+from llmcli.batch.spool import spool_of, spooled
 from llmcli.batch.stats import Stats
-from llmcli.batch.tally import rows_of
 from llmcli.cli.compose import Recipe
 from llmcli.cli.drive import drive
 from llmcli.cli.groups import finite, flag, flags
@@ -132,7 +129,7 @@ def _unkept(options: BatchOptions) -> BatchOptions:
 def _input(session: Session, path: str | None, given: InputOptions, options: BatchOptions) -> str | None:
     """The input's path; None for stdin. Raises UsageError, NoInput."""
     if path is None and not is_piped(session, given.no_stdin or session.no_stdin):
-        return _spooled(options)
+        return spooled(options.output)
     if path in {None, "-"}:
         path = None
     else:
@@ -144,16 +141,6 @@ def _input(session: Session, path: str | None, given: InputOptions, options: Bat
     return path
 
 
-def _spooled(options: BatchOptions) -> str:
-    """The path of what stdin brought the first time. Raises UsageError where nothing is kept of it."""
-    spool = _spool(options)
-    if spool is not None and spool.exists():
-        return str(spool)
-    if spool is not None and partial(spool).exists():
-        raise cut_off()
-    raise UsageError("there is no input", todo="name a JSONL file, or pipe one in")
-
-
 def _run(
     session: Session,
     path: str | None,
@@ -163,65 +150,63 @@ def _run(
     network: NetworkOptions,
     money: MoneyOptions,
 ) -> None:
-    world, notes = session.world, session.notes
-    seekable = path is not None and Path(path).is_file()
-    size = Path(path).stat().st_size if path is not None and seekable else None
-    stats = Stats(began=world.clock(), size=size, limit=options.limit)
-    builder = RowBuilder(frame)
-    recipe = Recipe(session, frame.ask, frame.endpoint(None))
-    transport = batch_transport_of(session, recipe, network, money, repairs=follow.repair)
-    plan = _plan(session, recipe, options, network, money, follow.repair)
-    pace = Pace(options.rpm, options.tpm, _concurrency(options.concurrency), _most_connections())
-
-    def source_of(stream: BinaryIO) -> Source:
-        if seekable:
-            return FileSource(stream, builder, stats)
-        spool = _spool(options)
-        if path is not None or spool is None:
-            return PipeSource(stream, builder, stats)
-        return SpooledSource(stream, builder, stats, spool)
-
-    async def work(stream: BinaryIO, records: Ledger | Printed, done: Done) -> None:
-        progress = _progress(session)
-        engine = Engine(
-            source_of(stream),
-            transport,
-            records,
-            done,
-            pace,
-            replace(plan, notice=progress.say if notes.verbose else None),
-            stats,
-            world.clock,
-            world.uniform,
-            world.sleep,
-        )
-        try:
-            await run_batch(engine, records, progress, world.clock, session, ordered=options.ordered)
-        finally:
-            await transport.aclose()
-
+    program = _program(session, path, frame, options, follow, network, money)
     with opened(session, path, network.deadline) as stream, _records(session, options) as records:
-        done = _recovered(records, path if seekable else None, builder, options)
-        stats.earlier, stats.earlier_failed, stats.earlier_spent = done.count, done.failed, done.spent
-        try:
-            drive(session, work(stream, records, done), network.deadline, fast=True)
-        except ReaderGone:
-            raise
-        except LlmcliError as error:
-            notes.write(summary(stats, world.clock()))
-            if options.output is not None and not isinstance(error, UsageError):
-                error.todo = "; ".join(
-                    part for part in (error.todo, _resume(session, options, stats, error)) if part
-                )
-            raise
-        notes.write(summary(stats, world.clock()))
-    if path in {None, str(_spool(options))}:
-        _drop_spool(options, stats)
+        done = program.recovered(records, retry_failed=options.retry_failed)
+        with _summed_up(session, options, program.stats):
+            drive(session, program.run(stream, records, done), network.deadline, fast=True)
+    if path in {None, str(spool_of(options.output))}:
+        _drop_spool(options, program.stats)
+
+
+def _program(
+    session: Session,
+    path: str | None,
+    frame: Frame,
+    options: BatchOptions,
+    follow: FollowOptions,
+    network: NetworkOptions,
+    money: MoneyOptions,
+) -> Program:
+    file = Path(path) if path is not None and Path(path).is_file() else None
+    recipe = Recipe(session, frame.ask, frame.endpoint(None))
+    size = None if file is None else file.stat().st_size
+    return Program(
+        path=None if file is None else path,
+        spool=spool_of(options.output) if path is None else None,
+        builder=RowBuilder(frame),
+        transport=batch_transport_of(session, recipe, network, money, repairs=follow.repair),
+        pace=Pace(options.rpm, options.tpm, _concurrency(options.concurrency), _most_connections()),
+        plan=_plan(session, recipe, options, network, money, follow.repair),
+        stats=Stats(began=session.world.clock(), size=size, limit=options.limit),
+        progress=lambda: _progress(session),
+        world=session.world,
+        host=session,
+        ordered=options.ordered,
+        verbose=session.notes.verbose,
+    )
+
+
+@contextmanager
+def _summed_up(session: Session, options: BatchOptions, stats: Stats) -> Iterator[None]:
+    """Say at the end what the run was; an error then names the command that goes on."""
+    try:
+        yield
+    except ReaderGone:
+        raise
+    except LlmcliError as error:
+        session.notes.write(summary(stats, session.world.clock()))
+        if options.output is not None and not isinstance(error, UsageError):
+            error.todo = "; ".join(
+                part for part in (error.todo, _resume(session, options, stats, error)) if part
+            )
+        raise
+    session.notes.write(summary(stats, session.world.clock()))
 
 
 def _drop_spool(options: BatchOptions, stats: Stats) -> None:
     """Take the copy of stdin away, when no row of it is wanted any more."""
-    spool = _spool(options)
+    spool = spool_of(options.output)
     if spool is not None and options.limit is None and not stats.failed + stats.earlier_failed:
         spool.unlink(missing_ok=True)
 
@@ -257,24 +242,6 @@ def _records(session: Session, options: BatchOptions) -> Iterator[Ledger | Print
         records = Ledger(options.output, fresh=options.fresh)
     with closing(records):
         yield records
-
-
-def _recovered(
-    records: Ledger | Printed, path: str | None, builder: RowBuilder, options: BatchOptions
-) -> Done:
-    """What is done before the run; rows that have changed are taken off it, where they are to run again."""
-    if isinstance(records, Printed):
-        return Done()
-    done = records.recover(retry_failed=options.retry_failed)
-    if options.on_change == "rerun" and done.count:
-        if path is None:
-            raise UsageError("--on-change rerun needs the input as a file", todo="name the file")
-        with Path(path).open("rb") as stream:
-            rows = rows_of(FileSource(stream, builder, Stats(began=0.0)), options.limit)
-            changed = {row.number for row in rows if done.digest(row.number) not in {0, row.digest}}
-        if changed:
-            done = records.drop(changed, done)
-    return done
 
 
 def _plan(
@@ -316,11 +283,6 @@ def _most_connections() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         soft = hard
     return max(1, min(1000, soft - 64)) if soft > 0 else 1000
-
-
-def _spool(options: BatchOptions) -> Path | None:
-    """Where the rows of stdin are kept for a resume."""
-    return None if options.output is None else Path(f"{options.output}.stdin")
 
 
 def _progress(session: Session) -> Progress:

@@ -8,6 +8,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
 
 import pytest
@@ -75,6 +76,13 @@ class Kept:
 
     def sync(self) -> None:
         pass
+
+
+class Host:
+    """Its readers never keep it waiting."""
+
+    def watched(self, _check: Callable[[], None]) -> AbstractContextManager[None]:
+        return nullcontext()
 
 
 class Answers:
@@ -264,7 +272,9 @@ def test_a_signal_ends_what_holds_up_the_loop(number, error):
             pytest.fail("it went on")
 
     records, clock = Long(), Clock()
-    running = run_batch(engine(Numbers(3), Answers(str), records), records, Silent(), clock, ordered=True)
+    running = run_batch(
+        engine(Numbers(3), Answers(str), records), records, Silent(), clock, Host(), ordered=True
+    )
     before = signal.getsignal(number)
     with pytest.raises(error):
         asyncio.run(running)

@@ -1,0 +1,115 @@
+"""The spool: the rows of stdin, kept in `OUT.stdin` for a resume."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from llmcli.batch.rows import RowBuilder
+from llmcli.batch.source import BLOCK, LineSource
+from llmcli.batch.stats import Stats
+from llmcli.errors import LlmcliError, OutputFailure, UsageError
+from llmcli.world import read_some
+
+
+class SpooledSource(LineSource):
+    """The rows of a pipe by way of a file: from `start` on, a thread copies the pipe as fast as it brings rows.
+
+    Until the pipe has ended, the file has `.part` at its name's end. A pipe that brings nothing is no input:
+    then the rows are those of the spool that an earlier run left, if there is one. Where that run left only a
+    part, an UsageError says so.
+    """
+
+    def __init__(self, stream: BinaryIO, builder: RowBuilder, stats: Stats, spool: Path) -> None:
+        super().__init__(builder, stats)
+        self._stream = stream
+        self._wake: Callable[[], None] = lambda: None
+        self._spool = spool
+        self._place = 0
+        self._copied = False
+        self._error: LlmcliError | None = None
+        self._file: int | None = None  # open as long as the process is, for the thread may outlive the run
+
+    def start(self, wake: Callable[[], None]) -> None:
+        """See Source."""
+        self._wake = wake
+        threading.Thread(target=self._copy, daemon=True).start()
+
+    def _block(self) -> bytes | None:
+        copied = self._copied  # as it was before the look into the file
+        block = b"" if self._file is None else os.pread(self._file, BLOCK, self._place)
+        self._place += len(block)
+        if block:
+            return block
+        if copied and self._error is not None:
+            raise self._error
+        return block if copied else None
+
+    def _copy(self) -> None:
+        """The thread."""
+        try:
+            while block := read_some(self._stream, BLOCK):
+                if self._file is None:
+                    self._file = os.open(_partial(self._spool), os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+                _write_all(self._file, block)
+                self._tell()
+            self._keep()
+        except OSError as error:
+            self._error = _unspooled(error)
+        except UsageError as error:
+            self._error = error
+        finally:
+            self._copied = True
+            self._tell()
+
+    def _keep(self) -> None:
+        """Make the copy the spool; where nothing came, take the rows of the one that is there."""
+        if self._file is not None:
+            _partial(self._spool).replace(self._spool)
+        elif self._spool.exists():
+            self._file = os.open(self._spool, os.O_RDONLY)
+        elif _partial(self._spool).exists():
+            raise _cut_off()
+
+    def _tell(self) -> None:
+        with suppress(RuntimeError):  # the run is over, and so is its loop
+            self._wake()
+
+
+def spool_of(output: str | None) -> Path | None:
+    """Where the rows of stdin are kept; None where no output is, either."""
+    return None if output is None else Path(f"{output}.stdin")
+
+
+def spooled(output: str | None) -> str:
+    """The path of what stdin brought the first time. Raises UsageError where nothing is kept of it."""
+    spool = spool_of(output)
+    if spool is not None and spool.exists():
+        return str(spool)
+    if spool is not None and _partial(spool).exists():
+        raise _cut_off()
+    raise UsageError("there is no input", todo="name a JSONL file, or pipe one in")
+
+
+def _partial(spool: Path) -> Path:
+    """Where a spool stands while it is copied."""
+    return spool.with_name(f"{spool.name}.part")
+
+
+def _cut_off() -> UsageError:
+    """The error where an earlier run did not see the end of stdin, and this one has none."""
+    return UsageError("stdin was cut off before its end", todo="pipe the same rows in again")
+
+
+def _unspooled(error: OSError) -> OutputFailure:
+    return OutputFailure(f"cannot read stdin, or keep it for a resume: {error.strerror}")
+
+
+def _write_all(descriptor: int, block: bytes) -> None:
+    view = memoryview(block)
+    while view:
+        view = view[os.write(descriptor, view) :]
