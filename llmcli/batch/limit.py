@@ -13,25 +13,23 @@ _MARGIN = 0.99  # of a declared limit
 _SPEND = 30.0  # seconds over which what a server has left for us is used up
 _TRUST = 3  # contradictions after which a declared limit is not believed any more
 _SAMPLE = 4  # requests after a cut, before which another is not made
-_PEACE = 2.0  # seconds at a rate that was just found, before a little more is tried;
-_LONGEST_PEACE = 30.0  # they double each time that much the same is found
-_STEPS = (
-    0.01,
-    0.02,
-    0.1,
-)  # the first step up from there: where the rate is sure, not so sure, and only guessed
-_AT_ONCE = 0.05  # seconds of Retry-After below which the server says that nothing is to be waited for:
-_HASTE = 30.0  # requests a second that it gets then at the least,
-_TAKEN_AT_ITS_WORD = 300  # so often
-_IN_VAIN = 8  # refusals with nothing in between that goes through, after which it gets
-_LEAST_IN_VAIN = 5.0  # requests a second at the least: each row waits longer and longer by itself
+_PEACE = 2.0  # seconds to stay at a rate that was just found, before more is tried
+_LONGEST_PEACE = 30.0  # upper bound of that time, which doubles each time that a similar rate is found
+_STEP_WHERE_SURE = 0.01  # first step up from a rate that was found again
+_STEP_WHERE_NEW = 0.02  # first step up from a rate that was found for the first time
+_STEP_WHERE_GUESSED = 0.1  # first step up from a rate that the first refusal made us guess
+_AT_ONCE = 0.05  # a Retry-After below this, in seconds, means that there is no need to wait
+_HASTE = 30.0  # least requests a second after such a reply
+_TAKEN_AT_ITS_WORD = 300  # how often such a reply is believed
+_IN_VAIN = 8  # refusals in a row after which refusals no longer slow us below _LEAST_IN_VAIN
+_LEAST_IN_VAIN = 5.0  # least requests a second then; each row backs off by itself
 _ENOUGH = 10  # requests, or answers, that make a rate
-_DOUBT = 4  # refusals after which it may be tried whether they have to do with the rate at all,
-_HOPELESS = 0.85  # if no larger share was refused
-_FASTER = 3.0  # a trial is so many times as fast as before,
-_TRIED = 20  # and looked at each time that so many more were sent
-_SOON = 2.0  # seconds until the next trial after one that got some way, and
-_AGAIN = 4.0  # after one that failed at once; they double each time
+_DOUBT = 4  # least refusals before a trial whether the rate matters at all
+_HOPELESS = 0.85  # no trial where this share of requests, or a larger one, was refused
+_FASTER = 3.0  # a trial's rate, as a multiple of the rate before it
+_TRIED = 20  # requests between two looks at a trial
+_SOON = 2.0  # seconds from a trial that got some way to the next
+_AGAIN = 4.0  # seconds from a trial that failed at once to the next, doubled for each that does so in a row
 
 
 @dataclass
@@ -58,29 +56,29 @@ class ServerLimit:
 
     rate: float | None = None
     _sends: deque[float] = field(default_factory=lambda: deque(maxlen=4096))
-    _cut: float = float("-inf")  # when the rate was last set for a refusal, or for a trial,
-    _refused: int = 0  # and the refusals of what was sent since then
+    _cut: float = float("-inf")  # time of the last change of rate, growth aside
+    _refused: int = 0  # 429s of requests sent since `_cut`
     _in_vain: int = 0  # refusals since anything went through
     _found: float = 0.0  # the rate that the last refusal spoke of
-    _peace: float = _PEACE
-    _step: float = _STEPS[0]
-    _adjusted: float = 0.0
-    _hasty: int = 0
+    _peace: float = _PEACE  # seconds after `_cut` before more is tried
+    _step: float = _STEP_WHERE_SURE  # share of the rate by which it grows next
+    _adjusted: float = 0.0  # time when the rate was last set or looked after
+    _hasty: int = 0  # replies so far that there is no need to wait
     # What headers say
-    _declared: float | None = None
-    _contradicted: int = 0
-    _most_remaining: float = 0.0
+    _declared: float | None = None  # requests a second
+    _contradicted: int = 0  # refusals that a declared limit does not explain
+    _most_remaining: float = 0.0  # most requests that were ever left
     _spare: float = 0.0  # requests that are left beyond a reserve
     # Whether the rate matters
-    _trial: _Trial | None = None
-    _next_trial: float = float("-inf")
-    _again: float = _AGAIN
-    _all: int = 0  # requests since the last trial, and
-    _all_refused: int = 0
-    _from: float = 0.0  # the rate at which that began
-    _proven: float = 0.0  # the best rate that the server had for some time,
-    _passed: int = 0  # as it is counted
-    _counted: float = 0.0  # since then
+    _trial: _Trial | None = None  # the one that is under way
+    _next_trial: float = float("-inf")  # earliest time of the next
+    _again: float = _AGAIN  # seconds to the next, should this one fail at once
+    _all: int = 0  # requests since the last trial
+    _all_refused: int = 0  # of these, refused
+    _from: float = 0.0  # the rate when that count began
+    _proven: float = 0.0  # best rate sustained so far
+    _passed: int = 0  # requests that went through since `_counted`
+    _counted: float = 0.0  # time when that count began
 
     @property
     def patience(self) -> float:
@@ -116,7 +114,7 @@ class ServerLimit:
         elif self._declared is not None or self.rate is None:
             self._declared = None
             sends, seconds = self._since(max(self._cut, now - 1.0), now)
-            self._set(0.5 * sends / max(0.25, seconds), now, _STEPS[2])
+            self._set(0.5 * sends / max(0.25, seconds), now, _STEP_WHERE_GUESSED)
             self._count_anew(self.rate or 0.0, now)
         else:
             self._learn(self.rate, now, sent)
@@ -143,7 +141,7 @@ class ServerLimit:
         same = abs(found - self._found) < 0.15 * self._found
         self._found = found
         self._peace = min(_LONGEST_PEACE, 2 * self._peace) if same else _PEACE
-        self._set(0.97 * found, now, _STEPS[0] if same else _STEPS[1])
+        self._set(0.97 * found, now, _STEP_WHERE_SURE if same else _STEP_WHERE_NEW)
 
     def _since(self, then: float, until: float) -> tuple[int, float]:
         """The requests that went out in a time, and its seconds."""
@@ -156,7 +154,7 @@ class ServerLimit:
         gap = median(map(operator.sub, times[1:], times))
         return 1 / gap if gap else math.inf
 
-    def _set(self, rate: float, now: float, step: float = _STEPS[0]) -> None:
+    def _set(self, rate: float, now: float, step: float = _STEP_WHERE_SURE) -> None:
         self.rate, self._step = max(_LEAST_IN_VAIN if self._in_vain >= _IN_VAIN else 0.1, rate), step
         self._cut = self._adjusted = now
         self._refused = 0
@@ -243,7 +241,7 @@ class ServerLimit:
             self.rate = (
                 wanted if calm or not self._contradicted else min(wanted, (self.rate or wanted) * 1.02)
             )
-        elif self.rate is not None and self._trial is None and (calm or self._step >= _STEPS[2]):
+        elif self.rate is not None and self._trial is None and (calm or self._step >= _STEP_WHERE_GUESSED):
             self.rate *= 1 + self._step
             self._step = min(0.5, self._step * (1.5 if self.rate > 1.1 * self._found else 1.2))
         self._adjusted = now

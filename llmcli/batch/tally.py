@@ -25,12 +25,15 @@ _CHUNK = 256  # rows that a thread counts at a time: tiktoken lets the others ru
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """One row: its tokens, whether they are exact, and $ as {"input", "output_max", "total_max"}; None if invalid."""
+    """One row: its tokens, whether they are exact, and its $ as (prompt, longest answer).
+
+    `tokens` is None for a row that is invalid.
+    """
 
     row: Row
     tokens: int | None = None
     exact: bool = True
-    standard: tuple[Decimal, Decimal] | None = None  # (prompt, longest answer)
+    standard: tuple[Decimal, Decimal] | None = None
     batch: tuple[Decimal, Decimal] | None = None  # the same through the Batch API
 
 
