@@ -236,10 +236,12 @@ class Engine:
         """Wait until something changes, or for `seconds`."""
         self._wake.clear()
         before = self._clock()
+        self.stats.until = None if seconds is None else before + seconds
         alarm = None if seconds is None else asyncio.create_task(self._alarm(seconds))
         await self._wake.wait()
         if alarm is not None:
             alarm.cancel()
+        self.stats.until = None
         self.stats.bound[self.stats.binds] += self._clock() - before
 
     async def _alarm(self, seconds: float) -> None:

@@ -14,6 +14,7 @@ from llmcli.output.report import dollars
 from llmcli.output.streams import visible
 
 _LINE_EVERY = 10.0  # seconds between two lines where there is no terminal
+_LONG_WAIT = 5.0  # seconds that a person may wonder about
 _WINDOW = 10.0  # seconds that a rate is taken over
 
 
@@ -75,7 +76,7 @@ class Lines:
         last = stats.began if self._last is None else self._last
         if now - last >= _LINE_EVERY:
             self._last = now
-            self.say(words(stats, *self._rates.of(stats, now)))
+            self.say(words(stats, *self._rates.of(stats, now), now))
 
     def close(self) -> None:
         """See Progress."""
@@ -117,7 +118,7 @@ class Bar:
 
     def tick(self, stats: Stats, now: float) -> None:
         """See Progress."""
-        description = words(stats, *self._rates.of(stats, now))
+        description = words(stats, *self._rates.of(stats, now), now)
         self._progress.update(
             self._task, completed=stats.done, total=stats.total, description=description, refresh=True
         )
@@ -133,7 +134,7 @@ class Bar:
         self._stream.detach()  # else it would close stderr when it is collected
 
 
-def words(stats: Stats, rows_per_second: float, tokens_per_second: float) -> str:
+def words(stats: Stats, rows_per_second: float, tokens_per_second: float, now: float) -> str:
     """`120/1,000 rows, 118 ok, 2 failed, 50.1 rows/s, 2,040 tokens/s, $0.0012 of $0.01, ETA 0:18, bound by server`."""
     total = stats.total
     parts = [
@@ -147,7 +148,10 @@ def words(stats: Stats, rows_per_second: float, tokens_per_second: float) -> str
     if total is not None and rows_per_second > 0:
         left = round((total - stats.done) / rows_per_second)
         parts.append(f"ETA {left // 60}:{left % 60:02d}")
-    return ", ".join([*parts, f"bound by {stats.binds}"])
+    parts.append(f"bound by {stats.binds}")
+    if stats.until is not None and stats.until - now >= _LONG_WAIT:
+        parts.append(f"for {stats.until - now:.0f} s")
+    return ", ".join(parts)
 
 
 def _money(stats: Stats, total: int | None) -> str:

@@ -60,6 +60,7 @@ class Stats:
     spent: Decimal | None = field(default=Decimal(0))
     earlier_spent: Decimal = field(default=Decimal(0))
     binds: str = "input"
+    until: float | None = None  # on the clock: when that ends, where this is known
     bound: defaultdict[str, float] = field(
         default_factory=lambda: defaultdict(float)
     )  # seconds by what binds

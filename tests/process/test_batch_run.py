@@ -225,6 +225,18 @@ def test_a_bar_on_a_terminal_which_is_left_clean(process: Process, server, holdi
     assert rest.splitlines()[-1].startswith("bound by  ")
 
 
+def test_a_bar_says_how_long_the_server_has_all_rows_wait(process: Process, server, rows, out):
+    server.script = wire.status(429, headers={"Retry-After": "58"})
+    argv = process.command(*command(server, rows, out))
+    child = pexpect.spawn(
+        argv[0], argv[1:], cwd=str(process.home), env=process.env, dimensions=(24, 200), timeout=30
+    )
+    child.expect(r"0/20 rows, .*, bound by server, for 5\d s")
+    child.sendintr()
+    child.expect("interrupted: SIGINT arrived")
+    child.close()
+
+
 @pytest.mark.parametrize("width", [40, 200])
 @pytest.mark.usefixtures("holding")
 def test_ctrl_c_on_a_terminal(process: Process, server, rows, out, width):

@@ -54,12 +54,15 @@ def test_the_words_of_progress():
         earlier_failed=1,
     )
     figures.spent, figures.earlier_spent, figures.binds = Decimal("0.42"), Decimal("0.08"), "tokens"
-    assert words(figures, 10.0, 1234.5) == (
+    assert words(figures, 10.0, 1234.5, 100.0) == (
         "50/100 rows, 47 ok, 3 failed, 10.0 rows/s, 1,234 tokens/s, $0.500000 of about $1.000000,"
         " ETA 0:05, bound by tokens"
     )
     figures.spent = None
-    assert "price unknown" in words(figures, 0.0, 0.0)
+    assert "price unknown" in words(figures, 0.0, 0.0, 100.0)
+    figures.until = 158.0
+    assert words(figures, 0.0, 0.0, 100.0).endswith(", bound by tokens, for 58 s")
+    assert words(figures, 0.0, 0.0, 157.0).endswith(", bound by tokens")
 
 
 @pytest.mark.parametrize(
