@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from llmcli import jsonl
+from llmcli import jsonl, locks
 from llmcli.batch.done import HEAD
 from llmcli.errors import Busy, LlmcliError, OutputFailure, UsageError
 
@@ -62,7 +61,7 @@ class Journal:
             )
         with self._named("lock"):
             try:
-                fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                locks.exclusive(self.descriptor)
             except BlockingIOError:
                 raise Busy(
                     f"another run holds {self.path}", todo="wait for it to end, or choose another -O"
@@ -157,7 +156,7 @@ class Journal:
                 with open(new, "wb", closefd=False) as stream:
                     stream.writelines(lines)
                 os.fsync(new)
-                fcntl.flock(new, fcntl.LOCK_EX)
+                locks.exclusive(new)
                 os.fchmod(new, os.fstat(self.descriptor).st_mode & 0o777)
                 self._temporary.replace(self.path.resolve())
             except BaseException:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import struct
-import sys
 from pathlib import Path
 from typing import Protocol
 
+from llmcli import locks
 from llmcli.errors import Busy, LlmcliError, NoInput, OutputFailure, UsageError
-
-# struct flock, for the pid of a lock's holder; whence and start are 0, the length 0 is all of the file.
-_LINUX, _BSD = "hhqqi4x", "qqihh"
 
 
 class Journal(Protocol):
@@ -120,37 +115,16 @@ class FileJournal:
             os.close(self._descriptor)
 
     def _lock(self, descriptor: int) -> None:
-        """Two locks: one that holds, and one that tells others who holds it."""
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locks.signed(descriptor)
         except BlockingIOError:
-            pid = _holder(descriptor)
+            pid = locks.holder(descriptor)
             raise Busy(
                 f"{f'process {pid}' if pid else 'another process'} is using the session {self._path}",
                 todo="wait for it, or name another --session",
             ) from None
         except OSError as error:
             raise OutputFailure(f"cannot lock {self._path}: {error.strerror}") from None
-
-
-def _holder(descriptor: int) -> int | None:
-    linux = sys.platform == "linux"
-    asked = (
-        struct.pack(_LINUX, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-        if linux
-        else struct.pack(_BSD, 0, 0, 0, fcntl.F_WRLCK, os.SEEK_SET)
-    )
-    try:
-        told = fcntl.fcntl(descriptor, fcntl.F_GETLK, asked)
-    except OSError:
-        return None
-    kind, pid = (
-        (told_linux[0], told_linux[4])
-        if linux and (told_linux := struct.unpack(_LINUX, told))
-        else (struct.unpack(_BSD, told)[3], struct.unpack(_BSD, told)[2])
-    )
-    return None if kind == fcntl.F_UNLCK else int(pid)
 
 
 def check_regular(path: Path) -> None:

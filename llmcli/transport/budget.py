@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -10,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from llmcli import locks
 from llmcli.errors import BudgetExceeded, Busy, OutputFailure, UsageError
 from llmcli.transport.account import LINE, Account, line_of
 from llmcli.transport.guard import Settle
@@ -107,7 +107,7 @@ class BudgetFile:
         until = self.clock() + _PATIENCE
         while True:
             try:
-                return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return locks.exclusive(descriptor)
             except OSError:
                 if self.clock() >= until:
                     raise Busy(

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import hashlib
 import os
-import struct
-import sys
 import tempfile
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -17,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
-from llmcli import jsonl
+from llmcli import jsonl, locks
 from llmcli.errors import LlmcliError, NoInput, OutputFailure
 from llmcli.transport.accumulate import Accumulator, as_chunk
 from llmcli.transport.base import Transport
@@ -162,21 +159,12 @@ class Locks:
         place = int(key[:15], 16)
         while descriptor is not None:
             try:
-                return _lock_byte(descriptor, place)
+                return locks.byte(descriptor, place)
             except (BlockingIOError, PermissionError):
                 await self.sleep(_POLL)
             except OSError:
                 return None
         return None
-
-
-def _lock_byte(descriptor: int, place: int) -> None:
-    """On Linux a lock of the open file, else one of the process. Raises OSError where another holds it."""
-    if sys.platform == "linux":
-        wanted = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, place, 1, 0)
-        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, wanted)
-    else:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
 
 
 class Store:

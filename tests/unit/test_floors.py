@@ -24,6 +24,7 @@ FLOORS = {
     "registry": 1,
     "config": 1,
     "jsonl": 1,
+    "locks": 1,
     "request": 2,
     "transport": 2,
     "output": 2,
