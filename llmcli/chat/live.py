@@ -37,9 +37,8 @@ class Live:
             if isinstance(choice, dict) and (choice.get("index") or 0) == 0:
                 delta = choice.get("delta") or {}
                 self._think(reasoning_of(delta))
-                content = delta.get("content")
-                if isinstance(content, str) and content:
-                    self._show(content)
+                if text := text_of(delta):
+                    self._show(text)
 
     def finish(self, completion: Completion) -> None:
         """See Sink. Of several answers, all are shown; calls that nobody ran are JSON lines."""

@@ -77,9 +77,8 @@ class ItemSink:
     def chunk(self, chunk: Chunk) -> None:
         """See Sink."""
         for choice in chunk.get("choices") or []:
-            content = (choice.get("delta") or {}).get("content")
-            if self.live and (choice.get("index") or 0) == 0 and isinstance(content, str):
-                for item in self._scanner.feed(content):
+            if self.live and (choice.get("index") or 0) == 0:
+                for item in self._scanner.feed(text_of(choice.get("delta") or {})):
                     self._print(item)
 
     def finish(self, completion: Completion) -> None:

@@ -61,10 +61,10 @@ class TextSink:
                 continue
             delta = choice.get("delta") or {}
             self._reason(delta)
-            content = delta.get("content")
-            if content and isinstance(content, str) and not self.holds and not self.extract:
+            text = text_of(delta)
+            if text and not self.holds and not self.extract:
                 self._end_reasoning()
-                self._show(content)
+                self._show(text)
 
     def finish(self, completion: Completion) -> None:
         """See Sink."""

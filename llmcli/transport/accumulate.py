@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from llmcli.wire import Chunk, Json
@@ -82,18 +83,30 @@ def as_chunk(body: Json) -> Chunk:
     return {**body, "object": "chat.completion.chunk", "choices": choices}
 
 
-class _Text(list[str]):
+@dataclass(slots=True)
+class _Text:
     """A string that grows: joined once, at the end, so that a long answer does not cost its square."""
+
+    pieces: list[str]
+
+    def __str__(self) -> str:
+        return "".join(self.pieces)
 
 
 def fold(target: Json, key: str, value: Any) -> None:
-    """Join `value` to what `target[key]` holds: strings and lists grow, objects merge, the rest is replaced."""
+    """Join `value` to what `target[key]` holds: strings and lists grow, objects merge, the rest is replaced.
+
+    Where one is a string and the other a list, as of content that is text here and parts there, the string is
+    taken for a part.
+    """
     old = target.get(key)
     if value is None:
         target.setdefault(key, None)
     elif isinstance(value, str):
         if isinstance(old, _Text):
-            old.append(value)
+            old.pieces.append(value)
+        elif isinstance(old, list):
+            _add_text(old, value)
         else:
             target[key] = _Text([value])
     elif isinstance(value, dict):
@@ -102,18 +115,35 @@ def fold(target: Json, key: str, value: Any) -> None:
             if inner in _IDENTITY and _plain(mine.get(inner)) == part:
                 continue  # said again, not gone on with
             fold(mine, inner, part)
-    elif isinstance(value, list) and isinstance(old, list):
-        old.extend(value)
+    elif isinstance(value, list):
+        items = target[key] = old if isinstance(old, list) else []
+        if isinstance(old, _Text):
+            _add_text(items, str(old))
+        items.extend(value)
     else:
-        target[key] = list(value) if isinstance(value, list) else value
+        target[key] = value
+
+
+def _add_text(parts: list[Any], text: str) -> None:
+    """Text behind the parts of a content: of the last one, where that is text of ours."""
+    if parts and _is_ours(parts[-1]):
+        parts[-1]["text"].pieces.append(text)
+    elif text:
+        parts.append({"type": "text", "text": _Text([text])})
+
+
+def _is_ours(part: Any) -> bool:
+    return isinstance(part, dict) and isinstance(part.get("text"), _Text)
 
 
 def _plain(value: Any) -> Any:
     """What was folded, as JSON."""
     if isinstance(value, _Text):
-        return "".join(value)
+        return str(value)
     if isinstance(value, dict):
         return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_plain(part) if _is_ours(part) else part for part in value]
     return value
 
 

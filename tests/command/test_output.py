@@ -34,6 +34,20 @@ def test_null_ends_an_answer_and_leaves_it_alone(ask, server, flag, text):
     assert ask(flag, "-0", "x") == Result(0, text + "\0", "")
 
 
+@pytest.mark.parametrize("flags", [[], ["-0"], ["--tools", '[{"name":"f"}]'], ["--json", "--stream"]])
+def test_an_answer_of_text_and_of_parts_is_shown_once_and_whole(ask, server, flags):
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]}
+    contents = ["", [thought], [{"type": "text", "text": "Hel"}], "lo", [{"type": "text", "text": "!"}]]
+    server.script = wire.events([*map(wire.chunk, contents), wire.chunk(finish_reason="stop"), wire.DONE])
+    result = ask(*flags, "x")
+    assert (result.code, result.err) == (0, "")
+    if "--json" in flags:
+        parts = json.loads(result.out)["choices"][0]["message"]["content"]
+        assert parts == [thought, *({"type": "text", "text": text} for text in ("Hel", "lo", "!"))]
+    else:
+        assert result.out == ("Hello!\0" if "-0" in flags else "Hello!\n")
+
+
 @BOTH
 def test_answers_come_in_index_order(ask, server, flag):
     server.script = wire.ok(["one\n", "two\nlines\n\n", ""], size=2)

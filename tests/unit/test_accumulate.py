@@ -351,6 +351,32 @@ def test_an_old_function_call():
     }
 
 
+# --- Text and parts -----------------------------------------------------------------------------------------
+
+THOUGHT = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]}
+
+
+def part(text: str) -> Json:
+    return {"type": "text", "text": text}
+
+
+@pytest.mark.parametrize(
+    ("contents", "whole"),
+    [
+        (["", [THOUGHT], [part("Hi")]], [THOUGHT, part("Hi")]),
+        (["So", [part("Hi")]], [part("So"), part("Hi")]),
+        ([[THOUGHT], "H", "i"], [THOUGHT, part("Hi")]),
+        ([[THOUGHT], "", [part("Hi")], "!"], [THOUGHT, part("Hi"), part("!")]),
+        (["a", "b", [THOUGHT], "c", None, "d"], [part("ab"), THOUGHT, part("cd")]),
+    ],
+)
+def test_text_and_lists_of_parts_in_one_answer(contents, whole):
+    chunks = [delta(content=content) for content in contents]
+    before = json.dumps(chunks)
+    assert message(*chunks)["content"] == whole
+    assert json.dumps(chunks) == before, "what was given is left alone"
+
+
 # --- Long answers -------------------------------------------------------------------------------------------
 
 
