@@ -42,6 +42,7 @@ class Accumulator:
         return body
 
     def _add_choice(self, index: int, choice: Json) -> None:
+        is_first = index not in self._choices
         mine = self._choices.setdefault(
             index, {"index": index, "message": {"role": "assistant", "content": None}, "finish_reason": None}
         )
@@ -52,7 +53,9 @@ class Accumulator:
                 _fold_logprobs(mine, value)
             elif value is not None:
                 mine[key] = value
-        delta = choice.get("delta") or choice.get("message")
+        delta = choice.get("delta")
+        if delta is None or (is_first and not delta):  # beside a later delta, it is all that came before
+            delta = choice.get("message")
         if isinstance(delta, dict):
             self._add_delta(index, mine["message"], delta)
 
@@ -70,7 +73,8 @@ class Accumulator:
     def _finished(self, index: int) -> Json:
         choice: Json = _plain(self._choices[index])
         if calls := self._calls.get(index):
-            choice["message"] = {**choice["message"], "tool_calls": [_shown(call) for call in calls]}
+            in_order = sorted(calls, key=lambda call: call["index"])
+            choice["message"] = {**choice["message"], "tool_calls": [_shown(call) for call in in_order]}
         return choice
 
 

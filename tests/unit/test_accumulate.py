@@ -295,6 +295,19 @@ def test_calls_whose_numbers_do_not_begin_at_0():
     assert calls([call("f", "{", index=1, id="a")], [call(None, "}", index=1)]) == [("a", "f", "{}")]
 
 
+def test_calls_that_come_in_another_order_than_their_numbers():
+    assert calls(
+        [call("g", "{", index=1, id="b")], [call("f", "{}", index=0, id="a")], [call(None, "}", index=1)]
+    ) == [("a", "f", "{}"), ("b", "g", "{}")]
+
+
+def test_calls_that_are_all_numbered_0_keep_their_order():
+    assert calls([call("g", "{}", index=0, id="b")], [call("f", "[]", index=0, id="a")]) == [
+        ("b", "g", "{}"),
+        ("a", "f", "[]"),
+    ]
+
+
 def test_name_and_id_repeated_in_each_delta():
     assert calls(*([call("f", part, index=0, id="a", type="function")] for part in ("{", '"x"', ":1}"))) == [
         ("a", "f", '{"x":1}')
@@ -320,6 +333,19 @@ def test_a_type_that_is_never_given_is_function():
     assert (
         message(delta(tool_calls=[call("f", "{}", index=0, id="a")]))["tool_calls"][0]["type"] == "function"
     )
+
+
+@pytest.mark.parametrize("last", [{}, {"content": ""}])
+def test_a_last_chunk_that_has_the_whole_message_beside_its_delta(last):
+    end = delta("stop", **last)
+    end["choices"][0]["message"] = {"role": "assistant", "content": "Hello"}
+    assert message(delta(content="Hel"), delta(content="lo"), end)["content"] == "Hello"
+
+
+@pytest.mark.parametrize("nothing", [{}, {"delta": None}, {"delta": {}}])
+def test_a_message_in_place_of_a_delta(nothing):
+    choice = {"index": 0, **nothing, "message": {"content": "Hello"}}
+    assert message({"choices": [choice]})["content"] == "Hello"
 
 
 def test_text_then_calls_then_text():
