@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from llmcli import jsonl
-from llmcli.errors import Incomplete, Invalid, LlmcliError, Refused, TransientFailure
+from llmcli.errors import Incomplete, Invalid, LlmcliError, Refused
 from llmcli.output.sink import text_of
 from llmcli.request.schema import problem
+from llmcli.transport.retry import no_answer
 from llmcli.wire import Completion, Json, Request
 
 
@@ -21,13 +22,9 @@ def check(completion: Completion, request: Request) -> None:
 
 def verdict(completion: Completion, request: Request) -> LlmcliError | None:
     """What is wrong with an answer, if anything is."""
-    where = f"{completion.meta.provider}/{completion.meta.model}"
-    if completion.meta.request_id:
-        where += f", request {completion.meta.request_id}"
+    where = completion.meta.where
     if not completion.choices:
-        if completion.meta.done:
-            return TransientFailure("the stream ended with no answer in it", where, "try again")
-        return _broken_off(completion, where)
+        return no_answer(completion.meta) if completion.meta.done else _broken_off(completion, where)
     errors = (_problem(choice, completion, request, where) for choice in completion.choices)
     return next((error for error in errors if error is not None), None)
 

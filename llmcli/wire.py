@@ -92,6 +92,11 @@ class Meta:
     cut: str | None = None  # why the stream ended early, where it did
     earlier: Sequence[Completion] = ()  # answers that were asked on
 
+    @property
+    def where(self) -> str:
+        """The place in an error message."""
+        return f"{self.provider}/{self.model}" + (f", request {self.request_id}" if self.request_id else "")
+
 
 @dataclass(slots=True)
 class Completion:

@@ -84,7 +84,9 @@ def chat(
         request = with_model(ctx, request, conversation)
         opening = Opening(session, given)
         recipe = recipe_of(session, request, sampling, output, opening.read)
-        transport = transport_of(session, recipe, network, money, repairs=follow.repair)
+        transport = transport_of(
+            session, recipe, network, money, repairs=follow.repair, reasoning=output.shows_reasoning
+        )
         caller = Caller(session, follow, output, transport, request.schema_multi)
         dialogue = dialogue_of(caller, recipe, conversation, context)
 

@@ -284,7 +284,9 @@ def ask_within(
     path = chosen_path(session, keeping)
     with closing(open_conversation(session, path, must_exist=keeping.resume)) as conversation:
         recipe = recipe_of(with_model(ctx, request, conversation))
-        transport = transport_of(session, recipe, network, money, repairs=follow.repair)
+        transport = transport_of(
+            session, recipe, network, money, repairs=follow.repair, reasoning=output.shows_reasoning
+        )
         caller = Caller(session, follow, output, transport, request.schema_multi)
         dialogue = dialogue_of(caller, recipe, conversation, context)
         drive(session, caller.closing(dialogue.turn(recipe.ask.messages)), network.deadline)

@@ -286,6 +286,11 @@ class OutputOptions:
         """The format that holds."""
         return "json" if self.json else self.format
 
+    @property
+    def shows_reasoning(self) -> bool:
+        """Whether reasoning is shown as it comes."""
+        return self.shape == "events" or (self.shape == "text" and self.reasoning)
+
 
 @options(_NETWORK)
 class NetworkOptions:

@@ -47,7 +47,9 @@ def perform(
     if output.dry_run or output.curl:
         return show_request(session, request, output, session.out(output.output))
     warn_of_shutdown(session, request)
-    transport = transport_of(session, recipe, network, money, repairs=follow.repair)
+    transport = transport_of(
+        session, recipe, network, money, repairs=follow.repair, reasoning=output.shows_reasoning
+    )
     sink = sink_of(session, request, output, holds=bool(followers), items=items)
     if output.usage_file is not None:
         append_line(output.usage_file, b"")  # what cannot be written is said before anything is paid for

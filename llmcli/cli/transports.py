@@ -22,11 +22,18 @@ _LONG_WAIT = 5.0  # seconds that a person may wonder about
 
 
 def transport_of(
-    session: Session, recipe: Recipe, network: NetworkOptions, money: MoneyOptions, *, repairs: int = 0
+    session: Session,
+    recipe: Recipe,
+    network: NetworkOptions,
+    money: MoneyOptions,
+    *,
+    repairs: int = 0,
+    reasoning: bool = False,
 ) -> Transport:
     """The transport that the options ask for. `repairs`: how often an answer that does not fit is asked for again.
 
-    What is kept is the repaired answer, under the request that was made.
+    `reasoning`: it is shown as it comes, so that nothing is sent again behind it. What is kept is the repaired
+    answer, under the request that was made.
     """
     if money.replay is not None:
         return _replay(money)
@@ -40,7 +47,7 @@ def transport_of(
     return stacked(
         ByProvider(http),
         lambda inner: Guard(inner, session.price_of, purse),
-        lambda inner: Retry(inner, policy),
+        lambda inner: Retry(inner, policy, reasoning=reasoning),
         *_fallback(session, recipe, money),
         *_repair(session, repairs),
         *_stores(session, money),

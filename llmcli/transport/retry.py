@@ -9,14 +9,15 @@ from typing import TypeVar
 
 from llmcli.errors import BudgetExceeded, CallFailed, DeadlinePassed, TransientFailure
 from llmcli.transport.base import Transport
-from llmcli.wire import Chunk, Completion, Request, Stream
+from llmcli.wire import Chunk, Completion, Meta, Request, Stream
 
 _BASE = 0.5  # seconds: a retry waits up to this, doubled with each failure,
 _CAP = 60.0  # but no longer than this
 
 Answer = TypeVar("Answer", Completion, Stream)
 
-_ANSWER = ("content", "refusal", "tool_calls", "function_call", "audio", "reasoning_content", "reasoning")
+_ANSWER = ("content", "refusal", "tool_calls", "function_call", "audio")
+_REASONING = ("reasoning_content", "reasoning")
 
 
 def backoff(attempt: int, uniform: Callable[[float, float], float]) -> float:
@@ -63,11 +64,13 @@ class Retry:
     """A transport that tries again after a TransientFailure, and after nothing else.
 
     A stream is tried again until the first piece of its answer has come; from then on it is the user's.
+    `reasoning`: reasoning is such a piece, since it is shown.
     """
 
-    def __init__(self, inner: Transport, policy: Policy) -> None:
+    def __init__(self, inner: Transport, policy: Policy, *, reasoning: bool = False) -> None:
         self._inner = inner
         self._policy = policy
+        self._reasoning = reasoning
 
     async def send(self, request: Request) -> Completion:
         """See Transport."""
@@ -87,8 +90,11 @@ class Retry:
         first: list[Chunk] = []
         async for chunk in stream:
             first.append(chunk)
-            if says_something(chunk):
+            if says_something(chunk, reasoning=self._reasoning):
                 break
+        else:
+            if stream.meta.done and not any(chunk.get("choices") for chunk in first):
+                raise no_answer(stream.meta)
 
         async def whole() -> AsyncGenerator[Chunk, None]:
             async with aclosing(stream.chunks):
@@ -150,12 +156,18 @@ def _retryable(error: BaseException) -> bool:
     return isinstance(error, TransientFailure)
 
 
-def says_something(chunk: Chunk) -> bool:
-    """Whether a chunk holds a piece of the answer, or its end."""
+def no_answer(meta: Meta) -> TransientFailure:
+    """The error for a stream that was ended in good order, and had no choice in it."""
+    return TransientFailure("the stream ended with no answer in it", meta.where, "try again")
+
+
+def says_something(chunk: Chunk, *, reasoning: bool = False) -> bool:
+    """Whether a chunk holds a piece of the answer, or its end. `reasoning` is one only where that is said."""
+    pieces = _ANSWER + _REASONING if reasoning else _ANSWER
     for choice in chunk.get("choices") or []:
         if not isinstance(choice, dict):
             continue
         delta = choice.get("delta") or {}
-        if choice.get("finish_reason") or any(delta.get(key) for key in _ANSWER):
+        if choice.get("finish_reason") or any(delta.get(key) for key in pieces):
             return True
     return False

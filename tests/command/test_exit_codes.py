@@ -83,6 +83,38 @@ def test_exit_3_incomplete_connection_cut_after_text(ask, server):
     assert explained(ask("x"), 3, "incomplete", "part\n")
 
 
+THINKS = wire.chunk(reasoning_content="Hm")
+BREAKS = {
+    "cut": wire.cut(wire.events([THINKS, wire.chunk("never")]), 200),
+    "error": wire.events([THINKS, {"error": {"message": "overloaded"}}]),
+}
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_a_stream_that_breaks_while_the_model_thinks_is_tried_again(ask, server, name):
+    server.script = [BREAKS[name], wire.ok("Hello", reasoning="Hmm")]
+    assert ask("hi") == Result(0, "Hello\n", "")
+
+
+@pytest.mark.parametrize("flags", [["--reasoning"], ["--format", "events"]])
+@pytest.mark.parametrize("name", BREAKS)
+def test_a_stream_whose_thoughts_were_shown_is_not_tried_again(ask, server, name, flags):
+    server.script = [BREAKS[name], wire.ok("Hello")]
+    result = ask(*flags, "hi")
+    assert (result.code, len(server.requests)) == (75, 1)
+    assert ("Hm\nllmcli: tempfail: " in result.err) == (flags == ["--reasoning"])
+
+
+def test_exit_75_tempfail_a_stream_of_nothing_is_tried_again(ask, server):
+    server.script = [wire.events([wire.DONE]), wire.events([{"choices": []}, wire.DONE]), wire.ok("Hello")]
+    assert ask("hi") == Result(0, "Hello\n", "")
+    server.script = [wire.events([wire.DONE]), wire.ok("Hello")]
+    result = ask("--retries", "0", "hi")
+    assert explained(result, 75, "tempfail")
+    server.script = [wire.events([wire.DONE]), wire.ok("Hello")]
+    assert ask("--retries", "0", "--fallback", "other", "hi") == Result(0, "Hello\n", "")
+
+
 @pytest.mark.parametrize("flag", ["--stream", "--no-stream"])
 def test_exit_4_refused(ask, server, flag):
     server.script = wire.ok(refusal="I cannot do that.")

@@ -257,7 +257,18 @@ def test_a_deadline_far_away_changes_nothing():
 # --- Streams ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("before", [[], [EMPTY], [{}], [chunk(None)], [{"choices": []}, EMPTY]])
+@pytest.mark.parametrize(
+    "before",
+    [
+        [],
+        [EMPTY],
+        [{}],
+        [chunk(None)],
+        [{"choices": []}, EMPTY],
+        [chunk(reasoning_content="Hm")],
+        [EMPTY, chunk(reasoning="Hm")],
+    ],
+)
 @pytest.mark.parametrize("kind", [TransientFailure, StreamCut])
 def test_a_stream_is_tried_again_before_its_first_piece(before, kind):
     tried = trial([*before, kind("it broke")], ANSWER)
@@ -271,8 +282,6 @@ def test_a_stream_is_tried_again_before_its_first_piece(before, kind):
         HEL,
         STOP,
         chunk(refusal="No."),
-        chunk(reasoning_content="Hm"),
-        chunk(reasoning="Hm"),
         chunk(tool_calls=[{"index": 0, "id": "a", "function": {"name": "f", "arguments": ""}}]),
         chunk(audio={"data": "QUJD"}),
         chunk("x", index=3),
