@@ -8,7 +8,7 @@ from typing import Any
 
 from llmcli.errors import StreamCut, TransientFailure
 from llmcli.transport.accumulate import Accumulator, as_chunk
-from llmcli.transport.replies import Reply, in_band, odd, parsed, timed_out, words_of_text
+from llmcli.transport.replies import Reply, in_band, odd, parsed, timed_out
 from llmcli.transport.sse import Event, EventDecoder
 from llmcli.wire import Chunk, Completion, Json, Meta, Request
 
@@ -22,8 +22,8 @@ def completion(reply: Reply, body: bytes) -> Completion:
     if data is None and body.lstrip()[:5] in {b"data:", b"event"}:
         return _completion_of_events(reply, body)
     if not isinstance(data, dict):
-        kind = reply.headers.get("content-type", "no content type")
-        shown = words_of_text(reply.body_without_key(body))
+        kind = reply.without_key(reply.headers.get("content-type", "no content type"))
+        shown = reply.words(body)
         what = f"the reply is no Chat Completion but {kind}" + (f": {shown}" if shown else "")
         raise odd(reply, what, body=body)
     if data.get("error"):
@@ -187,8 +187,8 @@ def chunk(reply: Reply, event: Event) -> Chunk | None:
     if isinstance(data, dict) and (data.get("error") or event.name == b"error"):
         raise in_band(reply, data)
     if not isinstance(data, dict) or not _are_choices(data.get("choices") or []):
-        shown = words_of_text(reply.body_without_key(text))
-        raise odd(reply, f"an event of the stream is no chunk of a Chat Completion: {shown}", _BROKEN)
+        what = f"an event of the stream is no chunk of a Chat Completion: {reply.words(text)}"
+        raise odd(reply, what, _BROKEN)
     _check_choices(reply, data)
     return data
 

@@ -48,7 +48,7 @@ class Reply:
     def request_id(self) -> str | None:
         """What the provider calls this request, where it says so."""
         given = self.headers.get("x-request-id") or self.headers.get("request-id")
-        return self.without_key(given) if given else None
+        return str(self.without_key(given)) if given else None
 
     @property
     def where(self) -> str:
@@ -60,30 +60,40 @@ class Reply:
         """The Meta of the answer that begins here."""
         return Meta(self.request.provider, self.request.model, self.request_id, self.headers)
 
-    def without_key(self, text: str) -> str:
-        """The text, fit to be shown."""
-        return without_key(text, self.key)
+    def without_key(self, value: Any) -> Any:
+        """Text, or JSON as it is when it is parsed, fit to be shown."""
+        return without_key(value, self.key)
 
-    def body_without_key(self, body: bytes) -> bytes:
-        """The body of an error, fit to be shown; some servers escape the slashes of JSON."""
-        if not self.key:
-            return body
-        key = self.key.encode()
-        return body.replace(key, b"***").replace(key.replace(b"/", b"\\/"), b"***")
+    def words(self, body: bytes) -> str:
+        """What a body of text or HTML says, on one line, fit to be shown."""
+        text = self.without_key(body.decode("utf-8", "replace"))[:20_000]
+        if "<" in text:
+            title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+            text = html.unescape(
+                title.group(1) if title else re.sub(r"<(style|script).*?</\1>|<[^>]*>", " ", text)
+            )
+        return _short(self.without_key(text))
 
 
-def without_key(text: str, key: str | None) -> str:
-    """The text with stars where the key stood."""
-    return text.replace(key, "***") if key else text
+def without_key(value: Any, key: str | None) -> Any:
+    """Text or JSON with stars where the key stood; servers that write broken JSON may escape its slashes."""
+    if not key:
+        return value
+    if isinstance(value, str):
+        return value.replace(key, "***").replace(key.replace("/", "\\/"), "***")
+    if isinstance(value, list):
+        return [without_key(part, key) for part in value]
+    if isinstance(value, dict):
+        return {without_key(name, key): without_key(part, key) for name, part in value.items()}
+    return value
 
 
 def failure(reply: Reply, body: bytes) -> CallFailed:
     """The error for a reply whose status is not 2xx."""
-    body = reply.body_without_key(body)
-    data = parsed(body)
+    data = reply.without_key(parsed(body))
     code, message = error_words(data)
     if data is None:
-        message = words_of_text(body)
+        message = reply.words(body)
     status = reply.status
     kind, todo = _kind(status, code)
     return kind(
@@ -94,14 +104,14 @@ def failure(reply: Reply, body: bytes) -> CallFailed:
         code=code,
         request_id=reply.request_id,
         retry_after=retry_after(reply.headers),
-        body=_as_sent(body),
+        body=_as_sent(reply, body),
     )
 
 
-def _as_sent(body: bytes) -> Any:
+def _as_sent(reply: Reply, body: bytes) -> Any:
     """A body as a record keeps it: JSON, else text."""
     data = parsed(body)
-    return data if data is not None else body.decode("utf-8", "replace")
+    return reply.without_key(body.decode("utf-8", "replace") if data is None else data)
 
 
 def unusable_proxy(reason: object) -> BadCommand:
@@ -112,7 +122,7 @@ def unusable_proxy(reason: object) -> BadCommand:
 def unreachable(request: Request, reason: str, key: str | None) -> TransientFailure:
     """The error where no reply came."""
     return TransientFailure(
-        without_key(f"cannot reach the endpoint: {reason}", key),
+        f"cannot reach the endpoint: {without_key(reason, key)}",
         display(request),
         "check the address and the network",
     )
@@ -130,7 +140,7 @@ def timed_out(request: Request, seconds: float) -> TransientFailure:
 def cut(reply: Reply, reason: str) -> StreamCut:
     """The error where the connection broke while the answer was coming."""
     return StreamCut(
-        reply.without_key(f"the connection broke in the middle of the answer: {reason}"),
+        f"the connection broke in the middle of the answer: {reply.without_key(reason)}",
         reply.where,
         "try again",
         request_id=reply.request_id,
@@ -158,7 +168,7 @@ def _kind(status: int, code: str | None) -> tuple[type[CallFailed], str]:
 
 def in_band(reply: Reply, data: Json) -> CallFailed:
     """The error that stands in a 200 body or a stream."""
-    data = parsed(reply.body_without_key(jsonl.dumps(data)))
+    data = reply.without_key(data)
     code, message = error_words(data)
     kind = QuotaExhausted if code in _NO_MONEY else TransientFailure
     return kind(
@@ -181,7 +191,7 @@ def odd(reply: Reply, what: str, code: str | None = None, body: bytes | None = N
         status=reply.status,
         code=code,
         request_id=reply.request_id,
-        body=None if body is None else _as_sent(reply.body_without_key(body)),
+        body=None if body is None else _as_sent(reply, body),
     )
 
 
@@ -214,17 +224,6 @@ def error_words(data: Any) -> tuple[str | None, str]:
 
 def _json(value: Any) -> str:
     return jsonl.dumps(value).decode("utf-8", "replace")
-
-
-def words_of_text(body: bytes) -> str:
-    """What a body of text or HTML says, on one line."""
-    text = body[:20_000].decode("utf-8", "replace")
-    if "<" in text:
-        title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
-        text = html.unescape(
-            title.group(1) if title else re.sub(r"<(style|script).*?</\1>|<[^>]*>", " ", text)
-        )
-    return _short(text)
 
 
 def _short(text: str) -> str:

@@ -895,12 +895,17 @@ def test_a_key_that_no_header_can_hold(way, key, server, new_transport):
 
 
 QUOTED = f"Incorrect API key provided: {KEY}. Look it up."
+ESCAPED = json.dumps(wire.error(QUOTED, code=KEY)).replace("sk-", "\\u0073k-").encode()
 QUOTING = {
     "an error": wire.status(401, wire.error(QUOTED)),
     "an error of text": wire.status(500, QUOTED),
     "a long error": wire.status(500, f"{'x' * 490} {KEY}"),
     "an HTML error": wire.status(502, f"<html><body>{QUOTED}</body></html>"),
     "an error code": wire.status(400, wire.error("Look it up.", code=KEY)),
+    "an error that spells it with escapes": wire.status(401, ESCAPED),
+    "an HTML error that spells it with entities": wire.status(502, f"<p>{KEY.replace('-', '&#45;')}</p>"),
+    "a content type": wire.reply("hello", content_type=f"text/{KEY}"),
+    "a name in an error": wire.status(400, {"error": {KEY: KEY, "message": {KEY: [KEY]}}}),
     "a request id": wire.status(400, headers={"x-request-id": KEY}),
     "a 200 error": ok(error={"message": QUOTED}),
     "a 200 error code": ok(error={"message": "Look it up.", "code": KEY}),
