@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 from weakref import WeakValueDictionary
 
 from llmcli import jsonl, locks
@@ -21,6 +21,7 @@ from llmcli.transport.base import Transport
 from llmcli.wire import Chunk, Completion, Json, Meta, Request, Stream
 
 _HOW = {"stream", "stream_options"}  # fields that say how an answer comes, not what it is
+_HARMLESS = {"api-version"}  # names in a query whose values are no secrets
 _POLL = 0.05  # seconds between two looks at a lock that another process holds
 
 
@@ -30,14 +31,15 @@ def key_of(request: Request) -> str:
     Streamed or not, the answer is the same.
     """
     fields = {name: value for name, value in request.body().items() if name not in _HOW}
-    address = _without_user(request.base_url).rstrip("/")
+    address = _public(request.base_url).rstrip("/")
     return hashlib.sha256(jsonl.canonical({"url": address, "body": fields})).hexdigest()
 
 
-def _without_user(url: str) -> str:
-    """The address without a name and password that may stand in it."""
+def _public(url: str) -> str:
+    """The address without what may be secret: a name and password, and all of a query but what is known."""
     parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    query = urlencode([pair for pair in parse_qsl(parts.query) if pair[0] in _HARMLESS])
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query=query).geturl()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class Folder:
     def write(self, key: str, request: Request, entry: Entry) -> None:
         """Keep an answer. Raises OutputFailure."""
         record: Json = {
-            "url": _without_user(request.url),
+            "url": _public(request.url),
             "request": request.body(),
             "provider": entry.provider,
             "model": entry.model,
@@ -170,8 +172,9 @@ class Locks:
 class Store:
     """A transport that keeps what is complete in a folder and, where it may `read`, answers from there.
 
-    `usable(completion, request)` says whether an answer is complete and valid: nothing else is kept. An answer
-    that cannot be kept is still an answer: `warn` is told. With `locks`, one caller at a time asks for a key.
+    `usable(completion, request)` says whether an answer is complete and valid: nothing else is kept, or found.
+    What is to be read is the answer of the very model that was asked. An answer that cannot be kept is still
+    an answer: `warn` is told. With `locks`, one caller at a time asks for a key.
     """
 
     def __init__(
@@ -194,10 +197,10 @@ class Store:
     async def send(self, request: Request) -> Completion:
         """See Transport."""
         key = key_of(request)
-        if entry := self._find(key):
+        if entry := self._find(key, request):
             return entry.completion()
         async with self._alone(key):
-            if entry := self._find(key):
+            if entry := self._find(key, request):
                 return entry.completion()
             completion = await self._inner.send(request)
             self._keep(key, request, completion, None)
@@ -206,11 +209,11 @@ class Store:
     async def open_stream(self, request: Request) -> Stream:
         """See Transport."""
         key = key_of(request)
-        if entry := self._find(key):
+        if entry := self._find(key, request):
             return entry.stream()
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._alone(key))
-            if entry := self._find(key):
+            if entry := self._find(key, request):
                 return entry.stream()
             stream = await self._inner.open_stream(request)
             return Stream(self._kept(key, request, stream, stack.pop_all()), stream.meta)
@@ -219,8 +222,10 @@ class Store:
         """See Transport."""
         await self._inner.aclose()
 
-    def _find(self, key: str) -> Entry | None:
-        return self._folder.read(key) if self._read else None
+    def _find(self, key: str, request: Request) -> Entry | None:
+        """What is kept under a key and fits: the schema to check with may be another than the one that is sent."""
+        entry = self._folder.read(key) if self._read else None
+        return entry if entry and self._usable(entry.completion(), request) else None
 
     @asynccontextmanager
     async def _alone(self, key: str) -> AsyncIterator[None]:
@@ -244,9 +249,10 @@ class Store:
             self._keep(key, request, Completion(folded.body(), stream.meta), chunks)
 
     def _keep(self, key: str, request: Request, completion: Completion, chunks: list[Chunk] | None) -> None:
-        if not self._usable(completion, request):
-            return
         meta = completion.meta
+        another = (meta.provider, meta.model) != (request.provider, request.model)
+        if (self._read and another) or not self._usable(completion, request):
+            return
         try:
             self._folder.write(key, request, Entry(meta.provider, meta.model, completion.body, chunks))
         except OutputFailure as error:

@@ -112,6 +112,50 @@ def test_a_password_in_the_address_is_neither_key_nor_kept(cli, server, folder):
     assert "sk-test" not in files(folder)[0].read_text()
 
 
+def test_a_key_in_the_query_of_the_address_is_neither_key_nor_kept(cli, server, tmp_path):
+    def run(query: str, *argv: str) -> Result:
+        return cli("ask", "--base-url", server.base_url + query, "-m", "tiny", *argv, "hi")
+
+    tape = tmp_path / "tape"
+    run("?api-version=7&api-key=sk-SECRET", "--record", str(tape))
+    assert server.requests[0].path == "/v1/chat/completions?api-version=7&api-key=sk-SECRET"
+    (file,) = files(tape)
+    assert "SECRET" not in file.read_text()
+    assert json.loads(file.read_text())["url"] == server.base_url + "/chat/completions?api-version=7"
+    assert run("?api-key=sk-OTHER&api-version=7", "--replay", str(tape)).out == "hi\n"
+    assert run("?api-version=8", "--replay", str(tape)).code == 66
+
+
+@BOTH
+def test_what_a_fallback_answered_is_not_cached(ask, server, folder, how):
+    down = True
+
+    def model(request):
+        return (
+            wire.status(404) if down and request.json["model"] == "tiny" else wire.ok(request.json["model"])
+        )
+
+    server.script = model
+    assert ask("--cache", how, "--fallback", "other", "hi").out == "other\n"
+    assert files(folder) == []
+    down = False
+    assert ask("--cache", how, "--fallback", "other", "hi").out == "tiny\n"
+    assert len(files(folder)) == 1
+
+
+@pytest.mark.usefixtures("folder")
+@BOTH
+def test_an_answer_that_does_not_fit_what_is_asked_now_is_no_hit(ask, server, how):
+    def with_schema(required: list[str]) -> Result:
+        schema = {"type": "object", "properties": {"a": {"type": "string"}}, "required": required}
+        return ask("--cache", how, "--schema", json.dumps(schema), "hi")
+
+    server.script = [wire.ok("{}"), wire.ok('{"a": "x"}')]
+    assert with_schema([]) == Result(0, "{}\n", "")
+    assert with_schema(["a"]) == with_schema(["a"]) == with_schema([]) == Result(0, '{"a": "x"}\n', "")
+    assert len(server.requests) == 2
+
+
 def test_files_are_private_and_nothing_is_left_beside_them(ask, folder):
     ask("--cache", "hi")
     [file] = files(folder)
