@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
+
+_DEEPEST = 200  # levels of brackets; orjson writes 254, and records put some around them
 
 
 def dumps(value: Any) -> bytes:
@@ -49,6 +52,33 @@ def loads(data: bytes | str) -> Any:
             return json.loads(data, parse_constant=_refuse)
         except RecursionError:
             raise ValueError("it is nested too deep") from None
+
+
+def received(data: bytes | str) -> Any:
+    """Parse JSON that a server or a model wrote. Raises ValueError.
+
+    What is nested so deep that walking through it, or writing it again, may fail is refused, too.
+    """
+    value = loads(data)
+    text = data if isinstance(data, bytes) else data.encode("utf-8", "replace")
+    if text.count(b"[") + text.count(b"{") > _DEEPEST and _is_deep(value):
+        raise ValueError("it is nested too deep")
+    return value
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [part for whole in level for part in _parts(whole)]
+        if not level:
+            return False
+    return True
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _refuse(name: str) -> Any:

@@ -95,7 +95,7 @@ class ItemSink:
     def _rest(self, text: str) -> list[Any]:
         """The items that were not printed yet."""
         try:
-            items = jsonl.loads(text)["items"]
+            items = jsonl.received(text)["items"]
         except (ValueError, KeyError, TypeError):
             items = None
         if isinstance(items, list):
@@ -106,7 +106,7 @@ class ItemSink:
 
     def _print(self, item: str) -> None:
         try:
-            value = jsonl.loads(item)
+            value = jsonl.received(item)
         except ValueError:
             return
         self._printed += 1

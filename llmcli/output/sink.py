@@ -194,11 +194,12 @@ def calls_of(message: Json) -> list[Json]:
 
 
 def _call(call: Json) -> Json:
-    inner = call.get(call.get("type") or "function") or {}
+    inner = call.get(call.get("type") or "function")
+    inner = inner if isinstance(inner, dict) else {}
     arguments = inner.get("arguments", inner.get("input"))
     if isinstance(arguments, str) and "arguments" in inner:
         with contextlib.suppress(ValueError):
-            arguments = jsonl.loads(arguments or "{}")
+            arguments = jsonl.received(arguments or "{}")
     return {"id": call.get("id"), "name": inner.get("name"), "arguments": arguments}
 
 

@@ -51,19 +51,27 @@ def _are_choices(items: Any) -> bool:
 
 
 def _is_choice(choice: Json) -> bool:
-    said = choice.get("delta") or choice.get("message") or {}
-    calls = (said.get("tool_calls") or []) if isinstance(said, dict) else None
     return (
         isinstance(choice.get("index"), int | None)
-        and isinstance(calls, list)
-        and all(isinstance(call, dict) and _is_call(call) for call in calls)
+        and isinstance(choice.get("finish_reason"), str | None)
+        and all(_is_said(choice.get(key)) for key in ("delta", "message"))
     )
 
 
-def _is_call(call: Json) -> bool:
-    """Whether a tool call, or a delta of one, is built of what it should be."""
-    kind = call.get("type")
-    return isinstance(kind, str | None) and isinstance(call.get(kind or "function"), dict | None)
+def _is_said(message: Any) -> bool:
+    """Whether a message, or a delta of one, is built of what it should be, or is not there."""
+    if not isinstance(message, dict):
+        return message is None
+    calls = message.get("tool_calls")
+    return calls is None or (isinstance(calls, list) and all(_is_call(call) for call in calls))
+
+
+def _is_call(call: Any) -> bool:
+    return (
+        isinstance(call, dict)
+        and isinstance(call.get("type"), str | None)
+        and all(isinstance(call.get(key), dict | None) for key in ("function", "custom"))
+    )
 
 
 def _completion_of_events(reply: Reply, body: bytes) -> Completion:

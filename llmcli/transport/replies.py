@@ -198,8 +198,8 @@ def odd(reply: Reply, what: str, code: str | None = None, body: bytes | None = N
 def parsed(body: bytes) -> Any:
     """The JSON of a body; None where it is not JSON."""
     try:
-        return jsonl.loads(body)
-    except (ValueError, RecursionError):
+        return jsonl.received(body)
+    except ValueError:
         return None
 
 

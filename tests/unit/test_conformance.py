@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import json
 import re
 import shutil
@@ -14,16 +15,17 @@ import threading
 import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from llmcli import jsonl
 from llmcli.errors import (
     AuthFailure,
     CallFailed,
@@ -35,7 +37,10 @@ from llmcli.errors import (
     StreamCut,
     TransientFailure,
 )
-from llmcli.output.sink import calls_of, text_of
+from llmcli.output.items import ItemSink
+from llmcli.output.sink import RecordSink, Sink, TextSink, text_of
+from llmcli.output.streams import Notes, Stdout
+from llmcli.repair import Repair
 from llmcli.run import run
 from llmcli.transport import answers, replies
 from llmcli.transport.accumulate import Accumulator
@@ -44,7 +49,7 @@ from llmcli.transport.keys import KeyOf
 from llmcli.transport.pooled import Pooled
 from llmcli.transport.retry import says_something
 from llmcli.transport.sdk import Sdk
-from llmcli.verdict import check
+from llmcli.verdict import check, misfit
 from llmcli.wire import Chunk, Completion, Request
 from tests import server as wire
 from tests.server import ABSENT, DONE, ERROR_BODIES, Scenario, chunk, event, ok
@@ -1082,7 +1087,6 @@ def test_certificates_of_the_environment_are_trusted_and_no_others(tmp_path, pro
 
 
 # --- Any JSON at all ----------------------------------------------------------------------------------------
-
 WORDS = st.sampled_from(
     re.findall(
         r"\w+",
@@ -1098,27 +1102,61 @@ ANYTHING = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4),
     max_leaves=20,
 )
+INNER = ANYTHING | st.fixed_dictionaries(
+    {}, optional={"name": LEAVES, "arguments": ANYTHING, "input": LEAVES}
+)
+CALL = st.fixed_dictionaries(
+    {},
+    optional={
+        "index": LEAVES,
+        "id": LEAVES,
+        "type": st.sampled_from(["function", "custom", "x", None]) | ANYTHING,
+        "function": INNER,
+        "custom": INNER,
+        "x": INNER,
+    },
+)
+NESTED = st.integers(200, 1100).map(lambda depth: "[" * depth + "]" * depth)
+CALLS = st.lists(CALL, max_size=3) | CALL | ANYTHING
 DELTA = st.fixed_dictionaries(
-    {}, optional=dict.fromkeys(("role", "content", "refusal", "tool_calls", "x"), ANYTHING)
+    {},
+    optional={
+        **dict.fromkeys(("role", "content", "refusal", "reasoning", "x"), ANYTHING | NESTED),
+        "tool_calls": CALLS,
+    },
 )
 CHOICE = st.fixed_dictionaries(
     {},
     optional={"index": LEAVES, "delta": DELTA | LEAVES, "message": DELTA | LEAVES, "finish_reason": ANYTHING}
     | {"logprobs": ANYTHING},
 )
+USAGE = ANYTHING | st.fixed_dictionaries(
+    {}, optional=dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), LEAVES)
+)
 BODIES = ANYTHING | st.fixed_dictionaries(
-    {"choices": st.lists(CHOICE | LEAVES, max_size=3)}, optional={"error": ANYTHING, "usage": ANYTHING}
+    {"choices": st.lists(CHOICE | LEAVES, max_size=3)}, optional={"error": ANYTHING, "usage": USAGE}
 )
 REPLY = replies.Reply(request_to("http://x/v1"), 200, {})
 
 
-def usable(completion: Completion) -> None:
+def sinks() -> list[Sink]:
+    out, notes = Stdout(io.BytesIO(), terminal=False), Notes(io.BytesIO(), terminal=False)
+    records = [
+        RecordSink(out, encode, lambda *_: {"in": 1}, events=True) for encode in (jsonl.line, jsonl.pretty)
+    ]
+    return [TextSink(out, notes, reasoning=True), TextSink(out, notes, extract=True), ItemSink(out), *records]
+
+
+def shown(chunks: list[Chunk], completion: Completion) -> None:
     """All that is done with an answer."""
+    for sink in sinks():
+        for piece in chunks:
+            sink.chunk(piece)
+        sink.finish(completion)
+    for sink in sinks():
+        sink.abort(completion.body)
+    Repair(None, 1, misfit, print)._wrong(REPLY.request, completion)
     check(completion, REPLY.request)
-    for choice in completion.choices:
-        text_of(choice["message"])
-        calls_of(choice["message"])
-    json.dumps(completion.body)
 
 
 def judged(act: Callable[[], None]) -> None:
@@ -1140,24 +1178,68 @@ def test_any_bytes_are_an_error_body(body):
 
 
 @given(BODIES)
+@example({"choices": [{"delta": {"content": "a"}, "message": "b"}]})
+@example({"choices": [{"message": {"content": "a"}, "finish_reason": ["stop"]}]})
+@example({"choices": [{"message": {"tool_calls": {"id": "a"}}, "delta": {"content": "b"}}]})
+@example({"choices": [{"message": {"tool_calls": [{"function": {}, "custom": "a"}]}}]})
+@example({"choices": [{"message": {"tool_calls": [{"type": "custom", "function": "a"}]}}]})
+@example({"choices": [{"message": {"tool_calls": [{"function": {"arguments": "[" * 999 + "]" * 999}}]}}]})
 def test_any_json_is_an_answer_or_an_error(body):
-    judged(lambda: usable(answers.completion(REPLY, json.dumps(body).encode())))
+    judged(lambda: shown([], answers.completion(REPLY, json.dumps(body).encode())))
 
 
 @given(st.lists(BODIES, max_size=4))
+@example([{"choices": [{"delta": {"tool_calls": [{"custom": 5}]}}]}])
+@example(
+    [
+        {"choices": [{"delta": {"tool_calls": [{"x": 5}]}}]},
+        {"choices": [{"delta": {"tool_calls": [{"type": "x"}]}}]},
+    ]
+)
+@example([{"choices": [{"delta": {"content": "[" * 999 + "]" * 999}}]}])
 def test_any_json_in_a_stream_is_an_answer_or_an_error(bodies):
     async def pieces() -> Any:
         for body in bodies:
             yield event(json.dumps(body).encode())
 
     async def work() -> None:
-        folded, meta = Accumulator(), REPLY.meta()
+        folded, meta, seen = Accumulator(), REPLY.meta(), []
         async for piece in answers.chunks(REPLY, pieces(), meta, 60):
             says_something(piece)
             folded.add(piece)
-        usable(Completion(folded.body(), meta))
+            seen.append(piece)
+        shown(seen, Completion(folded.body(), meta))
 
     judged(lambda: asyncio.run(work()))
+
+
+@pytest.mark.parametrize("depth", [100, 190, 260, 400, 980, 1020, 1100, 9000])
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"choices": [{"message": {"content": DEEP}}], "x": DEEP}',
+        '{"choices": [{"message": {"tool_calls": [{"function": {"name": "f", "arguments": DEEP}}]}}]}',
+        '{"choices": [{"finish_reason": "stop", "delta": {"x": DEEP}, "message": {"x": DEEP}}]}',
+        '{"error": {"message": DEEP, "x": DEEP}}',
+    ],
+)
+@pytest.mark.parametrize("brackets", ["[]", ('{"a":', "}")])
+def test_json_nested_however_deep_is_an_answer_or_an_error(body, depth, brackets):
+    nested = brackets[0] * depth + ("[]" if brackets == "[]" else "1") + brackets[1] * depth
+    whole = body.replace("DEEP", nested).encode()
+
+    async def pieces() -> Any:
+        yield event(whole)
+
+    async def work() -> None:
+        folded, meta = Accumulator(), REPLY.meta()
+        async for piece in answers.chunks(REPLY, pieces(), meta, 60):
+            folded.add(piece)
+        shown([], Completion(folded.body(), meta))
+
+    judged(lambda: shown([], answers.completion(REPLY, whole)))
+    judged(lambda: asyncio.run(work()))
+    assert str(replies.failure(replace(REPLY, key=KEY), whole))
 
 
 @given(st.text())
