@@ -148,7 +148,11 @@ def _mapped(schema: Json, change: Callable[[Any], Any]) -> Json:
 
 def problem(instance: Any, schema: Json) -> str | None:
     """Why `instance` does not fit: the path and reason of the first violation, or None."""
-    error = next(_validator(jsonl.dumps(schema)).iter_errors(instance), None)
+    validator = _validator(jsonl.dumps(schema))
+    try:
+        error = next(validator.iter_errors(instance), None)
+    except ValueError as reason:  # half a surrogate pair, or brackets too deep for the checker
+        return f"it cannot be checked: {reason}"
     if error is None:
         return None
     path = "".join(f"/{part}" for part in error.instance_path)

@@ -133,6 +133,22 @@ def test_exit_5_invalid_json(ask, server):
     assert explained(ask("--json-mode", "x"), 5, "invalid", "no json\n")
 
 
+@pytest.mark.parametrize(
+    "text", ['{"a": "\\ud800"}', '{"a": ' + "[" * 600 + "]" * 600 + "}"], ids=["half a character", "too deep"]
+)
+def test_exit_5_invalid_what_cannot_be_checked(ask, cli, server, tmp_path, text):
+    server.script = wire.ok(text)
+    schema = '{"type": "object", "properties": {"a": {"enum": ["x"]}}}'
+    result = ask("--schema", schema, "x")
+    assert explained(result, 5, "invalid", text + "\n")
+    assert "it cannot be checked: " in result.err
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"prompt": "x"}\n')
+    argv = ("--base-url", server.base_url, "-m", "tiny", "--schema", schema)
+    assert cli("batch", "-q", str(rows), *argv, "-O", str(tmp_path / "out.jsonl")).code == 7
+    assert '"code":"invalid"' in (tmp_path / "out.errors.jsonl").read_text()
+
+
 def test_exit_5_invalid_arguments_of_a_call(ask, server):
     server.script = wire.ok(tool_calls=[wire.call("f", '{"a":')])
     assert explained(ask("x"), 5, "invalid", '{"id":"call_1","name":"f","arguments":"{\\"a\\":"}\n')
