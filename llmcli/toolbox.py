@@ -13,10 +13,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from llmcli import jsonl
-from llmcli.errors import ToolFailure, UsageError
+from llmcli.errors import Incomplete, Refused, ToolFailure, UsageError
+from llmcli.verdict import verdict
 from llmcli.wire import Completion, Json, Message, Request
 
 _GRACE = 1.0  # seconds that a killed tool's pipes may take to close
+_MOST = 1_000_000  # bytes of a tool's stdout that the model is shown; no model reads more
+_PIECE = 1 << 16
 _TAIL = 2_000  # characters of a failed tool's stderr that the model is shown
 
 
@@ -57,6 +60,7 @@ class Toolbox:
     async def follow(self, request: Request, completion: Completion) -> Request | None:
         """The request that takes the results back; None where nothing was called, or something we do not run.
 
+        An answer that broke off or was refused runs nothing: its calls may lack half of their arguments.
         Raises ToolFailure where a command cannot be started, or the turns are used up.
         """
         message = completion.choices[0].get("message") or {} if completion.choices else {}
@@ -64,18 +68,24 @@ class Toolbox:
         ours = self.names - self.commands.keys()  # the user's to answer
         if not calls or any(name_of(call) in ours for call in calls):
             return None
+        if isinstance(verdict(completion, request), Incomplete | Refused):
+            return None
         if self._turns >= self.max_turns:
             raise ToolFailure(
                 f"the model still calls tools after {self._turns} turns", request.name, "raise --max-turns"
             )
         self._turns += 1
+        calls = [
+            {**call, "id": call.get("id") or f"call_{self._turns}_{at}"} for at, call in enumerate(calls)
+        ]
         results = await _together([self._answer(call) for call in calls])
         said = {key: value for key, value in message.items() if value is not None or key == "content"}
+        said["tool_calls"] = calls
         messages = [*request.fields["messages"], said, *results]
         return replace(request, fields=_unforced({**request.fields, "messages": messages}))
 
     async def _answer(self, call: Json) -> Message:
-        return {"role": "tool", "tool_call_id": call.get("id"), "content": await self._run(call)}
+        return {"role": "tool", "tool_call_id": call["id"], "content": await self._run(call)}
 
     async def _run(self, call: Json) -> str:
         name = name_of(call)
@@ -92,6 +102,10 @@ class Toolbox:
         if code is None:
             self.tell(f"tool {name}: no end within {self.timeout:g} s, killed")
             return f"error: the tool did not finish within {self.timeout:g} s"
+        if len(out) > _MOST:
+            self.tell(f"tool {name}: more than {_MOST:,} bytes, killed")
+            text = out[:_MOST].decode("utf-8", "ignore")
+            return f"{text}\nerror: the tool wrote more than {_MOST:,} bytes; the rest is cut off"
         ended = f"exit code {code}" if code >= 0 else f"signal {-code}"
         self.tell(f"tool {name}: {ended}, {len(out)} bytes")
         text = out.decode("utf-8", "replace").removesuffix("\n")
@@ -110,7 +124,7 @@ class Toolbox:
             ) from None
         try:
             async with asyncio.timeout(self.timeout):
-                out, err = await process.communicate(given)
+                out, err = await _communicate(process, given)
         except TimeoutError:
             await _kill(process)
             return None, b"", b""
@@ -147,10 +161,41 @@ async def _start(command: list[str], stdin: int) -> Process:
         raise
 
 
-async def _kill(process: Process) -> None:
-    """Kill the command and all that it started; its children may outlive it and hold the pipes open."""
+async def _communicate(process: Process, given: bytes) -> tuple[bytes, bytes]:
+    """(stdout, the end of stderr) of a command, which is killed where it writes more than `_MOST`."""
+    out, err = bytearray(), bytearray()
+
+    async def feed() -> None:
+        if process.stdin is not None:
+            with suppress(BrokenPipeError, ConnectionResetError):  # it need not read
+                process.stdin.write(given)
+                await process.stdin.drain()
+            process.stdin.close()
+
+    async def read_out() -> None:
+        while len(out) <= _MOST and (piece := await process.stdout.read(_PIECE)):  # type: ignore[union-attr] # a pipe
+            out.extend(piece)
+        if len(out) > _MOST:
+            _kill_group(process)
+
+    async def read_err() -> None:
+        while piece := await process.stderr.read(_PIECE):  # type: ignore[union-attr] # a pipe
+            err.extend(piece)
+            del err[: -4 * _TAIL]  # a character has at most 4 bytes
+
+    await asyncio.gather(feed(), read_out(), read_err())
+    await process.wait()
+    return bytes(out), bytes(err)
+
+
+def _kill_group(process: Process) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+async def _kill(process: Process) -> None:
+    """Kill the command and all that it started; its children may outlive it and hold the pipes open."""
+    _kill_group(process)
     with suppress(TimeoutError):  # one that left the group may hold them still
         async with asyncio.timeout(_GRACE):
             await process.communicate()

@@ -173,6 +173,41 @@ def test_a_tool_runs_and_its_output_goes_back(looped, server, how):
     assert {**second, "messages": None} == {**first, "messages": None}
 
 
+def opened_call(*blocks: object) -> object:
+    """A stream that opens a call of the weather tool and then goes on with these blocks."""
+    function = {"name": "weather", "arguments": ""}
+    opening = {"index": 0, "id": "call_1", "type": "function", "function": function}
+    return wire.events([wire.chunk(role="assistant", tool_calls=[opening]), *blocks])
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (opened_call(), 3),
+        (opened_call(wire.chunk(finish_reason="length"), wire.DONE), 3),
+        (wire.cut(opened_call(wire.chunk("x" * 99)), -99), 3),
+        (opened_call(wire.chunk(finish_reason="content_filter"), wire.DONE), 4),
+        (opened_call(wire.chunk(refusal="No."), wire.chunk(finish_reason="stop"), wire.DONE), 4),
+    ],
+    ids=["no end", "length", "broken off", "filtered", "refused"],
+)
+def test_no_tool_runs_for_an_answer_that_is_not_whole(ask, server, tmp_path, answer, code):
+    server.script = answer
+    result = ask("--tools", TOOLS, "--exec", f"weather=touch {tmp_path}/ran", "hi")
+    assert (result.code, result.out) == (code, '{"id":"call_1","name":"weather","arguments":{}}\n')
+    assert not (tmp_path / "ran").exists()
+    assert len(server.requests) == 1
+
+
+def test_calls_that_the_server_gave_no_id_get_one(ask, server):
+    calls = [{**wire.call("weather", {}), "id": name} for name in (None, "", "mine")]
+    server.script = [wire.ok(tool_calls=calls), wire.ok("Done")]
+    assert ask("--no-stream", "--tools", TOOLS, "--exec", "weather=cat", "hi") == Result(0, "Done\n", "")
+    _, said, *answers = server.requests[1].json["messages"]
+    names = [call["id"] for call in said["tool_calls"]]
+    assert names == [answer["tool_call_id"] for answer in answers] == ["call_2_0", "call_2_1", "mine"]
+
+
 def test_no_shell_reads_the_command(looped, server):
     looped("printf '%s\\n' $(id) ; 'a  b' | cat `x` > /tmp/y && *")
     assert results(server) == ["$(id)\n;\na  b\n|\ncat\n`x`\n>\n/tmp/y\n&&\n*"]
@@ -235,6 +270,16 @@ def test_only_the_end_of_a_long_stderr_is_told(looped, server, tmp_path):
     assert results(server)[0].startswith("error: the tool failed with exit code 1\n")
     assert results(server)[0].endswith("y\nthe end")
     assert len(results(server)[0]) < 2100
+
+
+def test_output_without_end_is_cut_and_the_tool_killed(looped, server, tmp_path):
+    command = script(tmp_path / "weather", "yes >&2 & exec yes")
+    assert (
+        looped(command, "-v").err.splitlines()[1] == "llmcli: tool weather: more than 1,000,000 bytes, killed"
+    )
+    assert results(server) == [
+        "y\n" * 500_000 + "\nerror: the tool wrote more than 1,000,000 bytes; the rest is cut off"
+    ]
 
 
 def test_a_tool_that_the_model_made_up_is_told_to_it(ask, server):
