@@ -9,14 +9,27 @@ from typing import Any
 import orjson
 
 _DEEPEST = 200  # levels of brackets; orjson writes 254, and records put some around them
+_DIGITS = bytes(
+    0x30 if chr(byte).isdigit() else 0x20 for byte in range(256)
+)  # each digit to 0, the rest to a space
+
+
+class TooDeep(ValueError):
+    """JSON that is nested too deep to be worked with."""
+
+    def __init__(self) -> None:
+        super().__init__(f"it is nested more than {_DEEPEST} deep")
 
 
 def dumps(value: Any) -> bytes:
-    """Compact UTF-8 JSON. Lone surrogates and huge integers, which orjson refuses, go the slow way."""
+    """Compact UTF-8 JSON. Lone surrogates and huge integers, which orjson refuses, go the slow way.
+
+    Raises TooDeep.
+    """
     try:
         return orjson.dumps(value)
     except TypeError:
-        return json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode()
+        return _dumped(value, separators=(",", ":"), allow_nan=False)
 
 
 def canonical(value: Any) -> bytes:
@@ -24,7 +37,7 @@ def canonical(value: Any) -> bytes:
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except TypeError:
-        return json.dumps(value, ensure_ascii=True, separators=(",", ":"), sort_keys=True).encode()
+        return _dumped(value, separators=(",", ":"), sort_keys=True)
 
 
 def line(value: Any) -> bytes:
@@ -37,33 +50,42 @@ def pretty(value: Any) -> bytes:
     try:
         return orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n"
     except TypeError:
-        return json.dumps(value, indent=2).encode() + b"\n"
+        return _dumped(value, indent=2) + b"\n"
+
+
+def _dumped(value: Any, **how: Any) -> bytes:
+    try:
+        return json.dumps(value, **how).encode()
+    except RecursionError:
+        raise TooDeep from None
 
 
 def loads(data: bytes | str) -> Any:
-    """Parse JSON. Raises ValueError.
+    """Parse JSON. Raises ValueError, for deep nesting TooDeep.
 
-    What orjson refuses and the standard library takes (lone surrogates) is taken; NaN is not.
+    What orjson refuses and the standard library takes (lone surrogates) is taken; NaN is not. Integers of any
+    size are whole, which orjson's are not.
     """
+    raw = data if isinstance(data, bytes) else data.encode("utf-8", "replace")
     try:
-        return orjson.loads(data)
+        value = _loaded(data) if _may_hold_huge_integers(raw) else orjson.loads(data)
     except orjson.JSONDecodeError:
-        try:
-            return json.loads(data, parse_constant=_refuse)
-        except RecursionError:
-            raise ValueError("it is nested too deep") from None
-
-
-def received(data: bytes | str) -> Any:
-    """Parse JSON that a server or a model wrote. Raises ValueError.
-
-    What is nested so deep that walking through it, or writing it again, may fail is refused, too.
-    """
-    value = loads(data)
-    text = data if isinstance(data, bytes) else data.encode("utf-8", "replace")
-    if text.count(b"[") + text.count(b"{") > _DEEPEST and _is_deep(value):
-        raise ValueError("it is nested too deep")
+        value = _loaded(data)
+    if raw.count(b"[") + raw.count(b"{") > _DEEPEST and _is_deep(value):
+        raise TooDeep
     return value
+
+
+def _loaded(data: bytes | str) -> Any:
+    try:
+        return json.loads(data, parse_constant=_refuse)
+    except RecursionError:
+        raise TooDeep from None
+
+
+def _may_hold_huge_integers(data: bytes) -> bool:
+    """Whether 20 digits stand in a row. Every tenth byte comes first: two neighbours of those are digits then."""
+    return b"00" in data[::10].translate(_DIGITS) and b"0" * 20 in data.translate(_DIGITS)
 
 
 def _is_deep(value: Any) -> bool:

@@ -220,9 +220,10 @@ def _answer_format(request: RequestOptions, read: ReadStdin) -> dict[str, Any]:
         return {"response_format": {"type": "json_object"} if request.json_mode else None}
     if request.json_mode:
         raise UsageError("--json-mode and --schema exclude each other", todo="--schema alone asks for JSON")
-    from llmcli.request.schema import load_schema, response_format, wrap_items
+    from llmcli.request.schema import check_schema, load_schema, response_format, wrap_items
 
     schema = load_schema(request.schema, read)
     if request.schema_multi:
         schema = wrap_items(schema)
+        check_schema(schema, "--schema")  # which is deeper now
     return {"response_format": response_format(schema, strict=not request.no_strict), "expects": schema}

@@ -95,7 +95,7 @@ class ItemSink:
     def _rest(self, text: str) -> list[Any]:
         """The items that were not printed yet."""
         try:
-            items = jsonl.received(text)["items"]
+            items = jsonl.loads(text)["items"]
         except (ValueError, KeyError, TypeError):
             items = None
         if isinstance(items, list):
@@ -106,7 +106,7 @@ class ItemSink:
 
     def _print(self, item: str) -> None:
         try:
-            value = jsonl.received(item)
+            value = jsonl.loads(item)
         except ValueError:
             return
         self._printed += 1

@@ -199,7 +199,7 @@ def _call(call: Json) -> Json:
     arguments = inner.get("arguments", inner.get("input"))
     if isinstance(arguments, str) and "arguments" in inner:
         with contextlib.suppress(ValueError):
-            arguments = jsonl.received(arguments or "{}")
+            arguments = jsonl.loads(arguments or "{}")
     return {"id": call.get("id"), "name": inner.get("name"), "arguments": arguments}
 
 

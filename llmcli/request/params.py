@@ -146,7 +146,10 @@ def parse_option(text: str) -> tuple[str, Any]:
         raise UsageError(f"-o {key}=... cannot be set here", todo=_OWNED[key])
     if (close := near_miss(key)) is not None:
         raise UsageError(f"-o {key}: no such field", todo=f"did you mean {close}?")
-    value = _json_or_text(raw)
+    try:
+        value = _json_or_text(raw)
+    except jsonl.TooDeep as error:
+        raise UsageError(f"-o {key}: {error}") from None
     check_field(key, value, f"-o {key}={raw}: ")
     return key, value
 
@@ -171,6 +174,8 @@ def check_field(key: str, value: Any, where: str = "") -> None:
 def _json_or_text(raw: str) -> Any:
     try:
         value = jsonl.loads(raw)
+    except jsonl.TooDeep:
+        raise
     except ValueError:
         return raw
     return (

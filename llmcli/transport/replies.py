@@ -198,7 +198,7 @@ def odd(reply: Reply, what: str, code: str | None = None, body: bytes | None = N
 def parsed(body: bytes) -> Any:
     """The JSON of a body; None where it is not JSON."""
     try:
-        return jsonl.received(body)
+        return jsonl.loads(body)
     except ValueError:
         return None
 

@@ -271,11 +271,18 @@ def test_bad_lines_are_records_and_the_run_goes_on(batch):
         b"[\n",
         b'{"prompt":"fine"}\n',
         b'{"prompt":"x","n":"y"}\n',
-        b'{"custom_id":"u","prompt":"\xe9"}',
+        b'{"custom_id":"u","prompt":"\xe9"}\n',
+        b'{"prompt":"x","mine":' + b"[" * 600 + b"]" * 600 + b"}\n",
     ]
     assert batch(lines(rows)).code == 7
     assert batch.answers == {2: "fine"}
-    assert batch.failures == {0: "invalid_json", 1: "invalid_json", 3: "invalid_row", 4: "invalid_utf8"}
+    assert batch.failures == {
+        0: "invalid_json",
+        1: "invalid_json",
+        3: "invalid_row",
+        4: "invalid_utf8",
+        5: "invalid_json",
+    }
 
 
 def test_all_lines_bad(batch):

@@ -152,10 +152,41 @@ def test_a_pair_that_is_none(refusal, argv):
         ("x=NaN", "NaN"),
         ("x=1e999", "1e999"),
         ("x=é", "é"),
+        ("x=18446744073709551617", 2**64 + 1),
+        (f"x=[-{2**256}]", [-(2**256)]),
     ],
 )
 def test_an_option_is_json_where_it_parses_else_text(body, text, value):
     assert body("-o", text) == {"model": "gpt-4o-mini", "x": value}
+
+
+def deep(levels: int) -> str:
+    return "[" * levels + "]" * levels
+
+
+@pytest.mark.parametrize("levels", [300, 600, 900, 100_000])
+def test_what_is_nested_too_deep_is_refused(refusal, tmp_path, levels):
+    file = tmp_path / "messages.json"
+    file.write_text(f'[{{"role":"user","content":"hi","x":{deep(levels)}}}]')
+    inner = f'{{"type":"object","x":{deep(levels)}}}'
+    reason = "it is nested more than 254 deep"
+    assert refusal("-o", f"x={deep(levels)}") == f"-o x: {reason}"
+    assert refusal("--schema", inner) == f"--schema is not valid JSON: {reason}"
+    assert (
+        refusal("--tools", f'[{{"name":"f","parameters":{inner}}}]') == f"--tools is not valid JSON: {reason}"
+    )
+    assert reason in refusal("--messages", str(file))
+
+
+def test_what_is_nested_too_deep_with_half_a_character_is_refused(refusal):
+    assert refusal("-o", f'x=["\\ud800",{deep(600)}]') == "-o x: it is nested more than 254 deep"
+
+
+def test_a_schema_that_its_list_nests_too_deep_is_refused(refusal):
+    schema = '{"type":"array","items":' * 252 + "{}" + "}" * 252
+    assert refusal("--schema", schema, "--schema-multi") == (
+        "--schema is no valid JSON Schema: it is nested more than 254 deep; mend the schema"
+    )
 
 
 @pytest.mark.parametrize(

@@ -147,6 +147,14 @@ def test_a_call_of_a_tool_without_a_command_is_the_answer(ask, server, tmp_path)
     assert not (tmp_path / "ran").exists()
 
 
+def test_huge_integers_in_arguments_stay_whole(ask, server, looped):
+    huge = {"city": "Oslo", "height": 2**256 - 1}
+    server.script = wire.ok(tool_calls=[wire.call("weather", huge)])
+    assert json.loads(ask("--tools", TOOLS, "hi").out)["arguments"] == huge
+    looped("cat", arguments=huge)
+    assert json.loads(results(server, 2)[0]) == huge
+
+
 def test_calls_whose_arguments_are_no_json_are_invalid(ask, server):
     server.script = wire.ok(tool_calls=[wire.call("weather", '{"city": "Os')])
     assert ask("--tools", TOOLS, "hi") == Result(
