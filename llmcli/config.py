@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from llmcli.errors import ConfigError
+from llmcli.wire import http_url
 
 _PROVIDER_KEYS = {"base_url", "api_key_env", "api_key_command"}
 
@@ -126,7 +126,7 @@ def _provider(config: Config, name: str, table: dict[str, Any]) -> ProviderConfi
             raise config.error(["providers", name, key], "must be a string")
         if not value.strip():
             raise config.error(["providers", name, key], "is empty")
-        if key == "base_url" and not re.match(r"https?://[^/]", value):
+        if key == "base_url" and http_url(value) is None:
             raise config.error(["providers", name, key], "must be an http(s) URL")
     return ProviderConfig(**table)
 

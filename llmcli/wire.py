@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
 Json = dict[str, Any]
 Message = dict[str, Any]
@@ -19,6 +20,18 @@ def positive(fields: Mapping[str, Any], name: str) -> int | None:
     """A field that is a number of at least 1; None where it is anything else."""
     value = fields.get(name)
     return value if type(value) is int and value > 0 else None
+
+
+def http_url(text: str) -> SplitResult | None:
+    """The parts of an http(s) address; None for what no client can ask: no host, no such port, unprintable bytes."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port  # raises ValueError, as a bracket too many does
+    except ValueError:
+        return None
+    labels = (parts.hostname or "").removesuffix(".").split(".")
+    named = port != 0 and all(0 < len(label) < 64 for label in labels) and " " not in parts.netloc
+    return parts if named and parts.scheme in {"http", "https"} and text.isprintable() else None
 
 
 @dataclass(frozen=True, slots=True)

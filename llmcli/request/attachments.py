@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from llmcli.errors import UsageError
 from llmcli.request.prompt import ReadStdin
-from llmcli.wire import Json
+from llmcli.wire import Json, http_url
 
 # The API takes 50 MB in one request (https://platform.openai.com/docs/guides/images-vision).
 LARGEST = 50 * 1000 * 1000
@@ -27,7 +26,7 @@ _AUDIO_URLS = (".wav", ".mp3", ".pdf")
 
 def load_attachment(source: str, detail: str | None, read_stdin: ReadStdin) -> Json:
     """The content part for a file, a URL or stdin. Raises UsageError where it cannot be one."""
-    if source.startswith(("http://", "https://", "data:")):
+    if source.lower().startswith(("http://", "https://", "data:")):
         return _from_url(source, detail)
     if source == "-":
         return part_of(read_stdin(), "stdin", detail)
@@ -76,14 +75,32 @@ def sniff(data: bytes) -> str | None:
 
 
 def _from_url(url: str, detail: str | None) -> Json:
-    path = urlsplit(url).path.lower()
-    if not url.startswith("data:") and path.endswith(_AUDIO_URLS):
+    if url.lower().startswith("data:"):
+        return _from_data(url, detail)
+    parts = http_url(url)
+    if parts is None:
+        raise UsageError(f"the attachment {url!r} is no http(s) URL", todo="check the address")
+    path = parts.path.lower()
+    if path.endswith(_AUDIO_URLS):
         raise UsageError(
             f"the API takes no URL for {path.rpartition('.')[2].upper()}",
             url,
             f"curl -s {url} | llmcli ask -a - ...",
         )
     return _image(url, detail)
+
+
+def _from_data(url: str, detail: str | None) -> Json:
+    """The part for a data: URL; the API takes those of images alone, of others what is in them."""
+    head, _, encoded = url.partition(",")
+    kind = head.partition(":")[2].partition(";")[0].lower()
+    if kind != "application/pdf" and not kind.startswith("audio/"):
+        return _image(url, detail)
+    try:
+        data = base64.b64decode(encoded, validate=True)
+    except ValueError:
+        raise UsageError(f"the attachment {head},... is not valid base64", todo="check the URL") from None
+    return part_of(data, "data.pdf" if kind == "application/pdf" else head, detail)
 
 
 def _image(url: str, detail: str | None) -> Json:

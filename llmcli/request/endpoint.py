@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
 
 from llmcli.config import ProviderConfig
 from llmcli.errors import UsageError
 from llmcli.registry.providers import Provider, find_provider, provider_of_url, split_model
+from llmcli.request.prompt import argument
+from llmcli.wire import http_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ def resolve(
     provider = provider_named(provider_name, providers)
     address = base_url if base_url is not None else _from_env(provider, env)
     if address is not None:
-        return Endpoint(provider, name, _checked(address), own_address=guessed is None)
+        variable = "" if base_url is not None else provider.base_url_env or ""
+        return Endpoint(provider, name, _checked(address, variable), own_address=guessed is None)
     if "{" in provider.base_url:
         raise UsageError(
             f"{provider.name} has no address of its own",
@@ -90,10 +92,11 @@ def _from_env(provider: Provider, env: Mapping[str, str]) -> str | None:
     return value
 
 
-def _checked(address: str) -> str:
+def _checked(address: str, variable: str = "") -> str:
+    """The address, less what is added to it. Raises UsageError, naming the variable that it is from."""
     if address == "offline:":
         return address
-    parts = urlsplit(address)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise UsageError(f"{address!r} is no http(s) URL", todo="e.g. --base-url http://localhost:8080/v1")
+    if http_url(address if variable else argument(address)) is None:
+        todo = "e.g. --base-url http://localhost:8080/v1"
+        raise UsageError(f"{address!r} is no http(s) URL", variable, todo)
     return address.removesuffix("/").removesuffix("/chat/completions")

@@ -159,6 +159,7 @@ class Sdk:
 
         timeout = openai.Timeout(self._timeout, connect=self._connect)
         try:
+            _check_proxies()
             http = openai.DefaultAsyncHttpxClient(
                 timeout=timeout, follow_redirects=False, verify=_verify(request.base_url)
             )
@@ -191,6 +192,15 @@ async def _read_to_end(pieces: AsyncIterator[bytes]) -> None:
         async with asyncio.timeout(_LINGER):
             async for _ in pieces:
                 pass
+
+
+def _check_proxies() -> None:
+    """Raise ValueError for a proxy at a port that there is none of, which httpx2 finds out in a connect."""
+    from urllib.request import getproxies
+
+    for scheme, proxy in getproxies().items():
+        if scheme in {"http", "https", "all"}:
+            _ = urlsplit(proxy if "://" in proxy else f"http://{proxy}").port
 
 
 def _verify(base_url: str) -> ssl.SSLContext | bool:

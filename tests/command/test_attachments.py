@@ -195,6 +195,29 @@ def test_a_pdf_by_address(ask, server):
     refused(ask, server, url, f"the API takes no URL for PDF ({url}); curl -s {url} | llmcli ask -a - ...")
 
 
+@pytest.mark.parametrize("url", ["http://[x", "http://", "https://h:abc/a.png"])
+def test_an_address_that_is_none(ask, server, url):
+    refused(ask, server, url, f"the attachment {url!r} is no http(s) URL; check the address")
+
+
+def test_an_address_in_capitals(parts):
+    url = "HTTPS://example.com/a.png"
+    assert parts("-a", url, "hi")[1] == {"type": "image_url", "image_url": {"url": url}}
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_a_data_url_is_the_part_of_what_is_in_it(parts, kind):
+    url = f"data:{kind};base64,{base64.b64encode(SAMPLES[kind]).decode()}"
+    assert parts("-a", url, "hi")[1] == part(kind, SAMPLES[kind], "data.pdf")
+
+
+def test_a_data_url_that_is_broken(ask, server):
+    refused(
+        ask, server, "data:application/pdf;base64,%%",
+        "the attachment data:application/pdf;base64,... is not valid base64; check the URL",
+    )  # fmt: skip
+
+
 def test_a_detail_of_nothing(ask):
     assert ask("--detail", "low", "hi") == Result(
         2, "", "llmcli: usage: --detail without an image; attach one with -a\n"

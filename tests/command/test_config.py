@@ -132,6 +132,11 @@ def test_the_environments_address_beats_the_profiles(cli, config):
     [
         ('model = ""', "model: names no model ({}:1)"),
         ('model = "groq/"', "model: names no model ({}:1)"),
+        (
+            '[providers.x]\nbase_url = "http://h:99999/v1"',
+            "providers.x.base_url: must be an http(s) URL ({}:2)",
+        ),
+        ('[providers.x]\nbase_url = "http://[::1/v1"', "providers.x.base_url: must be an http(s) URL ({}:2)"),
         ('[providers.x]\nbase_url = "x"', "providers.x.base_url: must be an http(s) URL ({}:2)"),
     ],
 )

@@ -449,7 +449,7 @@ def test_a_slash_without_a_provider_is_part_of_the_name(body):
 
 def address(result: Result) -> str:
     assert (result.code, result.err) == (0, "")
-    return result.out.split()[1].removesuffix("/chat/completions")
+    return result.out.split()[1].strip("'").removesuffix("/chat/completions")
 
 
 def test_the_address_by_flag_environment_config_and_default(cli, config):
@@ -476,11 +476,53 @@ def test_ollama_listens_where_its_own_variable_says(cli):
     )
 
 
-@pytest.mark.parametrize("url", ["", "localhost:8080", "ftp://x/v1", "http://", "http:///v1"])
+NO_URLS = [
+    "",
+    "localhost:8080",
+    "ftp://x/v1",
+    "http://",
+    "http:///v1",
+    "http://[::1/v1",
+    "http://h:abc/v1",
+    "http://h:99999/v1",
+    "http://h:-1/v1",
+    "http://h\x01/v1",
+    "http://h/v1\n",
+    "http://a..b/v1",
+    f"http://{'a' * 64}/v1",
+    "http://a b/v1",
+]
+
+
+@pytest.mark.parametrize("url", NO_URLS)
 def test_an_address_that_is_none(refusal, url):
     assert (
         refusal("--base-url", url) == f"{url!r} is no http(s) URL; e.g. --base-url http://localhost:8080/v1"
     )
+
+
+@pytest.mark.parametrize("url", NO_URLS[1:])
+def test_an_address_that_is_none_in_the_environment(cli, url):
+    for command in ("ask", "count"):
+        assert cli(command, "hi", env={"OPENAI_BASE_URL": url}) == Result(
+            2,
+            "",
+            f"llmcli: usage: {url!r} is no http(s) URL (OPENAI_BASE_URL);"
+            " e.g. --base-url http://localhost:8080/v1\n",
+        )
+
+
+def test_an_address_that_is_no_text(refusal):
+    assert refusal("--base-url", "http://h\udcff/v1") == (
+        "the argument is not UTF-8 text: byte 0xff at offset 8; convert it (iconv -t UTF-8)"
+    )
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[::1]:8080/v1", "http://h:1/v1", "http://h./v1", "http://gr\xfcn.de/v1"]
+)
+def test_an_address_that_is_one(cli, url):
+    assert address(cli("ask", "--curl", "--base-url", url, "hi")) == url
 
 
 def test_azure_without_an_endpoint(refusal):

@@ -1001,7 +1001,7 @@ def test_a_proxy_needs_no_scheme(server, process, tmp_path):
     assert {request.path for request in server.requests} == {"http://model.invalid/v1/chat/completions"}
 
 
-@pytest.mark.parametrize("proxy", ["socks9://127.0.0.1:9", "http://[::1"])
+@pytest.mark.parametrize("proxy", ["socks9://127.0.0.1:9", "http://[::1", "http://127.0.0.1:99999"])
 def test_a_batch_does_not_begin_with_a_proxy_that_cannot_be_used(proxy, process, tmp_path):
     (tmp_path / "rows").write_text('{"prompt": "Hi"}\n')
     argv = ("batch", "-q", str(tmp_path / "rows"), "-m", "tiny", "--base-url", "http://model.invalid/v1")
@@ -1032,7 +1032,11 @@ def test_no_proxy_is_honoured(server, process):
         ),
         (
             {"HTTPS_PROXY": "http://[::1"},
-            "cannot use the proxy: Invalid port: ':1'; check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY",
+            "cannot use the proxy: Invalid IPv6 URL; check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY",
+        ),
+        (
+            {"ALL_PROXY": "127.0.0.1:99999"},
+            "cannot use the proxy: Port out of range 0-65535; check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY",
         ),
     ],
 )
