@@ -29,6 +29,8 @@ from llmcli.wire import Json, Message
 
 SYSTEM = frozenset({"system", "developer"})
 VERSION = 1
+_HEADER = b'{"llmcli":'  # how the first line that is written here begins
+_ANY = b'{"'  # and any other
 
 
 @dataclass(slots=True)
@@ -224,7 +226,8 @@ def _parse(data: bytes, name: str) -> _State:
     state = _State()
     for number, offset, line in _lines(data):
         last = offset + len(line) >= len(data)
-        record = _record(line, f"{name}, line {number}", torn=last)
+        torn = last and _is_torn(line, _ANY if state.end else _HEADER)
+        record = _record(line, f"{name}, line {number}", torn=torn)
         if record is None:
             break
         if "role" in record:
@@ -250,12 +253,21 @@ def _lines(data: bytes) -> Iterator[tuple[int, int, bytes]]:
         offset += size
 
 
+def _is_torn(line: bytes, ours: bytes) -> bool:
+    """Whether the last line can be the beginning of one of `ours`, or the NUL bytes that a crash leaves behind it.
+
+    Anything else was not written here, and is not ours to cut off.
+    """
+    begun = line.strip(b"\0\n")
+    return (not line.endswith(b"\n") or b"\0" in line) and (begun.startswith(ours) or ours.startswith(begun))
+
+
 def _record(line: bytes, where: str, *, torn: bool) -> Json | None:
-    """The object of a line; None where it is the last, and was not written to its end."""
+    """The object of a line; None where it is torn."""
     try:
         record = jsonl.loads(line)
     except ValueError as error:
-        if torn and (not line.endswith(b"\n") or b"\0" in line):
+        if torn:
             return None
         raise UsageError(
             f"the session is not valid JSON: {error}", where, "mend or remove that line"

@@ -290,7 +290,17 @@ def test_a_line_in_the_middle_that_is_broken_is_named(cli, session):
     )
 
 
-@pytest.mark.parametrize("text", ["[]\n", '{"a":1}\n', "17\n"])
+@pytest.mark.parametrize("nuls", ["\0" * 100, HEADER[:20] + "\0" * 100 + "\n"])
+def test_nul_bytes_of_a_crash_are_a_torn_line(cli, session, nuls):
+    session.write_text(nuls)
+    assert cli("ask", *ECHO, "--session", str(session), "I am Ada").code == 0
+    assert session.read_text() == ADA
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[]\n", '{"a":1}\n', "17\n", "my only note", "{\"note\": 'it is mine'}", "PNG\0\0", ADA + "and a note"],
+)
 def test_what_is_no_session_is_not_written_to(cli, session, text):
     session.write_text(text)
     assert cli("ask", *ECHO, "--session", str(session), "hi").code == 2
