@@ -74,8 +74,7 @@ class Dialogue:
         `after`: how many of the messages stay (None: all whole turns); the rest is replaced by this turn.
         Raises ContextOverflow before anything is sent, the CallFailed family, and those of the verdict.
         """
-        after = self._standing(new) if after is None else after
-        entries = self._new(new, after)
+        entries, after = self._placed(new, after)
         request, before = await self.fitting.fitted(entries, after)
         try:
             answered = await self.answer(request, before)
@@ -103,15 +102,18 @@ class Dialogue:
 
     def keep_part(self, new: Sequence[Message], text: str, *, after: int | None = None) -> None:
         """Write a turn down of whose answer only a part came."""
-        after = self._standing(new) if after is None else after
+        entries, after = self._placed(new, after)
         said = Entry.of({"role": "assistant", "content": text})
         said.cut = True
-        self.conversation.append([*self._new(new, after), said], self.model, after=after)
+        self.conversation.append([*entries, said], self.model, after=after)
+
+    def take_back(self, after: int) -> None:
+        """Leave out all behind the first `after` messages but a system message that was set there."""
+        self.conversation.append(self._new([], after), self.model, after=after)
 
     def preview(self, new: Sequence[Message]) -> Request:
         """The request that a turn would send; where a summary would be needed, the oldest turns are dropped."""
-        after = self._standing(new)
-        return self.fitting.preview(self._new(new, after), after)
+        return self.fitting.preview(*self._placed(new, None))
 
     def set_system(self, text: str) -> None:
         """Let another system message hold from here on, whatever the next turn brings along."""
@@ -155,6 +157,16 @@ class Dialogue:
 
     # What is new
 
+    def _placed(self, new: Sequence[Message], after: int | None) -> tuple[list[Entry], int]:
+        """The entries for a turn, and how many messages stay before it. What takes a pinned turn's place is pinned."""
+        if after is None:
+            after = self._standing(new)
+            return self._new(new, after), after
+        entries = self._new(new, after)
+        if any(entry.pinned for entry in self.conversation.entries[after:]):
+            next(entry for entry in entries if entry.message["role"] not in SYSTEM).pinned = True
+        return entries, after
+
     def _standing(self, new: Sequence[Message]) -> int:
         """How many messages stay: an unanswered end does only where tool messages answer it."""
         entries = self.conversation.entries
@@ -167,14 +179,18 @@ class Dialogue:
         return whole
 
     def _new(self, new: Sequence[Message], after: int) -> list[Entry]:
-        """The entries for new messages; a system message that holds already is none."""
-        old = self.conversation.entries[:after]
+        """The entries for new messages; a system message that holds already is none.
+
+        One that was set behind what stays is kept: it was to hold from there on.
+        """
+        held = [entry for entry in self.conversation.entries[after:] if entry.replaces][-1:]
+        old = [*self.conversation.entries[:after], *held]
         entries = [Entry.of(message) for message in new]
         if old and entries and entries[0].message["role"] in SYSTEM:
             if self._chosen or entries[0].message == _system(old):
-                return entries[1:]
+                return [*held, *entries[1:]]
             entries[0].replaces = True
-        return entries
+        return [*held, *entries]
 
 
 def _system(entries: Sequence[Entry]) -> Message | None:

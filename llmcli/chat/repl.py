@@ -73,6 +73,7 @@ class Repl:
     _answering: asyncio.Future[Any] | None = None
     _stopped: bool = False
     _failed: list[Message] = field(default_factory=list)  # the last question, where it has no answer
+    _failed_after: int | None = None  # behind how many messages it was asked; None: behind all
 
     async def run(self) -> int:
         """Prompt and answer until the end; 0."""
@@ -123,7 +124,7 @@ class Repl:
 
     async def _ask(self, new: list[Message], after: int | None = None) -> None:
         self.live.begin()
-        self._failed, self._stopped = new, False
+        self._failed, self._failed_after, self._stopped = new, after, False
         self._answering = asyncio.ensure_future(self.dialogue.turn(new, after=after))
         try:
             await self._answering
@@ -180,12 +181,12 @@ class Repl:
             self._failed = []
             return
         start, messages = self._last_turn()
-        self.dialogue.conversation.drop(start)
+        self.dialogue.take_back(start)
         self.notes.write(f"undone: {_short(messages)}\n")
 
     async def _do_retry(self, _rest: str) -> None:
         if self._failed:
-            return await self._ask(self._failed)
+            return await self._ask(self._failed, self._failed_after)
         start, messages = self._last_turn()
         asked = [message for message in messages if message["role"] == "user"]
         return await self._ask(asked or messages[:1], after=start)

@@ -145,23 +145,17 @@ class Conversation:
         return sum(cost for cost in costs if cost is not None) + ((self.summary and self.summary.cost) or 0)
 
     def append(self, entries: Sequence[Entry], model: str, *, after: int | None = None) -> None:
-        """Write a turn behind the first `after` messages (None: all), with one write. Raises OutputFailure."""
-        after = len(self.entries) if after is None else after
-        head = self._head(model)
-        if after < len(self.entries):
-            self._write(b"", cut=self.entries[after].offset, head=head, entries=entries)
-            # What stood behind the cut is gone: pins, counts and summaries are read anew.
-            self._state = _parse(self._journal.read(), self.name)
-        else:
-            self._write(b"", cut=self._state.end, head=head, entries=entries)
-            self._state.entries += entries
-            self._state.model = model
+        """Write a turn behind the first `after` messages (None: all), with one write; what stood there is cut off.
 
-    def drop(self, after: int) -> None:
-        """Cut off all behind the first `after` messages. Raises OutputFailure."""
+        Raises OutputFailure.
+        """
+        after = len(self.entries) if after is None else after
         if after < len(self.entries):
-            self._journal.write(self.entries[after].offset, b"")
-            self._state = _parse(self._journal.read(), self.name)
+            # What stood behind the cut is gone: model, pins, counts and summaries are read anew.
+            self._state = _parse(self._journal.read()[: self.entries[after].offset], self.name)
+        self._write(b"", cut=self._state.end, head=self._head(model), entries=entries)
+        self._state.entries += entries
+        self._state.model = model
 
     def pin(self, number: int) -> None:
         """Keep a message, whatever is dropped."""

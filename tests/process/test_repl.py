@@ -305,6 +305,18 @@ def test_a_retry_that_fails_keeps_the_answer_there_was(served, server, process):
     assert kept(only_session(process)) == [("user", "hi"), ("assistant", "first")]
 
 
+def test_a_retry_after_a_retry_that_failed_asks_the_same(served, server, process):
+    server.script = [wire.ok("first"), wire.status(400), wire.ok("third")]
+    someone = served()
+    someone.say("hi", "first\r\n")
+    someone.say("/retry", "llmcli: rejected: ")
+    someone.say("/retry", "third\r\n")
+    someone.press(CTRL_D)
+    assert someone.leaves() == 0
+    assert server.requests[2].json == server.requests[0].json
+    assert kept(only_session(process)) == [("user", "hi"), ("assistant", "third")]
+
+
 def test_system_sets_and_shows_the_system_message(served, server):
     someone = served()
     someone.say("/system", "there is no system message\r\n")
@@ -318,6 +330,40 @@ def test_system_sets_and_shows_the_system_message(served, server):
         for request in server.requests
     ]
     assert systems == [["Be brief"], ["Be long"]]
+
+
+@pytest.mark.parametrize("command", ["/retry", "/undo"])
+def test_a_system_message_outlives_the_turn_before_it(served, server, process, command):
+    someone = served("-s", "Be brief")
+    someone.say("hi", "hi\r\n")
+    someone.say("/system Be long")
+    someone.say(command, "hi\r\n")
+    someone.say("/system", "Be long\r\n")
+    someone.say("more", "more\r\n")
+    someone.press(CTRL_D)
+    assert someone.leaves() == 0
+    systems = [
+        [one["content"] for one in request.json["messages"] if one["role"] == "system"]
+        for request in server.requests
+    ]
+    assert systems == [["Be brief"], *[["Be long"]] * (len(systems) - 1)]
+    left = [("user", "hi"), ("assistant", "hi")] if command == "/retry" else []
+    assert kept(only_session(process)) == [
+        *(("system", "Be brief"), ("system", "Be long")),
+        *left,
+        *(("user", "more"), ("assistant", "more")),
+    ]
+
+
+def test_a_turn_that_is_asked_again_stays_pinned(served, server, process):
+    server.script = [wire.ok("first"), wire.ok("second")]
+    someone = served()
+    someone.say("hi", "first\r\n")
+    someone.say("/pin", "pinned: hi\r\n")
+    someone.say("/retry", "second\r\n")
+    someone.press(CTRL_D)
+    assert someone.leaves() == 0
+    assert '{"role":"user","content":"hi","llmcli":{"pin":true}}\n' in only_session(process).read_text()
 
 
 def test_a_system_message_that_is_typed_wins(served, server):
@@ -337,6 +383,19 @@ def test_model_speaks_to_another_from_there_on(echoed, process):
     someone.press(CTRL_D)
     assert someone.leaves() == 0
     assert '{"llmcli":{"model":"offline/flaky?rate=0"}}\n' in only_session(process).read_text()
+
+
+def test_the_model_outlives_a_turn_that_is_taken_back(echoed, process):
+    someone = echoed()
+    someone.say("one", "one\r\n")
+    someone.say("/model offline/flaky?rate=0", "offline/flaky?rate=0\r\n")
+    someone.say("/system Be brief")
+    someone.say("/undo", "undone: one\r\n")
+    someone.press(CTRL_D)
+    assert someone.leaves() == 0
+    *_, note, system = only_session(process).read_text().splitlines()
+    assert note == '{"llmcli":{"model":"offline/flaky?rate=0"}}'
+    assert json.loads(system)["content"] == "Be brief"
 
 
 def test_pin_save_and_tokens(echoed, process):
