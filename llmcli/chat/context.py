@@ -6,9 +6,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from llmcli.chat.session import SYSTEM
 from llmcli.errors import ContextOverflow
 from llmcli.registry.models import find_model
+from llmcli.request.messages import SYSTEM
 from llmcli.wire import Message, Request
 
 Strategy = Literal["window", "summarize", "error"]

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from llmcli.chat.fitting import Fitting
-from llmcli.chat.session import SYSTEM, Conversation, Entry
+from llmcli.chat.session import Conversation, Entry
 from llmcli.errors import LlmcliError
 from llmcli.output.report import dollars, joined
 from llmcli.registry.models import find_model
+from llmcli.request.messages import SYSTEM, open_calls
 from llmcli.verdict import verdict
 from llmcli.wire import Completion, Message, Request
 
@@ -50,11 +51,12 @@ class Dialogue:
     """A conversation that goes on.
 
     `fitting` makes the requests; `answer` sends one and shows what comes, given the completions that were needed
-    before it.
+    before it. `opening` goes before the first turn that is kept.
     """
 
     fitting: Fitting
     answer: Answer
+    opening: Sequence[Message] = ()
     spent: Spent = field(init=False)
     _chosen: bool = False  # the system message was chosen in the conversation itself
     _warned: bool = False  # that a turn without an answer is left out
@@ -98,14 +100,22 @@ class Dialogue:
         costs = [self.fitting.price(completion) for completion in (answered.completion, *before)]
         said[-1].cost = None if None in costs else (costs[0] or 0.0) - sum(cost or 0.0 for cost in costs[1:])
         self.fitting.count([*entries, *said])
-        self.conversation.append([*entries, *said], self.model, after=after)
+        self._append([*entries, *said], after)
 
     def keep_part(self, new: Sequence[Message], text: str, *, after: int | None = None) -> None:
         """Write a turn down of whose answer only a part came."""
         entries, after = self._placed(new, after)
         said = Entry.of({"role": "assistant", "content": text})
         said.cut = True
-        self.conversation.append([*entries, said], self.model, after=after)
+        self._append([*entries, said], after)
+
+    def keep(self, new: Sequence[Message]) -> None:
+        """Write down what asks for no answer."""
+        self._append(*self._placed(new, None))
+
+    def _append(self, entries: list[Entry], after: int) -> None:
+        self.conversation.append(entries, self.model, after=after)
+        self.opening = ()
 
     def take_back(self, after: int) -> None:
         """Leave out all behind the first `after` messages but a system message that was set there."""
@@ -141,14 +151,9 @@ class Dialogue:
         known = None if None in counts or not counts else sum(count or 0 for count in counts)
         return (known if self._used is None else self._used), model.context_window if model else None
 
-    def waits_for_tools(self, new: Sequence[Message]) -> bool:
-        """Whether calls of the last answer are still without a result."""
-        if not new or new[-1]["role"] != "tool" or not self.conversation.entries:
-            return False
-        said = [*(entry.message for entry in self.conversation.entries), *new]
-        caller: Message = next((one for one in reversed(said) if one["role"] == "assistant"), {})
-        answered = {one.get("tool_call_id") for one in new}
-        return any(call.get("id") not in answered for call in caller.get("tool_calls") or [])
+    def open_calls(self, new: Sequence[Message]) -> list[str]:
+        """The ids of the calls that wait for a tool message, once `new` is said."""
+        return open_calls([*(entry.message for entry in self.conversation.entries), *self.opening, *new])
 
     @property
     def model(self) -> str:
@@ -159,21 +164,22 @@ class Dialogue:
 
     def _placed(self, new: Sequence[Message], after: int | None) -> tuple[list[Entry], int]:
         """The entries for a turn, and how many messages stay before it. What takes a pinned turn's place is pinned."""
+        new = [*self.opening, *new]
+        speaker = next((message["role"] for message in new if message["role"] not in SYSTEM), None)
+        replaced = [] if after is None else self.conversation.entries[after:]
         if after is None:
-            after = self._standing(new)
-            return self._new(new, after), after
+            after = len(self.conversation.entries) if speaker == "tool" else self._standing()
         entries = self._new(new, after)
-        if any(entry.pinned for entry in self.conversation.entries[after:]):
+        if speaker == "tool":
+            entries.sort(key=lambda entry: entry.message["role"] != "tool")  # right behind the calls
+        if any(entry.pinned for entry in replaced):
             next(entry for entry in entries if entry.message["role"] not in SYSTEM).pinned = True
         return entries, after
 
-    def _standing(self, new: Sequence[Message]) -> int:
-        """How many messages stay: an unanswered end does only where tool messages answer it."""
-        entries = self.conversation.entries
+    def _standing(self) -> int:
+        """How many messages stay: all but an unanswered end."""
         whole = self.conversation.settled
-        if new and new[0]["role"] == "tool":
-            return len(entries)
-        if whole < len(entries) and not self._warned:
+        if whole < len(self.conversation.entries) and not self._warned:
             self._warned = True
             self.fitting.say("the last turn of the session has no answer: it is left out")
         return whole

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 from llmcli import jsonl
 from llmcli.chat.context import Fit, Rules, fit, limit_of, overflow, turns_of
-from llmcli.chat.session import SYSTEM, Conversation, Entry, Summary
+from llmcli.chat.session import Conversation, Entry, Summary
 from llmcli.chat.summary import Summarizer, head_of
 from llmcli.errors import ContextOverflow, UsageError
+from llmcli.request.messages import SYSTEM
 from llmcli.tokens.count import count_request
 from llmcli.tokens.encodings import Encoder, encoding_for, load
 from llmcli.wire import Completion, Json, Message, Request

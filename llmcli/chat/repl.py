@@ -16,7 +16,7 @@ from llmcli.chat.context import turns_of
 from llmcli.chat.dialogue import Dialogue
 from llmcli.chat.journal import FileJournal
 from llmcli.chat.live import Live
-from llmcli.chat.session import SYSTEM, session_path
+from llmcli.chat.session import session_path
 from llmcli.errors import (
     DeadlinePassed,
     Incomplete,
@@ -28,6 +28,7 @@ from llmcli.errors import (
 )
 from llmcli.output.sink import text_of
 from llmcli.output.streams import Notes
+from llmcli.request.messages import SYSTEM
 from llmcli.wire import Message
 
 if TYPE_CHECKING:
@@ -59,14 +60,14 @@ A line that begins with a space is never a command.
 class Repl:
     """Turns as they are typed, until the person leaves.
 
-    `turn_of` makes the messages of a typed text, `live` shows the answers, `switch` changes the model.
+    `message_of` makes the message of a typed text, `live` shows the answers, `switch` changes the model.
     `place` is where the conversation is kept (None: nowhere), `state` the directory of history and sessions.
     """
 
     dialogue: Dialogue
     live: Live
     notes: Notes
-    turn_of: Callable[[str], list[Message]]
+    message_of: Callable[[str], Message]
     switch: Callable[[str], None]
     place: Path | None
     state: Path
@@ -113,7 +114,7 @@ class Repl:
             name, _, rest = text.strip().partition(" ")
             await self._command(name)(rest.strip())
         elif text.strip():
-            await self._ask(self.turn_of(text))
+            await self._ask([self.message_of(text)])
 
     # An answer, and how it is stopped
 

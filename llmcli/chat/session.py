@@ -24,10 +24,9 @@ from typing import Any
 from llmcli import jsonl
 from llmcli.chat.journal import Journal, check_regular, unreadable
 from llmcli.errors import UsageError
-from llmcli.request.messages import checked_message
+from llmcli.request.messages import SYSTEM, checked_message
 from llmcli.wire import Json, Message
 
-SYSTEM = frozenset({"system", "developer"})
 VERSION = 1
 _HEADER = b'{"llmcli":'  # how the first line that is written here begins
 _ANY = b'{"'  # and any other

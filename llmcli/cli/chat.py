@@ -44,7 +44,6 @@ from llmcli.config import state_directory
 from llmcli.errors import UsageError
 from llmcli.request.build import Ask, build_request
 from llmcli.request.prompt import ReadStdin
-from llmcli.wire import Message
 
 if TYPE_CHECKING:
     from llmcli.chat.repl import Repl
@@ -89,6 +88,7 @@ def chat(
         )
         caller = Caller(session, follow, output, transport, request.schema_multi)
         dialogue = dialogue_of(caller, recipe, conversation, context)
+        dialogue.opening = opening.messages
 
         def switch(model: str) -> None:
             other = recipe_of(session, replace(request, model=model), sampling, output, opening.read)
@@ -129,11 +129,8 @@ def repl_of(
     if caller.output.shape == "text":
         dialogue.answer = lambda request, before: caller.answer(request, before, live)
 
-    def turn_of(text: str) -> list[Message]:
-        return [*opening.take(), opening.user(text)]
-
     state = state_directory(session.world.env)
-    return Repl(dialogue, live, session.notes, turn_of, switch, path, state)
+    return Repl(dialogue, live, session.notes, opening.user, switch, path, state)
 
 
 def is_typed(session: Session, given: InputOptions, output: OutputOptions) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
 from llmcli import jsonl
@@ -14,6 +15,7 @@ from llmcli.cli.perform import show_request
 from llmcli.cli.session import Session
 from llmcli.cli.stdin import pieces
 from llmcli.errors import DeadlinePassed, LlmcliError, OutputFailure, ReaderGone, Terminated, UsageError
+from llmcli.request.messages import SYSTEM
 from llmcli.request.prompt import join_prompt, read_file
 from llmcli.wire import Json, Message
 
@@ -51,11 +53,6 @@ class Opening:
         self._files, self._parts = [], []
         return message
 
-    def take(self) -> list[Message]:
-        """The messages before the first turn, once."""
-        messages, self.messages = self.messages, []
-        return messages
-
 
 @dataclass
 class Script:
@@ -70,29 +67,54 @@ class Script:
 
     async def play(self) -> int:
         """Answer each turn. The exit code is that of the first turn that failed; raises it, unless to keep going."""
-        code = 0
+        code = number = 0
         async for number, text in turns(pieces(self.session), self.talk.turns):
-            try:
-                await self._turn(number, text)
-            except LlmcliError as error:
-                if not self.talk.keep_going or isinstance(error, _ENDS):
-                    raise
-                failed = self._failed(number, error)
-                code = code or failed
-        return code
+            failed = await self._tried(number, self._turn(number, text))
+            code = code or failed
+        failed = await self._tried(number, self._end(number))
+        return code or failed
+
+    async def _tried(self, number: int, work: Awaitable[None]) -> int:
+        """The exit code of a failure that does not end it all; 0 where there is none."""
+        try:
+            await work
+        except LlmcliError as error:
+            if not self.talk.keep_going or isinstance(error, _ENDS):
+                raise
+            return self._failed(number, error)
+        return 0
 
     async def _turn(self, number: int, text: str) -> None:
         said = message_of(text, self.talk.turns, number)
         message = self.opening.user(said) if isinstance(said, str) else said
-        self._waiting += [*self.opening.take(), message]
-        if message["role"] not in {"system", "developer"} and not self.dialogue.waits_for_tools(
-            self._waiting
-        ):
-            new, self._waiting = self._waiting, []
-            if self.caller.unsent:
-                show_request(self.session, self.dialogue.preview(new), self.caller.output, self.caller.out)
-            else:
-                await self.dialogue.turn(new)
+        self._check_place(message, f"turn {number}")
+        self._waiting.append(message)
+        if message["role"] in SYSTEM or self.dialogue.open_calls(self._waiting):
+            return
+        new, self._waiting = self._waiting, []
+        if self.caller.unsent:
+            show_request(self.session, self.dialogue.preview(new), self.caller.output, self.caller.out)
+        else:
+            await self.dialogue.turn(new)
+
+    def _check_place(self, message: Message, where: str) -> None:
+        """Tool messages answer calls that wait; nothing else comes between them. Raises UsageError."""
+        calls = self.dialogue.open_calls(self._waiting)
+        if message["role"] != "tool":
+            if any(one["role"] == "tool" for one in self._waiting):
+                raise _unanswered(calls, where)
+        elif (identity := message["tool_call_id"]) not in calls:
+            others = f"{' and '.join(calls)} {'does' if len(calls) == 1 else 'do'}" if calls else ""
+            raise UsageError(f"no call {identity!r} waits for a tool message", where, others)
+
+    async def _end(self, number: int) -> None:
+        """Keep what asks for no answer. Raises UsageError where calls wait for one."""
+        if not self._waiting:
+            return
+        if calls := self.dialogue.open_calls(self._waiting):
+            raise _unanswered(calls, f"after turn {number}")
+        if not self.caller.unsent:
+            self.dialogue.keep(self._waiting)
 
     def _failed(self, number: int, error: LlmcliError) -> int:
         """Say it, and give the exit code that it is for this command line."""
@@ -102,3 +124,9 @@ class Script:
             record = {"error": {"code": label, "message": str(error)}, "llmcli": {"turn": number}}
             self.caller.out.write_bytes(jsonl.line(record))
         return 0 if error.exit_code in self.session.accepted else int(error.exit_code)
+
+
+def _unanswered(calls: list[str], where: str) -> UsageError:
+    one = len(calls) == 1
+    named = f"the tool call{'' if one else 's'} {' and '.join(calls)} wait{'s' if one else ''}"
+    return UsageError(f"{named} for a tool message", where)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from llmcli import jsonl
 from llmcli.errors import UsageError
 from llmcli.wire import Message
 
+SYSTEM = frozenset({"system", "developer"})
 ROLES = ("developer", "system", "user", "assistant", "tool", "function")
 
 
@@ -135,6 +137,18 @@ def check_tool_calls(messages: list[Message], name: str) -> None:
         _all_answered(waiting, name)
         waiting = {call["id"]: index for call in message.get("tool_calls") or []}
     _all_answered(waiting, name)
+
+
+def open_calls(messages: Sequence[Message]) -> list[str]:
+    """The ids of the last calls that wait for a tool message. System messages may stand between."""
+    answered = set()
+    for message in reversed(messages):
+        if message["role"] == "tool":
+            answered.add(message.get("tool_call_id"))
+        elif message["role"] not in SYSTEM:
+            identities = [call.get("id") or "" for call in message.get("tool_calls") or []]
+            return [identity for identity in identities if identity not in answered]
+    return []
 
 
 def _all_answered(waiting: dict[str, int], name: str) -> None:

@@ -243,6 +243,12 @@ def test_keep_going_goes_on_without_the_turn_that_failed(chat, server):
     assert said(server.requests[3]) == [("user", "one"), ("assistant", "fine"), ("user", "four")]
 
 
+def test_what_goes_before_the_first_turn_goes_before_the_next_where_that_failed(chat, server):
+    server.script = [wire.status(400), wire.ok("fine")]
+    chat("-s", "Be brief", "--keep-going", stdin=b"one\ntwo\n")
+    assert said(server.requests[1]) == [("system", "Be brief"), ("user", "two")]
+
+
 def test_keep_going_has_a_record_for_each_turn(chat, server):
     server.script = [wire.status(400), wire.ok("fine")]
     done = chat("--keep-going", "--format", "jsonl", stdin=b"one\ntwo\n")
@@ -307,6 +313,95 @@ def test_calls_are_answered_by_turns_of_tools(chat, server):
         "assistant",
         "tool",
         "tool",
+    ]
+
+
+@pytest.fixture
+def called(chat, server, tmp_path):
+    """A chat in which "q" is answered with the calls c1 and c2; what else is said is echoed."""
+    calls = [wire.call("upper", {"text": "a"}, "c1"), wire.call("upper", {"text": "b"}, "c2")]
+    asked = {"role": "user", "content": "q"}
+    server.script = lambda request: (
+        wire.ok(tool_calls=calls) if request.json["messages"][-1] == asked else wire.ok("so")
+    )
+
+    def run(*turns, argv=()):
+        kept = ("--session", str(tmp_path / "s.jsonl"))
+        stdin = "\n".join(map(json.dumps, turns)).encode()
+        return chat("--tools", TOOLS, "--turns", "jsonl", *kept, *argv, stdin=stdin)
+
+    return run
+
+
+def result(identity: str) -> dict:
+    return {"role": "tool", "tool_call_id": identity, "content": "X"}
+
+
+def kept(tmp_path) -> list[str]:
+    records = map(json.loads, (tmp_path / "s.jsonl").read_text().splitlines())
+    return [record["role"] for record in records if "role" in record]
+
+
+CALLED = ["user", "assistant"]
+SYSTEM = {"role": "system", "content": "Be brief"}
+
+
+@pytest.mark.parametrize(
+    ("turns", "said"),
+    [
+        ([result("c1")], "the tool call c2 waits for a tool message (after turn 2)"),
+        ([result("c3")], "no call 'c3' waits for a tool message (turn 2); c1 and c2 do"),
+        ([result("c1"), result("c1")], "no call 'c1' waits for a tool message (turn 3); c2 does"),
+        ([result("c1"), "next"], "the tool call c2 waits for a tool message (turn 3)"),
+        ([result("c1"), SYSTEM], "the tool call c2 waits for a tool message (turn 3)"),
+        ([SYSTEM], "the tool calls c1 and c2 wait for a tool message (after turn 2)"),
+    ],
+    ids=["end", "unknown", "twice", "user", "system", "system at the end"],
+)
+def test_no_tool_message_is_dropped_or_sent_alone(called, server, tmp_path, turns, said):
+    done = called("q", *turns)
+    assert (done.code, done.err) == (2, f"llmcli: usage: {said}\n")
+    assert len(server.requests) == 1
+    assert kept(tmp_path) == CALLED
+
+
+def test_a_tool_message_without_a_call_is_refused(called, server):
+    assert called(result("c1")) == Result(
+        2, "", "llmcli: usage: no call 'c1' waits for a tool message (turn 1)\n"
+    )
+    assert server.requests == []
+
+
+def test_calls_wait_for_the_turns_that_are_right(called, tmp_path):
+    done = called("q", result("c1"), "next", result("c2"), argv=["--keep-going"])
+    assert (done.code, done.out.splitlines()[-1]) == (2, "so")
+    assert done.err == "llmcli: usage: turn 3: the tool call c2 waits for a tool message (turn 3)\n"
+    assert kept(tmp_path) == [*CALLED, "tool", "tool", "assistant"]
+
+
+def test_keep_going_says_at_the_end_which_calls_wait(called):
+    done = called("q", result("c1"), argv=["--keep-going"])
+    assert (done.code, done.err) == (
+        2,
+        "llmcli: usage: turn 2: the tool call c2 waits for a tool message (after turn 2)\n",
+    )
+
+
+def test_another_run_answers_the_calls_also_beside_a_system_message(cli, called, server, tmp_path):
+    called("q")
+    assert called(result("c1"), result("c2"), argv=["-s", "Be brief"]) == Result(0, "so\n", "")
+    roles = [message["role"] for message in server.requests[1].json["messages"]]
+    assert roles == ["system", *CALLED, "tool", "tool"]
+    assert kept(tmp_path) == [*CALLED, "tool", "tool", "system", "assistant"]
+    assert cli("count", "-m", "tiny", "--messages", str(tmp_path / "s.jsonl")).code == 0
+
+
+def test_a_system_message_at_the_end_is_kept(called, server, tmp_path):
+    assert called("hi", SYSTEM) == Result(0, "so\n", "")
+    assert kept(tmp_path) == ["user", "assistant", "system"]
+    called("more")
+    assert [message["role"] for message in server.requests[1].json["messages"]] == [
+        *("system", "user", "assistant", "user")
     ]
 
 

@@ -224,6 +224,14 @@ def test_a_failed_turn_is_said_and_does_not_end_it(served, server):
     assert len(server.requests[1].json["messages"]) == 1
 
 
+def test_the_system_message_outlives_a_first_turn_that_failed(served, server):
+    server.script = [wire.status(400), wire.ok("Fine")]
+    someone = served("-s", "Be brief")
+    someone.say("hi", "llmcli: rejected: ")
+    someone.say("there", "Fine\r\n")
+    assert [one["content"] for one in server.requests[1].json["messages"]] == ["Be brief", "there"]
+
+
 def test_an_answer_cut_at_the_limit_is_kept(served, server):
     server.script = [wire.ok("Once upon", finish_reason="length"), wire.ok(" a time")]
     someone = served()
