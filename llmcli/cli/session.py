@@ -10,14 +10,10 @@ from typing import Any
 
 from llmcli.config import Config, load_config
 from llmcli.errors import ExitCode, UsageError
-from llmcli.output.streams import Notes, Out, OutputFile, Stdout, Waiting
+from llmcli.output.streams import Notes, Out, OutputFile, Stdout, Waiting, patiently
 from llmcli.world import World
 
 _TRUE = {"1", "true", "yes", "on"}
-
-
-def _patiently() -> None:
-    """Wait on: signals end us by themselves."""
 
 
 @dataclass
@@ -29,7 +25,7 @@ class Session:
     accepted: frozenset[ExitCode] = frozenset()
     stdin_taken: bool = False  # a flag named stdin, so that it is no prompt
     profile: str | None = None
-    _waiting: Waiting = field(default=_patiently)
+    _waiting: Waiting = field(default=patiently)
     _price: Mapping[str, Any] | None = None
     _files: list[OutputFile] = field(default_factory=list)
 

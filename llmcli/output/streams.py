@@ -50,6 +50,10 @@ Waiting = Callable[[], None]
 """Is called every so often while a reader keeps us waiting; raises what is to end that."""
 
 
+def patiently() -> None:
+    """Wait on: signals end us by themselves."""
+
+
 class _Shown:
     """An Out that may be a terminal, which is never sent a control character."""
 
@@ -73,7 +77,7 @@ class _Shown:
 class Stdout(_Shown):
     """The process's stdout. Raises ReaderGone where nobody reads, OutputFailure where it cannot be written."""
 
-    def __init__(self, stream: BinaryIO | None, terminal: bool, waiting: Waiting) -> None:
+    def __init__(self, stream: BinaryIO | None, terminal: bool, waiting: Waiting = patiently) -> None:
         self._stream = stream
         self._waiting = waiting
         self.terminal = terminal
@@ -121,7 +125,7 @@ _INHERITED = re.compile(r"/dev/(?:(?:std(out|err))|fd/([0-9]+))")
 class OutputFile(_Shown):
     """`-O FILE`: written beside FILE, renamed to it by `commit`. Devices and pipes are written as they are."""
 
-    def __init__(self, path: str, waiting: Waiting) -> None:
+    def __init__(self, path: str, waiting: Waiting = patiently) -> None:
         self._name = path
         self._waiting = waiting
         self._temporary: str | None = None

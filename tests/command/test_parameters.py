@@ -169,7 +169,7 @@ def test_what_is_nested_too_deep_is_refused(refusal, tmp_path, levels):
     file = tmp_path / "messages.json"
     file.write_text(f'[{{"role":"user","content":"hi","x":{deep(levels)}}}]')
     inner = f'{{"type":"object","x":{deep(levels)}}}'
-    reason = "it is nested more than 254 deep"
+    reason = "it is nested more than 200 deep"
     assert refusal("-o", f"x={deep(levels)}") == f"-o x: {reason}"
     assert refusal("--schema", inner) == f"--schema is not valid JSON: {reason}"
     assert (
@@ -179,13 +179,13 @@ def test_what_is_nested_too_deep_is_refused(refusal, tmp_path, levels):
 
 
 def test_what_is_nested_too_deep_with_half_a_character_is_refused(refusal):
-    assert refusal("-o", f'x=["\\ud800",{deep(600)}]') == "-o x: it is nested more than 254 deep"
+    assert refusal("-o", f'x=["\\ud800",{deep(600)}]') == "-o x: it is nested more than 200 deep"
 
 
 def test_a_schema_that_its_list_nests_too_deep_is_refused(refusal):
-    schema = '{"type":"array","items":' * 252 + "{}" + "}" * 252
+    schema = '{"type":"array","items":' * 198 + "{}" + "}" * 198
     assert refusal("--schema", schema, "--schema-multi") == (
-        "--schema is no valid JSON Schema: it is nested more than 254 deep; mend the schema"
+        "--schema is no valid JSON Schema: it is nested more than 200 deep; mend the schema"
     )
 
 
