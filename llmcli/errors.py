@@ -162,6 +162,9 @@ class ToolFailure(LlmcliError):
     exit_code = ExitCode.TOOLS
 
 
+_PATIENCE = 600.0  # seconds that nobody minds to be kept waiting
+
+
 class CallFailed(LlmcliError):
     """The call did not work. `status` is HTTP's (None: no reply), `code` the API's own error code.
 
@@ -189,6 +192,11 @@ class CallFailed(LlmcliError):
         self.retry_after = retry_after
         self.body = body
         self.attempts = 1
+
+    @property
+    def asks_too_long(self) -> bool:
+        """Whether the server asks to wait so long that it is better to fail, unless the user set a deadline."""
+        return self.retry_after is not None and self.retry_after > _PATIENCE
 
 
 class Rejected(CallFailed):

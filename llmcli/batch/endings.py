@@ -149,10 +149,14 @@ class Endings:
         self._schedule.later(job, _A_LITTLE)
 
     def _again(self, job: Job, error: TransientFailure) -> bool:
-        """Put a job back, if it has an attempt left. A 429 slows the run, and is no attempt."""
+        """Put a job back, if it has an attempt left. A 429 slows the run, and is no attempt.
+
+        A row that is to wait for hours is a failure, which the next run tries again.
+        """
+        asked = None if error.asks_too_long else error.retry_after
         if error.status == 429:
             self._stats.refused += 1
-            self._pace.refused(self._clock(), job.sent_at, error.retry_after)
+            self._pace.refused(self._clock(), job.sent_at, asked)
             if job.successes != self._stats.ok:
                 job.successes, job.refusals = self._stats.ok, 0
             job.refusals += 1
@@ -160,15 +164,15 @@ class Endings:
         else:
             job.attempts += 1
             tries, most = job.attempts, self._plan.retries
-        if tries > most:
+        if tries > most or error.asks_too_long:
             return False
         if self._schedule.is_stopped:
             return True  # the row stays open
         self._stats.retries += 1
         wait = backoff(tries, self._uniform)
-        if error.retry_after is not None and tries <= _OBEYED:
+        if asked is not None and tries <= _OBEYED:
             wait = 0.0  # the server's own word is enough, for a while
-        wait = max(wait, error.retry_after or 0.0)
+        wait = max(wait, asked or 0.0)
         self._tell(job.row, failed_attempt, job.sent, wait, error)
         self._schedule.later(job, wait)
         return True

@@ -8,6 +8,7 @@ from typing import TypeVar
 from llmcli.errors import (
     CallFailed,
     ContextOverflow,
+    DeadlinePassed,
     LlmcliError,
     QuotaExhausted,
     Rejected,
@@ -24,9 +25,10 @@ Rebuild = Callable[[Request, str], Request]
 class Fallback:
     """Tries the request's own model, then `models` in their order.
 
-    Another model's turn comes when one is out of retries or of credit, does not exist, or cannot hold the
-    prompt. `rebuild(request, model)` gives the same request for another model; where that model is known to
-    reject a parameter, it raises UsageError and the model is passed over. `notice(name, error)` is told why.
+    Another model's turn comes when one is out of retries or of credit, does not exist, is not to be asked again
+    before the deadline, or cannot hold the prompt. `rebuild(request, model)` gives the same request for another
+    model; where that model is known to reject a parameter, it raises UsageError and the model is passed over.
+    `notice(name, error)` is told why.
     """
 
     def __init__(
@@ -70,7 +72,9 @@ class Fallback:
                     raise
                 self._notice(model, error)
                 attempts += _sent(error)
-                if isinstance(error, CallFailed):  # one that was passed over is not why there is no answer
+                if isinstance(
+                    error, (CallFailed, DeadlinePassed)
+                ):  # one that was passed over is not why there is no answer
                     last = error
             else:
                 answer.meta.attempts += attempts
@@ -80,7 +84,8 @@ class Fallback:
 
 def _sent(error: LlmcliError) -> int:
     """The requests that were sent until this error came."""
-    return error.attempts if isinstance(error, CallFailed) else 0
+    sent = error.__cause__ if isinstance(error, DeadlinePassed) else error
+    return sent.attempts if isinstance(sent, CallFailed) else 0
 
 
 def skipped(name: str, error: LlmcliError) -> str:
@@ -92,4 +97,4 @@ def another_may(error: LlmcliError) -> bool:
     """Whether another model may answer where this error came."""
     if isinstance(error, Rejected):
         return error.status == 404 or error.code in {"model_not_found", "context_length_exceeded"}
-    return isinstance(error, (TransientFailure, QuotaExhausted, ContextOverflow))
+    return isinstance(error, (TransientFailure, QuotaExhausted, ContextOverflow, DeadlinePassed))

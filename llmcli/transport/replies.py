@@ -96,7 +96,7 @@ def failure(reply: Reply, body: bytes) -> CallFailed:
         message = reply.words(body)
     status = reply.status
     kind, todo = _kind(status, code)
-    return kind(
+    error = kind(
         message or f"the endpoint answered {status} and said nothing",
         reply.where,
         todo,
@@ -106,6 +106,9 @@ def failure(reply: Reply, body: bytes) -> CallFailed:
         retry_after=retry_after(reply.headers),
         body=_as_sent(reply, body),
     )
+    if error.asks_too_long:
+        error.what += f"; the server asks to wait {error.retry_after:.0f} s"
+    return error
 
 
 def _as_sent(reply: Reply, body: bytes) -> Any:

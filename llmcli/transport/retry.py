@@ -50,6 +50,10 @@ class Policy:
             return error.retry_after
         return backoff(attempt, self.uniform)
 
+    def is_retryable(self, error: BaseException) -> bool:
+        """Whether trying again may help, and is not put off for longer than anybody would wait."""
+        return isinstance(error, TransientFailure) and (self.deadline is not None or not error.asks_too_long)
+
     def check_deadline(self, wait: float, error: CallFailed) -> None:
         """Raise DeadlinePassed where the wait would end after the deadline: waiting could not help."""
         if self.deadline is not None and self.clock() + wait >= self.deadline:
@@ -121,6 +125,7 @@ class Retry:
         def before_sleep(state: RetryCallState) -> None:
             nonlocal last
             last = error = failure(state)
+            error.attempts = state.attempt_number
             wait = state.next_action.sleep if state.next_action else 0.0
             policy.check_deadline(wait, error)
             policy.notice(state.attempt_number, wait, error)
@@ -129,7 +134,7 @@ class Retry:
             async for attempt in AsyncRetrying(
                 stop=stop_after_attempt(policy.retries + 1),
                 wait=lambda state: policy.wait(state.attempt_number, failure(state)),
-                retry=retry_if_exception(_retryable),
+                retry=retry_if_exception(policy.is_retryable),
                 sleep=policy.sleep,
                 before_sleep=before_sleep,
                 reraise=True,
@@ -150,10 +155,6 @@ class Retry:
                 error.what += f", after {attempt_number} attempts"
             raise
         return answer
-
-
-def _retryable(error: BaseException) -> bool:
-    return isinstance(error, TransientFailure)
 
 
 def no_answer(meta: Meta) -> TransientFailure:

@@ -542,6 +542,17 @@ def test_a_429_is_no_attempt_and_is_waited_for_as_the_server_asks(batch, server,
     assert clock.now >= 1000 + 6 * 30
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_row_that_is_to_wait_for_a_day_is_a_failure_to_be_retried(batch, server, clock, status):
+    server.script = by_text({"a": wire.status(status, headers={"retry-after": "86400"})})
+    assert batch.ask(prompts("a", "b"), "-j", "1", **NOW).code == 7
+    assert (batch.answers, batch.failures) == ({1: "b"}, {0: "tempfail"})
+    assert "asks to wait 86400 s" in records(batch.errors)[0]["error"]["message"]
+    assert clock.now < 1060
+    server.script = wire.echo
+    assert batch.ask(prompts("a", "b"), "-j", "1", **NOW).code == 0
+
+
 @pytest.mark.parametrize(
     ("answer", "code", "name"),
     [(wire.quota(), 69, "quota"), (wire.status(401), 77, "auth"), (wire.status(403), 77, "auth")],

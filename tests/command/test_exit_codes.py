@@ -206,6 +206,16 @@ def test_exit_75_tempfail(ask, server, status):
     assert len(server.requests) == 2
 
 
+def test_exit_75_tempfail_a_day_to_wait(ask, server, clock):
+    server.script = wire.status(429, headers={"retry-after": "86400"})
+    result = ask("x")
+    assert result.err == (
+        "llmcli: tempfail: The server says 429.; the server asks to wait 86400 s"
+        " (HTTP 429, openai/tiny, request req_1); try again later\n"
+    )
+    assert (result.code, result.out, clock.slept) == (75, "", [])
+
+
 def test_exit_75_tempfail_network(cli):
     argv = ["--base-url", "http://127.0.0.1:9/v1", "-m", "tiny", "--retries", "0", "x"]
     assert explained(cli("ask", *argv), 75, "tempfail")

@@ -43,6 +43,19 @@ def test_a_model_that_is_out_of_retries_is_replaced(ask, server, clock, how):
     assert len(clock.slept) == 2
 
 
+@BOTH
+@pytest.mark.parametrize("flags", [[], ["--deadline", "60"]])
+def test_a_model_that_asks_for_a_day_is_replaced_at_once(ask, server, clock, how, flags):
+    busy = wire.status(429, headers={"retry-after": "86400"})
+    server.script = by_model(tiny=busy, other=wire.ok("Hello!"))
+    result = ask(how, *flags, "--fallback", "other", "-v", "hi")
+    assert (result.code, result.out, clock.slept) == (0, "Hello!\n", [])
+    assert "the server asks to wait 86400 s" in result.err
+    assert result.err.endswith("llmcli: request req_2, 2 attempts\n")
+    server.script = busy
+    assert ask(how, *flags, "--fallback", "other", "hi").code == (124 if flags else 75)
+
+
 def test_a_model_without_credit_is_replaced(ask, server):
     server.script = by_model(tiny=wire.quota(), other=wire.ok("Hello!"))
     assert ask("--fallback", "other", "hi").out == "Hello!\n"

@@ -88,7 +88,7 @@ def mine(pid: int) -> str:
 
 @stops
 def test_while_backing_off(asking, server, stop):
-    server.script = wire.status(429, headers={"retry-after": "3600"})
+    server.script = wire.status(429, headers={"retry-after": "300"})
     child = asking("hi")
     notice = child.stderr.readline()
     assert notice.startswith(b"llmcli: attempt 1 failed: ")

@@ -244,7 +244,7 @@ def test_the_servers_word_on_when_to_come_back_is_taken_at_first(retry_after, le
 
 def test_not_too_many_retries_wait():
     def answer(_row: int) -> str:
-        raise TransientFailure("no", status=503, retry_after=1000.0)
+        raise TransientFailure("no", status=503, retry_after=600.0)
 
     source = Numbers(100_000)
     running = engine(source, Answers(answer), Kept(), retries=1, max_failures=1)

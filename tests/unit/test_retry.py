@@ -216,9 +216,24 @@ def test_full_jitter_grows_to_a_bound(attempt, chance):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_what_the_server_asks_for_is_waited(way):
-    tried = trial(flaky(retry_after=7.0), flaky(), flaky(retry_after=0.0), flaky(retry_after=3600.0), ANSWER)
+    tried = trial(flaky(retry_after=7.0), flaky(), flaky(retry_after=0.0), flaky(retry_after=600.0), ANSWER)
     way(tried.retry())
-    assert tried.clock.slept == [7.0, 1.0, 0.0, 3600.0]
+    assert tried.clock.slept == [7.0, 1.0, 0.0, 600.0]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_day_is_not_waited(way):
+    tried = trial(flaky(), flaky(retry_after=86400.0), ANSWER)
+    with pytest.raises(TransientFailure) as caught:
+        way(tried.retry())
+    assert (caught.value.attempts, tried.inner.calls, tried.clock.slept) == (2, 2, [0.5])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_day_is_waited_where_the_deadline_is_in_two(way):
+    tried = trial(flaky(retry_after=86400.0), ANSWER)
+    way(tried.retry(deadline=1000.0 + 2 * 86400))
+    assert tried.clock.slept == [86400.0]
 
 
 def test_each_wait_is_noticed_before_it_begins():
