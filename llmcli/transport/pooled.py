@@ -83,6 +83,8 @@ class Pooled:
                 proxy=place.proxy,
                 timeout=self._limits(whole=whole),
             )
+        except aiohttp.ConnectionTimeoutError:
+            raise replies.not_connected(request, self._connect) from None
         except (aiohttp.ServerTimeoutError, TimeoutError):
             raise replies.timed_out(request, self._timeout) from None
         except aiohttp.ClientError as error:

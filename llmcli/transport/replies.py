@@ -131,6 +131,13 @@ def unreachable(request: Request, reason: str, key: str | None) -> TransientFail
     )
 
 
+def not_connected(request: Request, seconds: float) -> TransientFailure:
+    """The error where the time for a connection was up."""
+    return TransientFailure(
+        f"cannot connect within {seconds:g} s", display(request), "check the address and the network"
+    )
+
+
 def timed_out(request: Request, seconds: float) -> TransientFailure:
     """The error where the time for an attempt was up."""
     error = TransientFailure(

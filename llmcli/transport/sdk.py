@@ -116,7 +116,9 @@ class Sdk:
                 response = await client.post(request.url, content=jsonl.dumps(request.body()), **how)
         except openai.APIStatusError as error:
             raise _refusal(request, key, error.response, error.response.content) from None
-        except (openai.APITimeoutError, httpx2.TimeoutException):
+        except (openai.APITimeoutError, httpx2.TimeoutException) as error:
+            if isinstance(error.__cause__ or error, httpx2.ConnectTimeout):
+                raise replies.not_connected(request, self._connect) from None
             raise self._timed_out(request) from None
         except openai.APIConnectionError as error:
             raise replies.unreachable(request, _cause(error), key) from None

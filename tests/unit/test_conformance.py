@@ -74,16 +74,16 @@ def always(key: str | None) -> KeyOf:
     return key_of
 
 
-def sdk(key: str | None = KEY, timeout: float = 10.0) -> Transport:
-    return Sdk(always(key), {}, timeout)
+def sdk(key: str | None = KEY, timeout: float = 10.0, connect: float = 10.0) -> Transport:
+    return Sdk(always(key), {}, timeout, connect)
 
 
-def pooled(key: str | None = KEY, timeout: float = 10.0) -> Transport:
-    return Pooled(always(key), timeout)
+def pooled(key: str | None = KEY, timeout: float = 10.0, connect: float = 10.0) -> Transport:
+    return Pooled(always(key), timeout, connect)
 
 
 TRANSPORTS = {"sdk": sdk, "pooled": pooled}
-"""Each HTTP transport: (key, timeout in seconds) -> Transport."""
+"""Each HTTP transport: (key, timeout and its connect part in seconds) -> Transport."""
 
 
 @pytest.fixture(params=TRANSPORTS)
@@ -509,6 +509,28 @@ def test_connection_refused(way, new_transport):
     assert str(caught.value) == (
         f"cannot reach the endpoint: Connection refused (openai/tiny at {address}); check the address and the network"
     )
+
+
+@pytest.fixture
+def deaf() -> Iterator[str]:
+    """The address of a socket that nobody accepts from, and whose queue is full."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_connection_that_does_not_come_about(way, deaf, new_transport):
+    with pytest.raises(TransientFailure) as caught:
+        ask(new_transport(connect=0.1), request_to(deaf, way))
+    assert str(caught.value) == (
+        f"cannot connect within 0.1 s (openai/tiny at {deaf}); check the address and the network"
+    )
+    assert not caught.value.may_have_cost
 
 
 @pytest.mark.parametrize("way", WAYS)
