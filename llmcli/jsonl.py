@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
 import orjson
 
+_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _DEEPEST = 200  # levels of brackets; orjson writes 254, and records put some around them
 _DIGITS = bytes(
     0x30 if chr(byte).isdigit() else 0x20 for byte in range(256)
@@ -86,6 +88,15 @@ def _loaded(data: bytes | str) -> Any:
 def _may_hold_huge_integers(data: bytes) -> bool:
     """Whether 20 digits stand in a row. Every tenth byte comes first: two neighbours of those are digits then."""
     return b"00" in data[::10].translate(_DIGITS) and b"0" * 20 in data.translate(_DIGITS)
+
+
+def joined(text: str) -> str:
+    """Text with the halves of characters put together that stood in two pieces of JSON."""
+    return text if text.isascii() else _PAIR.sub(_one_character, text)
+
+
+def _one_character(pair: re.Match[str]) -> str:
+    return pair[0].encode("utf-16-le", "surrogatepass").decode("utf-16-le")
 
 
 def _is_deep(value: Any) -> bool:

@@ -104,7 +104,7 @@ def sink_of(
     if items:
         from llmcli.output.items import ItemSink
 
-        return ItemSink(out, live=not holds)
+        return ItemSink(out, session.notes, output.null, output.reasoning, live=not holds)
     holds = holds or bool(request.fields.get("tools"))
     return TextSink(out, session.notes, output.null, output.extract, holds, output.reasoning)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from llmcli import jsonl
-from llmcli.output.sink import calls_of, text_of
-from llmcli.output.streams import Out
+from llmcli.output.sink import Thoughts, calls_of, text_of
+from llmcli.output.streams import Notes, Out
 from llmcli.wire import Chunk, Completion, Json
 
 
@@ -63,51 +65,76 @@ class ItemScanner:
 
 @dataclass(slots=True)
 class ItemSink:
-    """`--schema-multi`: one JSON line per item.
+    """`--schema-multi`: one JSON line per item; `null` ends each with NUL. Reasoning, if wanted, to stderr.
 
-    An answer that is not valid JSON is printed as it is, if nothing of it was printed yet.
+    Of an answer that was cut, the whole items are shown; one that holds none, and is no list, as it is.
     """
 
     events: ClassVar[bool] = False
     out: Out
+    notes: Notes
+    null: bool = False
+    reasoning: bool = False
     live: bool = True
     _scanner: ItemScanner = field(default_factory=ItemScanner)
     _printed: int = 0
+    _thoughts: Thoughts = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._thoughts = Thoughts(self.notes, self.reasoning)
 
     def chunk(self, chunk: Chunk) -> None:
         """See Sink."""
         for choice in chunk.get("choices") or []:
-            if self.live and (choice.get("index") or 0) == 0:
-                for item in self._scanner.feed(text_of(choice.get("delta") or {})):
-                    self._print(item)
+            if (choice.get("index") or 0) != 0:
+                continue
+            delta = choice.get("delta") or {}
+            self._thoughts.show(delta)
+            for item in _values(self._scanner.feed(text_of(delta))) if self.live else []:
+                self._thoughts.end()
+                self._printed += 1
+                self._print(item)
 
     def finish(self, completion: Completion) -> None:
         """See Sink."""
+        self._thoughts.end()
         for choice in completion.choices:
             message = choice.get("message") or {}
-            for line in calls_of(message) or self._rest(text_of(message)):
-                self.out.write_bytes(jsonl.line(line))
-            self._printed = 0
+            self._thoughts.show_whole(message)
+            self._answer(message)
 
     def abort(self, body: Json) -> None:
         """See Sink."""
+        self._thoughts.end()
+        for choice in body["choices"]:
+            self._answer(choice["message"])
 
-    def _rest(self, text: str) -> list[Any]:
-        """The items that were not printed yet."""
-        try:
-            items = jsonl.loads(text)["items"]
-        except (ValueError, KeyError, TypeError):
-            items = None
-        if isinstance(items, list):
-            return items[self._printed :]
-        if text and not self._printed:
-            self.out.write(text.rstrip("\n") + "\n")
-        return []
+    def _answer(self, message: Json) -> None:
+        """Print what was not printed yet."""
+        text, calls = text_of(message), calls_of(message)
+        items = _items_of(text)
+        for item in calls or (items or [])[self._printed :]:
+            self._print(item)
+        if text and not calls and items is None:
+            self.out.write(text if self.null else text.rstrip("\n") + "\n")
+            self.out.write_bytes(b"\0" * self.null)
+        self._printed = 0
 
-    def _print(self, item: str) -> None:
-        try:
-            value = jsonl.loads(item)
-        except ValueError:
-            return
-        self._printed += 1
-        self.out.write_bytes(jsonl.line(value))
+    def _print(self, item: Any) -> None:
+        self.out.write_bytes(jsonl.dumps(item) + (b"\0" if self.null else b"\n"))
+
+
+def _items_of(text: str) -> list[Any] | None:
+    """The items of a whole answer, or the whole items of one that was cut; None where it is no list at all."""
+    try:
+        items = jsonl.loads(text)["items"]
+    except (ValueError, KeyError, TypeError):
+        items = None
+    return items if isinstance(items, list) else list(_values(ItemScanner().feed(text))) or None
+
+
+def _values(items: list[str]) -> Iterator[Any]:
+    """Those that are JSON."""
+    for item in items:
+        with suppress(ValueError):
+            yield jsonl.loads(item)

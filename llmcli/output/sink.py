@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from llmcli import jsonl
@@ -14,7 +14,8 @@ from llmcli.output.streams import Notes, Out
 from llmcli.wire import Chunk, Completion, Json
 
 _FENCE = re.compile(
-    r"^( {0,3})(`{3,}|~{3,})([^\n]*)\n(.*?)(?:^ {0,3}\2[`~]*[ \t]*\r?$|\Z)", re.MULTILINE | re.DOTALL
+    r"^( {0,3})(`{3,}(?=[^`\n]*\n)|~{3,})([^\n]*)\n(.*?)(?:^ {0,3}\2[`~]*[ \t]*\r?$|\Z)",
+    re.MULTILINE | re.DOTALL,
 )
 
 
@@ -36,6 +37,34 @@ class Sink(Protocol):
 
 
 @dataclass(slots=True)
+class Thoughts:
+    """Reasoning, shown on stderr where it is `wanted`."""
+
+    notes: Notes
+    wanted: bool
+    _last: str = ""
+
+    def show(self, message: Json) -> None:
+        """What a message, or a delta, holds of it."""
+        piece = reasoning_of(message)
+        if piece and self.wanted:
+            self._last = piece
+            self.notes.write(piece)
+
+    def show_whole(self, message: Json) -> None:
+        """What a message holds of it, unless it was shown as it came."""
+        if not self._last:
+            self.show(message)
+            self.end()
+
+    def end(self) -> None:
+        """End its last line."""
+        if self._last and not self._last.endswith("\n"):
+            self._last = "\n"
+            self.notes.write("\n")
+
+
+@dataclass(slots=True)
 class TextSink:
     """The answer's text, in index order; tool calls as JSON lines; reasoning, if wanted, to stderr.
 
@@ -52,7 +81,11 @@ class TextSink:
     reasoning: bool = False
     _shown: int = 0  # characters of the answer at hand that were taken in
     _held: str = ""  # newlines that may turn out to be the last
-    _reasoned: str = ""
+    _half: str = ""  # of a character whose other half is still to come
+    _thoughts: Thoughts = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._thoughts = Thoughts(self.notes, self.reasoning)
 
     def chunk(self, chunk: Chunk) -> None:
         """See Sink."""
@@ -60,25 +93,23 @@ class TextSink:
             if not isinstance(choice, dict) or (choice.get("index") or 0) != 0:
                 continue
             delta = choice.get("delta") or {}
-            self._reason(delta)
+            self._thoughts.show(delta)
             text = text_of(delta)
             if text and not self.holds and not self.extract:
-                self._end_reasoning()
+                self._thoughts.end()
                 self._show(text)
 
     def finish(self, completion: Completion) -> None:
         """See Sink."""
-        self._end_reasoning()
+        self._thoughts.end()
         for choice in completion.choices:
             message = choice.get("message") or {}
-            if not self._reasoned:
-                self._reason(message)
-                self._end_reasoning()
+            self._thoughts.show_whole(message)
             self._answer(message)
 
     def abort(self, body: Json) -> None:
         """See Sink."""
-        self._end_reasoning()
+        self._thoughts.end()
         for choice in body["choices"]:
             if text := text_of(choice["message"]):
                 self._end_text(text)
@@ -92,7 +123,7 @@ class TextSink:
             elif self._shown:
                 self._end()
             for call in calls:
-                self.out.write_bytes(jsonl.line(call))
+                self.out.write_bytes(jsonl.dumps(call) + (b"\0" if self.null else b"\n"))
         elif text or not message.get("refusal"):
             self._end_text(text)
 
@@ -100,6 +131,9 @@ class TextSink:
         self._end(first_code_block(text) if self.extract else text[self._shown :])
 
     def _show(self, text: str) -> None:
+        text = jsonl.joined(self._half + text)
+        self._half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
+        text = text.removesuffix(self._half)
         self._shown += len(text)
         if self.null:
             self.out.write(text)
@@ -117,18 +151,7 @@ class TextSink:
             self.out.write_bytes(b"\0")
         else:
             self.out.write((self._held + rest).rstrip("\n") + "\n")
-        self._shown, self._held = 0, ""
-
-    def _reason(self, message: Json) -> None:
-        piece = reasoning_of(message)
-        if piece and self.reasoning:
-            self._reasoned = piece
-            self.notes.write(piece)
-
-    def _end_reasoning(self) -> None:
-        if self._reasoned and not self._reasoned.endswith("\n"):
-            self._reasoned = "\n"
-            self.notes.write("\n")
+        self._shown, self._held, self._half = 0, "", ""
 
 
 @dataclass(slots=True)

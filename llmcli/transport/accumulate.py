@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from llmcli import jsonl
 from llmcli.wire import Chunk, Json
 
 _PADDING = {"obfuscation"}  # random bytes against traffic analysis
@@ -94,7 +95,7 @@ class _Text:
     pieces: list[str]
 
     def __str__(self) -> str:
-        return "".join(self.pieces)
+        return jsonl.joined("".join(self.pieces))
 
 
 def fold(target: Json, key: str, value: Any) -> None:

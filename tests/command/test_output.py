@@ -48,6 +48,20 @@ def test_an_answer_of_text_and_of_parts_is_shown_once_and_whole(ask, server, fla
         assert result.out == ("Hello!\0" if "-0" in flags else "Hello!\n")
 
 
+@pytest.mark.parametrize("flags", [[], ["-0"], ["-x"], ["--json", "--stream"]])
+def test_a_character_that_is_cut_in_two_is_put_together(ask, server, flags):
+    halves = ["a\ud83d", "\ude00b", "\ud83d", "", "\ude00"]
+    server.script = wire.events([*map(wire.chunk, halves), wire.chunk(finish_reason="stop"), wire.DONE])
+    result = ask(*flags, "x")
+    text = json.loads(result.out)["choices"][0]["message"]["content"] if "--json" in flags else result.out
+    assert text.rstrip("\n\0") == "a😀b😀"
+
+
+def test_half_a_character_that_stays_one_is_a_question_mark(ask, server):
+    server.script = wire.events([*map(wire.chunk, ["a\ud83d", "b\ud83d"]), wire.DONE])
+    assert ask("x") == Result(0, "a?b?\n", "")
+
+
 @BOTH
 def test_answers_come_in_index_order(ask, server, flag):
     server.script = wire.ok(["one\n", "two\nlines\n\n", ""], size=2)
@@ -79,6 +93,8 @@ def test_choices_in_any_order_are_sorted(ask, server):
         ("  ```\na\n  ```", "a\n"),
         ("no code `here`", "no code `here`\n"),
         ("```\n```", "\n"),
+        ("```inline``` is code\n```\na\n```", "a\n"),
+        ("~~~`a` b\na\n~~~", "a\n"),
     ],
 )
 def test_extract_prints_the_first_code_block(ask, server, flag, text, code):
@@ -94,6 +110,16 @@ def test_tool_calls_are_json_lines(ask, server, flag):
         0,
         '{"id":"call_1","name":"f","arguments":{"a":"\u00e9"}}\n{"id":"call_2","name":"g","arguments":{}}\n',
         "llmcli: Let me see.\n",
+    )
+
+
+@BOTH
+def test_null_ends_each_tool_call(ask, server, flag):
+    server.script = wire.ok(tool_calls=[wire.call("f", {"a": 1}), wire.call("g", {}, "call_2")])
+    assert ask(flag, "-0", "--tools", '[{"name":"f"},{"name":"g"}]', "x") == Result(
+        0,
+        '{"id":"call_1","name":"f","arguments":{"a":1}}\0{"id":"call_2","name":"g","arguments":{}}\0',
+        "",
     )
 
 

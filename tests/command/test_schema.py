@@ -377,10 +377,29 @@ def test_no_items_are_no_lines(ask, server):
     assert ask("--schema", "a", "--schema-multi", "hi") == Result(0, "", "")
 
 
-def test_whole_items_of_an_answer_that_was_cut_are_printed(ask, server):
-    server.script = wire.ok('{"items": [{"a": 1}, {"a', finish_reason="length")
-    result = ask("--schema", "a int", "--schema-multi", "hi")
-    assert (result.code, result.out) == (3, '{"a":1}\n')
+HOW = pytest.mark.parametrize("how", ["--stream", "--no-stream"])
+MULTI = ("--schema", "a int", "--schema-multi")
+
+
+@HOW
+def test_whole_items_of_an_answer_that_was_cut_are_printed(ask, server, how):
+    server.script = wire.ok('{"items": [{"a": 1}, {"a": 2}, {"a', finish_reason="length")
+    result = ask(how, "--n", "2", *MULTI, "hi")
+    assert (result.code, result.out) == (3, '{"a":1}\n{"a":2}\n' * 2)
+
+
+@HOW
+def test_null_ends_each_item(ask, server, how):
+    server.script = wire.ok('{"items": [{"a": 1}, {"a": 2}]}')
+    assert ask(how, "-0", *MULTI, "hi") == Result(0, '{"a":1}\0{"a":2}\0', "")
+    server.script = wire.ok("none\n")
+    assert ask(how, "-0", *MULTI, "hi").out == "none\n\0"
+
+
+@HOW
+def test_reasoning_is_shown_beside_items(ask, server, how):
+    server.script = wire.ok('{"items": [{"a": 1}]}', reasoning="Let me see.")
+    assert ask(how, "--reasoning", *MULTI, "hi") == Result(0, '{"a":1}\n', "Let me see.\n")
 
 
 def test_several_choices_give_their_items_in_index_order(ask, server):

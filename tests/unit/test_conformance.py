@@ -1170,7 +1170,12 @@ def sinks() -> list[Sink]:
     records = [
         RecordSink(out, encode, lambda *_: {"in": 1}, events=True) for encode in (jsonl.line, jsonl.pretty)
     ]
-    return [TextSink(out, notes, reasoning=True), TextSink(out, notes, extract=True), ItemSink(out), *records]
+    return [
+        TextSink(out, notes, reasoning=True),
+        TextSink(out, notes, extract=True),
+        ItemSink(out, notes),
+        *records,
+    ]
 
 
 def shown(chunks: list[Chunk], completion: Completion) -> None:
