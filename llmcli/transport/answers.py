@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -19,13 +20,10 @@ _BROKEN = "broken_event"
 def completion(reply: Reply, body: bytes) -> Completion:
     """The answer in the body of a 200 reply. Raises TransientFailure where there is none."""
     data = parsed(body)
-    if data is None and body.lstrip()[:5] in {b"data:", b"event"}:
+    if data is None and _are_events(reply, body.lstrip()):
         return _completion_of_events(reply, body)
     if not isinstance(data, dict):
-        kind = reply.without_key(reply.headers.get("content-type", "no content type"))
-        shown = reply.words(body)
-        what = f"the reply is no Chat Completion but {kind}" + (f": {shown}" if shown else "")
-        raise odd(reply, what, body=body)
+        raise _nothing_like_it(reply, body)
     if data.get("error"):
         raise in_band(reply, data)
     choices = data.get("choices")
@@ -33,6 +31,13 @@ def completion(reply: Reply, body: bytes) -> Completion:
         raise odd(reply, "the reply is no Chat Completion: it has no choices that can be read", body=body)
     _check_choices(reply, data)
     return Completion(data, reply.meta(), body)
+
+
+def _nothing_like_it(reply: Reply, body: bytes) -> TransientFailure:
+    kind = reply.without_key(reply.headers.get("content-type", "no content type"))
+    shown = reply.words(body)
+    what = f"the reply is no Chat Completion but {kind}" + (f": {shown}" if shown else "")
+    return odd(reply, what, body=body)
 
 
 def models(reply: Reply, body: bytes) -> list[Json]:
@@ -76,12 +81,15 @@ def _is_call(call: Any) -> bool:
 
 def _completion_of_events(reply: Reply, body: bytes) -> Completion:
     decoder, folded, meta = EventDecoder(), Accumulator(), reply.meta()
-    for event in [*decoder.feed(body), *decoder.finish()]:
+    for event in _not_empty([*decoder.feed(body), *decoder.finish()]):
         if (data := chunk(reply, event)) is None:
             meta.done = True
             break
         folded.add(data)
-    return Completion(folded.body(), meta)
+    answer = Completion(folded.body(), meta)
+    if not answer.choices:
+        raise _nothing_like_it(reply, body)
+    return answer
 
 
 async def chunks(
@@ -102,10 +110,10 @@ async def chunks(
         if not first and not (piece := piece.lstrip() if not decoder.started else piece):
             continue
         first = first or piece
-        if not decoder.started and not _may_be_events(first):
+        if not decoder.started and not _may_be_events(reply, first):
             yield as_chunk(completion(reply, piece + b"".join([rest async for rest in pieces])).body)
             return
-        events = decoder.feed(piece)
+        events = _not_empty(decoder.feed(piece))
         for event in events:
             if (data := chunk(reply, event)) is None:
                 meta.done = True
@@ -114,7 +122,7 @@ async def chunks(
             yield data
         if events or not decoder.idle:
             silent.broken()
-    if not first and "event-stream" not in reply.headers.get("content-type", ""):
+    if not first and not _says_events(reply):
         raise odd(reply, "the reply is empty")
     for data in _unended(reply, decoder):
         if data is None:
@@ -125,7 +133,7 @@ async def chunks(
 
 def _unended(reply: Reply, decoder: EventDecoder) -> Iterator[Chunk | None]:
     """What stands in an event that nothing ends; nothing where it was cut inside."""
-    for event in decoder.finish():
+    for event in _not_empty(decoder.finish()):
         try:
             yield chunk(reply, event)
         except TransientFailure as error:
@@ -177,10 +185,29 @@ class _Silence:
             yield piece
 
 
-def _may_be_events(data: bytes) -> bool:
-    """Whether a body that begins so may be a stream of events: a comment, a field, or the start of one."""
+def _not_empty(events: list[Event]) -> list[Event]:
+    """Those that have data; the others keep a connection alive."""
+    return [event for event in events if event.data.strip()]
+
+
+def _says_events(reply: Reply) -> bool:
+    return "event-stream" in reply.headers.get("content-type", "")
+
+
+def _are_events(reply: Reply, body: bytes) -> bool:
+    """Whether a whole body that is no JSON is a stream of events."""
+    return body[:5] in {b"data:", b"event"} or (_says_events(reply) and _may_be_events(reply, body))
+
+
+def _may_be_events(reply: Reply, data: bytes) -> bool:
+    """Whether a body that begins so may be a stream of events: a comment, a field, or the start of one.
+
+    Where the server says that it is one, any field will do.
+    """
     line = data.lstrip(b"\xef\xbb\xbf").splitlines()[:1]
     name = line[0].partition(b":")[0] if line else b""
+    if _says_events(reply):
+        return re.fullmatch(rb"[A-Za-z_-]*", name) is not None
     return any(field.startswith(name) for field in (b"data", b"event", b"id", b"retry"))
 
 
@@ -189,8 +216,6 @@ def chunk(reply: Reply, event: Event) -> Chunk | None:
     text = event.data.strip()
     if text.startswith(b"[DONE]"):
         return None
-    if not text:
-        return {}
     data = parsed(text)
     if isinstance(data, dict) and (data.get("error") or event.name == b"error"):
         raise in_band(reply, data)

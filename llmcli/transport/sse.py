@@ -54,7 +54,7 @@ class EventDecoder:
     @property
     def idle(self) -> bool:
         """Whether no event is under way: nothing but comments and blank lines came since the last."""
-        return not self._data and (not self._begun or b"".join(self._begun)[:1] in {b"", b":"})
+        return not self._data and next(filter(None, self._begun), b"")[:1] in {b"", b":"}
 
     def finish(self) -> list[Event]:
         """What is left when the bytes have ended."""

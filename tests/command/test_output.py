@@ -389,6 +389,14 @@ def test_a_usage_line_of_an_unusable_answer(ask, server):
     assert result.err.splitlines()[0].startswith("usage: 1 in (0 cached) + 2 out")
 
 
+def test_an_event_without_data_is_no_event(ask, server):
+    server.script = wire.events(
+        [b"data:\n\n", wire.chunk("Hi"), b"data: \n\n", wire.chunk(finish_reason="stop")]
+    )
+    lines = ask("--format", "events", "x").out.splitlines()
+    assert [next(iter(json.loads(line))) for line in lines] == ["id"] * 3
+
+
 @pytest.mark.usefixtures("scripted")
 def test_a_usage_file_gets_one_line_each(ask, tmp_path):
     path = tmp_path / "usage.jsonl"

@@ -764,6 +764,23 @@ def test_an_empty_reply_is_no_answer_that_was_cut(headers, server, new_transport
         follow(new_transport(), request_to(server.base_url, "stream"), Silent())
 
 
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("start", [b": ping\n\n", b"\xef\xbb\xbf", b"\n", b"foo: bar\n\n", b"foo: bar\n"])
+@pytest.mark.parametrize("size", [None, 1])
+def test_a_stream_begins_with_what_means_nothing(start, size, way, server, new_transport):
+    whole = wire.events([start, chunk("Hello"), STOP, DONE])
+    server.script = whole if size is None else wire.chopped(whole, size)
+    assert text(ask(new_transport(), request_to(server.base_url, way))) == "Hello"
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("body", [b"<html>Hello", b"Hello there", b'{"error": "Hello"}', b'["Hello"]'])
+def test_what_is_no_stream_whatever_its_content_type(body, way, server, new_transport):
+    server.script = wire.events([body])
+    with pytest.raises(TransientFailure, match="Hello"):
+        ask(new_transport(), request_to(server.base_url, way))
+
+
 def test_an_error_behind_the_finish_reason_is_an_error(server, new_transport):
     server.script = wire.stall(hello(STOP, {"error": {"message": "Too late"}}, b": nothing more"), -9)
     with pytest.raises(TransientFailure, match="Too late"):

@@ -41,6 +41,19 @@ def streams(draw: st.DrawFn) -> tuple[list[Event], bytes]:
     return events, written
 
 
+def test_looking_for_an_event_under_way_does_not_read_the_line_again():
+    def seconds(pieces: int) -> float:
+        decoder = EventDecoder()
+        began = time.process_time()
+        for _ in range(pieces):
+            decoder.feed(b"data: " + b"x" * 250)
+            assert not decoder.idle
+        return time.process_time() - began
+
+    half, whole = (min(seconds(pieces) for _ in range(2)) for pieces in (8_000, 16_000))
+    assert whole < 3 * half, "twice the size, four times the work would be the square"
+
+
 def decoded(*pieces: bytes) -> list[Event]:
     decoder = EventDecoder()
     events = [event for piece in pieces for event in decoder.feed(piece)]
