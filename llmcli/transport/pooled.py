@@ -9,6 +9,7 @@ import asyncio
 import io
 import os
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ from llmcli.transport.keys import KeyOf, checked_key
 from llmcli.wire import Chunk, Completion, Request, Stream
 
 if TYPE_CHECKING:
+    import ssl
+
     import aiohttp
     from yarl import URL
 
@@ -81,6 +84,7 @@ class Pooled:
                 headers=headers,
                 allow_redirects=False,
                 proxy=place.proxy,
+                ssl=place.trust,
                 timeout=self._limits(whole=whole),
             )
         except aiohttp.ConnectionTimeoutError:
@@ -153,7 +157,7 @@ class Pooled:
         from yarl import URL
 
         url = URL(request.url)
-        place = _Place(url, _proxy_for(url), url.user is not None)
+        place = _Place(url, _proxy_for(url), _trust_for(url), url.user is not None)
         self._places[request.base_url] = place
         return place
 
@@ -164,6 +168,7 @@ class _Place:
 
     url: URL
     proxy: str | None
+    trust: ssl.SSLContext | bool
     has_user: bool
 
 
@@ -178,7 +183,7 @@ def _proxy_for(url: URL) -> str | None:
 
     proxies = getproxies()
     proxy = proxies.get(url.scheme) or proxies.get("all")
-    if not proxy or proxy_bypass(f"{url.host}:{url.port}"):
+    if not proxy or proxy_bypass(f"{url.host}:{url.port}") or _in_a_network(url, proxies.get("no", "")):
         return None
     try:
         scheme = URL(proxy if "://" in proxy else f"http://{proxy}").scheme
@@ -187,6 +192,32 @@ def _proxy_for(url: URL) -> str | None:
     if scheme not in {"http", "https"}:
         raise replies.unusable_proxy(f"{scheme} is not spoken here")
     return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _in_a_network(url: URL, excepted: str) -> bool:
+    """Whether the address lies in a network (`10.0.0.0/8`) of NO_PROXY, of which Python's own look-up knows nothing."""
+    from ipaddress import ip_address, ip_network
+
+    for network in excepted.split(","):
+        with suppress(ValueError):  # a name, on either side
+            if "/" in network and ip_address(url.host or "") in ip_network(network.strip(), strict=False):
+                return True
+    return False
+
+
+def _trust_for(url: URL) -> ssl.SSLContext | bool:
+    """The environment's certificates for an address; True: the system's. Raises BadCommand; aiohttp says nothing."""
+    file, folder = (os.environ.get(name) or None for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"))
+    if url.scheme != "https" or not (file or folder):
+        return True
+    import ssl
+
+    try:
+        context = ssl.create_default_context(cafile=file, capath=None if file else folder)
+    except OSError as error:
+        raise replies.unusable_certificates(_cause(error)) from None
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 def _payload(body: bytes) -> bytes | io.BytesIO:

@@ -122,6 +122,11 @@ def unusable_proxy(reason: object) -> BadCommand:
     return BadCommand(f"cannot use the proxy: {reason}", todo="check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY")
 
 
+def unusable_certificates(reason: str) -> BadCommand:
+    """The error for certificates of the environment that cannot be read."""
+    return BadCommand(f"cannot read the certificates: {reason}", todo="check SSL_CERT_FILE and SSL_CERT_DIR")
+
+
 def unreachable(request: Request, reason: str, key: str | None) -> TransientFailure:
     """The error where no reply came."""
     return TransientFailure(

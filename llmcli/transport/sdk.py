@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from llmcli import __version__, jsonl
-from llmcli.errors import CallFailed, TransientFailure, UsageError
+from llmcli.errors import CallFailed, TransientFailure
 from llmcli.transport import answers, replies
 from llmcli.transport.keys import KeyOf, checked_key
 from llmcli.transport.lazy import import_openai
@@ -166,9 +166,7 @@ class Sdk:
                 timeout=timeout, follow_redirects=False, verify=_verify(request.base_url)
             )
         except OSError as error:
-            raise UsageError(
-                f"cannot read the certificates: {_cause(error)}", todo="check SSL_CERT_FILE and SSL_CERT_DIR"
-            ) from None
+            raise replies.unusable_certificates(_cause(error)) from None
         except (httpx2.InvalidURL, ValueError, ImportError) as error:
             raise replies.unusable_proxy(error) from None
         client: AsyncOpenAI = openai.AsyncOpenAI(

@@ -1049,13 +1049,26 @@ def test_a_batch_does_not_begin_with_a_proxy_that_cannot_be_used(proxy, process,
     assert done.err.startswith("llmcli: usage: cannot use the proxy: ")
 
 
-def test_no_proxy_is_honoured(server, process):
+@pytest.mark.parametrize("exception", ["127.0.0.1", "example.com, 127.0.0.0/8", "nonsense/8,127.0.0.1/8"])
+def test_no_proxy_is_honoured(exception, server, process, tmp_path):
+    (tmp_path / "rows").write_text('{"prompt": "Hi"}\n')
     with wire.Server() as proxy:
-        env = {"HTTP_PROXY": proxy.base_url, "NO_PROXY": "127.0.0.1", "OPENAI_API_KEY": KEY}
-        assert (
-            process(*THROUGH_CLI, "-m", "openai/tiny", "--base-url", server.base_url, env=env).out == "Hi\n"
-        )
-        assert proxy.requests == []
+        env = {"http_proxy": proxy.base_url, "NO_PROXY": exception, "OPENAI_API_KEY": KEY}
+        argv = ("-m", "openai/tiny", "--base-url", server.base_url)
+        assert process(*THROUGH_CLI, *argv, env=env).out == "Hi\n"
+        assert process("batch", "-q", str(tmp_path / "rows"), *argv, env=env).code == 0
+        assert (len(proxy.requests), len(server.requests)) == (0, 2)
+
+
+@pytest.mark.parametrize("name", ["no/such.pem", "rows", "."])
+def test_a_batch_does_not_begin_with_certificates_that_cannot_be_read(name, process, tmp_path):
+    (tmp_path / "rows").write_text('{"prompt": "Hi"}\n')
+    argv = ("-m", "openai/tiny", "--base-url", "https://127.0.0.1:1/v1")
+    env = {"SSL_CERT_FILE": str(tmp_path / name), "OPENAI_API_KEY": KEY}
+    asked, done = (process(*command, *argv, env=env) for command in (THROUGH_CLI, ("batch", "-q", "rows")))
+    assert done == asked
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("llmcli: usage: cannot read the certificates: ")
 
 
 @pytest.mark.parametrize(
@@ -1124,6 +1137,10 @@ def test_certificates_of_the_environment_are_trusted_and_no_others(tmp_path, pro
         argv = [*THROUGH_CLI, "-m", "openai/tiny", "--base-url", base_url]
         trusting = process(*argv, env={"SSL_CERT_FILE": str(certificate), "OPENAI_API_KEY": KEY})
         wary = process(*argv, env={"OPENAI_API_KEY": KEY})
+        (tmp_path / "rows").write_text('{"prompt": "Hi"}\n')
+        batch = ("batch", "-q", "rows", "--retries", "0", *argv[-4:])
+        env = {"SSL_CERT_FILE": str(certificate), "OPENAI_API_KEY": KEY}
+        assert (process(*batch, env=env).code, process(*batch, env={"OPENAI_API_KEY": KEY}).code) == (0, 7)
     assert (trusting.code, trusting.out, trusting.err) == (0, "Hello\n", "")
     assert (wary.code, wary.out) == (75, "")
     assert "certificate" in wary.err.lower()
