@@ -34,6 +34,15 @@ def http_url(text: str) -> SplitResult | None:
     return parts if named and parts.scheme in {"http", "https"} and text.isprintable() else None
 
 
+def counted(counts: Mapping[str, Any], name: str) -> int | None:
+    """A count of a usage object, at least 0; None where it says none."""
+    value = counts.get(name)
+    try:
+        return None if value is None or isinstance(value, bool) else max(int(value), 0)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One request, whole: `body()` is what goes on the wire, and `url` where it goes.
@@ -128,8 +137,10 @@ class Completion:
     def usage(self) -> Json | None:
         """The usage object, or None where the server gave none that counts anything."""
         usage = self.body.get("usage")
-        counts = isinstance(usage, dict) and {"prompt_tokens", "completion_tokens"} & usage.keys()
-        return usage if counts else None
+        if not isinstance(usage, dict):
+            return None
+        counts = (counted(usage, name) for name in ("prompt_tokens", "completion_tokens"))
+        return usage if any(count is not None for count in counts) else None
 
     @property
     def service_tier(self) -> str | None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from llmcli.registry.prices import cost
-from llmcli.wire import Completion, Json, Meta
+from llmcli.wire import Completion, Json, Meta, counted
 
 PriceOf = Callable[[str, str], Mapping[str, Any] | None]
 
@@ -112,7 +112,7 @@ def _added(value: Any, other: Any) -> Any:
 
 
 def _whole(usage: Json) -> Json:
-    prompt, answer = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    prompt, answer = counted(usage, "prompt_tokens") or 0, counted(usage, "completion_tokens") or 0
     details, more = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
     details = details if isinstance(details, dict) else {}
     more = more if isinstance(more, dict) else {}
@@ -120,12 +120,7 @@ def _whole(usage: Json) -> Json:
         **usage,
         "prompt_tokens": prompt,
         "completion_tokens": answer,
-        "total_tokens": _count(usage, "total_tokens") or prompt + answer,
-        "prompt_tokens_details": {**details, "cached_tokens": _count(details, "cached_tokens")},
-        "completion_tokens_details": {**more, "reasoning_tokens": _count(more, "reasoning_tokens")},
+        "total_tokens": counted(usage, "total_tokens") or prompt + answer,
+        "prompt_tokens_details": {**details, "cached_tokens": counted(details, "cached_tokens") or 0},
+        "completion_tokens_details": {**more, "reasoning_tokens": counted(more, "reasoning_tokens") or 0},
     }
-
-
-def _count(usage: Mapping[str, Any], key: str) -> int:
-    value = usage.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from llmcli.wire import counted
+
 _MILLION = Decimal(1_000_000)
 _TIERS = {
     "flex": "flex",
@@ -148,10 +150,7 @@ def _details(usage: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _count(counts: Mapping[str, Any], key: str) -> int:
-    try:
-        return max(int(counts.get(key) or 0), 0)
-    except (TypeError, ValueError, OverflowError):
-        return 0
+    return counted(counts, key) or 0
 
 
 def _checked(table: Mapping[str, Any], *above: str) -> dict[str, Any]:

@@ -383,6 +383,36 @@ def test_a_usage_line_without_usage(ask, server):
     assert ask("-u", "x") == Result(0, "Hi\n", "usage: tokens unknown, price unknown, 0.00 s, openai/tiny\n")
 
 
+@pytest.mark.parametrize(
+    "counts",
+    [
+        {},
+        {"total_tokens": None},
+        {"prompt_tokens": None, "completion_tokens": None, "total_tokens": 0},
+        {"prompt_tokens": "many", "completion_tokens": True},
+    ],
+)
+@BOTH
+def test_usage_that_counts_nothing_is_unknown(cli, server, flag, counts):
+    server.script = wire.ok("Hi", usage=counts)
+    argv = ("-m", "gpt-4o-mini", "--base-url", server.base_url, flag)
+    result = cli("ask", "-u", *argv, "x", env=KEY)
+    assert result.err == "usage: tokens unknown, price unknown, 0.00 s, openai/gpt-4o-mini\n"
+    record = json.loads(cli("ask", "--json", *argv, "x", env=KEY).out)["llmcli"]
+    assert (record["usage"], record["cost_usd"]) == (None, None)
+
+
+@BOTH
+def test_usage_of_other_numbers_is_told_as_it_is_charged(cli, server, flag):
+    server.script = wire.ok(
+        "Hi", usage={"prompt_tokens": 1000.0, "completion_tokens": -5, "total_tokens": "1000"}
+    )
+    argv = ("-m", "gpt-4o-mini", "--base-url", server.base_url, flag)
+    assert cli("ask", "-u", *argv, "x", env=KEY).err == (
+        "usage: 1000 in (0 cached) + 0 out (0 reasoning) = 1000 tokens, $0.000150, 0.00 s, openai/gpt-4o-mini\n"
+    )
+
+
 def test_a_usage_line_of_an_unusable_answer(ask, server):
     server.script = wire.ok("par", finish_reason="length", usage=wire.usage(1, 2))
     result = ask("-u", "x")
