@@ -218,6 +218,8 @@ def _answer_format(request: RequestOptions, read: ReadStdin) -> dict[str, Any]:
             flag = "--schema-multi" if request.schema_multi else "--no-strict"
             raise UsageError(f"{flag} without a schema", todo="give it with --schema")
         return {"response_format": {"type": "json_object"} if request.json_mode else None}
+    if any(text.startswith("response_format=") for text in request.option):
+        raise UsageError("--schema and -o response_format exclude each other", todo="drop one of them")
     if request.json_mode:
         raise UsageError("--json-mode and --schema exclude each other", todo="--schema alone asks for JSON")
     from llmcli.request.schema import check_schema, load_schema, response_format, wrap_items

@@ -19,7 +19,7 @@ from llmcli.output.streams import Out, append_line
 from llmcli.registry.models import find_model
 from llmcli.registry.providers import Provider
 from llmcli.request.params import parse_pair
-from llmcli.request.tools import tool_name
+from llmcli.request.tools import tool_names
 from llmcli.run import Follower, run
 from llmcli.verdict import check
 from llmcli.wire import Completion, Request
@@ -79,7 +79,7 @@ def followers_of(session: Session, request: Request, follow: FollowOptions) -> l
         return []
     from llmcli.toolbox import Toolbox, parse_commands
 
-    names = {tool_name(tool) for tool in request.fields.get("tools") or []}
+    names = set(tool_names(request.fields.get("tools") or []))
     commands = parse_commands([parse_pair(pair, "--exec") for pair in follow.exec], names)
     return [Toolbox(commands, names, follow.tool_timeout, follow.max_turns, session.notes.detail)]
 

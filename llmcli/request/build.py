@@ -9,7 +9,6 @@ from typing import Any
 from llmcli.errors import UsageError
 from llmcli.request.endpoint import Endpoint
 from llmcli.request.params import check_parameters, max_tokens_field, parse_tool_choice
-from llmcli.request.tools import tool_name
 from llmcli.wire import Json, Message, Request
 
 
@@ -57,11 +56,11 @@ def _parameters(ask: Ask, endpoint: Endpoint) -> Json:
         parameters["response_format"] = ask.response_format
     if ask.tools:
         parameters["tools"] = list(ask.tools)
-    if ask.tool_choice is not None:
-        names = [tool_name(tool) for tool in ask.tools]
-        parameters["tool_choice"] = parse_tool_choice(ask.tool_choice, names)
-        if not ask.tools:
+    if ask.tool_choice is not None and "tool_choice" not in ask.extra:
+        tools = ask.extra.get("tools", ask.tools)
+        if not tools:
             raise UsageError("--tool-choice without tools", todo="give them with --tools")
+        parameters["tool_choice"] = parse_tool_choice(ask.tool_choice, tools)
     if "top_logprobs" in parameters:
         parameters.setdefault("logprobs", True)  # the API takes the one only with the other
     parameters.update(ask.extra)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -14,6 +14,7 @@ from llmcli.registry.limits import refused_parameters
 from llmcli.registry.models import find_model
 from llmcli.registry.providers import Provider
 from llmcli.request.schema import check_schema
+from llmcli.request.tools import check_tool, tool_names
 from llmcli.wire import Json
 
 # The keys of openai.types.chat.CompletionCreateParams; a test compares them with the SDK's own.
@@ -116,6 +117,8 @@ _SHAPES: dict[str, tuple[tuple[type, ...], str]] = {
     "tools": ((list,), "a JSON array"),
     "response_format": ((dict,), 'a JSON object, e.g. {"type":"json_object"}'),
     "stream_options": ((dict,), "a JSON object"),
+    "service_tier": ((str,), "text"),
+    "reasoning_effort": ((str,), "text"),
 }
 
 
@@ -163,6 +166,8 @@ def check_field(key: str, value: Any, where: str = "") -> None:
         raise UsageError(f"{where}{key} is {words}")
     if key == "stop" and not all(isinstance(word, str) for word in value):
         raise UsageError(f"{where}stop is text or a JSON array of texts")
+    for index, tool in enumerate(value if key == "tools" else ()):
+        check_tool(tool, index, where)
     if key == "response_format" and value.get("type") == "json_schema":
         wanted = value.get("json_schema")
         if not isinstance(wanted, dict):
@@ -201,7 +206,7 @@ def parse_logit_bias(pairs: Iterable[str]) -> dict[str, float]:
     return biases
 
 
-def parse_tool_choice(value: str, names: Iterable[str]) -> Any:
+def parse_tool_choice(value: str, tools: Sequence[Json]) -> Any:
     """`auto`, `none`, `required`, the NAME of a tool, or the API's own JSON object."""
     if value in {"auto", "none", "required"}:
         return value
@@ -210,13 +215,13 @@ def parse_tool_choice(value: str, names: Iterable[str]) -> Any:
             return jsonl.loads(value)
         except ValueError as error:
             raise UsageError(f"--tool-choice is not valid JSON: {error}") from None
-    known = list(names)
+    known = {name: tool["type"] for tool in tools for name in tool_names([tool])}
     if value not in known:
         raise UsageError(
             f"--tool-choice {value}: no such tool",
             todo=f"one of auto, none, required{''.join(', ' + name for name in known)}",
         )
-    return {"type": "function", "function": {"name": value}}
+    return {"type": known[value], known[value]: {"name": value}}
 
 
 def max_tokens_field(provider: Provider, model: str, own_address: bool) -> str:

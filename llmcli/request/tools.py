@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from llmcli import jsonl
 from llmcli.errors import UsageError
 from llmcli.request.prompt import ReadStdin, read_file
 from llmcli.wire import Json
+
+KINDS = ("function", "custom")
 
 
 def load_json(value: str, flag: str, read_stdin: ReadStdin) -> Any:
@@ -33,29 +36,40 @@ def load_tools(value: str, read_stdin: ReadStdin) -> list[Json]:
     if not tools:
         raise UsageError("--tools: the list is empty")
     seen: set[str] = set()
-    for name in map(tool_name, tools):
+    for name in tool_names(tools):
         if name in seen:
             raise UsageError(f"--tools: two tools are named {name!r}", todo="names must differ")
         seen.add(name)
     return tools
 
 
-def tool_name(tool: Json) -> str:
-    """The name of a tool in the API's shape."""
-    return str(tool[tool["type"]]["name"])
+def tool_names(tools: Iterable[Json]) -> list[str]:
+    """The names of tools in the API's shape; those of an endpoint's own types have none."""
+    return [str(tool[tool["type"]]["name"]) for tool in tools if tool["type"] in KINDS]
+
+
+def check_tool(item: Any, index: int, where: str) -> None:
+    """Raise UsageError where a tool has not the API's shape; a type of its own is for the endpoint to judge."""
+    kind = item.get("type") if isinstance(item, dict) else None
+    if not isinstance(kind, str):
+        raise UsageError(
+            f"{where}tool {index} is no function definition", todo='it needs "name" and "parameters"'
+        )
+    if kind not in KINDS:
+        return
+    inner = item.get(kind)
+    if not isinstance(inner, dict) or not isinstance(inner.get("name"), str) or not inner["name"]:
+        raise UsageError(f"{where}tool {index} has no name")
+    if not isinstance(inner.get("parameters", {}), dict):
+        raise UsageError(f"{where}the parameters of {inner['name']!r} are no JSON Schema object")
 
 
 def _tool(item: Any, index: int) -> Json:
     if isinstance(item, dict) and "type" not in item and isinstance(item.get("name"), str):
         item = {"type": "function", "function": item}
-    kind = item.get("type") if isinstance(item, dict) else None
-    if kind not in {"function", "custom"}:
+    check_tool(item, index, "--tools: ")
+    if item["type"] not in KINDS:
         raise UsageError(
-            f"--tools: tool {index} is no function definition", todo='it needs "name" and "parameters"'
+            f"--tools: tool {index} is no function definition", todo="give other types with -o tools=[...]"
         )
-    inner = item.get(kind)
-    if not isinstance(inner, dict) or not isinstance(inner.get("name"), str) or not inner["name"]:
-        raise UsageError(f"--tools: tool {index} has no name")
-    if not isinstance(inner.get("parameters", {}), dict):
-        raise UsageError(f"--tools: the parameters of {inner['name']!r} are no JSON Schema object")
     return dict(item)

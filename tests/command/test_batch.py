@@ -789,3 +789,11 @@ def test_failures_that_are_tried_anyway_need_no_other_command(cli, tmp_path):
     command = shlex.join(["llmcli", *argv])
     failed = f"1 of 1 rows failed; see {tmp_path}/o.errors.jsonl"
     assert cli(*argv) == Result(7, "", f"llmcli: partial: {failed}; to try them again: {command}\n")
+
+
+def test_a_tool_choice_holds_for_the_tools_of_a_row(batch):
+    tools = [json.loads(TOOLS)[0]]
+    wrapped = [{"type": "function", "function": tools[0]}]
+    assert batch([{"prompt": "x", "tools": wrapped}], "--tool-choice", "weather").code == 0
+    [record] = records(batch.out)
+    assert record["response"]["body"]["choices"][0]["finish_reason"] == "tool_calls"

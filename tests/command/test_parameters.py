@@ -244,6 +244,8 @@ def test_a_field_that_has_a_place_of_its_own(refusal, key, todo):
         "tools={}",
         "response_format=json",
         "stream_options=5",
+        'service_tier=["flex"]',
+        "reasoning_effort={}",
     ],
 )
 def test_a_field_of_the_wrong_shape_is_refused(refusal, text):
@@ -381,6 +383,11 @@ def test_tools_of_every_shape(body, tmp_path, given, sent):
         ('{"type":"function","function":{"name":""}}', "--tools: tool 0 has no name"),
         ('{"type":"function","function":{"name":5}}', "--tools: tool 0 has no name"),
         ('{"name":"f","parameters":[]}', "--tools: the parameters of 'f' are no JSON Schema object"),
+        ('[{"type":["x"]}]', '--tools: tool 0 is no function definition; it needs "name" and "parameters"'),
+        (
+            '[{"type":"search"}]',
+            "--tools: tool 0 is no function definition; give other types with -o tools=[...]",
+        ),
         ("/no/such", "cannot read /no/such: No such file or directory; check the path"),
     ],
 )
@@ -407,6 +414,38 @@ def test_tools_that_are_broken_json(refusal, tmp_path):
 def test_tool_choice(body, choice, sent):
     argv = ["--tools", json.dumps([TOOL, OTHER]), "--tool-choice", choice]
     assert body(*argv) == {"model": "gpt-4o-mini", "tools": [TOOL, OTHER], "tool_choice": sent}
+
+
+@pytest.mark.parametrize(
+    ("tool", "reason"),
+    [
+        ("{}", 'tool 0 is no function definition; it needs "name" and "parameters"'),
+        ("5", 'tool 0 is no function definition; it needs "name" and "parameters"'),
+        ('{"type":"function"}', "tool 0 has no name"),
+    ],
+)
+def test_a_tool_given_as_an_option_is_checked(refusal, tool, reason):
+    for more in ([], ["--exec", "a=b"]):
+        assert refusal("-o", f"tools=[{tool}]", *more) == f"-o tools=[{tool}]: {reason}"
+
+
+def test_a_tool_of_a_type_that_only_the_endpoint_knows_is_an_option(body, refusal):
+    search = {"type": "browser_search"}
+    argv = ["-o", f"tools={json.dumps([search, TOOL])}"]
+    assert body(*argv) == {"model": "gpt-4o-mini", "tools": [search, TOOL]}
+    assert refusal(*argv, "--exec", "x=y") == "--exec x: there is no such tool; --tools defines: f"
+
+
+def test_a_tool_choice_is_of_the_tools_of_an_option_too(body):
+    argv = ["-o", f"tools={json.dumps([TOOL])}", "--tool-choice"]
+    assert body(*argv, "required")["tool_choice"] == "required"
+    assert body(*argv, "f")["tool_choice"] == {"type": "function", "function": {"name": "f"}}
+
+
+def test_a_custom_tool_is_chosen_as_the_api_wants_it(body):
+    custom = {"type": "custom", "custom": {"name": "c"}}
+    argv = ["--tools", json.dumps([TOOL, custom]), "--tool-choice", "c"]
+    assert body(*argv)["tool_choice"] == {"type": "custom", "custom": {"name": "c"}}
 
 
 def test_a_tool_choice_that_is_none(refusal):

@@ -38,6 +38,13 @@ def sent(cli):
 # --- Three ways to say a schema -----------------------------------------------------------------------------
 
 
+def test_a_schema_beside_a_response_format_is_refused(cli):
+    argv = ["-m", "offline/echo", "--schema", "name", "-o", 'response_format={"type":"text"}', "hi"]
+    assert cli("ask", *argv) == Result(
+        2, "", "llmcli: usage: --schema and -o response_format exclude each other; drop one of them\n"
+    )
+
+
 def test_the_dsl(sent):
     assert sent("--schema", "name, age int, tall bool, height float: in metres, bio: one line") == {
         "name": "answer",
