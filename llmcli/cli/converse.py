@@ -279,7 +279,7 @@ def ask_within(
     session: Session = ctx.obj
     if output.dry_run or output.curl:
         unsent = preview(ctx, keeping, context, request, recipe_of)
-        show_request(session, unsent, output, session.out(output.output))
+        show_request(session, unsent, session.out(output.output), as_curl=not output.dry_run)
         return 0
     path = chosen_path(session, keeping)
     with closing(open_conversation(session, path, must_exist=keeping.resume)) as conversation:

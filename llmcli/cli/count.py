@@ -10,6 +10,7 @@ from llmcli.cli.compose import Recipe, compose, endpoint_of, text_of_prompt
 from llmcli.cli.groups import flag, flags, options
 from llmcli.cli.options import (
     ContextOptions,
+    FollowOptions,
     GeneralOptions,
     InputOptions,
     Prompt,
@@ -17,6 +18,7 @@ from llmcli.cli.options import (
     SamplingOptions,
     SessionOptions,
 )
+from llmcli.cli.perform import followers_of, show_request
 from llmcli.cli.session import Session
 from llmcli.cli.stdin import reader
 from llmcli.errors import UsageError
@@ -59,6 +61,8 @@ class CountOptions:
     format: Annotated[Literal["text", "json", "jsonl"], flag("--format", help="What stdout gets.")] = "text"
     json: Annotated[bool, flag("--json", help="The same as --format json.")] = False
     usage: Annotated[bool, flag("--usage", "-u", help="Say the price on stderr.")] = False
+    dry_run: Annotated[bool, flag("--dry-run", help="Print the request body instead.")] = False
+    curl: Annotated[bool, flag("--curl", help="Print the request as a curl command instead.")] = False
 
     @property
     def shape(self) -> Literal["text", "json", "jsonl"]:
@@ -72,6 +76,11 @@ class CountOptions:
         if self.truncate is not None and self.split is not None:
             raise UsageError("--truncate and --split are two different cuts", todo="choose one")
         cut = self.raw or self.truncate is not None or self.split is not None
+        if (self.dry_run or self.curl) and (self.rows is not None or cut):
+            raise UsageError(
+                "--dry-run and --curl show the request of a prompt",
+                todo="leave --rows, --raw, --truncate and --split out",
+            )
         if self.rows is not None and (words or cut):
             raise UsageError(
                 "--rows counts whole requests from a file",
@@ -88,6 +97,7 @@ def count(
     given: InputOptions,
     request: RequestOptions,
     sampling: SamplingOptions,
+    follow: FollowOptions,
     keeping: SessionOptions,
     context: ContextOptions,
     general: GeneralOptions,
@@ -106,9 +116,21 @@ def count(
     elif counting.raw or counting.truncate is not None or counting.split is not None:
         _of_text(session, prompt or [], counting, given, request)
     else:
-        _of_request(
-            session, _request(ctx, prompt or [], given, request, sampling, keeping, context), counting
+        asked = _request(
+            ctx,
+            prompt or [],
+            given,
+            request,
+            sampling,
+            keeping,
+            context,
+            stream=counting.dry_run or counting.curl,
         )
+        followers_of(session, asked, follow)  # which refuses what ask refuses
+        if counting.dry_run or counting.curl:
+            show_request(session, asked, session.stdout, as_curl=not counting.dry_run)
+        else:
+            _of_request(session, asked, counting)
     return 0
 
 
@@ -120,15 +142,17 @@ def _request(
     sampling: SamplingOptions,
     keeping: SessionOptions,
     context: ContextOptions,
+    *,
+    stream: bool,
 ) -> Request:
     """The request that ask would send."""
     session: Session = ctx.obj
     if not keeping.wanted and not context.wanted:
-        return compose(session, words, given, sampling, request, stream=False).request()
+        return compose(session, words, given, sampling, request, stream=stream).request()
     from llmcli.cli.converse import preview
 
     def recipe_of(request: RequestOptions) -> Recipe:
-        return compose(session, words, given, sampling, request, stream=False, optional=keeping.wanted)
+        return compose(session, words, given, sampling, request, stream=stream, optional=keeping.wanted)
 
     return preview(ctx, keeping, context, request, recipe_of)
 
@@ -137,6 +161,7 @@ def _of_text(
     session: Session, words: list[str], counting: CountOptions, given: InputOptions, request: RequestOptions
 ) -> None:
     endpoint = endpoint_of(session, request)
+    session.set_price(request.price)
     name, exact = encoding_for(endpoint.provider.name, endpoint.model)
     encoder = load(name)
     read = reader(session, given.no_stdin or session.no_stdin, None)
@@ -151,7 +176,7 @@ def _of_text(
             session.stdout.write_bytes(jsonl.line(record))
     else:
         model = find_model(endpoint.provider.name, endpoint.model)
-        body = {"model": endpoint.model}
+        body = {"model": endpoint.model, "max_tokens": request.max_tokens}
         asked = Request(endpoint.provider.name, endpoint.model, endpoint.base_url, body)
         _show(session, asked, model, encoder, encoder.count(text), counting, exact=exact)
 

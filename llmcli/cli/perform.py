@@ -45,7 +45,7 @@ def perform(
     request = recipe.request()
     followers = followers_of(session, request, follow)
     if output.dry_run or output.curl:
-        return show_request(session, request, output, session.out(output.output))
+        return show_request(session, request, session.out(output.output), as_curl=not output.dry_run)
     warn_of_shutdown(session, request)
     transport = transport_of(
         session, recipe, network, money, repairs=follow.repair, reasoning=output.shows_reasoning
@@ -66,11 +66,11 @@ def perform(
     return check(completion, request)
 
 
-def show_request(session: Session, request: Request, output: OutputOptions, out: Out) -> None:
+def show_request(session: Session, request: Request, out: Out, *, as_curl: bool) -> None:
     """What `--dry-run` and `--curl` write instead of sending."""
-    if output.dry_run:
-        return out.write_bytes(jsonl.line(request.body()))
-    return out.write(curl_command(request, provider_of(session, request), session.world.env) + "\n")
+    if as_curl:
+        return out.write(curl_command(request, provider_of(session, request), session.world.env) + "\n")
+    return out.write_bytes(jsonl.line(request.body()))
 
 
 def followers_of(session: Session, request: Request, follow: FollowOptions) -> list[Follower]:

@@ -93,7 +93,8 @@ class Script:
             return
         new, self._waiting = self._waiting, []
         if self.caller.unsent:
-            show_request(self.session, self.dialogue.preview(new), self.caller.output, self.caller.out)
+            shown, caller = self.dialogue.preview(new), self.caller
+            show_request(self.session, shown, caller.out, as_curl=not caller.output.dry_run)
         else:
             await self.dialogue.turn(new)
 

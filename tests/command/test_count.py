@@ -24,6 +24,35 @@ def test_a_row_is_priced_at_the_tier_that_it_asks_for(cli, tmp_path):
     assert dry["cost_usd"] == one
 
 
+def test_the_options_of_ask_that_change_no_token_are_taken(cli):
+    tools = '[{"name":"f"}]'
+    argv = (*MODEL, "--tools", tools, "hello")
+    more = ("--exec", "f=cat", "--repair", "1", "--max-turns", "2", "--tool-timeout", "5")
+    assert cli(*argv, *more) == cli(*argv)
+    assert cli(*argv, "--exec", "g=cat") == Result(
+        2, "", "llmcli: usage: --exec g: there is no such tool; --tools defines: f\n"
+    )
+
+
+@pytest.mark.parametrize("flag", ["--dry-run", "--curl"])
+def test_the_request_is_shown_as_ask_shows_it(cli, flag):
+    argv = ("-m", "gpt-4o-mini", "--seed", "1", flag, "hello")
+    assert cli("count", *argv) == cli("ask", *argv)
+    assert cli("count", "--raw", *argv) == Result(
+        2,
+        "",
+        "llmcli: usage: --dry-run and --curl show the request of a prompt;"
+        " leave --rows, --raw, --truncate and --split out\n",
+    )
+
+
+def test_raw_is_priced_as_it_is_said(cli):
+    assert cli("count", "--raw", "-m", "gpt-4o", "-M", "10", "--price", "1,10", "-u", "hi") == Result(
+        0, "1\n", "usage: 1 in, $0.000001; answer at most $0.000100; total at most $0.000101, openai/gpt-4o\n"
+    )
+    assert cli(*RAW, "--price", "bad", "hi").code == 2
+
+
 def test_one_integer(cli):
     assert cli(*MODEL, "hello") == Result(0, "8\n", "")
     assert cli(*RAW, "hello world") == Result(0, "2\n", "")
