@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,9 @@ from typing import Any
 from llmcli.errors import ConfigError
 from llmcli.wire import http_url
 
+_STRING = re.compile(  # of TOML, or a comment
+    r"""(?P<long>\"{3}(?:\\.|.)*?\"{3}|'{3}.*?'{3})|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|\#[^\n]*""", re.DOTALL
+)
 _PROVIDER_KEYS = {"base_url", "api_key_env", "api_key_command"}
 
 
@@ -72,20 +76,23 @@ def load_config(env: Mapping[str, str]) -> Config:
     """Read the config file; one that nobody named and that is not there is empty. Raises ConfigError."""
     path = config_path(env)
     try:
-        text = path.read_text("utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         if env.get("LLMCLI_CONFIG"):
             raise ConfigError(
                 "no such file", f"LLMCLI_CONFIG={path}", "mend or unset LLMCLI_CONFIG"
             ) from None
         return Config()
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError("not UTF-8 text", f"{path}:{line}", "mend the file") from None
+    except OSError as error:
         raise ConfigError(f"cannot read the config file: {error}", str(path)) from None
     try:
         return _checked(Config(path, text), tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        line = f"at line {text.count(chr(10)) + 1}, the end"
-        problem = str(error).replace("at end of document", line)
+        end = f"at line {text.count(chr(10)) + 1}, the end"
+        problem = str(error).replace("at end of document", end)
         raise ConfigError(f"not valid TOML: {problem}", str(path), "mend the file") from None
 
 
@@ -134,7 +141,7 @@ def _provider(config: Config, name: str, table: dict[str, Any]) -> ProviderConfi
 def line_of(text: str, keys: Sequence[str]) -> int | None:
     """The 1-based line of TOML `text` where the dotted key stands, or None."""
     table: list[str] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(_STRING.sub(_emptied, text).split("\n"), 1):
         if line.lstrip().startswith("["):
             table = list(_key_path(line))
             path = table
@@ -145,6 +152,11 @@ def line_of(text: str, keys: Sequence[str]) -> int | None:
         if path[: len(keys)] == list(keys):
             return number
     return None
+
+
+def _emptied(match: re.Match[str]) -> str:
+    """A string of several lines with nothing but its lines in it; all else as it is."""
+    return "\n" * match[0].count("\n") if match["long"] else match[0]
 
 
 def _key_path(toml: str) -> Iterator[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import typer
 
 from llmcli.cli.groups import COMMANDS, command_of
 from llmcli.cli.session import Session
-from llmcli.errors import ConfigError, UsageError
+from llmcli.errors import ConfigError, LlmcliError, UsageError
 from llmcli.registry.providers import split_model
 
 
@@ -34,7 +34,7 @@ def layer_defaults(ctx: typer.Context, profile: str | None) -> str | None:
         defaults["model"] = env["LLMCLI_MODEL"]
     if env.get("OPENAI_BASE_URL") and split_model(str(defaults.get("model", "")))[0] in {None, "openai"}:
         defaults.pop("base_url", None)
-    session.profile = name
+    session.profile, session.context = name, ctx
     ctx.default_map = defaults
     return profile
 
@@ -44,6 +44,8 @@ def _of_profile(ctx: typer.Context, session: Session, name: str) -> dict[str, An
     for key, value in session.config.profiles[name].items():
         parameter, negated = _parameter(ctx.command, key)
         if parameter is not None:
+            if _chosen_elsewhere(parameter, key, value):
+                continue
             if problem := _misfit(parameter, value):
                 raise session.config.error(["profiles", name, key], problem)
             scalar = parameter.multiple and not isinstance(value, list)
@@ -60,6 +62,23 @@ def profile_error(ctx: Any, parameter: Any, problem: str) -> ConfigError:
     name = session.profile or ""
     keys = [key for key in session.config.profiles[name] if _parameter(ctx.command, key)[0] is parameter]
     return session.config.error(["profiles", name, *keys[:1]], problem)
+
+
+def blamed(session: Session, error: UsageError) -> LlmcliError:
+    """The error for a profile's value where that is what is refused, else the same error.
+
+    What is refused begins with the flag, or quotes the value.
+    """
+    ctx = session.context
+    profile = session.config.profiles[session.profile] if ctx is not None and session.profile else {}
+    word = error.what.partition(" ")[0].rstrip(":")
+    for key, value in profile.items():
+        parameter, _ = _parameter(ctx.command, key)
+        if parameter is None or ctx.get_parameter_source(parameter.name).name != "DEFAULT_MAP":
+            continue
+        if word in parameter.opts or (isinstance(value, str) and repr(value) in error.what):
+            return session.config.error(["profiles", session.profile or "", key], error.what)
+    return error
 
 
 def _misfit(parameter: Any, value: Any) -> str | None:
@@ -89,3 +108,16 @@ def _parameter(command: Any, key: str) -> tuple[Any, bool]:
 
 def _known_elsewhere(key: str) -> bool:
     return any(_parameter(command_of(name), key)[0] is not None for name in COMMANDS)
+
+
+def _chosen_elsewhere(parameter: Any, key: str, value: Any) -> bool:
+    """Whether a value is none of this command's choices, but one of another command's same option."""
+    choices = _choices(parameter)
+    if not choices or value in choices:
+        return False
+    return any(value in _choices(_parameter(command_of(name), key)[0]) for name in COMMANDS)
+
+
+def _choices(parameter: Any) -> tuple[Any, ...]:
+    annotation = None if parameter is None else parameter.type_descriptor.annotation
+    return get_args(annotation) if get_origin(annotation) is Literal else ()

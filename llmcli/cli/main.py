@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from llmcli import __version__
-from llmcli.cli.defaults import profile_error
+from llmcli.cli.defaults import blamed, profile_error
 from llmcli.cli.groups import LazyGroup
 from llmcli.cli.options import Help
 from llmcli.cli.session import Session
@@ -26,7 +26,7 @@ def main(argv: Sequence[str], world: World | None = None) -> int:
         code = _dispatch(list(argv), session)
         session.finish(code)
     except (LlmcliError, typer.TyperException, KeyboardInterrupt) as error:
-        code = _explain(_ours(error), session)
+        code = _explain(_ours(error, session), session)
         try:
             session.finish(code)
         except LlmcliError as failure:
@@ -72,10 +72,10 @@ def _root(
     """
 
 
-def _ours(error: BaseException) -> LlmcliError:
+def _ours(error: BaseException, session: Session) -> LlmcliError:
     """An error of our tree for what typer or the keyboard raised."""
     if isinstance(error, LlmcliError):
-        return error
+        return blamed(session, error) if isinstance(error, UsageError) else error
     if isinstance(error, KeyboardInterrupt):
         return Interrupted("SIGINT arrived")
     ctx: Any = getattr(error, "ctx", None)

@@ -239,6 +239,31 @@ def test_an_option_of_another_command_is_left_to_it(cli, config):
     assert cli("count", "-m", "offline/echo", "--profile", "p", "a b c").out.count("\n") == 2
 
 
+def test_a_choice_of_another_command_is_left_to_it(cli, config):
+    config.write_text("[profiles.p]\nformat = 'events'\n")
+    assert '"chat.completion.chunk"' in cli("ask", "-m", "offline/echo", "--profile", "p", "hi").out
+    assert cli("count", "-m", "gpt-4o-mini", "--profile", "p", "hello") == Result(0, "8\n", "")
+    config.write_text("[profiles.p]\nformat = 'nosuch'\n")
+    assert cli("count", "--profile", "p", "hi").code == 78
+
+
+def test_a_flag_that_is_wrong_is_not_blamed_on_the_profile(cli, config):
+    config.write_text("[profiles.p]\nprice = '1,2'\nbase-url = 'http://h/v1'\n")
+    assert cli("ask", "--profile", "p", "--price", "x", "hi").code == 2
+    assert cli("ask", "--profile", "p", "--base-url", "zzz", "hi").code == 2
+
+
+def test_a_concurrency_that_is_none_in_a_profile(cli, config, tmp_path):
+    config.write_text("[profiles.p]\nconcurrency = 'lots'\n")
+    (tmp_path / "rows").write_text('{"prompt":"x"}')
+    assert cli("batch", "--profile", "p", str(tmp_path / "rows")) == Result(
+        78,
+        "",
+        "llmcli: config: profiles.p.concurrency: -j lots is no number of requests"
+        f" ({config}:2); mend the file\n",
+    )
+
+
 def test_a_profile_that_is_not_there(cli, config):
     config.write_text("[profiles.p]\n[profiles.q]\n")
     assert cli("ask", "--profile", "r", "hi") == Result(
@@ -268,6 +293,16 @@ def test_a_profile_that_is_not_there(cli, config):
         ("[profiles.p]\nstop = { a = 1 }", 2, "profiles.p.stop"),
         ("[profiles.p]\nno-stream = 'yes'", 2, "profiles.p.no-stream"),
         ("[profiles.p]\nquiet = 'maybe'", 2, "profiles.p.quiet"),
+        ("[profiles.p]\nprice = 'x'", 2, "profiles.p.price"),
+        ("[profiles.p]\nok = 'nosuch'", 2, "profiles.p.ok"),
+        ("[profiles.p]\nseed = 1\nlogit-bias = 'x'", 3, "profiles.p.logit-bias"),
+        ("[profiles.p]\nmetadata = ['a=b', 'x']", 2, "profiles.p.metadata"),
+        ("[profiles.p]\noption = 'temprature=1'", 2, "profiles.p.option"),
+        ("[profiles.p]\nmodel = ''", 2, "profiles.p.model"),
+        ("[profiles.p]\nbase-url = 'zzz'", 2, "profiles.p.base-url"),
+        ("[profiles.p]\nsystem = '''\nseed = 'y'\n'''\nseed = 'x'", 5, "profiles.p.seed"),
+        ("[profiles.p]\nsystem = 'it' # '''\nseed = 'x'", 3, "profiles.p.seed"),
+        ('[profiles.p]\nsystem = """\\"""\r\n[profiles.q]\n"""\nseed = "x"', 5, "profiles.p.seed"),
         ("[profiles.p]\nhelp = true", 2, "profiles.p.help"),
         ("[profiles.p]\nprofile = 'q'", 2, "profiles.p.profile"),
         ("[prices.tiny]\nin = 'x'\nout = 1", 2, "prices.tiny.in"),
@@ -295,6 +330,11 @@ def test_broken_toml_is_named_with_the_line(cli, config):
     assert result.err.startswith("llmcli: config: not valid TOML: ")
     assert "line 2" in result.err
     assert str(config) in result.err
+
+
+def test_a_file_that_is_no_utf8_is_named_with_the_line(cli, config):
+    config.write_bytes(b"# one\nmodel = '\xff'\n")
+    assert cli("ask", "hi") == Result(78, "", f"llmcli: config: not UTF-8 text ({config}:2); mend the file\n")
 
 
 def test_a_file_that_was_named_and_is_not_there(cli):
