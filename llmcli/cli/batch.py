@@ -37,7 +37,7 @@ from llmcli.cli.options import (
 )
 from llmcli.cli.rows import check_input, frame_of, opened, status_of, tally_of
 from llmcli.cli.session import Session
-from llmcli.cli.stdin import is_piped
+from llmcli.cli.stdin import check_allowed, is_piped
 from llmcli.cli.transports import batch_transport_of
 from llmcli.errors import LlmcliError, PartialFailure, ReaderGone, UsageError
 from llmcli.output.report import dollars
@@ -131,6 +131,7 @@ def _input(session: Session, path: str | None, given: InputOptions, options: Bat
     if path is None and not is_piped(session, given.no_stdin or session.no_stdin):
         return spooled(options.output)
     if path in {None, "-"}:
+        check_allowed(given.no_stdin or session.no_stdin)
         path = None
     else:
         check_input(str(path))

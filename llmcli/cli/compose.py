@@ -52,7 +52,7 @@ class Recipe:
         """
         world, config = self.session.world, self.session.config
         here = self.endpoint
-        named, _ = split_model(model, config.providers.keys())
+        named, _ = split_model(argument(model), config.providers.keys())
         there = resolve(
             model if named else f"{here.provider.name}/{model}", None, world.env, config.providers
         )
@@ -173,7 +173,7 @@ def rendered(text: str, given: InputOptions, read: ReadStdin) -> str:
         raise UsageError("-p input beside a prompt", todo="{{ input }} is the prompt; drop one of them")
     values |= given_values
     made = template.render(values)
-    return made if "input" in template.names or not text else f"{made}\n\n{text}"
+    return made if "input" in template.names else "\n\n".join(part for part in (made, text) if part)
 
 
 def _prompt_parts(

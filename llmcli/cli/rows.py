@@ -17,7 +17,7 @@ from llmcli.batch.tally import Counted, Tally, count_rows, row_record, rows_of
 from llmcli.cli.compose import endpoint_of, parts_of, settings_of
 from llmcli.cli.options import InputOptions, RequestOptions, SamplingOptions
 from llmcli.cli.session import Session
-from llmcli.cli.stdin import await_first_byte, reader
+from llmcli.cli.stdin import await_first_byte, check_allowed, reader
 from llmcli.errors import NoInput, UsageError
 from llmcli.output.report import dollars
 from llmcli.request.build import Ask
@@ -135,6 +135,8 @@ def count_file(
     session.set_price(request.price)
     if path != "-":
         check_input(path)
+    else:
+        check_allowed(given.no_stdin or session.no_stdin)
     frame = frame_of(session, given, sampling, request, rows_on_stdin=path == "-")
 
     def see(counted: Counted) -> None:

@@ -20,14 +20,19 @@ def reader(session: Session, no_stdin: bool, deadline: float | None) -> Callable
     content: list[bytes] = []
 
     def read() -> bytes:
-        if no_stdin:
-            raise UsageError("stdin is asked for, but --no-stdin forbids it", todo="drop one of them")
+        check_allowed(no_stdin)
         session.stdin_taken = True
         if not content:
             content.append(_read_all(session, deadline))
         return content[0]
 
     return read
+
+
+def check_allowed(no_stdin: bool) -> None:
+    """Raise UsageError where stdin is asked for, and is not to be touched."""
+    if no_stdin:
+        raise UsageError("stdin is asked for, but --no-stdin forbids it", todo="drop one of them")
 
 
 def is_piped(session: Session, no_stdin: bool) -> bool:

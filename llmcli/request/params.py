@@ -80,6 +80,7 @@ EXTENSIONS = frozenset(
         "n_predict",
         "num_ctx",
         "options",
+        "parse_tool_calls",
         "prompt_logprobs",
         "provider",
         "reasoning",
@@ -88,6 +89,7 @@ EXTENSIONS = frozenset(
         "repetition_penalty",
         "route",
         "safe_prompt",
+        "search_options",
         "stop_token_ids",
         "thinking",
         "tfs_z",
@@ -139,6 +141,23 @@ def near_miss(key: str) -> str | None:
     return close[0] if close else None
 
 
+def _slip(key: str) -> str | None:
+    """The API field of 4 letters or more that a key is one slip of: `seed` of `sead`; too strict for a row's data."""
+    known = key in API_FIELDS or key in EXTENSIONS
+    fields = () if known else (field for field in sorted(API_FIELDS) if len(field) > 3)
+    return next((field for field in fields if _is_one_slip(key, field)), None)
+
+
+def _is_one_slip(key: str, field: str) -> bool:
+    """Whether one letter too many, missing, wrong, or in its neighbour's place lies between them."""
+    at = next((at for at, (one, other) in enumerate(zip(key, field, strict=False)) if one != other), None)
+    if at is None:
+        return abs(len(key) - len(field)) == 1
+    mine, right = key[at:], field[at:]
+    swapped = mine[:2] == right[1::-1] and mine[2:] == right[2:]
+    return swapped or mine[1:] == right[1:] or mine[1:] == right or mine == right[1:]
+
+
 def parse_option(text: str) -> tuple[str, Any]:
     """`-o KEY=VALUE`: the field and its value, JSON where it parses as JSON. Raises UsageError.
 
@@ -147,7 +166,7 @@ def parse_option(text: str) -> tuple[str, Any]:
     key, raw = parse_pair(text, "-o")
     if key in _OWNED:
         raise UsageError(f"-o {key}=... cannot be set here", todo=_OWNED[key])
-    if (close := near_miss(key)) is not None:
+    if (close := near_miss(key) or _slip(key)) is not None:
         raise UsageError(f"-o {key}: no such field", todo=f"did you mean {close}?")
     try:
         value = _json_or_text(raw)

@@ -23,7 +23,7 @@ _AT_ROOT = [[key] for key in _DEFINITIONS]
 _NAMED = {"properties", "patternProperties", "dependentSchemas", *_DEFINITIONS}  # maps of names to schemas
 _DATA = {"enum", "const", "default", "examples"}
 _QUOTED = 200  # characters
-_FIELD = re.compile(r"(?P<name>[A-Za-z_][\w-]*)(?:\s+(?P<type>\w+))?\s*(?::(?P<description>.*))?", re.DOTALL)
+_FIELD = re.compile(r"(?P<name>[^\W\d][\w-]*)(?:\s+(?P<type>\w+))?\s*(?::(?P<description>.*))?", re.DOTALL)
 
 
 def load_schema(value: str, read_stdin: ReadStdin) -> Json:

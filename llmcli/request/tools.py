@@ -7,7 +7,7 @@ from typing import Any
 
 from llmcli import jsonl
 from llmcli.errors import UsageError
-from llmcli.request.prompt import ReadStdin, read_file
+from llmcli.request.prompt import ReadStdin, argument, read_file
 from llmcli.wire import Json
 
 KINDS = ("function", "custom")
@@ -17,7 +17,7 @@ def load_json(value: str, flag: str, read_stdin: ReadStdin) -> Any:
     """The JSON that a flag names: the text itself where it begins like JSON, else a file. Raises UsageError."""
     inline = value.lstrip()[:1] in {"{", "["}
     where = flag if inline else f"{flag} {value}"
-    text = value if inline else read_file(value.removeprefix("@"), read_stdin)
+    text = argument(value) if inline else read_file(value.removeprefix("@"), read_stdin)
     try:
         return jsonl.loads(text)
     except ValueError as error:

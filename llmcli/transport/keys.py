@@ -45,7 +45,7 @@ def missing_key(provider: Provider) -> AuthFailure:
 
 def _from_file(path: str) -> str:
     try:
-        key = Path(path).read_text("utf-8").strip()
+        key = Path(path).read_text("utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read --api-key-file {path}: {getattr(error, 'strerror', error)}") from None
     if not key:

@@ -33,6 +33,8 @@ def test_the_order_of_keys(key, config, tmp_path):
     assert key() == "Bearer sk-command"
     assert key(env=KEYS) == "Bearer sk-env"
     assert key("--api-key-file", str(tmp_path / "key"), env=KEYS) == "Bearer sk-file"
+    (tmp_path / "key").write_bytes(b"\xef\xbb\xbfsk-file\r\n")  # as editors of Windows write it
+    assert key("--api-key-file", str(tmp_path / "key"), env=KEYS) == "Bearer sk-file"
     config.write_text('[providers.openai]\napi_key_env = "MINE"')
     assert key(env=KEYS | {"MINE": "sk-mine"}) == "Bearer sk-mine"
 

@@ -35,6 +35,33 @@ def user(text: str) -> list[dict[str, str]]:
 # --- Words and pipes ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("ask", "--tools", '[{"name":"\udcff"}]'),
+        ("ask", "--schema", '{"a":"\udcff"}  '),
+        ("count", "--tools", '[{"name":"\udcff"}]'),
+    ],
+)
+def test_json_on_the_command_line_that_is_no_utf8(cli, argv):
+    offset = argv[2].index("\udcff")
+    assert cli(*argv, "hi") == Result(
+        2,
+        "",
+        f"llmcli: usage: the argument is not UTF-8 text: byte 0xff at offset {offset};"
+        " convert it (iconv -t UTF-8)\n",
+    )
+
+
+@pytest.mark.parametrize("command", [("batch", "-"), ("count", "--rows", "-"), ("ask", "-")])
+@pytest.mark.parametrize("how", ["flag", "variable"])
+def test_stdin_that_is_asked_for_and_forbidden(cli, command, how):
+    flags, env = (["--no-stdin"], {}) if how == "flag" else ([], {"LLMCLI_NO_STDIN": "1"})
+    said = cli(*command, *flags, "-m", "offline/echo", stdin=b'{"prompt":"hi"}\n', env=env)
+    assert (said.code, said.out) == (2, "")
+    assert "stdin is asked for, but --no-stdin forbids it; drop one of them\n" in said.err
+
+
 def test_words_are_joined_with_one_space(messages):
     assert messages("hello", "there  you", "") == user("hello there  you ")
 

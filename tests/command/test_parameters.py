@@ -190,7 +190,17 @@ def test_a_schema_that_its_list_nests_too_deep_is_refused(refusal):
 
 
 @pytest.mark.parametrize(
-    "key", ["top_k", "min_p", "max_new_tokens", "prompt_logprobs", "chat_template_kwargs", "X"]
+    "key",
+    [
+        "top_k",
+        "min_p",
+        "parse_tool_calls",
+        "search_options",
+        "max_new_tokens",
+        "prompt_logprobs",
+        "chat_template_kwargs",
+        "X",
+    ],
 )
 def test_a_key_that_is_not_known_is_sent_as_it_is(body, key):
     assert body("-o", f"{key}=1") == {"model": "gpt-4o-mini", key: 1}
@@ -215,6 +225,12 @@ def test_stream_options_are_added_to(cli):
         ("max-completion-tokens", "max_completion_tokens"),
         ("respone_format", "response_format"),
         ("stops", "stop"),
+        ("sead", "seed"),
+        ("sed", "seed"),
+        ("toolz", "tools"),
+        ("tolos", "tools"),
+        ("modle", "model"),
+        ("usr", "user"),
         ("tool_choise", "tool_choice"),
         ("reasoning_efort", "reasoning_effort"),
         ("service-tier", "service_tier"),

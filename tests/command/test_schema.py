@@ -38,6 +38,12 @@ def sent(cli):
 # --- Three ways to say a schema -----------------------------------------------------------------------------
 
 
+def test_a_field_may_begin_with_any_letter(cli):
+    out = cli("ask", "--dry-run", "--schema", "\xe9t\xe9 int, _x", "hi").out
+    schema = json.loads(out)["response_format"]["json_schema"]["schema"]
+    assert schema["properties"] == {"\xe9t\xe9": {"type": "integer"}, "_x": {"type": "string"}}
+
+
 def test_a_schema_beside_a_response_format_is_refused(cli):
     argv = ["-m", "offline/echo", "--schema", "name", "-o", 'response_format={"type":"text"}', "hi"]
     assert cli("ask", *argv) == Result(

@@ -22,6 +22,11 @@ def text(cli):
     return run
 
 
+@pytest.mark.parametrize("template", ["", "{% if false %}x{% endif %}"])
+def test_a_template_that_comes_to_nothing_leaves_no_blank_line(cli, template):
+    assert cli("ask", "-m", "offline/echo", "-t", template, "q") == Result(0, "q\n", "")
+
+
 def test_variables(text):
     assert text("-t", "Hello {{ name }}, {{ name | upper }}!", "-p", "name=Ada") == "Hello Ada, ADA!"
 
