@@ -22,7 +22,7 @@ from llmcli.request.params import parse_pair
 from llmcli.request.tools import tool_names
 from llmcli.run import Follower, run
 from llmcli.verdict import check
-from llmcli.wire import Completion, Request
+from llmcli.wire import Completion, Request, http_url
 
 _LONGEST_WORD = 100_000  # bytes; Linux takes 128 KiB
 _NEAR = 30  # days before a model's shut-down in which we speak of it
@@ -148,7 +148,9 @@ def curl_command(request: Request, provider: Provider, env: Mapping[str, str]) -
         raise UsageError("offline has no address that curl could ask", todo="drop --curl")
     words = ["curl", shlex.quote(request.url), "-H", shlex.quote("Content-Type: application/json")]
     names = [name for name in provider.api_key_env if env.get(name, "").strip()]
-    if names := names or [*provider.api_key_env] * provider.key_required:
+    names = names or [*provider.api_key_env, "OPENAI_API_KEY"] * provider.key_required
+    url = http_url(request.url)
+    if names and (url is None or url.username is None):  # else the address says who asks
         words += ["-H", f'"Authorization: Bearer ${names[0]}"']
     words += ["--no-buffer"] * request.stream
     body = jsonl.dumps(request.body()).decode()

@@ -630,6 +630,16 @@ def test_curl_to_a_local_server_has_no_key(cli):
     assert "Authorization" not in cli("ask", "--curl", "-m", "ollama/x", "hi").out
 
 
+def test_curl_names_a_variable_for_the_key_of_a_command(cli, config):
+    config.write_text('[providers.mine]\nbase_url = "http://h/v1"\napi_key_command = "pass"')
+    assert '-H "Authorization: Bearer $OPENAI_API_KEY"' in cli("ask", "--curl", "-m", "mine/x", "hi").out
+
+
+def test_curl_leaves_the_key_out_where_the_address_says_who_asks(cli):
+    argv = ["--curl", "--base-url", "http://us:pw@h/v1", "hi"]
+    assert "Authorization" not in cli("ask", *argv, env={"OPENAI_API_KEY": "sk"}).out
+
+
 def test_curl_cannot_ask_the_embedded_provider(cli):
     assert cli("ask", "--curl", "-m", "offline/echo", "hi") == Result(
         2, "", "llmcli: usage: offline has no address that curl could ask; drop --curl\n"
