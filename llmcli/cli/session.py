@@ -27,7 +27,6 @@ class Session:
     profile: str | None = None
     _waiting: Waiting = field(default=patiently)
     context: Any = None  # typer's, of the command whose defaults are the profile's
-    _waiting: Waiting = field(default=_patiently)
     _price: Mapping[str, Any] | None = None
     _files: list[OutputFile] = field(default_factory=list)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from llmcli import jsonl
@@ -34,7 +34,7 @@ class Template:
                 "see the Jinja syntax: {{ name }}",
             ) from None
 
-    @property
+    @cached_property
     def names(self) -> frozenset[str]:
         """The variables that the template speaks of."""
         return frozenset(self._environment.undeclared_variables_in_template(_NAME))
