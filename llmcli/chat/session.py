@@ -24,7 +24,7 @@ from typing import Any
 from llmcli import jsonl
 from llmcli.chat.journal import Journal, check_regular, unreadable
 from llmcli.errors import UsageError
-from llmcli.request.messages import SYSTEM, checked_message
+from llmcli.request.messages import checked_message, settled
 from llmcli.wire import Json, Message
 
 VERSION = 1
@@ -199,19 +199,6 @@ class Conversation:
         self._journal.write(cut, b"".join(lines))
         self._state.end = offset
         self._state.newline = False
-
-
-def settled(messages: Sequence[Message]) -> int:
-    """How many messages from the first on are whole turns: every question and every call has its answer."""
-    count, is_open = 0, False
-    for number, message in enumerate(messages, 1):
-        if message["role"] == "assistant":
-            is_open = bool(message.get("tool_calls"))
-        elif message["role"] not in SYSTEM:
-            is_open = True
-        if not is_open:
-            count = number
-    return count
 
 
 def _parse(data: bytes, name: str) -> _State:

@@ -112,7 +112,7 @@ def messages_of(
     session: Session, words: list[str], given: InputOptions, read: ReadStdin, *, optional: bool = False
 ) -> list[Message]:
     """System message, earlier messages, and the user's, which must not be empty unless that is `optional`."""
-    messages = opening_of(given, read)
+    messages = opening_of(session, given, read)
     parts = parts_of(given, read)
     text = text_of_prompt(session, words, given, read)
     if text or parts:
@@ -122,7 +122,7 @@ def messages_of(
     return messages
 
 
-def opening_of(given: InputOptions, read: ReadStdin) -> list[Message]:
+def opening_of(session: Session, given: InputOptions, read: ReadStdin) -> list[Message]:
     """What stands before the user's message: the system message and earlier ones."""
     messages: list[Message] = []
     if given.system is not None:
@@ -130,7 +130,8 @@ def opening_of(given: InputOptions, read: ReadStdin) -> list[Message]:
     if given.messages is not None:
         from llmcli.request.messages import parse_messages
 
-        messages += parse_messages(read_file(given.messages, read), f"--messages {given.messages}")
+        text = read_file(given.messages, read)
+        messages += parse_messages(text, f"--messages {given.messages}", session.notes.say)
     return messages
 
 

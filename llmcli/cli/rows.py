@@ -51,7 +51,9 @@ def frame_of(
         system=None if given.system is None else text_or_file(given.system, read),
         earlier=()
         if given.messages is None
-        else parse_messages(read_file(given.messages, read), f"--messages {given.messages}"),
+        else parse_messages(
+            read_file(given.messages, read), f"--messages {given.messages}", session.notes.say
+        ),
         files=[read_file(name, read) for name in given.file],
         parts=parts_of(given, read),
         template=_template(given, read),

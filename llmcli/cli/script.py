@@ -36,7 +36,7 @@ class Opening:
     _parts: list[Json] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.messages = opening_of(self.given, self.read)
+        self.messages = opening_of(self.session, self.given, self.read)
         self._files = [read_file(path, self.read) for path in self.given.file]
         self._parts = parts_of(self.given, self.read)
         rendered("x", self.given, self.read)  # a broken template is said before the first turn

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from llmcli import jsonl
@@ -13,17 +13,34 @@ SYSTEM = frozenset({"system", "developer"})
 ROLES = ("developer", "system", "user", "assistant", "tool", "function")
 
 
-def parse_messages(text: str, name: str) -> list[Message]:
+def parse_messages(text: str, name: str, say: Callable[[str], None]) -> list[Message]:
     """A JSON array of messages, an object that holds one, or JSON Lines; `name` says where in errors.
 
     Lines without a role that carry an `llmcli` key are a session's own and are passed over; the key itself
-    is taken off messages. Raises UsageError naming the index of the message that is wrong.
+    is taken off messages. A session may end with calls that wait for their answer: they are left out, which is
+    said. Raises UsageError naming the index of the message that is wrong.
     """
-    messages = [
-        checked_message(item, f"{name}, message {index}") for index, item in enumerate(_items(text, name))
-    ]
+    items = _items(text, name)
+    found = [item for item in items if not _is_header(item)]
+    messages = [checked_message(item, f"{name}, message {index}") for index, item in enumerate(found)]
+    if len(found) < len(items) and open_calls(messages):
+        say(f"{name}: the last turn of the session has no answer: it is left out")
+        messages = messages[: settled(messages)]
     check_tool_calls(messages, name)
     return messages
+
+
+def settled(messages: Sequence[Message]) -> int:
+    """How many messages from the first on are whole turns: every question and every call has its answer."""
+    count, is_open = 0, False
+    for number, message in enumerate(messages, 1):
+        if message["role"] == "assistant":
+            is_open = bool(message.get("tool_calls"))
+        elif message["role"] not in SYSTEM:
+            is_open = True
+        if not is_open:
+            count = number
+    return count
 
 
 def check_message_list(value: Any, name: str) -> list[Message]:
@@ -51,7 +68,7 @@ def _items(text: str, name: str) -> list[Any]:
         whole = whole["messages"] if isinstance(whole.get("messages"), list) else [whole]
     if not isinstance(whole, list):
         raise UsageError(f"{name} is no list of messages")
-    return [item for item in whole if not _is_header(item)]
+    return whole
 
 
 def _lines(text: str, name: str, whole_error: ValueError) -> list[Any]:
@@ -66,7 +83,7 @@ def _lines(text: str, name: str, whole_error: ValueError) -> list[Any]:
             raise UsageError(
                 f"{name} is not valid JSON: {reason}", "" if reason is whole_error else f"line {number}"
             ) from None
-    return [item for item in items if not _is_header(item)]
+    return items
 
 
 def _is_header(item: Any) -> bool:

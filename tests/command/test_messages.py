@@ -68,6 +68,18 @@ def test_a_session_file_is_a_conversation(sent):
     assert sent(text, "more")[:2] == [HELLO, HI]
 
 
+@pytest.mark.parametrize("more", [[], [{**RESULT, "tool_call_id": "call_2"}]], ids=["none", "one of two"])
+def test_calls_that_a_session_ends_with_are_left_out(cli, tmp_path, more):
+    calls = [wire.call("weather", {}, "call_1"), wire.call("weather", {}, "call_2")]
+    open_end = [{"role": "user", "content": "weather?"}, {**CALL, "tool_calls": calls}, *more]
+    file = tmp_path / "s.jsonl"
+    file.write_text(lines({"llmcli": {"version": 1, "model": "gpt-4o"}}, HELLO, HI, *open_end))
+    done = cli("ask", "--dry-run", "--messages", str(file), "more")
+    assert json.loads(done.out)["messages"] == [HELLO, HI, {"role": "user", "content": "more"}]
+    said = f"llmcli: --messages {file}: the last turn of the session has no answer: it is left out\n"
+    assert (done.code, done.err) == (0, said)
+
+
 def test_tool_calls_and_their_answers(sent):
     assert sent(lines(HELLO, CALL, RESULT)) == [HELLO, CALL, RESULT]
 

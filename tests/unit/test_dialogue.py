@@ -117,7 +117,7 @@ def test_the_laws(strategy, turns, system, limit, keep_turns, summary, reopened)
             talk.conversation.pin(len(talk.conversation.entries) - 1)
     # Whatever was sent, all of it is kept, and can be read as messages.
     if asked:
-        kept = parse_messages(journal.read().decode(), "the session")
+        kept = parse_messages(journal.read().decode(), "the session", print)
         assert [one["content"] for one in kept if one["role"] == "user"] == asked
     assert strategy == "summarize" or not model.wishes
     if strategy == "error":
@@ -152,9 +152,9 @@ def test_any_prefix_of_the_bytes_is_a_session_of_whole_turns(turns, data):
     again = model.talk(left, Rules())
     model.answered = answer("and on", 0)
     asyncio.run(again.turn([{"role": "user", "content": "on"}]))
-    messages = parse_messages(left.read().decode(), "the session")
+    messages = parse_messages(left.read().decode(), "the session", print)
     assert messages[-1] == {"role": "assistant", "content": "and on"}
-    before = parse_messages(whole.decode(), "the session")
+    before = parse_messages(whole.decode(), "the session", print)
     assert messages[:-2] == before[: len(messages) - 2]
     begun = whole[:cut].count(b'"role":"user"')
     assert sum(one["role"] == "user" for one in messages[:-2]) >= begun - 1
