@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from llmcli import jsonl
 from llmcli.errors import Incomplete, TransientFailure
 from llmcli.output.sink import text_of
+from llmcli.registry.models import find_model
 from llmcli.tokens.count import count_request
 from llmcli.tokens.cut import truncate
 from llmcli.tokens.encodings import Encoder
@@ -20,15 +21,16 @@ _WISH = (
 )
 _BEFORE = "Summary of what went before:\n{text}\n\n"
 _SPARE = 20  # tokens that hold such a prompt together
+_THOUGHTS = 4_000  # tokens that a model may reason for a summary
 _TITLE = "Summary of the conversation so far:\n\n"
 _ALONE = 3_000  # tokens of a transcript that any model takes, where nothing is known of this one
 
 
 @dataclass
 class Summarizer:
-    """`ask` sends the messages of a request for a summary to the model that makes them."""
+    """`ask` sends the messages of a request for a summary, of so many tokens, to the model that makes them."""
 
-    ask: Callable[[list[Message]], Awaitable[tuple[Request, Completion]]]
+    ask: Callable[[list[Message], int], Awaitable[tuple[Request, Completion]]]
 
     def message(self, text: str) -> Message:
         """The message that a summary is sent as."""
@@ -61,11 +63,25 @@ class Summarizer:
                 [
                     {"role": "system", "content": _WISH.format(words=max(room * 2 // 3, 1))},
                     {"role": "user", "content": transcript},
-                ]
+                ],
+                room,
             )
             completions.append(completion)
             text = truncate(_told(request, completion), room, "head", encoder)
         return text, completions
+
+
+def longest_summary(provider: str, model: str, room: int, max_tokens: int | None) -> int | None:
+    """The most tokens of an answer that is a summary of `room` tokens; None: whatever the model says.
+
+    What is behind the room is cut off, but a model that reasons does so first. Whether an unknown one does, the
+    user may know: `max_tokens` is the limit of all answers.
+    """
+    known = find_model(provider, model)
+    if known is None:
+        return max_tokens and max(max_tokens, room)
+    longest = room + (_THOUGHTS if "reasoning" in known.caps else 0)
+    return min(longest, known.max_output_tokens or longest)
 
 
 def head_of(messages: Sequence[Message]) -> int:

@@ -15,7 +15,7 @@ from llmcli.chat.dialogue import Answered, Dialogue
 from llmcli.chat.fitting import Fitting
 from llmcli.chat.journal import FileJournal, Journal, MemoryJournal
 from llmcli.chat.session import Conversation, read_session, session_path, sessions_in
-from llmcli.chat.summary import Summarizer
+from llmcli.chat.summary import Summarizer, longest_summary
 from llmcli.cli.compose import Recipe
 from llmcli.cli.drive import drive
 from llmcli.cli.options import (
@@ -226,10 +226,15 @@ def dialogue_of(
     """The dialogue that the options ask for."""
     session = caller.session
 
-    async def ask(messages: list[Message]) -> tuple[Request, Completion]:
-        request = build_request(Ask(messages), recipe.endpoint)
-        if context.summary_model is not None:
-            request = replace(recipe, ask=Ask(messages)).rebuild(request, context.summary_model)
+    async def ask(messages: list[Message], room: int) -> tuple[Request, Completion]:
+        def build(longest: int | None) -> Request:
+            request = build_request(Ask(messages, max_tokens=longest), recipe.endpoint)
+            return (
+                request if context.summary_model is None else recipe.rebuild(request, context.summary_model)
+            )
+
+        teller = build(None)
+        request = build(longest_summary(teller.provider, teller.model, room, recipe.ask.max_tokens))
         return request, await caller.quietly(request)
 
     def price(completion: Completion) -> float | None:

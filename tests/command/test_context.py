@@ -241,6 +241,32 @@ def test_another_model_may_summarize(chat, server, session):
     assert [request.json["model"] for request in server.requests[5:]] == ["tiny", "small", "tiny"]
 
 
+@pytest.mark.parametrize(
+    ("argv", "limit"),
+    [
+        (["-m", "tiny", "-M", "90"], {"max_tokens": 90}),
+        (["-m", "tiny", "-M", "9"], {"max_tokens": 75}),
+        (["-m", "tiny"], {}),
+        (["-m", "gpt-4o"], {"max_completion_tokens": 75}),
+        (["-m", "gpt-5", "-M", "90"], {"max_completion_tokens": 4075}),
+        (["-m", "tiny", "--summary-model", "gpt-4o"], {"max_completion_tokens": 75}),
+    ],
+    ids=["-M", "small -M", "unknown", "known", "reasons", "--summary-model"],
+)
+def test_a_summary_is_asked_to_be_no_longer_than_it_may_be(chat, server, argv, limit):
+    server.script = answers()
+    assert chat(*argv, *SUMMARIZE, stdin=turns(9), env={"OPENAI_API_KEY": "sk-test"}).code == 0
+    wish = next(request for request in server.requests if is_summary(request))
+    assert {name: value for name, value in wish.json.items() if name.startswith("max")} == limit
+
+
+def test_a_budget_holds_for_a_summary(chat, server):
+    server.script = answers()
+    argv = ("-M", "90", "--price", "1,1", "--max-cost", "0.01")
+    assert chat(*SUMMARIZE, *argv, stdin=turns(7)).code == 0
+    assert sum(map(is_summary, server.requests)) == 1
+
+
 def test_the_cost_of_a_summary_is_counted(chat, server, session):
     server.script = answers()
     argv = (*SUMMARIZE, "--price", "1,1", "--format", "jsonl", "--session", str(session))

@@ -54,7 +54,7 @@ class Model:
         assert self.answered
         return self.answered
 
-    async def summarize(self, messages) -> tuple[Request, Completion]:
+    async def summarize(self, messages, _room) -> tuple[Request, Completion]:
         self.wishes.append(request(messages))
         return self.wishes[-1], completion({"role": "assistant", "content": self.summary})
 
