@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from llmcli.chat.fitting import Fitting
 from llmcli.chat.session import Conversation, Entry
-from llmcli.errors import LlmcliError
+from llmcli.errors import ExitCode, Incomplete, LlmcliError
 from llmcli.output.report import dollars, joined
 from llmcli.registry.models import find_model
 from llmcli.request.messages import SYSTEM, open_calls
@@ -70,10 +70,13 @@ class Dialogue:
         """What was said so far."""
         return self.fitting.conversation
 
-    async def turn(self, new: Sequence[Message], *, after: int | None = None) -> Completion:
-        """Ask, and keep the exchange where the answer is a good one; else raise what is wrong with it.
+    async def turn(
+        self, new: Sequence[Message], *, after: int | None = None, accepted: Collection[ExitCode] = ()
+    ) -> Completion:
+        """Ask, and keep the exchange where the answer is a good one; raise what is wrong with any other.
 
-        `after`: how many of the messages stay (None: all whole turns); the rest is replaced by this turn.
+        `after`: how many of the messages stay (None: all whole turns); the rest is replaced by this turn. An
+        answer is kept, too, where the exit code of what is wrong with it is `accepted`.
         Raises ContextOverflow before anything is sent, the CallFailed family, and those of the verdict.
         """
         entries, after = self._placed(new, after)
@@ -88,15 +91,26 @@ class Dialogue:
         usage = answered.completion.usage
         self._used = usage.get("total_tokens") if usage else None
         wrong = verdict(answered.completion, request)
-        if wrong is not None:
-            raise wrong
-        self._keep(entries, answered, before, after)
-        return answered.completion
+        if wrong is None:
+            self._keep(entries, answered, before, after)
+            return answered.completion
+        if wrong.exit_code in accepted and answered.completion.choices:
+            self._keep(entries, answered, before, after, cut=isinstance(wrong, Incomplete))
+        raise wrong
 
-    def _keep(self, entries: list[Entry], answered: Answered, before: list[Completion], after: int) -> None:
+    def _keep(
+        self,
+        entries: list[Entry],
+        answered: Answered,
+        before: list[Completion],
+        after: int,
+        *,
+        cut: bool = False,
+    ) -> None:
         """Write a turn down. What was needed `before` it was priced by itself."""
         message = (answered.completion.choices[0].get("message") or {}) if answered.completion.choices else {}
         said = [Entry.of(_plain(one)) for one in (*_tool_messages(answered.exchange), message)]
+        said[-1].cut = cut
         costs = [self.fitting.price(completion) for completion in (answered.completion, *before)]
         said[-1].cost = None if None in costs else (costs[0] or 0.0) - sum(cost or 0.0 for cost in costs[1:])
         self.fitting.count([*entries, *said])
@@ -215,7 +229,7 @@ def _plain(message: Message) -> Message:
     plain.setdefault("role", "assistant")
     if isinstance(audio := message.get("audio"), dict) and "id" in audio:
         plain["audio"] = {"id": audio["id"]}
-    if plain.get("content") is None and len(plain) == 2:
+    if plain.get("content") is None and len(plain) <= 2:
         plain["content"] = ""
     return plain
 

@@ -294,7 +294,8 @@ def ask_within(
         )
         caller = Caller(session, follow, output, transport, request.schema_multi)
         dialogue = dialogue_of(caller, recipe, conversation, context)
-        drive(session, caller.closing(dialogue.turn(recipe.ask.messages)), network.deadline)
+        work = dialogue.turn(recipe.ask.messages, accepted=session.accepted)
+        drive(session, caller.closing(work), network.deadline)
     return 0
 
 

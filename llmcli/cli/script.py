@@ -66,7 +66,10 @@ class Script:
     _waiting: list[Message] = field(default_factory=list)  # what is said, but asks for no answer yet
 
     async def play(self) -> int:
-        """Answer each turn. The exit code is that of the first turn that failed; raises it, unless to keep going."""
+        """Answer each turn. The exit code is that of the first turn that failed; raises it, unless to keep going.
+
+        A turn whose exit code is accepted has not failed.
+        """
         code = number = 0
         async for number, text in turns(pieces(self.session), self.talk.turns):
             failed = await self._tried(number, self._turn(number, text))
@@ -79,7 +82,8 @@ class Script:
         try:
             await work
         except LlmcliError as error:
-            if not self.talk.keep_going or isinstance(error, _ENDS):
+            goes_on = self.talk.keep_going or error.exit_code in self.session.accepted
+            if not goes_on or isinstance(error, _ENDS):
                 raise
             return self._failed(number, error)
         return 0
@@ -96,7 +100,7 @@ class Script:
             shown, caller = self.dialogue.preview(new), self.caller
             show_request(self.session, shown, caller.out, as_curl=not caller.output.dry_run)
         else:
-            await self.dialogue.turn(new)
+            await self.dialogue.turn(new, accepted=self.session.accepted)
 
     def _check_place(self, message: Message, where: str) -> None:
         """Tool messages answer calls that wait; nothing else comes between them. Raises UsageError."""

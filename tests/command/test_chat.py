@@ -277,6 +277,23 @@ def test_what_a_model_says_of_itself_is_not_sent_back(chat, server):
     assert server.requests[1].json["messages"][1] == {"role": "assistant", "content": "Hello"}
 
 
+def test_an_accepted_exit_is_no_failure_and_its_turn_is_kept(chat, server, tmp_path):
+    server.script = [wire.ok("cut", finish_reason="length"), wire.ok("last")]
+    kept = tmp_path / "s.jsonl"
+    done = chat("--ok", "incomplete", "--session", str(kept), stdin=b"one\ntwo\n")
+    assert (done.code, done.out) == (0, "cut\nlast\n")
+    assert done.err.startswith("llmcli: incomplete: turn 1: the answer was cut at the token limit ")
+    assert said(server.requests[1]) == [("user", "one"), ("assistant", "cut"), ("user", "two")]
+    assert '{"role":"assistant","content":"cut","llmcli":{"cut":true}}\n' in kept.read_text()
+
+
+def test_of_an_answer_that_never_came_nothing_is_kept(chat, server):
+    server.script = [wire.status(400), wire.ok("last")]
+    done = chat("--ok", "rejected", stdin=b"one\ntwo\n")
+    assert (done.code, done.out) == (0, "last\n")
+    assert said(server.requests[1]) == [("user", "two")]
+
+
 # --- Tools ---------------------------------------------------------------------------------------------------
 
 TOOLS = '{"name":"upper","parameters":{"type":"object","properties":{"text":{"type":"string"}}}}'

@@ -273,6 +273,16 @@ def test_a_turn_that_failed_is_not_kept(chat, server, session):
     ]
 
 
+def test_ask_keeps_a_turn_whose_exit_is_accepted(cli, server, session):
+    server.script = wire.ok("cut", finish_reason="length")
+    argv = ("ask", "--base-url", server.base_url, "-m", "tiny", "--session", str(session), "hi")
+    assert cli(*argv).code == 3
+    assert not session.exists()
+    done = cli(*argv, "--ok", "incomplete")
+    assert (done.code, done.out) == (0, "cut\n")
+    assert session.read_text().endswith(line("user", "hi") + line("assistant", "cut", cut=True))
+
+
 def test_a_conversation_that_never_began_leaves_no_file(chat, server, session):
     server.script = wire.status(400)
     assert chat("--session", str(session), stdin=b"one\n").code == 65
