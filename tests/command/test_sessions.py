@@ -283,6 +283,14 @@ def test_ask_keeps_a_turn_whose_exit_is_accepted(cli, server, session):
     assert session.read_text().endswith(line("user", "hi") + line("assistant", "cut", cut=True))
 
 
+def test_an_answer_without_content_leaves_a_session_that_can_be_read(cli, server, session):
+    choice = {"index": 0, "message": {"role": "assistant"}, "finish_reason": "stop"}
+    server.script = wire.reply({"id": "x", "object": "chat.completion", "choices": [choice]})
+    argv = ("ask", "--base-url", server.base_url, "-m", "tiny", "--no-stream", "--session", str(session))
+    assert [cli(*argv, "hi").code for _ in range(2)] == [0, 0]
+    assert said(server.requests[1]) == [("user", "hi"), ("assistant", ""), ("user", "hi")]
+
+
 def test_a_conversation_that_never_began_leaves_no_file(chat, server, session):
     server.script = wire.status(400)
     assert chat("--session", str(session), stdin=b"one\n").code == 65
