@@ -16,21 +16,19 @@ Kind = Literal["lines", "null", "jsonl"]
 Read = Callable[[], Awaitable[bytes]]
 
 
-async def turns(read: Read, kind: Kind) -> AsyncIterator[tuple[int, str]]:
-    """(number, text) of each turn that is not blank; numbers count all, from 1.
-
-    `read` gives what has come, b"" at the end. Raises UsageError where a turn is not UTF-8.
-    """
+async def turns(read: Read, kind: Kind) -> AsyncIterator[tuple[int, bytes]]:
+    """(number, bytes) of each turn; numbers count from 1. `read` gives what has come, b"" at the end."""
     number = 0
     async for piece in _split(_utf8(read), b"\0" if kind == "null" else b"\n"):
         number += 1
-        text = decode(piece, f"turn {number}")
-        if text.strip():
-            yield number, text
+        yield number, piece
 
 
-def message_of(text: str, kind: Kind, number: int) -> Message | str:
-    """What a turn is: its text, or a message. Raises UsageError where it is neither."""
+def message_of(data: bytes, kind: Kind, number: int) -> Message | str | None:
+    """What a turn is: its text, or a message; None where it is blank. Raises UsageError where it is none of these."""
+    text = decode(data, f"turn {number}")
+    if not text.strip():
+        return None
     if kind != "jsonl":
         return text
     try:

@@ -75,6 +75,9 @@ def chat(
         from llmcli.cli.listing import show_sessions
 
         return show_sessions(session, output)
+    if talk.no_session and keeping.wanted:
+        flag = "-c" if keeping.session is None else "--session"
+        raise UsageError(f"--no-session and {flag} exclude each other", todo="drop one of them")
     typed = is_typed(session, given, output)
     path = chosen_path(session, keeping) or (new_path(session) if typed and not talk.no_session else None)
     unsent = output.dry_run or output.curl

@@ -71,8 +71,8 @@ class Script:
         A turn whose exit code is accepted has not failed.
         """
         code = number = 0
-        async for number, text in turns(pieces(self.session), self.talk.turns):
-            failed = await self._tried(number, self._turn(number, text))
+        async for number, data in turns(pieces(self.session), self.talk.turns):
+            failed = await self._tried(number, self._turn(number, data))
             code = code or failed
         failed = await self._tried(number, self._end(number))
         return code or failed
@@ -88,8 +88,10 @@ class Script:
             return self._failed(number, error)
         return 0
 
-    async def _turn(self, number: int, text: str) -> None:
-        said = message_of(text, self.talk.turns, number)
+    async def _turn(self, number: int, data: bytes) -> None:
+        said = message_of(data, self.talk.turns, number)
+        if said is None:
+            return
         message = self.opening.user(said) if isinstance(said, str) else said
         self._check_place(message, f"turn {number}")
         self._waiting.append(message)

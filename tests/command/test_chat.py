@@ -249,6 +249,16 @@ def test_what_goes_before_the_first_turn_goes_before_the_next_where_that_failed(
     assert said(server.requests[1]) == [("system", "Be brief"), ("user", "two")]
 
 
+@pytest.mark.parametrize("kind", ["lines", "jsonl"])
+def test_keep_going_goes_on_behind_a_turn_that_is_no_text(cli, kind):
+    done = cli(*ECHO, "--turns", kind, "--keep-going", stdin=b'"one"\nab\xffc\n"three"\n')
+    assert (done.code, done.out.replace('"', "")) == (2, "one\nthree\n")
+    assert done.err == (
+        "llmcli: usage: turn 2: turn 2 is not UTF-8 text: byte 0xff at offset 2;"
+        " convert it (iconv -t UTF-8)\n"
+    )
+
+
 def test_keep_going_has_a_record_for_each_turn(chat, server):
     server.script = [wire.status(400), wire.ok("fine")]
     done = chat("--keep-going", "--format", "jsonl", stdin=b"one\ntwo\n")
@@ -439,6 +449,13 @@ def test_calls_without_end_are_exit_8_and_not_kept(chat, server):
     )
     assert (done.code, done.out) == (8, "Bye\n")
     assert said(server.requests[2]) == [("user", "two")]
+
+
+@pytest.mark.parametrize("flag", [["--session", "s.jsonl"], ["-c"]], ids=["--session", "-c"])
+def test_a_session_and_none_exclude_each_other(cli, flag):
+    assert cli(*ECHO, "--no-session", *flag, stdin=b"one\n") == Result(
+        2, "", f"llmcli: usage: --no-session and {flag[0]} exclude each other; drop one of them\n"
+    )
 
 
 def test_dry_run_at_a_terminal_is_refused(cli):
