@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from llmcli.chat.fitting import Fitting
+from llmcli.chat.fitting import Build, Fitting
 from llmcli.chat.session import Conversation, Entry
+from llmcli.chat.summary import Summarizer
 from llmcli.errors import ExitCode, Incomplete, LlmcliError
 from llmcli.output.report import dollars, joined
 from llmcli.registry.models import find_model
@@ -148,9 +149,9 @@ class Dialogue:
             self.conversation.append(entries, self.model, after=after)
         self._chosen = True
 
-    def turn_to(self, other: Dialogue) -> None:
-        """Speak to the model that another dialogue speaks to."""
-        self.fitting.build, self.fitting.summarizer = other.fitting.build, other.fitting.summarizer
+    def turn_to(self, build: Build, summarizer: Summarizer) -> None:
+        """Speak to another model: that of the requests that `build` makes."""
+        self.fitting.build, self.fitting.summarizer = build, summarizer
 
     @property
     def system(self) -> Message | None:

@@ -19,6 +19,8 @@ _LONGEST = 1_000  # tokens of a summary, where nothing limits the prompt
 _LEAST = 10  # tokens that a summary must be allowed to have
 _ENOUGH = 40  # and that it may have, however small the room is, where they are there
 
+Build = Callable[[Sequence[Message]], Request]
+
 
 @dataclass
 class Fitting:
@@ -30,7 +32,7 @@ class Fitting:
 
     conversation: Conversation
     rules: Rules
-    build: Callable[[Sequence[Message]], Request]
+    build: Build
     summarizer: Summarizer
     price: Callable[[Completion], float | None]
     say: Callable[[str], None]

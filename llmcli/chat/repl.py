@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from llmcli.chat.context import turns_of
 from llmcli.chat.dialogue import Dialogue
+from llmcli.chat.directory import session_path
 from llmcli.chat.journal import FileJournal
 from llmcli.chat.live import Live
-from llmcli.chat.session import session_path
 from llmcli.errors import (
     DeadlinePassed,
     Incomplete,

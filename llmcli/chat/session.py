@@ -1,4 +1,4 @@
-"""Sessions: a conversation as JSON lines that are appended to, whole after any crash; names and directory.
+"""Sessions: a conversation as JSON lines that are appended to, whole after any crash.
 
     {"llmcli": {"version": 1, "model": "offline/echo", "created": "2026-11-20T12:00:00Z"}}
     {"role": "system", "content": "..."}
@@ -16,13 +16,11 @@ that says `"replaces": true` is sent in place of those before it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from llmcli import jsonl
-from llmcli.chat.journal import Journal, check_regular, unreadable
+from llmcli.chat.journal import Journal
 from llmcli.errors import UsageError
 from llmcli.request.messages import checked_message, settled
 from llmcli.wire import Json, Message
@@ -283,41 +281,3 @@ def _take_counts(state: _State, tokens: Any, first: Any, encoding: Any) -> None:
     for entry, count in zip(state.entries[max(first, 0) :], tokens, strict=False):
         if isinstance(count, int):
             entry.tokens, entry.encoding = count, encoding
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A session of the directory. `updated` is in seconds since the epoch."""
-
-    name: str
-    path: Path
-    updated: float
-
-
-def session_path(directory: Path, name: str) -> Path:
-    """The file of a session: a path where the name has a slash or ends in .jsonl, else one of the directory."""
-    if not name:
-        raise UsageError("--session wants a name or a file")
-    if "/" in name or name.endswith(".jsonl"):
-        return Path(name)
-    return directory / f"{name}.jsonl"
-
-
-def sessions_in(directory: Path) -> list[Listed]:
-    """The sessions of the directory in which something is, newest first."""
-    listed = []
-    for path in directory.glob("*.jsonl"):
-        with suppress(OSError):  # gone meanwhile
-            found = path.stat()
-            if found.st_size:
-                listed.append(Listed(path.stem, path, found.st_mtime_ns / 1e9))
-    return sorted(listed, key=lambda one: (one.updated, one.name), reverse=True)
-
-
-def read_session(path: Path) -> bytes:
-    """The bytes of a session that is only read. Raises NoInput, UsageError."""
-    try:
-        check_regular(path)
-        return path.read_bytes()
-    except (OSError, ValueError) as error:
-        raise unreadable(path, error) from None

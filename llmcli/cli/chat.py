@@ -12,17 +12,12 @@ import typer
 
 from llmcli.chat.dialogue import Dialogue
 from llmcli.chat.live import Live
+from llmcli.cli.caller import Caller
 from llmcli.cli.compose import Recipe, endpoint_of, settings_of, user_message, warn_of_ignored
-from llmcli.cli.converse import (
-    Caller,
-    chosen_path,
-    dialogue_of,
-    new_path,
-    open_conversation,
-    with_model,
-)
+from llmcli.cli.converse import builder, dialogue_of, summarizer_of
 from llmcli.cli.drive import drive
 from llmcli.cli.groups import flags
+from llmcli.cli.keeping import chosen_path, new_path, open_conversation, with_model
 from llmcli.cli.options import (
     ChatOptions,
     ContextOptions,
@@ -95,13 +90,13 @@ def chat(
 
         def switch(model: str) -> None:
             other = recipe_of(session, replace(request, model=model), sampling, output, opening.read)
-            dialogue.turn_to(dialogue_of(caller, other, conversation, context))
+            dialogue.turn_to(builder(session, other), summarizer_of(caller, other, context))
 
         if typed:
             work = repl_of(caller, dialogue, opening, switch, path).run()
         else:
             work = Script(session, dialogue, caller, opening, talk).play()
-        return drive(session, caller.closing(work), network.deadline)
+        return drive(session, caller.to_the_end(work), network.deadline)
 
 
 def recipe_of(

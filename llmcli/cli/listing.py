@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 from llmcli import jsonl
 from llmcli.chat.context import turns_of
+from llmcli.chat.directory import Listed, read_session, sessions_in
 from llmcli.chat.journal import MemoryJournal
-from llmcli.chat.session import Conversation, Listed, read_session, sessions_in
-from llmcli.cli.converse import directory_of
+from llmcli.chat.session import Conversation
+from llmcli.cli.keeping import directory_of
 from llmcli.cli.options import OutputOptions
 from llmcli.cli.session import Session
 from llmcli.errors import NoInput, UsageError

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from llmcli import jsonl
 from llmcli.chat.dialogue import Dialogue
 from llmcli.chat.turns import message_of, turns
+from llmcli.cli.caller import Caller
 from llmcli.cli.compose import opening_of, parts_of, rendered, user_message
-from llmcli.cli.converse import Caller
 from llmcli.cli.options import ChatOptions, InputOptions
 from llmcli.cli.perform import show_request
 from llmcli.cli.session import Session

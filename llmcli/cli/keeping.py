@@ -1,0 +1,91 @@
+"""Where a conversation is kept: the file that the flags mean, opened, and the model that it remembers."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import typer
+
+from llmcli.chat.directory import read_session, session_path, sessions_in
+from llmcli.chat.journal import FileJournal, Journal, MemoryJournal
+from llmcli.chat.session import Conversation
+from llmcli.cli.options import RequestOptions, SessionOptions
+from llmcli.cli.session import Session
+from llmcli.config import state_directory
+from llmcli.errors import NoInput
+
+
+def directory_of(session: Session) -> Path:
+    """Where sessions with a bare name are."""
+    return state_directory(session.world.env) / "sessions"
+
+
+def chosen_path(session: Session, keeping: SessionOptions) -> Path | None:
+    """The file of the session that is meant; None: none is. Raises NoInput where there is none to go on with."""
+    directory = directory_of(session)
+    if keeping.session is not None:
+        return session_path(directory, keeping.session)
+    if not keeping.resume:
+        return None
+    paths = [listed.path for listed in sessions_in(directory)[:1]]
+    with suppress(OSError, ValueError):  # of a file that is not there any more
+        last = Path(_last(session).read_text("utf-8"))
+        paths = sorted([last, *paths], key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    if not paths:
+        raise NoInput("there is no session to continue", str(directory), "begin one with --session NAME")
+    return paths[0]
+
+
+def _last(session: Session) -> Path:
+    """The file that names the last session which is not in the directory."""
+    return state_directory(session.world.env) / "last-session"
+
+
+def _remember(session: Session, path: Path) -> None:
+    """Let `-c` find a session wherever it is. Nothing is lost where that cannot be kept."""
+    if path.parent != directory_of(session):
+        last = _last(session)
+        with suppress(OSError):
+            last.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            last.touch(mode=0o600)
+            last.write_text(str(path.absolute()), "utf-8")
+
+
+def new_path(session: Session) -> Path:
+    """The file of a new session, named for the time."""
+    name = session.world.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
+    directory = directory_of(session)
+    path, number = directory / f"{name}.jsonl", 2
+    while path.exists():
+        path, number = directory / f"{name}-{number}.jsonl", number + 1
+    return path
+
+
+def open_conversation(
+    session: Session, path: Path | None, *, must_exist: bool = False, only_read: bool = False
+) -> Conversation:
+    """The conversation of a file, locked until it is closed; None: of no file. `only_read`: a copy of it."""
+    journal: Journal
+    if path is not None and not only_read:
+        journal = FileJournal(path, must_exist=must_exist)
+        _remember(session, path)
+    elif path is not None and (must_exist or path.exists()):
+        journal = MemoryJournal(read_session(path))
+    else:
+        journal = MemoryJournal()
+    created = session.world.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    try:
+        return Conversation(journal, str(path or "the conversation"), created)
+    except BaseException:
+        journal.close()
+        raise
+
+
+def with_model(ctx: typer.Context, request: RequestOptions, conversation: Conversation) -> RequestOptions:
+    """The options with the session's model, unless the command line names one."""
+    source = ctx.get_parameter_source("model")
+    if conversation.model is None or (source is not None and source.name == "COMMANDLINE"):
+        return request
+    return replace(request, model=conversation.model)
