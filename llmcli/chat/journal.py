@@ -63,7 +63,7 @@ class FileJournal:
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(path, flags, 0o600)
         except (OSError, ValueError) as error:
-            raise unreadable(path, error) from None
+            raise (unreadable if must_exist else _unopenable)(path, error) from None
         try:
             check_regular(path)
             self._lock(descriptor)
@@ -137,5 +137,9 @@ def unreadable(path: Path, error: Exception) -> LlmcliError:
     """The error for a session that cannot be opened."""
     if isinstance(error, FileNotFoundError):
         return NoInput(f"there is no session {path}", todo="see llmcli chat --list")
+    return _unopenable(path, error)
+
+
+def _unopenable(path: Path, error: Exception) -> LlmcliError:
     reason = error.strerror if isinstance(error, OSError) else str(error)
     return UsageError(f"cannot open the session {path}: {reason}", todo="check the path")

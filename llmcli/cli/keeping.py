@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -31,8 +32,9 @@ def chosen_path(session: Session, keeping: SessionOptions) -> Path | None:
         return None
     paths = [listed.path for listed in sessions_in(directory)[:1]]
     with suppress(OSError, ValueError):  # of a file that is not there any more
-        last = Path(_last(session).read_text("utf-8"))
-        paths = sorted([last, *paths], key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        last = Path(os.fsdecode(_last(session).read_bytes()))
+        if last.is_absolute() and last.is_file():
+            paths = sorted([last, *paths], key=lambda path: path.stat().st_mtime_ns, reverse=True)
     if not paths:
         raise NoInput("there is no session to continue", str(directory), "begin one with --session NAME")
     return paths[0]
@@ -47,10 +49,12 @@ def _remember(session: Session, path: Path) -> None:
     """Let `-c` find a session wherever it is. Nothing is lost where that cannot be kept."""
     if path.parent != directory_of(session):
         last = _last(session)
+        fresh = last.with_name(f"{last.name}.{os.getpid()}")
         with suppress(OSError):
             last.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            last.touch(mode=0o600)
-            last.write_text(str(path.absolute()), "utf-8")
+            fresh.touch(mode=0o600)
+            fresh.write_bytes(os.fsencode(path.absolute()))
+            fresh.replace(last)
 
 
 def new_path(session: Session) -> Path:
@@ -70,13 +74,14 @@ def open_conversation(
     journal: Journal
     if path is not None and not only_read:
         journal = FileJournal(path, must_exist=must_exist)
-        _remember(session, path)
     elif path is not None and (must_exist or path.exists()):
         journal = MemoryJournal(read_session(path))
     else:
         journal = MemoryJournal()
     created = session.world.now().strftime("%Y-%m-%dT%H:%M:%SZ")
     try:
+        if path is not None and not only_read:
+            _remember(session, path)
         return Conversation(journal, str(path or "the conversation"), created)
     except BaseException:
         journal.close()

@@ -146,6 +146,22 @@ def test_continue_finds_a_session_wherever_it_is(cli, state, tmp_path):
     assert "I am named" in cli("ask", "-c", "--dry-run", "and?").out
 
 
+@pytest.mark.parametrize("pointer", ["", "own.jsonl", "/", "/nowhere/own.jsonl", "/a\0b"])
+def test_continue_takes_no_notice_of_a_pointer_to_nothing(cli, state, pointer):
+    cli("ask", *ECHO, "--session", "named", "I am named")
+    os.utime(state / "sessions" / "named.jsonl", (1, 1))
+    (state / "last-session").write_text(pointer)
+    assert "I am named" in cli("ask", "-c", "--dry-run", "and?").out
+
+
+def test_a_name_that_is_not_utf8_is_remembered(cli, state, tmp_path):
+    path = tmp_path / os.fsdecode(b"own\xff.jsonl")
+    assert cli("ask", *ECHO, "--session", str(path), "I am own") == Result(0, "I am own\n", "")
+    assert cli("ask", "-c", "more").out == "more\n"
+    assert "more" in path.read_text()
+    assert [one.name for one in state.iterdir()] == ["last-session"]
+
+
 def test_a_session_in_which_nothing_is_yet_is_not_the_newest(cli, state):
     cli("ask", *ECHO, "--session", "ada", "I am Ada")
     (state / "sessions" / "begun.jsonl").touch()
@@ -373,8 +389,8 @@ def test_reading_it_needs_no_lock(cli, session):
 
 @pytest.mark.parametrize(
     ("name", "code"),
-    [("", 2), ("/dev/null/s.jsonl", 2), ("a\0b", 2), (".", 0)],
-    ids=["empty", "no folder", "NUL", "."],
+    [("", 2), ("/dev/null/s.jsonl", 2), ("/proc/none/s.jsonl", 2), ("a\0b", 2), (".", 0)],
+    ids=["empty", "no folder", "no folder can be", "NUL", "."],
 )
 def test_odd_names(cli, name, code):
     assert cli("ask", *ECHO, "--session", name, "hi").code == code
