@@ -162,19 +162,20 @@ class Repl:
     async def _do_help(self, _rest: str) -> None:
         width = max(map(len, COMMANDS))
         lines = (f"{name.ljust(width)}  {what}\n" for name, what in COMMANDS.items())
-        self.notes.write("".join(lines) + _KEYS)
+        self.notes.show("".join(lines) + _KEYS)
 
     async def _do_system(self, rest: str) -> None:
         if rest:
             self.dialogue.set_system(rest)
         else:
             message = self.dialogue.system
-            self.notes.write((text_of(message) if message else "there is no system message") + "\n")
+            self.notes.show((text_of(message) if message else "there is no system message") + "\n")
 
     async def _do_model(self, rest: str) -> None:
         if rest:
             self.switch(rest)
-        self.notes.write(f"{self.dialogue.model}\n")
+        tell = self.notes.write if rest else self.notes.show
+        tell(f"{self.dialogue.model}\n")
 
     async def _do_undo(self, _rest: str) -> None:
         if self._failed:
@@ -199,7 +200,7 @@ class Repl:
 
     async def _do_save(self, rest: str) -> None:
         if not rest:
-            self.notes.write(f"{self.place or 'nowhere: /save NAME keeps a copy'}\n")
+            self.notes.show(f"{self.place or 'nowhere: /save NAME keeps a copy'}\n")
             return
         path = session_path(self.state / "sessions", rest)
         if path.exists():
@@ -214,10 +215,10 @@ class Repl:
     async def _do_tokens(self, _rest: str) -> None:
         tokens, limit = self.dialogue.fitting.tokens()
         may = "" if limit is None else f" of {limit:,} that may be sent"
-        self.notes.write(f"{tokens:,} tokens{may}\n")
+        self.notes.show(f"{tokens:,} tokens{may}\n")
 
     async def _do_cost(self, _rest: str) -> None:
-        self.notes.write(f"{self.dialogue.spent.shown()}\n")
+        self.notes.show(f"{self.dialogue.spent.shown()}\n")
 
     def _last_turn(self) -> tuple[int, list[Message]]:
         """(the number of its first message, its messages)."""

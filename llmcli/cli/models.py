@@ -70,6 +70,8 @@ def models(
         raise UsageError("--base-url and --api-key-file are for --live", todo="add --live")
     else:
         records = [record_of(session, model) for model in search_models(pattern)]
+    if not records and pattern is None:
+        raise LlmcliError("the endpoint offers no models", todo="check --base-url, or name one with -m")
     if not records:
         raise LlmcliError(f"no model matches {pattern!r}", todo="see llmcli models for all of them")
     shape = "json" if output.json else output.format

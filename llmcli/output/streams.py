@@ -203,14 +203,15 @@ class Notes:
 
     def error(self, text: str) -> None:
         """A line that is always shown."""
-        self._send(f"llmcli: {one_line(text)}\n")
+        self.show(f"llmcli: {one_line(text)}\n")
 
     def write(self, text: str) -> None:
         """Text as it is, control characters aside where stderr is a terminal; nothing for the quiet."""
         if not self.quiet:
-            self._send(text)
+            self.show(text)
 
-    def _send(self, text: str) -> None:
+    def show(self, text: str) -> None:
+        """The same for what was asked for: the quiet see it too."""
         if self._stream is None:
             return
         try:

@@ -42,6 +42,13 @@ def test_what_the_table_knows_is_shown(live, cli, server):
     ]
 
 
+def test_an_endpoint_may_offer_nothing(live, server):
+    server.models = listing()
+    assert live() == Result(
+        1, "", "llmcli: error: the endpoint offers no models; check --base-url, or name one with -m\n"
+    )
+
+
 def test_a_pattern(live, server):
     server.models = listing({"id": "llama-1"}, {"id": "llama-2"}, {"id": "qwen"})
     for pattern in ("llama", "LLAMA*", "openai/llama-?", "openai/llama"):

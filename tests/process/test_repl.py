@@ -267,6 +267,17 @@ def test_help_names_every_command(echoed):
     someone.say("/help", *COMMANDS, "Ctrl-C stops an answer")
 
 
+def test_what_was_asked_for_is_shown_to_the_quiet(echoed):
+    someone = echoed("-q")
+    someone.say("one", "one\r\n")
+    someone.say("/help", "this list\r\n")
+    someone.say("/model", "offline/echo\r\n")
+    someone.say("/system", "there is no system message\r\n")
+    someone.say("/tokens", "13 tokens of ")
+    someone.say("/cost", "$0.000000\r\n")
+    someone.say("/save", "/sessions/2")
+
+
 def test_commands_are_completed(echoed):
     someone = echoed()
     someone.press("/co" + TAB)
