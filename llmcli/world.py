@@ -34,6 +34,14 @@ def read_some(stream: BinaryIO, size: int) -> bytes:
             select.select([descriptor], [], [])
 
 
+def go_back(stream: BinaryIO, place: int) -> None:
+    """Have `read_some` go on from `place` (of `tell`): a seek of a buffered stream may move its buffer alone."""
+    try:
+        os.lseek(stream.fileno(), place, os.SEEK_SET)
+    except UnsupportedOperation:
+        stream.seek(place)
+
+
 async def _sleep(seconds: float) -> None:
     import asyncio  # a third of the start-up of commands that never wait
 

@@ -120,7 +120,7 @@ class Endings:
     ) -> None:
         """Make a row a final failure; without a job, nothing of it was sent."""
         sent, request = (job.sent, job.request) if job else (0, None)
-        carried = job.carried if job else self._done.carried.get(row.number)
+        carried = job.carried if job else self._done.cost(row.number)
         line, code = failure_line(row, sent, request, error, report, carried)
         self._stats.failures[code] += self._write(row, line, failed=True)
         self._tell(row, "failed: {}".format, error)

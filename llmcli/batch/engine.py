@@ -10,7 +10,7 @@ import heapq
 import itertools
 from collections.abc import Awaitable, Callable
 
-from llmcli.batch.done import Done
+from llmcli.batch.done import Done, changed
 from llmcli.batch.endings import Endings
 from llmcli.batch.money import Money
 from llmcli.batch.pace import Pace
@@ -170,7 +170,7 @@ class Engine:
         """The job of a row; None for one that cannot be sent."""
         error = row.error
         if row.request is not None:
-            job = Job(row, row.request, carried=self._done.carried.get(row.number))
+            job = Job(row, row.request, carried=self._done.cost(row.number))
             try:
                 self._money.price(job)
             except UsageError as unpriced:
@@ -185,16 +185,14 @@ class Engine:
         return None
 
     def _is_final(self, row: Row) -> bool:
-        digest = self._done.digest(row.number)
-        if digest and digest != row.digest and self._plan.on_change != "keep":
-            self.stop(
-                UsageError(
-                    f"row {row.number} is done, but what it asks has changed since",
-                    row.custom_id,
-                    "restore the input and flags, or say --on-change rerun|keep, or start over with --fresh",
-                )
-            )
-        return bool(digest)
+        done = self._done
+        if done.has_changed(row):
+            if self._plan.on_change == "stop":
+                self.stop(changed(row))
+            elif self._plan.on_change == "rerun":
+                done.reopen(row.number)
+        self.stats.earlier, self.stats.earlier_failed = done.count, done.failed
+        return done.is_final(row.number)
 
     async def _admitted(self, job: Job) -> Job | None:
         """Wait for a slot, the pace and money. The job, or a retry that goes first; None where the run was stopped."""

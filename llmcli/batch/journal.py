@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from llmcli import jsonl, locks
-from llmcli.batch.done import HEAD
 from llmcli.errors import Busy, LlmcliError, OutputFailure, UsageError
 
+_HEAD = re.compile(rb'\{"id":"batch_req_(\d{6,12})_[0-9a-f]{16}",')
 _BLOCK = 1 << 20  # bytes
 _FAR = 100_000_000  # rows: a number that is so far beyond those before it is no row's (it would cost 800 MB)
 
@@ -78,11 +79,11 @@ class Journal:
         return path.with_name(f".{path.name}.new")
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
-        """(offset, line) of each whole line, newline included; what is torn at the end is cut off the file.
+        """(row, line) of each whole line, newline included; what is torn at the end is cut off the file.
 
         Raises UsageError, before anything is cut, where a line is no record.
         """
-        offset, highest, place = 0, 0, 0
+        offset, highest, place, count = 0, 0, 0, 0
         pieces: list[bytes] = []  # of the line that begins at `offset`
         while block := os.pread(self.descriptor, _BLOCK, place):
             place += len(block)
@@ -92,32 +93,49 @@ class Journal:
                 *lines, tail = b"".join(pieces), *more
                 pieces = [tail]
                 for line in lines:
-                    highest = self._checked(line, offset, highest)
-                    yield offset, line + b"\n"
+                    count += 1
+                    row = self._row(line, count, highest)
+                    highest = max(highest, row)
+                    yield row, line + b"\n"
                     offset += len(line) + 1
-            elif place == _BLOCK and HEAD.match(block) is None and block.strip(b"\0"):
-                raise self.foreign(offset)  # a line of any size, which need not be read to its end
+            elif place == _BLOCK and _HEAD.match(block) is None and block.strip(b"\0"):
+                raise self.foreign(1)  # a line of any size, which need not be read to its end
         if offset < place:
-            if offset == 0 and not _is_torn(b"".join(pieces)):
-                raise self.foreign(offset)
-            with self._named("write"):
-                os.ftruncate(self.descriptor, offset)
-                os.fdatasync(self.descriptor)
+            yield from self._last(b"".join(pieces), count + 1, highest)
 
-    def _checked(self, line: bytes, offset: int, highest: int) -> int:
-        """The highest row number so far, with that of the line at `offset`. Raises UsageError if it is no record."""
-        head = HEAD.match(line)
+    def _last(self, tail: bytes, number: int, highest: int) -> Iterator[tuple[int, bytes]]:
+        """The last line, which has no end: a whole record is given one, anything else is cut off."""
+        is_whole = _is_json(tail)
+        if is_whole and _HEAD.match(tail):
+            row = self._row(tail, number, highest)
+            self.append(b"\n")
+            yield row, tail + b"\n"
+            return
+        if number == 1 and (is_whole or not (tail.startswith(b"{") or not tail.strip(b"\0"))):
+            raise self.foreign(number)
+        with self._named("write"):
+            os.ftruncate(self.descriptor, os.fstat(self.descriptor).st_size - len(tail))
+            os.fdatasync(self.descriptor)
+
+    def _row(self, line: bytes, number: int, highest: int) -> int:
+        """The row of a line, by its first and its last bytes. Raises UsageError if it is no record."""
+        head = _HEAD.match(line)
         if head is None or not line.endswith(b"}}") or (row := int(head[1])) > highest + _FAR:
-            raise self.foreign(offset)
-        return max(row, highest)
+            raise self.foreign(number)
+        return row
 
-    def foreign(self, offset: int) -> UsageError:
-        """The error where the file holds something else."""
+    def foreign(self, number: int) -> UsageError:
+        """The error where a line of the file is something else."""
         return UsageError(
             f"{self.path} is no output of llmcli batch",
-            f"byte {offset}",
+            f"line {number}",
             "choose another -O, or start over with --fresh (what is there will be lost)",
         )
+
+    def empty(self) -> None:
+        """Take all lines away."""
+        with self._named("write"):
+            os.ftruncate(self.descriptor, 0)
 
     def append(self, line: bytes) -> None:
         """Append one line, all of it or nothing. Raises OutputFailure."""
@@ -177,10 +195,9 @@ def _keep_name(directory: Path) -> None:
             os.close(descriptor)
 
 
-def _is_torn(tail: bytes) -> bool:
-    """Whether a file's only line, which has no end, is the beginning of a record and no file of somebody else's."""
+def _is_json(tail: bytes) -> bool:
     try:
         jsonl.loads(tail)
     except ValueError:
-        return tail.startswith(b"{") or not tail.strip(b"\0")
-    return False
+        return False
+    return True

@@ -1,20 +1,21 @@
 """The ledger: OUT and OUT.errors are the journal of the run; nothing else says what is done.
 
-A line begins with `{"id":"batch_req_ROW_DIGEST",`, so that a row's number and the digest of its body are found
-in its first bytes. A row is appended when it is final, with one write of the whole line; a torn last line is cut
-off before the first append. Each file is written by one process, which holds a lock on both. A file that holds
-anything else is refused as it is.
+A line begins with `{"id":"batch_req_ROW_DIGEST",`: a row's number, and the digest of its body. A row is appended
+when it is final, with one write of the whole line; a torn last line is cut off before the first append. A row that
+is asked again keeps its old record until it has a new one: the run's end takes the old ones out, and where it was
+killed before, the next run knows which one counts (see Done). Each file is written by one process, which holds a
+lock on both. A file that holds anything else is refused as it is.
 """
 
 from __future__ import annotations
 
-import os
 from array import array
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from llmcli import jsonl
-from llmcli.batch.done import Done, row_of
+from llmcli.batch.done import Done, Place, Record
 from llmcli.batch.journal import Journal
 from llmcli.errors import LlmcliError
 
@@ -23,7 +24,10 @@ RETRYABLE = frozenset({"tempfail"})
 
 
 class Ledger:
-    """Both files of a run. Opening it locks both (Busy where another process has one)."""
+    """Both files of a run. Opening it locks both (Busy where another process has one).
+
+    `fresh`: what they hold is lost, but not before there is something to put in its place.
+    """
 
     def __init__(self, out: str, *, fresh: bool) -> None:
         self.out = Journal(Path(out))
@@ -32,73 +36,67 @@ class Ledger:
         except LlmcliError:
             self.out.close()
             raise
-        for journal in (self.out, self.errors):
+        self._files = ((self.out, Place.OUT), (self.errors, Place.ERRORS))
+        for journal, _ in self._files:
             journal.tidy()
-            if fresh:
-                os.ftruncate(journal.descriptor, 0)
+        self._done = Done()
+        self.is_stale = fresh  # the files are to be emptied
 
-    def recover(self, *, retry_failed: bool) -> Done:
-        """Read what is final; failures that are to be tried again are taken off OUT.errors first.
-
-        Raises UsageError where a file holds what is no record of a batch.
-        """
-        done = Done()
-        for _, line in self.out.lines():
-            done.take(line)
-        again = 0
-        for offset, line in self.errors.lines():
-            if retry_failed or self._retryable(offset, line):
-                again += 1
-                done.carry(line)
-            elif done.take(line):
-                done.failed += 1
-        if again:
-            self.errors.rewrite(
-                line
-                for offset, line in self.errors.lines()
-                if not (retry_failed or self._retryable(offset, line))
-            )
+    def recover(self, *, retry_failed: bool = False, limit: int | None = None) -> Done:
+        """Read what is final. Raises UsageError where a file holds what is no record of a batch."""
+        done = Done(limit)
+        if self.is_stale:
+            return done
+        for journal, place in self._files:
+            for number, (row, line) in enumerate(journal.lines(), 1):
+                try:
+                    record = _record(jsonl.loads(line), place, retry_failed=retry_failed)
+                except (ValueError, KeyError, TypeError):
+                    raise journal.foreign(number) from None
+                done.take(row, record)
+        self._done = done
         return done
 
-    def _retryable(self, offset: int, line: bytes) -> bool:
-        try:
-            return jsonl.loads(line)["error"]["code"] in RETRYABLE
-        except (ValueError, KeyError, TypeError):
-            raise self.errors.foreign(offset) from None
+    def finish(self, *, ordered: bool) -> None:
+        """Take out what does not count any more, at a run's end; `ordered`: put all in the order of the input."""
+        self._renew()
+        if ordered or self._done.superseded:
+            self._done.superseded = False  # one attempt: a signal may have ended it
+            self.sync()
+            for journal, place in self._files:
+                self._rewrite(journal, place, ordered=ordered)
 
-    def drop(self, rows: set[int], before: Done) -> Done:
-        """Take the records of rows off both files, so that they can be written anew: what is final then."""
-        for journal in (self.out, self.errors):
-            taken = 0
-            for _, line in journal.lines():
-                if row_of(line) in rows:
-                    taken += 1
-                    before.carry(line)
-            if taken:
-                journal.rewrite(line for _, line in journal.lines() if row_of(line) not in rows)
-        done = self.recover(retry_failed=False)
-        done.carried = before.carried
-        done.spent += sum(done.carried.values())
-        return done
+    def _renew(self) -> None:
+        """Begin the files anew, where that was asked for."""
+        if self.is_stale:
+            self.is_stale = False
+            for journal, _ in self._files:
+                journal.empty()
 
-    def put_in_order(self) -> None:
-        """Rewrite both files in the order of the input, where they are not: some 50 bytes of memory a row."""
-        for journal in (self.out, self.errors):
-            rows, places = array("Q"), array("Q", [0])
-            for offset, line in journal.lines():
-                rows.append(row_of(line))
-                places.append(offset + len(line))
-            if any(left > right for left, right in pairwise(rows)):
-                order = sorted(range(len(rows)), key=rows.__getitem__)
-                journal.rewrite(journal.between(places[index], places[index + 1]) for index in order)
+    def _rewrite(self, journal: Journal, place: Place, *, ordered: bool) -> None:
+        """Keep the last record of each row that has its own here: some 50 bytes of memory a row."""
+        rows, ends = array("Q"), array("Q", [0])
+        for row, line in journal.lines():
+            rows.append(row)
+            ends.append(ends[-1] + len(line))
+        last = array("Q", bytes(8 * (max(rows, default=-1) + 1)))
+        for index, row in enumerate(rows):
+            last[row] = index
+        kept = [i for i, row in enumerate(rows) if last[row] == i and self._done.counts(row, place)]
+        if ordered:
+            kept.sort(key=rows.__getitem__)
+        if len(kept) < len(rows) or any(left > right for left, right in pairwise(kept)):
+            journal.rewrite(journal.between(ends[index], ends[index + 1]) for index in kept)
 
     def room(self, _row: int) -> bool:
         """Whether a row may be begun: always, in a file."""
         return True
 
-    def write(self, _row: int, line: bytes, *, failed: bool) -> None:
+    def write(self, row: int, line: bytes, *, failed: bool) -> None:
         """Append a row's record: to OUT, or to OUT.errors. Raises OutputFailure."""
+        self._renew()
         (self.errors if failed else self.out).append(line)
+        self._done.replaced(row, Place.ERRORS if failed else Place.OUT)
 
     def sync(self) -> None:
         """Have the disk keep both files."""
@@ -106,12 +104,20 @@ class Ledger:
         self.errors.sync()
 
     def close(self) -> None:
-        """Sync, and let the lock go. Raises OutputFailure."""
+        """Take out what does not count any more, sync, and let the lock go. Raises OutputFailure."""
         try:
+            if not self.is_stale:
+                self.finish(ordered=False)
             self.sync()
         finally:
             self.errors.close()
             self.out.close()
+
+
+def _record(data: Any, place: Place, *, retry_failed: bool) -> Record:
+    """What counts of a line. Raises ValueError, KeyError or TypeError for what is no record."""
+    again = place == Place.ERRORS and (retry_failed or data["error"]["code"] in RETRYABLE)
+    return Record(int(data["id"][-16:], 16), float(data["llmcli"]["cost_usd"] or 0), place, again)
 
 
 def errors_path(out: Path) -> Path:

@@ -12,6 +12,8 @@ class Printed:
     than `window` rows ahead of the one that is waited for.
     """
 
+    is_stale = False
+
     def __init__(self, write: Callable[[bytes], None], *, ordered: bool, window: int = 1024) -> None:
         self._write = write
         self._ordered = ordered
@@ -36,7 +38,7 @@ class Printed:
     def sync(self) -> None:
         """Nothing is kept."""
 
-    def put_in_order(self) -> None:
+    def finish(self, *, ordered: bool) -> None:
         """What is printed is printed."""
 
     def close(self) -> None:

@@ -7,10 +7,11 @@ import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from llmcli.batch.done import Done
+from llmcli.batch.done import Done, changed
 from llmcli.batch.engine import Engine
 from llmcli.batch.ledger import Ledger
 from llmcli.batch.pace import Pace
@@ -22,9 +23,9 @@ from llmcli.batch.source import FileSource, PipeSource
 from llmcli.batch.spool import SpooledSource
 from llmcli.batch.stats import Stats
 from llmcli.batch.tally import rows_of
-from llmcli.errors import Interrupted, LlmcliError, PartialFailure, Terminated, UsageError
+from llmcli.errors import Interrupted, LlmcliError, PartialFailure, Terminated
 from llmcli.transport.base import Transport
-from llmcli.world import World
+from llmcli.world import World, go_back
 
 _TICK = 0.25  # seconds
 _SYNC = 4  # ticks between two times that the disk is asked to keep what was written
@@ -58,23 +59,25 @@ class Program:
     ordered: bool
     verbose: bool
 
-    def recovered(self, records: Ledger | Printed, *, retry_failed: bool) -> Done:
-        """What is done before the run; rows that have changed are taken off it, where they are to run again."""
+    def recovered(self, stream: BinaryIO, records: Ledger | Printed, *, retry_failed: bool) -> Done:
+        """What is done before the run. Raises UsageError where a row of that has changed, and that is to stop us."""
         if isinstance(records, Printed):
             return Done()
-        done = records.recover(retry_failed=retry_failed)
-        if self.plan.on_change == "rerun" and done.count and (changed := self._changed(done)):
-            done = records.drop(changed, done)
+        done = records.recover(retry_failed=retry_failed, limit=self.plan.limit)
+        if self.plan.on_change == "stop" and done.has_gaps and stream.seekable():
+            self._check(stream, done)
         self.stats.earlier, self.stats.earlier_failed = done.count, done.failed
         self.stats.earlier_spent = done.spent
         return done
 
-    def _changed(self, done: Done) -> set[int]:
-        if self.path is None:
-            raise UsageError("--on-change rerun needs the input as a file", todo="name the file")
-        with Path(self.path).open("rb") as stream:
-            rows = rows_of(FileSource(stream, self.builder, Stats(began=0.0)), self.plan.limit)
-            return {row.number for row in rows if done.digest(row.number) not in {0, row.digest}}
+    def _check(self, stream: BinaryIO, done: Done) -> None:
+        """Look at the rows that are done before those between them are sent; a pipe's are looked at as they come."""
+        place = stream.tell()
+        source = FileSource(stream, self.builder, Stats(began=0.0))
+        for row in islice(rows_of(source, self.plan.limit), len(done)):
+            if done.has_changed(row):
+                raise changed(row)
+        go_back(stream, place)
 
     async def run(self, stream: BinaryIO, records: Ledger | Printed, done: Done) -> None:
         """Run all rows of the input. Raises what stopped the run, or PartialFailure."""
@@ -121,9 +124,8 @@ async def run_batch(
                 await engine.run()
     except PartialFailure as error:
         failure = error
-    if ordered:
-        with _stoppable():
-            records.put_in_order()
+    with _stoppable():
+        records.finish(ordered=ordered)
     if failure is not None:
         raise failure
 

@@ -153,8 +153,8 @@ def _run(
 ) -> None:
     program = _program(session, path, frame, options, follow, network, money)
     with opened(session, path, network.deadline) as stream, _records(session, options) as records:
-        done = program.recovered(records, retry_failed=options.retry_failed)
-        with _summed_up(session, options, program.stats):
+        done = program.recovered(stream, records, retry_failed=options.retry_failed)
+        with _summed_up(session, options, program.stats, records):
             drive(session, program.run(stream, records, done), network.deadline, fast=True)
     if path in {None, str(spool_of(options.output))}:
         _drop_spool(options, program.stats)
@@ -189,7 +189,9 @@ def _program(
 
 
 @contextmanager
-def _summed_up(session: Session, options: BatchOptions, stats: Stats) -> Iterator[None]:
+def _summed_up(
+    session: Session, options: BatchOptions, stats: Stats, records: Ledger | Printed
+) -> Iterator[None]:
     """Say at the end what the run was; an error then names the command that goes on."""
     try:
         yield
@@ -198,9 +200,9 @@ def _summed_up(session: Session, options: BatchOptions, stats: Stats) -> Iterato
     except LlmcliError as error:
         session.notes.write(summary(stats, session.world.clock()))
         if options.output is not None and not isinstance(error, UsageError):
-            error.todo = "; ".join(
-                part for part in (error.todo, _resume(session, options, stats, error)) if part
-            )
+            words = [word for word in session.argv if word != "--fresh" or records.is_stale]
+            resume = _resume(["llmcli", *words], options, stats, error)
+            error.todo = "; ".join(part for part in (error.todo, resume) if part)
         raise
     session.notes.write(summary(stats, session.world.clock()))
 
@@ -212,9 +214,8 @@ def _drop_spool(options: BatchOptions, stats: Stats) -> None:
         spool.unlink(missing_ok=True)
 
 
-def _resume(session: Session, options: BatchOptions, stats: Stats, error: LlmcliError) -> str:
+def _resume(words: list[str], options: BatchOptions, stats: Stats, error: LlmcliError) -> str:
     """The command that goes on: the same one, but that it must not start over; for final failures, --retry-failed."""
-    words = ["llmcli", *(word for word in session.argv if word != "--fresh")]
     if not isinstance(error, PartialFailure):
         return f"to go on: {_typed(words)}"
     retried_anyway = not stats.earlier_failed and RETRYABLE.issuperset(stats.failures)

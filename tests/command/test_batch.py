@@ -461,6 +461,75 @@ def test_rows_beyond_the_limit_are_not_run_again(batch):
     assert batch.answers == {0: "A", 1: "b"}
 
 
+def test_rows_beyond_the_limit_keep_their_records(batch, server):
+    server.script = by_text({"b": wire.status(500), "c": wire.status(400)})
+    assert batch.ask(prompts("a", "b", "c"), "--retries", "0").code == 7
+    assert batch.ask(None, "--retries", "0", "--limit", "1").code == 0
+    assert (batch.answers, batch.failures) == ({0: "a"}, {1: "tempfail", 2: "rejected"})
+    server.script = wire.echo
+    assert batch.ask(None, "--retry-failed", "--limit", "2").code == 0
+    assert (batch.answers, batch.failures) == ({0: "a", 1: "b"}, {2: "rejected"})
+
+
+@pytest.mark.parametrize("flags", [("--seed", "1"), ("--retry-failed", "--seed", "1")])
+def test_a_run_that_sends_nothing_leaves_the_failures(batch, server, flags):
+    server.script = by_text({"b": wire.status(500), "c": wire.status(400)})
+    assert batch.ask(prompts("a", "b", "c"), "--retries", "0", "-j", "1").code == 7
+    before = batch.errors.read_bytes()
+    assert batch.ask(None, *flags).code == 2
+    assert batch.errors.read_bytes() == before
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("flags", [("--retry-failed",), ("--on-change", "rerun", "--seed", "1")])
+def test_a_run_that_is_refused_leaves_answers_and_failures(batch, server, flags):
+    server.script = by_text({"b": wire.status(500), "c": wire.status(400)})
+    assert batch.ask(prompts("a", "b", "c"), "--retries", "0").code == 7
+    before = batch.out.read_bytes(), batch.errors.read_bytes()
+    server.script = wire.status(401)
+    assert batch.ask(None, *flags).code == 77
+    assert (batch.out.read_bytes(), batch.errors.read_bytes()) == before
+
+
+@pytest.mark.parametrize(
+    ("flags", "model", "code"),
+    [
+        (("--temperature", "0.5"), "openai/o3", 2),
+        ((), "gpt-4o-mini", 77),
+        (("--max-cost", "0"), "gpt-4o-mini", 6),
+    ],
+)
+def test_a_fresh_run_that_comes_to_nothing_leaves_what_is_there(batch, flags, model, code):
+    assert batch(prompts("a", "b")).code == 0
+    before = batch.out.read_bytes()
+    result = batch(None, "--fresh", *flags, model=model)
+    assert result.code == code
+    assert batch.out.read_bytes() == before
+    assert code == 2 or "to go on: " in result.err.partition(" --fresh")[0]
+
+
+def test_a_fresh_run_of_no_rows_leaves_nothing(batch):
+    assert batch(prompts("a")).code == 0
+    assert batch(b"", "--fresh").code == 0
+    assert batch.out.read_bytes() == b""
+
+
+@pytest.mark.parametrize("stdin", [False, True])
+def test_a_changed_row_stops_the_run_before_any_other_is_sent(batch, server, stdin):
+    server.script = by_text({"a": wire.status(500)})
+    assert batch.ask(prompts("a", "b"), "--retries", "0").code == 7
+    given = {"stdin": lines(prompts("a", "B", "c"))} if stdin else {}
+    batch.input.write_bytes(lines(prompts("a", "B", "c")))
+    where = ("-O", str(batch.out), "-m", "tiny", "--base-url", batch.base_url)
+    result = batch.cli("batch", "-q", "-" if stdin else str(batch.input), *where, **given)
+    assert (result.code, len(server.requests)) == (2, 2)
+    assert result.err.startswith("llmcli: usage: row 1 is done, but what it asks has changed since (row-1); ")
+    given = {"stdin": lines(prompts("a", "B", "c"))} if stdin else {}
+    again = ("--on-change", "rerun", "--retries", "0")
+    assert batch.cli("batch", "-q", "-" if stdin else str(batch.input), *where, *again, **given).code == 7
+    assert (batch.answers, batch.failures) == ({1: "B", 2: "c"}, {0: "tempfail"})
+
+
 def test_flags_that_change_the_body_are_a_change(batch):
     assert batch(prompts("a")).code == 0
     assert batch(None, "--seed", "1").code == 2
@@ -474,7 +543,7 @@ def test_another_file_is_refused_as_it_is(batch, path):
     assert batch(prompts("a")) == Result(
         2,
         "",
-        f"llmcli: usage: {file} is no output of llmcli batch (byte 0); choose another -O, or start over with --fresh"
+        f"llmcli: usage: {file} is no output of llmcli batch (line 1); choose another -O, or start over with --fresh"
         " (what is there will be lost)\n",
     )
     assert file.read_bytes() == b"my notes"

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 import pytest
 
-from llmcli.batch.done import Done
+from llmcli.batch.done import Done, Place, Record
 from llmcli.batch.engine import Engine
 from llmcli.batch.pace import Pace
 from llmcli.batch.plan import Plan
@@ -155,7 +155,7 @@ def test_rows_are_pulled_as_they_are_wanted():
 def test_rows_that_are_final_are_passed_over_while_signals_come_through():
     done = Done()
     for row in range(100_000):
-        done.add(row, row + 1)
+        done.take(row, Record(row + 1, 0.0, Place.OUT))
     source, records = Numbers(100_000), Kept()
     running = engine(source, Answers(str), records, done=done)
 
@@ -267,7 +267,7 @@ def test_a_row_for_which_there_is_no_room_waits():
 @pytest.mark.parametrize(("number", "error"), [(signal.SIGINT, Interrupted), (signal.SIGTERM, Terminated)])
 def test_a_signal_ends_what_holds_up_the_loop(number, error):
     class Long(Kept):
-        def put_in_order(self) -> None:
+        def finish(self, *, ordered: bool) -> None:  # noqa: ARG002 - as Ledger has it
             os.kill(os.getpid(), number)
             pytest.fail("it went on")
 

@@ -6,6 +6,8 @@ import os
 import re
 import resource
 import signal
+from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from llmcli.batch.done import record_id
 from llmcli.batch.ledger import Ledger, errors_path
 from llmcli.batch.printed import Printed
+from llmcli.batch.rows import Row
 from llmcli.errors import Busy, OutputFailure, UsageError
 
 
@@ -43,7 +46,15 @@ def recovered(out: str, *, retry_failed: bool = False) -> tuple[set[int], int, s
         done = ledger.recover(retry_failed=retry_failed)
     finally:
         ledger.close()
-    return {row for row in range(len(done.digests)) if done.digest(row)}, done.failed, str(done.spent)
+    return {row for row in range(len(done)) if done.is_final(row)}, done.failed, str(done.spent)
+
+
+def test_a_last_record_that_lost_its_newline_is_kept(out):
+    for paths in ({"out": (record(0)[:-1],)}, {"failed": (record(0, code="rejected")[:-1],)}):
+        written(out, *paths.get("out", ()), failed=paths.get("failed", ()))
+        assert recovered(out)[0] == {0}
+        written_now = Path(out).read_bytes() + errors_path(Path(out)).read_bytes()
+        assert written_now == record(0, code="rejected" if "failed" in paths else None)
 
 
 def test_rows_of_both_files_are_final_and_their_cost_is_known(out):
@@ -54,17 +65,17 @@ def test_rows_of_both_files_are_final_and_their_cost_is_known(out):
 def test_failures_that_may_pass_are_pending_again_and_what_they_cost_still_counts(out):
     written(out, record(0), failed=(record(1, code="tempfail"), record(2, code="rejected")))
     assert recovered(out) == ({0, 2}, 1, "1.5")
-    assert errors_path(Path(out)).read_bytes() == record(2, code="rejected")
+    assert errors_path(Path(out)).read_bytes() == record(1, code="tempfail") + record(2, code="rejected")
 
 
 def test_all_failures_are_pending_again_with_retry_failed(out):
     written(out, record(0), failed=(record(1, code="tempfail"), record(2, code="rejected")))
     assert recovered(out, retry_failed=True)[0] == {0}
-    assert errors_path(Path(out)).read_bytes() == b""
+    assert errors_path(Path(out)).read_bytes() == record(1, code="tempfail") + record(2, code="rejected")
 
 
 @given(
-    cut=st.integers(min_value=0, max_value=len(record(1)) - 1), text=st.sampled_from(["x", "é\u2028", "}}"])
+    cut=st.integers(min_value=0, max_value=len(record(1)) - 2), text=st.sampled_from(["x", "é\u2028", "}}"])
 )
 def test_a_torn_last_line_is_cut_wherever_it_was_torn(tmp_path_factory, cut, text):
     out = str(tmp_path_factory.mktemp("torn") / "out.jsonl")
@@ -74,7 +85,7 @@ def test_a_torn_last_line_is_cut_wherever_it_was_torn(tmp_path_factory, cut, tex
 
 
 @settings(deadline=None)
-@given(cut=st.integers(min_value=0, max_value=len(record(1, code="rejected")) - 1))
+@given(cut=st.integers(min_value=0, max_value=len(record(1, code="rejected")) - 2))
 def test_a_torn_last_line_of_the_errors_is_cut_too(tmp_path_factory, cut):
     out = str(tmp_path_factory.mktemp("torn") / "out.jsonl")
     written(out, record(0), failed=(record(2, code="rejected"), record(1, code="rejected")[:cut]))
@@ -106,6 +117,8 @@ FOREIGN = {
     "text": b"what I wrote yesterday\n",
     "other JSON": b'{"id":"chatcmpl-1"}\n',
     "a line that is broken off in the middle": record(0) + record(1)[:60] + b"\n" + record(2),
+    "a line that is broken off, and the next": record(0) + record(1)[:60] + record(2),
+    "text that is no UTF-8": record(0) + record(1).replace(b"x", b"\xff"),
     "another's JSON without an end": b'{"id":"chatcmpl-1"}',
     "a record of a row that no input has": record(0) + record(99_999_999_999),
     "a number that is none": record(0).replace(b"000000", b"9" * 5000),
@@ -163,7 +176,7 @@ def test_a_run_whose_errors_another_run_writes_is_told(tmp_path):
 def test_the_file_stays_held_when_it_is_put_in_order(out):
     written(out, record(1), record(0))
     first = Ledger(out, fresh=False)
-    first.put_in_order()
+    first.finish(ordered=True)
     with pytest.raises(Busy):
         Ledger(out, fresh=False)
     first.write(2, record(2), failed=False)
@@ -184,7 +197,7 @@ def test_a_rewrite_goes_through_a_symbolic_link(out, tmp_path):
     there.write_bytes(record(1) + record(0))
     Path(out).symlink_to(there)
     ledger = Ledger(out, fresh=False)
-    ledger.put_in_order()
+    ledger.finish(ordered=True)
     ledger.close()
     assert Path(out).is_symlink()
     assert there.read_bytes() == record(0) + record(1)
@@ -238,37 +251,109 @@ def test_a_full_disk_leaves_no_part_of_a_line(out):
     assert recovered(out)[0] == {0}
 
 
-# Every step of a run that two failures are tried again in, and a kill after each of them.
-STEPS = 4
+# The steps of a run that rows are asked again in, and a kill after each of them.
+STEPS = 5
 
 
-@pytest.mark.parametrize("steps", range(STEPS + 1))
-def test_a_crash_between_any_two_steps_leaves_each_row_once(out, steps):
-    written(out, record(0), failed=(record(1, code="tempfail"), record(2, code="tempfail")))
-
+def killed_after(out: str, steps: int, *todo: Callable[[Ledger], object]) -> None:
     def some_steps() -> int:
         ledger = Ledger(out, fresh=False)
-        todo = [
-            lambda: ledger.recover(retry_failed=False),
-            lambda: ledger.write(2, record(2), failed=False),
-            lambda: ledger.write(1, record(1, code="rejected"), failed=True),
-            ledger.put_in_order,
-        ]
         for step in todo[:steps]:
-            step()
+            step(ledger)
         return 0
 
     assert in_a_child(some_steps) == 0
+
+
+def lines_of(out: str) -> list[bytes]:
+    return sorted((Path(out).read_bytes() + errors_path(Path(out)).read_bytes()).splitlines(keepends=True))
+
+
+@pytest.mark.parametrize("steps", range(STEPS + 1))
+@pytest.mark.parametrize("retry_failed", [False, True])
+def test_a_crash_between_any_two_steps_leaves_each_row_once(out, steps, retry_failed):
+    written(out, record(0), failed=(record(1, code="tempfail"), record(2, code="tempfail")))
+    killed_after(
+        out,
+        steps,
+        lambda ledger: ledger.recover(retry_failed=retry_failed),
+        lambda ledger: ledger.write(2, record(2), failed=False),
+        lambda ledger: ledger.write(1, record(1, code="rejected"), failed=True),
+        lambda ledger: ledger.finish(ordered=True),
+        lambda ledger: ledger.close(),
+    )
     ledger = Ledger(out, fresh=False)
-    done = ledger.recover(retry_failed=False)
+    done = ledger.recover()
+    assert done.count == 1 + min(2, max(0, steps - 1))
     for row in (1, 2):
-        if not done.digest(row):
+        if not done.is_final(row):
+            assert done.cost(row) == Decimal("0.5")
             ledger.write(row, record(row), failed=False)
     ledger.close()
-    lines = Path(out).read_bytes() + errors_path(Path(out)).read_bytes()
-    assert sorted(lines.splitlines(keepends=True)) == sorted(
+    assert lines_of(out) == sorted(
         [record(0), record(1, code="rejected") if steps >= 3 else record(1), record(2)]
     )
+
+
+def row(number: int, digest: int) -> Row:
+    return Row(number, f"row-{number}", digest)
+
+
+@pytest.mark.parametrize("steps", range(STEPS + 1))
+@pytest.mark.parametrize("code", [None, "rejected", "tempfail"])
+def test_a_crash_while_a_changed_row_is_asked_again_leaves_the_row_once(out, steps, code):
+    new = record(1, digest=9, code=code)
+    written(out, record(0), record(1))
+
+    def asked_again(ledger: Ledger) -> None:
+        done = ledger.recover()
+        assert done.has_changed(row(1, 9))
+        done.reopen(1)
+
+    killed_after(
+        out,
+        steps,
+        asked_again,
+        lambda ledger: ledger.write(1, new, failed=code is not None),
+        lambda ledger: ledger.finish(ordered=False),
+    )
+    ledger = Ledger(out, fresh=False)
+    done = ledger.recover()
+    assert done.has_changed(row(1, 9)) == (steps < 2)
+    assert done.is_final(1) == (steps < 2 or code != "tempfail")
+    ledger.close()
+    assert lines_of(out) == sorted([record(0), new if steps >= 2 else record(1)])
+
+
+def test_rows_that_are_not_asked_again_keep_their_records(out):
+    failed = record(1, code="tempfail"), record(2, code="rejected")
+    written(out, record(0), failed=failed)
+    assert recovered(out, retry_failed=True)[0] == {0}
+    assert lines_of(out) == sorted([record(0), *failed])
+
+
+def test_a_row_that_is_there_twice_is_kept_once(out):
+    written(out, record(0, text="old"), record(1), record(0, text="new", cost="0.75"))
+    assert recovered(out) == ({0, 1}, 0, "1.25")
+    assert Path(out).read_bytes() == record(1) + record(0, text="new", cost="0.75")
+
+
+def test_an_answer_comes_before_a_failure_of_the_same_row(out):
+    written(out, record(0), failed=(record(0, code="rejected"), record(1, code="rejected")))
+    assert recovered(out) == ({0, 1}, 1, "1.0")
+    assert lines_of(out) == sorted([record(0), record(1, code="rejected")])
+
+
+def test_fresh_loses_nothing_before_there_is_a_record(out):
+    written(out, record(0), failed=(record(1, code="rejected"),))
+    ledger = Ledger(out, fresh=True)
+    assert len(ledger.recover()) == 0
+    ledger.close()
+    assert recovered(out)[0] == {0, 1}
+    ledger = Ledger(out, fresh=True)
+    ledger.write(2, record(2), failed=True)
+    ledger.close()
+    assert lines_of(out) == [record(2)]
 
 
 def test_an_answer_that_speaks_of_costs_is_not_believed(out):
