@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Protocol
@@ -35,7 +36,7 @@ from llmcli.wire import Completion
 
 _A_LITTLE = 0.5  # seconds until a job is looked at again that there was no money for
 _OBEYED = 10  # attempts for which a server's Retry-After is taken as it is, be it nothing
-_REFUSALS = 20  # 429s of one row, with no success of any row in between, after which it is given up
+_REFUSALS = 20  # 429s of one row, with no success of its model in between, after which it is given up
 
 
 class Schedule(Protocol):
@@ -79,6 +80,7 @@ class Endings:
         self._stats = stats
         self._clock = clock
         self._uniform = uniform
+        self._successes: Counter[str] = Counter()  # by model
 
     def answered(self, job: Job, completion: Completion) -> None:
         """Make the row final. Raises TransientFailure for an answer that is none."""
@@ -94,6 +96,7 @@ class Endings:
         if error is None or error.exit_code in self._plan.accepted:
             line = success_line(job.row, job.sent, report, job.carried)
             stats.ok += self._write(job.row, line, failed=False)
+            self._successes[job.request.name] += 1
             self._tell(job.row, trace, completion.meta, job.sent)
         else:
             self.fail(job.row, error, job, report)
@@ -149,16 +152,19 @@ class Endings:
         self._schedule.later(job, _A_LITTLE)
 
     def _again(self, job: Job, error: TransientFailure) -> bool:
-        """Put a job back, if it has an attempt left. A 429 slows the run, and is no attempt.
+        """Put a job back, if it has an attempt left.
 
-        A row that is to wait for hours is a failure, which the next run tries again.
+        A 429 slows the run, and is no attempt but where another model is left to ask. A row that is to wait for
+        hours is a failure, which the next run tries again.
         """
         asked = None if error.asks_too_long else error.retry_after
         if error.status == 429:
             self._stats.refused += 1
             self._pace.refused(self._clock(), job.sent_at, asked)
-            if job.successes != self._stats.ok:
-                job.successes, job.refusals = self._stats.ok, 0
+        if error.status == 429 and job.models == len(self._plan.fallback):
+            successes = self._successes[job.request.name]
+            if job.successes != successes:
+                job.successes, job.refusals = successes, 0
             job.refusals += 1
             tries, most = job.refusals, _REFUSALS
         else:

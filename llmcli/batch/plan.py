@@ -73,7 +73,7 @@ class Job:
     sent: int = 0
     sent_at: float = 0.0
     refusals: int = 0
-    successes: int = 0  # of the whole run, when this row was first refused
+    successes: int = 0  # of its model in the whole run, when this row was first refused
     models: int = 0  # of the fallbacks, how many have had their turn
     worst: Decimal = field(default=Decimal(0))
     reserved: Decimal = field(default=Decimal(0))

@@ -622,6 +622,18 @@ def test_a_row_that_is_to_wait_for_a_day_is_a_failure_to_be_retried(batch, serve
     assert batch.ask(prompts("a", "b"), "-j", "1", **NOW).code == 0
 
 
+def test_a_429_uses_up_the_attempts_where_another_model_is_left(batch, clock):
+    model = "offline/flaky?rate=1"
+    assert (
+        batch(prompts("a", "b", "c"), "--fallback", "offline/echo", "--retries", "0", model=model).code == 0
+    )
+    assert {record["llmcli"]["attempts"] for record in records(batch.out)} == {2}
+    assert clock.now - 1000 < 10
+    again = ("--fresh", "--fallback", model, "--retries", "2")
+    assert batch(prompts("a"), *again, model="offline/flaky?rate=1&seed=2", **NOW).code == 7
+    assert records(batch.errors)[0]["llmcli"]["attempts"] == 3 + 21, "the last model is waited for"
+
+
 @pytest.mark.parametrize(
     ("answer", "code", "name"),
     [(wire.quota(), 69, "quota"), (wire.status(401), 77, "auth"), (wire.status(403), 77, "auth")],
