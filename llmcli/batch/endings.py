@@ -143,7 +143,9 @@ class Endings:
         if (usage := usage_of(report.completion)) is not None:
             self._stats.prompt_tokens += usage["prompt_tokens"]
             self._stats.completion_tokens += usage["completion_tokens"]
-            self._pace.used(job.row.size, usage["prompt_tokens"], usage["completion_tokens"])
+            now, taken = self._clock(), job.tokens
+            self._pace.used(now, job.row.size, usage["prompt_tokens"], usage["completion_tokens"], taken)
+            job.tokens = 0.0
 
     def _unsent(self, job: Job) -> None:
         """Put back a job of which nothing was sent: another's reserve left no money for it."""
@@ -160,7 +162,8 @@ class Endings:
         asked = None if error.asks_too_long else error.retry_after
         if error.status == 429:
             self._stats.refused += 1
-            self._pace.refused(self._clock(), job.sent_at, asked)
+            self._pace.refused(self._clock(), job.sent_at, asked, job.tokens)
+            job.tokens = 0.0
         if error.status == 429 and job.models == len(self._plan.fallback):
             successes = self._successes[job.request.name]
             if job.successes != successes:

@@ -248,7 +248,7 @@ class Engine:
 
     def _start(self, job: Job) -> None:
         job.sent_at = self._clock()
-        self._pace.take(job.sent_at, job.row.size, job.request.max_tokens)
+        job.tokens = self._pace.take(job.sent_at, job.row.size, job.request.max_tokens)
         job.sent += 1
         self.stats.sent += 1
         task = asyncio.create_task(self._attempt(job))

@@ -13,6 +13,7 @@ _LATENESS = (
 )
 _SHORT = 2.0  # seconds of Retry-After for which not all need wait, where that is of no help
 _IDLE = 0.05  # seconds late that are none of our clock
+_ANSWER = 100.0  # tokens, the least that an answer of any length is taken to be at first
 
 
 class Gate:
@@ -42,6 +43,11 @@ class Gate:
         if self.rate is not None:
             is_idle = now - self._due > _IDLE
             self._due = (now if is_idle else max(self._due, now - self.lateness)) + units / self.rate
+
+    def correct(self, now: float, units: float) -> None:
+        """Count units in that were not known of when they passed; less than 0: that did not pass."""
+        if self.rate is not None:
+            self._due = (max(self._due, now) if units > 0 else self._due) + units / self.rate
 
 
 class Crowd:
@@ -139,7 +145,7 @@ class Pace:
         self._paused_until = 0.0
         self._latency = 0.0
         self._prompt_ratio = 0.3  # tokens a byte of body, as usage has it
-        self._answer = 100.0  # tokens of an answer, as usage has it
+        self._answer: float | None = None  # tokens of an answer, as usage has it
 
     def delay(self, now: float) -> tuple[float, str]:
         """(seconds until a request may go, what holds it back)."""
@@ -153,13 +159,22 @@ class Pace:
             (self._paused_until - now, "server"),
         )
 
-    def take(self, now: float, size: int, max_tokens: int | None) -> None:
-        """A request of `size` bytes goes out."""
+    def take(self, now: float, size: int, max_tokens: int | None) -> float:
+        """A request of `size` bytes goes out; how many tokens it is taken to be."""
         self._requests.take(now, 1)
         self._paced.take(now, 1)
         self._server.sends(now)
-        if self._tokens.rate is not None:
-            self._tokens.take(now, size * self._prompt_ratio + max(max_tokens or 0, self._answer))
+        if self._tokens.rate is None:
+            return 0.0
+        tokens = size * self._prompt_ratio + max(max_tokens or 0, self._usual(max_tokens))
+        self._tokens.take(now, tokens)
+        return tokens
+
+    def _usual(self, max_tokens: int | None) -> float:
+        """Tokens of an answer; while nobody knows, and nothing bounds it, a second's worth."""
+        if self._answer is not None:
+            return self._answer
+        return max(_ANSWER, self._tokens.rate or 0.0) if max_tokens is None else 0.0
 
     def finished(self, now: float, latency: float, headers: Mapping[str, str]) -> None:
         """A reply came that is no refusal, `latency` seconds after its request."""
@@ -172,13 +187,20 @@ class Pace:
             self._told_tokens(headers)
         self.crowd.finished(now)
 
-    def used(self, size: int, prompt_tokens: int, completion_tokens: int) -> None:
-        """What a request of `size` bytes really took."""
+    def used(self, now: float, size: int, prompt_tokens: int, completion_tokens: int, taken: float) -> None:
+        """What a request of `size` bytes really took, that was `taken` to be so many tokens."""
+        self._tokens.correct(now, prompt_tokens + completion_tokens - taken)
+        if self._answer is None:
+            self._answer = completion_tokens
         self._prompt_ratio += 0.05 * (prompt_tokens / max(1, size) - self._prompt_ratio)
         self._answer += 0.05 * (completion_tokens - self._answer)
 
-    def refused(self, now: float, sent: float, retry_after: float | None) -> None:
-        """A 429 came for what was `sent` then: all wait as the server asks, then go one by one, not as a herd."""
+    def refused(self, now: float, sent: float, retry_after: float | None, taken: float = 0.0) -> None:
+        """A 429 came for what was `sent` then: all wait as the server asks, then go one by one, not as a herd.
+
+        The tokens that it was `taken` to be were not used.
+        """
+        self._tokens.correct(now, -taken)
         self._server.refuses(now, sent, retry_after)
         self.crowd.idle()
         if retry_after and (retry_after > _SHORT or not self._server.is_doubted):

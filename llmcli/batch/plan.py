@@ -74,6 +74,7 @@ class Job:
     sent_at: float = 0.0
     refusals: int = 0
     successes: int = 0  # of its model in the whole run, when this row was first refused
+    tokens: float = 0.0  # that the attempt under way is taken to be
     models: int = 0  # of the fallbacks, how many have had their turn
     worst: Decimal = field(default=Decimal(0))
     reserved: Decimal = field(default=Decimal(0))

@@ -173,9 +173,30 @@ def test_a_limit_of_the_users_is_kept():
 def test_tokens_a_minute_are_kept():
     pace = Pace(None, 60_000, 50)
     for _ in range(200):
-        pace.used(2000, 500, 100)
+        pace.used(0.0, 2000, 500, 100, 600)
     result = simulate(pace, Bucket(1e9, 1e9, told=False, tokens=1e9), 100, 0.1)
     assert 55 < result.seconds < 66  # 600 tokens a row, 1,000 a second
+
+
+@pytest.mark.parametrize(("answer", "latency"), [(10_000, 0.5), (10_000, 5.0), (100, 0.5), (30_000, 0.1)])
+def test_tokens_a_minute_are_kept_from_the_first_minute_on(answer, latency):
+    pace, now, used, sent = Pace(None, 60_000, 8), 0.0, 0, list[tuple[float, float]]()
+    while now < 300:
+        while pace.delay(now)[0] <= 0 and len(sent) < 8:
+            sent.append((now, pace.take(now, 80, None)))
+        now += 0.01
+        while sent and sent[0][0] + latency <= now:
+            pace.used(now, 80, 20, answer, sent.pop(0)[1])
+            used += 20 + answer
+            assert used < 1000 * now + 9 * (20 + answer), "no more than the rate, and what is under way"
+    assert used > 0.9 * 300_000
+
+
+def test_refused_requests_use_no_tokens_of_the_limit():
+    pace = Pace(None, 60_000, 8)
+    pace.used(0.0, 80, 20, 100, 120)
+    pace.refused(1.1, 1.0, None, pace.take(1.0, 80, 50_000))
+    assert pace.delay(5.0)[0] == 0.0
 
 
 def test_a_server_that_never_refuses_is_not_crowded_beyond_use():
