@@ -20,7 +20,8 @@ class Repair:
     """A transport that asks again, up to `attempts` times, before it hands an answer on.
 
     `misfit(message, request)` says why a message is not what was asked for; `tell` is given a line on each
-    repair. The answers before the last are in `meta.earlier`. A stream is handed on when it is whole.
+    repair, and `before` is awaited before each. The answers before the last are in `meta.earlier`. A stream is
+    handed on when it is whole.
     """
 
     def __init__(
@@ -29,11 +30,13 @@ class Repair:
         attempts: int,
         misfit: Callable[[Json, Request], str | None],
         tell: Callable[[str], None],
+        before: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._inner = inner
         self._attempts = attempts
         self._misfit = misfit
         self._tell = tell
+        self._before = before
 
     async def send(self, request: Request) -> Completion:
         """See Transport."""
@@ -62,6 +65,8 @@ class Repair:
         earlier: list[Completion] = []
         while True:
             with paid_before(earlier):
+                if earlier and self._before is not None:
+                    await self._before()
                 completion, answer = await once(request)
             wrong = self._wrong(request, completion)
             if wrong is None or len(earlier) == self._attempts:

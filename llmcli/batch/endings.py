@@ -85,7 +85,10 @@ class Endings:
     def answered(self, job: Job, completion: Completion) -> None:
         """Make the row final. Raises TransientFailure for an answer that is none."""
         now, stats = self._clock(), self._stats
-        self._pace.finished(now, completion.meta.latency, completion.meta.headers)
+        if completion.meta.cached:
+            self._give_back(job, now)
+        else:
+            self._pace.finished(now, completion.meta.latency, completion.meta.headers)
         stats.latencies.add(completion.meta.latency)
         error = verdict(completion, job.request)
         if isinstance(error, TransientFailure):
@@ -143,12 +146,19 @@ class Endings:
         if (usage := usage_of(report.completion)) is not None:
             self._stats.prompt_tokens += usage["prompt_tokens"]
             self._stats.completion_tokens += usage["completion_tokens"]
-            now, taken = self._clock(), job.tokens
-            self._pace.used(now, job.row.size, usage["prompt_tokens"], usage["completion_tokens"], taken)
-            job.tokens = 0.0
+            if not report.completion.meta.cached:
+                now, taken = self._clock(), job.tokens
+                self._pace.used(now, job.row.size, usage["prompt_tokens"], usage["completion_tokens"], taken)
+                job.tokens = 0.0
+
+    def _give_back(self, job: Job, now: float) -> None:
+        """Nothing was sent in the attempt that was begun."""
+        self._pace.give_back(now, job.tokens)
+        job.tokens = 0.0
 
     def _unsent(self, job: Job) -> None:
         """Put back a job of which nothing was sent: another's reserve left no money for it."""
+        self._give_back(job, self._clock())
         job.sent -= 1
         self._stats.sent -= 1
         self._schedule.later(job, _A_LITTLE)

@@ -95,6 +95,12 @@ class ServerLimit:
         self._sends.append(now)
         self._all += 1
 
+    def takes_back(self) -> None:
+        """A request did not go out after all."""
+        if self._sends:
+            self._sends.pop()
+        self._all = max(0, self._all - 1)
+
     def passes(self) -> None:
         """A reply came that is no 429."""
         self._in_vain = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from llmcli.batch.limit import ServerLimit, limit_in
 
@@ -161,14 +161,33 @@ class Pace:
 
     def take(self, now: float, size: int, max_tokens: int | None) -> float:
         """A request of `size` bytes goes out; how many tokens it is taken to be."""
-        self._requests.take(now, 1)
-        self._paced.take(now, 1)
-        self._server.sends(now)
+        self._send(now)
         if self._tokens.rate is None:
             return 0.0
         tokens = size * self._prompt_ratio + max(max_tokens or 0, self._usual(max_tokens))
         self._tokens.take(now, tokens)
         return tokens
+
+    def _send(self, now: float) -> None:
+        self._requests.take(now, 1)
+        self._paced.take(now, 1)
+        self._server.sends(now)
+
+    async def next(self, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]]) -> None:
+        """Wait until one more request of a row that is under way may go out, and take it to be sent.
+
+        Its tokens are part of what the row is told to have used.
+        """
+        while (delay := self.delay(clock())[0]) > 0:
+            await sleep(delay)
+        self._send(clock())
+
+    def give_back(self, now: float, taken: float) -> None:
+        """A request did not go out after all, that was `taken` to be so many tokens."""
+        self._requests.correct(now, -1)
+        self._paced.correct(now, -1)
+        self._tokens.correct(now, -taken)
+        self._server.takes_back()
 
     def _usual(self, max_tokens: int | None) -> float:
         """Tokens of an answer; while nobody knows, and nothing bounds it, a second's worth."""

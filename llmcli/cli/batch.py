@@ -172,16 +172,25 @@ def _program(
     file = Path(path) if path is not None and Path(path).is_file() else None
     recipe = Recipe(session, frame.ask, frame.endpoint(None))
     size = None if file is None else file.stat().st_size
+    pace = Pace(options.rpm, options.tpm, _concurrency(options.concurrency), _most_connections())
+    world = session.world
     return Program(
         path=None if file is None else path,
         spool=spool_of(options.output) if path is None else None,
         builder=RowBuilder(frame),
-        transport=batch_transport_of(session, recipe, network, money, repairs=follow.repair),
-        pace=Pace(options.rpm, options.tpm, _concurrency(options.concurrency), _most_connections()),
+        transport=batch_transport_of(
+            session,
+            recipe,
+            network,
+            money,
+            repairs=follow.repair,
+            before_repair=lambda: pace.next(world.clock, world.sleep),
+        ),
+        pace=pace,
         plan=_plan(session, recipe, options, network, money, follow.repair),
-        stats=Stats(began=session.world.clock(), size=size, limit=options.limit),
+        stats=Stats(began=world.clock(), size=size, limit=options.limit),
         progress=lambda: _progress(session),
-        world=session.world,
+        world=world,
         host=session,
         ordered=options.ordered,
         verbose=session.notes.verbose,

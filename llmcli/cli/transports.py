@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from llmcli.cli.compose import Recipe
 from llmcli.cli.options import MoneyOptions, NetworkOptions
 from llmcli.cli.session import Session
@@ -55,7 +57,13 @@ def transport_of(
 
 
 def batch_transport_of(
-    session: Session, recipe: Recipe, network: NetworkOptions, money: MoneyOptions, *, repairs: int = 0
+    session: Session,
+    recipe: Recipe,
+    network: NetworkOptions,
+    money: MoneyOptions,
+    *,
+    repairs: int = 0,
+    before_repair: Callable[[], Awaitable[None]] | None = None,
 ) -> Transport:
     """The same for many requests at a time: the engine itself retries, falls back and holds --max-cost."""
     if money.replay is not None:
@@ -70,7 +78,7 @@ def batch_transport_of(
     return stacked(
         ByProvider(http),
         lambda inner: Guard(inner, session.price_of, purse),
-        *_repair(session, repairs),
+        *_repair(session, repairs, before_repair),
         *_stores(session, money),
     )
 
@@ -160,12 +168,14 @@ def _fallback(session: Session, recipe: Recipe, money: MoneyOptions) -> list[Wra
     return [lambda inner: Fallback(inner, money.fallback, recipe.rebuild, notice)]
 
 
-def _repair(session: Session, repairs: int) -> list[Wrap]:
+def _repair(
+    session: Session, repairs: int, before: Callable[[], Awaitable[None]] | None = None
+) -> list[Wrap]:
     if not repairs:
         return []
     from llmcli.repair import Repair
 
-    return [lambda inner: Repair(inner, repairs, misfit, session.notes.detail)]
+    return [lambda inner: Repair(inner, repairs, misfit, session.notes.detail, before)]
 
 
 def _stores(session: Session, money: MoneyOptions) -> list[Wrap]:

@@ -634,6 +634,14 @@ def test_a_429_uses_up_the_attempts_where_another_model_is_left(batch, clock):
     assert records(batch.errors)[0]["llmcli"]["attempts"] == 3 + 21, "the last model is waited for"
 
 
+def test_repairs_keep_to_the_rate(batch, server, clock):
+    server.script = wire.ok("no JSON")
+    flags = ("--schema", SCHEMA, "--repair", "3", "--rpm", "120")
+    assert batch.ask(prompts(*"abcdef"), *flags).code == 7
+    assert len(server.requests) == 24
+    assert 11 < clock.now - 1000 < 13
+
+
 @pytest.mark.parametrize(
     ("answer", "code", "name"),
     [(wire.quota(), 69, "quota"), (wire.status(401), 77, "auth"), (wire.status(403), 77, "auth")],

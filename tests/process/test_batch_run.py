@@ -332,6 +332,13 @@ def test_a_thousand_rows_of_mixed_shapes_against_llama_cpp(process: Process, lla
     check_mixed(out, 1000)
 
 
+def test_answers_of_the_cache_are_not_held_to_the_rate(process: Process, server, rows, out):
+    assert process(*command(server, rows, out, "--cache")).code == 0
+    sent = len(server.requests)
+    again = process(*command(server, rows, out, "--cache", "--fresh", "--rpm", "6"))  # ends it after a minute
+    assert (again.code, len(server.requests)) == (0, sent)
+
+
 def test_a_run_needs_no_more_than_the_files_that_it_may_open(process: Process, server, rows, out):
     child = limited(process, "-n 64", *command(server, rows, out, "-q"))
     child.communicate()
