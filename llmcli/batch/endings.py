@@ -115,11 +115,17 @@ class Endings:
             return None
         if self._other_model(job, error):
             return None
-        if isinstance(error, (AuthFailure, BadCommand, QuotaExhausted)) or not isinstance(
-            error, (CallFailed, UsageError)
-        ):
+        if self._is_of_all(job, error):
             return self._schedule.stop(error)
         return self.fail(job.row, error, job)
+
+    def _is_of_all(self, job: Job, error: LlmcliError) -> bool:
+        """Whether other rows would meet the same, which those with another provider of their own do not."""
+        if isinstance(error, AuthFailure) and error.status is None and not job.models:
+            return job.request.provider == self._plan.model.partition("/")[0]
+        return isinstance(error, (AuthFailure, BadCommand, QuotaExhausted)) or not isinstance(
+            error, (CallFailed, UsageError)
+        )
 
     def fail(
         self, row: Row, error: LlmcliError, job: Job | None = None, report: Report | None = None

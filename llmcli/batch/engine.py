@@ -178,7 +178,8 @@ class Engine:
             else:
                 return job
         assert error is not None  # noqa: S101 - a row has a request or an error
-        if isinstance(error, BadCommand) or (row.request is not None and not self.stats.sent):
+        is_first = row.request is not None and not self.stats.sent and row.request.name == self._plan.model
+        if isinstance(error, BadCommand) or is_first:
             self.stop(error)  # it would be the same with every other row
         else:
             self._endings.fail(row, error)

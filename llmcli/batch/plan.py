@@ -45,11 +45,13 @@ class Records(Protocol):
 class Plan:
     """How a run treats its rows.
 
+    `model` is the command line's, as `provider/model`: what is wrong with that is wrong with all rows that name none.
     `fallback` are other models for a row, in their order, and `rebuild` makes its request for one.
     `worst(request)` is the most that a call may cost, in $; with `max_cost` nothing is begun that may pass it.
     `notice` is told of each row's answer, failed attempts and failure.
     """
 
+    model: str
     retries: int
     price_of: PriceOf
     fallback: Sequence[str]

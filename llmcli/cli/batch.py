@@ -264,6 +264,7 @@ def _plan(
     repairs: int,
 ) -> Plan:
     return Plan(
+        model=f"{recipe.endpoint.provider.name}/{recipe.endpoint.model}",
         retries=network.retries,
         price_of=session.price_of,
         fallback=money.fallback,

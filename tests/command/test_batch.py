@@ -660,6 +660,20 @@ def test_what_no_row_would_survive_stops_the_run_which_can_be_resumed(batch, ser
     assert texts(server) == ["a", "b", "b", "c"]
 
 
+@pytest.mark.parametrize("own", [0, 1])
+def test_a_row_whose_own_provider_has_no_key_fails_alone(batch, own):
+    rows = prompts("a", "b", "c")
+    rows[own]["model"] = "mistral/mistral-large-latest"
+    assert batch(rows, "-j", "1").code == 7
+    assert (set(batch.answers), batch.failures) == ({0, 1, 2} - {own}, {own: "auth"})
+
+
+def test_a_fallback_without_a_key_stops_the_run(batch):
+    flags = ("--fallback", "mistral/mistral-large-latest")
+    assert batch(prompts("a", "b"), *flags, model="offline/flaky?rate=1&status=404").code == 77
+    assert (batch.answers, batch.failures) == ({}, {})
+
+
 def test_enough_failures_stop_the_run(batch, server):
     server.script = wire.status(400)
     result = batch.ask(prompts(*"abcdef"), "--max-failures", "2", "-j", "1")
@@ -758,6 +772,14 @@ def test_a_price_that_nobody_knows_sends_nothing(batch, server):
     )
     assert server.requests == []
     assert batch.errors.read_bytes() == b""
+
+
+@pytest.mark.parametrize("own", [0, 2])
+def test_a_price_that_nobody_knows_of_a_rows_own_model_fails_that_row(batch, own):
+    rows = prompts("a", "b", "c")
+    rows[own]["model"] = "openai/unheard-of"
+    assert batch(rows, "-M", "5", "--max-cost", "1", "-j", "1").code == 7
+    assert (set(batch.answers), batch.failures) == ({0, 1, 2} - {own}, {own: "invalid_row"})
 
 
 def test_a_budget_file_is_shared(batch, server, tmp_path):

@@ -115,6 +115,7 @@ def engine(
 ) -> Engine:
     clock = clock or Clock()
     settings = {
+        "model": "openai/tiny",
         "retries": 2,
         "price_of": lambda *_: None,
         "fallback": (),
