@@ -10,9 +10,11 @@ import io
 import os
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from llmcli import __version__, jsonl
 from llmcli.errors import StreamCut
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from yarl import URL
 
 _KEEP = 75.0  # seconds that an idle connection is kept: longer than a pause between retries
+_reused: ContextVar[bool] = ContextVar("reused")  # whether this task's connection was used before
 
 
 class Pooled:
@@ -37,6 +40,7 @@ class Pooled:
         self._timeout = timeout
         self._connect = min(connect, timeout)
         self._session: aiohttp.ClientSession | None = None
+        self._fresh: aiohttp.ClientSession | None = None  # each of its requests has a new connection
         self._places: dict[str, _Place] = {}
 
     async def send(self, request: Request) -> Completion:
@@ -65,8 +69,9 @@ class Pooled:
 
     async def aclose(self) -> None:
         """See Transport."""
-        if self._session is not None:
-            await self._session.close()
+        for session in (self._session, self._fresh):
+            if session is not None:
+                await session.close()
 
     async def _post(self, request: Request, *, whole: bool) -> tuple[replies.Reply, aiohttp.ClientResponse]:
         """Send; give the head of a 2xx reply and its unread body. Raises the CallFailed family."""
@@ -78,9 +83,9 @@ class Pooled:
         if key is not None and not place.has_user:  # else the address itself says who
             headers["Authorization"] = f"Bearer {key}"
         try:
-            response = await self._client().post(
+            response = await self._sent(
                 place.url,
-                data=_payload(jsonl.dumps(request.fields)),
+                body=jsonl.dumps(request.fields),
                 headers=headers,
                 allow_redirects=False,
                 proxy=place.proxy,
@@ -97,6 +102,21 @@ class Pooled:
         if not 200 <= response.status < 300:
             raise replies.failure(reply, await self._refusal(reply, response))
         return reply, response
+
+    async def _sent(self, url: URL, *, body: bytes, **how: Any) -> aiohttp.ClientResponse:
+        """Send, once more where a connection that was kept open turns out to be closed: that was no attempt."""
+        import aiohttp
+
+        _reused.set(False)
+        try:
+            return await self._client().post(url, data=_payload(body), **how)
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+            begun = isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str)
+            if begun or not _reused.get():
+                raise
+        if self._fresh is None:
+            self._fresh = _session(_connector(force_close=True))
+        return await self._fresh.post(url, data=_payload(body), **how)
 
     async def _body(self, reply: replies.Reply, response: aiohttp.ClientResponse) -> bytes:
         import aiohttp
@@ -144,13 +164,7 @@ class Pooled:
 
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:
-            import aiohttp
-
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": f"llmcli/{__version__}"},
-            )
+            self._session = _session(_connector(keepalive_timeout=_KEEP))
         return self._session
 
     def _place(self, request: Request) -> _Place:
@@ -160,6 +174,34 @@ class Pooled:
         place = _Place(url, _proxy_for(url), _trust_for(url), url.user is not None)
         self._places[request.base_url] = place
         return place
+
+
+def _session(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
+    import aiohttp
+
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": f"llmcli/{__version__}"},
+    )
+
+
+def _connector(**settings: Any) -> aiohttp.BaseConnector:
+    """Connections without a limit to their number, that tell in `_reused` whether one was used before."""
+    import aiohttp
+    from aiohttp.client_proto import ResponseHandler
+
+    used: WeakSet[ResponseHandler] = WeakSet()
+
+    class Telling(aiohttp.TCPConnector):
+        async def connect(self, *call: Any, **more: Any) -> aiohttp.connector.Connection:
+            connection = await super().connect(*call, **more)
+            if (protocol := connection.protocol) is not None:
+                _reused.set(protocol in used)
+                used.add(protocol)
+            return connection
+
+    return Telling(limit=0, **settings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -595,6 +595,14 @@ def test_retries_go_before_new_rows_and_wait_without_a_slot(batch, server, clock
     assert clock.slept[-1] == 0.5
 
 
+def test_a_kept_connection_that_the_server_closed_is_no_attempt(batch, server):
+    server.script = wire.closing(wire.echo)
+    rows = prompts(*(str(number) for number in range(100)))
+    assert batch.ask(rows, "--retries", "0", "-j", "8").code == 0
+    assert {record["llmcli"]["attempts"] for record in records(batch.out)} == {1}
+    assert len(server.requests) == 100
+
+
 def test_a_row_has_so_many_attempts_and_no_more(batch, server):
     server.script = wire.status(500)
     assert batch.ask(prompts("a"), "--retries", "2", **NOW).code == 7
