@@ -15,12 +15,18 @@ from llmcli.errors import Busy, LlmcliError, OutputFailure, UsageError
 _HEAD = re.compile(rb'\{"id":"batch_req_(\d{6,12})_[0-9a-f]{16}",')
 _BLOCK = 1 << 20  # bytes
 _FAR = 100_000_000  # rows: a number that is so far beyond those before it is no row's (it would cost 800 MB)
+_OPEN_FILES = {
+    Path("/dev"),
+    Path("/dev/fd"),
+}  # names of what is open or a device; a file beside them is for nobody
 
 
 class Journal:
     """Opens and locks its file. Raises Busy where another run has it, and OutputFailure."""
 
     def __init__(self, path: Path) -> None:
+        if path.parent in _OPEN_FILES:
+            raise _irregular(path)
         self.path = path
         self._dirty = False
         while not self._open():
@@ -56,10 +62,7 @@ class Journal:
 
     def _lock(self) -> None:
         if not stat.S_ISREG(os.fstat(self.descriptor).st_mode):
-            raise OutputFailure(
-                f"cannot keep records in {self.path}: it is no regular file",
-                todo="name a file, or leave -O out to have them on stdout",
-            )
+            raise _irregular(self.path)
         with self._named("lock"):
             try:
                 locks.exclusive(self.descriptor)
@@ -183,6 +186,13 @@ class Journal:
         self.close()
         self.descriptor = new
         _keep_name(self.path.resolve().parent)
+
+
+def _irregular(path: Path) -> OutputFailure:
+    return OutputFailure(
+        f"cannot keep records in {path}: it is no regular file",
+        todo="name a file, or leave -O out to have them on stdout",
+    )
 
 
 def _keep_name(directory: Path) -> None:

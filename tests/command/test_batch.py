@@ -549,7 +549,7 @@ def test_another_file_is_refused_as_it_is(batch, path):
     assert file.read_bytes() == b"my notes"
 
 
-@pytest.mark.parametrize("device", ["/dev/full", "/dev/null"])
+@pytest.mark.parametrize("device", ["/dev/full", "/dev/null", "/dev/stdout", "/dev/fd/1"])
 def test_a_device_is_no_output(cli, device):
     assert cli("batch", "-m", "offline/echo", "-O", device, stdin=b"").code == 74
 

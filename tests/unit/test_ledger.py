@@ -211,7 +211,7 @@ def test_what_a_rewrite_left_when_it_was_killed_is_taken_away(out, tmp_path):
     assert not left.exists()
 
 
-@pytest.mark.parametrize("path", ["/dev/full", "/dev/null"])
+@pytest.mark.parametrize("path", ["/dev/full", "/dev/null", "/dev/stdout", "/dev/fd/1"])
 def test_a_device_is_no_place_for_records(path):
     with pytest.raises(OutputFailure, match=f"cannot keep records in {path}: it is no regular file"):
         Ledger(path, fresh=False)
