@@ -56,7 +56,7 @@ def records(out: Path) -> list[dict]:
 
 def lines(path: Path) -> list[dict]:
     content = path.read_bytes()
-    assert content.endswith(b"\n")
+    assert not content or content.endswith(b"\n")
     return [json.loads(line) for line in content.splitlines()]
 
 
@@ -112,6 +112,56 @@ def test_killed_at_any_byte_each_row_is_there_once(process: Process, tmp_path, s
     answered, failed = ([row["llmcli"]["row"] for row in lines(path)] for path in (out, errors_path(out)))
     assert failed == list(range(0, rows, 17))
     assert answered == sorted(set(range(rows)) - set(failed))
+
+
+@pytest.mark.parametrize("again", [("--retry-failed",), ("--on-change", "rerun")])
+def test_killed_while_rows_are_asked_again_each_row_is_there_once(process: Process, tmp_path, again):
+    """Failures become answers or failures; answers to a changed request become new ones, or failures."""
+    chance = random.Random(len(again))
+    source, out, rows = tmp_path / "rows.jsonl", tmp_path / "out.jsonl", 120
+    write_rows(source, rows)
+    with Server() as server:
+        command = (
+            "batch",
+            "--base-url",
+            server.base_url,
+            "-m",
+            "tiny",
+            "-q",
+            "-j",
+            str(CROWD),
+            "--retries",
+            "0",
+        )
+        command = (*command, str(source), "-O", str(out), "--price", "0,1000000")
+
+        def answer(request: wire.Request) -> wire.Scenario:
+            luck = chance.random()
+            if luck < 0.3:
+                return wire.status(400 if luck < 0.2 else 500)
+            return wire.ok(f"{request.fields['seed']} " + "x" * 2_000, usage=wire.usage(1, 1))
+
+        server.script = wire.delayed(answer, 0.002)
+        assert process(*command, "--seed", "0").code == 7
+        for run in range(1, KILLS + 1):
+            wishes = (*again, "--seed", str(run if "rerun" in again else 0))
+            child = process.start(*command, *wishes)
+            goal = len(server.requests) + chance.randrange(rows)
+            wait_until(lambda goal=goal: len(server.requests) > goal, child)
+            kill(child)
+            ever = {record["llmcli"]["row"] for record in [*whole(out), *whole(errors_path(out))]}
+            assert ever == set(range(rows)), "each row keeps a record"
+            assert process(*command, *wishes, "--limit", "0").code == 0
+            assert Counter(record["llmcli"]["row"] for record in records(out)) == Counter(range(rows))
+        server.script = wire.delayed(lambda request: wire.ok(str(request.fields["seed"])), 0.002)
+        assert process(*command, *wishes, *({"--retry-failed"} - set(again))).code == 0
+    assert Counter(record["llmcli"]["row"] for record in lines(out)) == Counter(range(rows))
+    assert errors_path(out).read_bytes() == b""
+
+
+def whole(path: Path) -> list[dict]:
+    """The records of a file that may be torn at its end."""
+    return [json.loads(line) for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
 
 
 def test_rows_of_a_pipe_are_there_after_a_kill(process: Process, tmp_path):
