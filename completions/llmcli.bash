@@ -80,7 +80,7 @@ _llmcli() {
             ;;
         count)
             case $prev in
-                --truncate | --split | --overlap | --rows | --param | -p | --base-url | --max-tokens | -M | --stop | --logit-bias | --metadata | --modalities | --option | -o | --price | --tool-choice | --temperature | --top-p | --n | --seed | --presence-penalty | --frequency-penalty | --top-logprobs | --reasoning-effort | --verbosity | --service-tier | --user | --session | --max-context-tokens | --keep-turns | --summary-model | --profile) _llmcli_text ;;
+                --truncate | --split | --overlap | --rows | --param | -p | --base-url | --max-tokens | -M | --stop | --logit-bias | --metadata | --modalities | --option | -o | --price | --tool-choice | --temperature | --top-p | --n | --seed | --presence-penalty | --frequency-penalty | --top-logprobs | --reasoning-effort | --verbosity | --service-tier | --user | --repair | --exec | --max-turns | --tool-timeout | --session | --max-context-tokens | --keep-turns | --summary-model | --profile) _llmcli_text ;;
                 --side) _llmcli_words 'head tail middle' ;;
                 --format) _llmcli_words 'text json jsonl' ;;
                 --file | -f | --messages | --attachment | -a | --schema | --tools) _llmcli_paths -f ;;
@@ -89,7 +89,7 @@ _llmcli() {
                 --model | -m) _llmcli_words 'offline/echo offline/flaky openai/ azure/ anthropic/ gemini/ mistral/ groq/ deepseek/ xai/ openrouter/ together/ fireworks/ cerebras/ nvidia/ huggingface/ xroute/ ollama/ lmstudio/ vllm/ llamacpp/ sglang/' ;;
                 --context) _llmcli_words 'window summarize error' ;;
                 --ok) _llmcli_words 'error usage incomplete refused invalid budget partial tools rejected no-input quota io tempfail auth config deadline interrupted broken-pipe terminated' ;;
-                *) if [[ $cur == -* ]]; then _llmcli_words '--raw --truncate --side --split --overlap --rows --format --json --usage -u --file -f --system -s --messages --template -t --param -p --attachment -a --detail --no-stdin --model -m --base-url --max-tokens -M --stop --logit-bias --metadata --modalities --option -o --stream --no-stream --price --schema --schema-multi --no-strict --json-mode --tools --tool-choice --temperature --top-p --n --seed --presence-penalty --frequency-penalty --logprobs --top-logprobs --reasoning-effort --verbosity --service-tier --user --store --parallel-tool-calls --no-parallel-tool-calls --session --continue -c --context --max-context-tokens --keep-turns --summary-model --profile --ok --quiet -q --verbose -v --help -h'; fi ;;
+                *) if [[ $cur == -* ]]; then _llmcli_words '--raw --truncate --side --split --overlap --rows --format --json --usage -u --dry-run --curl --file -f --system -s --messages --template -t --param -p --attachment -a --detail --no-stdin --model -m --base-url --max-tokens -M --stop --logit-bias --metadata --modalities --option -o --stream --no-stream --price --schema --schema-multi --no-strict --json-mode --tools --tool-choice --temperature --top-p --n --seed --presence-penalty --frequency-penalty --logprobs --top-logprobs --reasoning-effort --verbosity --service-tier --user --store --parallel-tool-calls --no-parallel-tool-calls --repair --exec --max-turns --tool-timeout --session --continue -c --context --max-context-tokens --keep-turns --summary-model --profile --ok --quiet -q --verbose -v --help -h'; fi ;;
             esac
             ;;
         models)
