@@ -92,6 +92,10 @@ def response_format(schema: Json, *, strict: bool) -> Json:
     return {"type": "json_schema", "json_schema": {"name": name, "schema": sent, "strict": strict}}
 
 
+_OPEN = {"allOf", "anyOf", "oneOf", "if", "$ref", "patternProperties", "propertyNames", "minProperties"}
+"""Words that have properties said elsewhere: an object with them is not closed, or nothing would fit it."""
+
+
 def strictly(schema: Any) -> Any:
     """The schema with what strict mode demands: every object closed, every property required.
 
@@ -105,7 +109,7 @@ def strictly(schema: Any) -> Any:
     if isinstance(schema.get("properties"), dict):
         closed["additionalProperties"] = False
         closed["required"] = list(schema["properties"])
-    elif schema.get("type") == "object":
+    elif schema.get("type") == "object" and not _OPEN & schema.keys():
         closed.setdefault("additionalProperties", False)
     return closed
 

@@ -20,6 +20,7 @@ from llmcli.tokens.count import count_request
 from llmcli.tokens.encodings import Encoder, encoding_for, load
 from llmcli.transport import replies
 from llmcli.transport.instances.instance import instance
+from llmcli.transport.instances.judge import Judge
 from llmcli.wire import Chunk, Completion, Json, Meta, Request, Stream
 
 _FLAKY_DEFAULTS = {"rate": "0.2", "status": "429", "seed": "1"}
@@ -105,7 +106,7 @@ def _flaky_settings(query: str) -> tuple[float, int, str]:
 def _completion(request: Request, encoder: Encoder) -> Json:
     """The answer, which is the same streamed and unstreamed."""
     body = {key: value for key, value in request.body().items() if key not in {"stream", "stream_options"}}
-    message, finish_reason = _message(body)
+    message, finish_reason = _message(body, request.expects)
     content = message["content"]
     if isinstance(content, str):
         content, finish_reason = _cut(content, request, encoder)
@@ -133,7 +134,7 @@ def _completion(request: Request, encoder: Encoder) -> Json:
     }
 
 
-def _message(body: Json) -> tuple[Json, str]:
+def _message(body: Json, expects: Json | None) -> tuple[Json, str]:
     message: Json = {"role": "assistant", "content": None, "refusal": None}
     if (tool := _wanted_tool(body)) is not None:
         message["tool_calls"] = [_call(tool, body)]
@@ -141,11 +142,17 @@ def _message(body: Json) -> tuple[Json, str]:
     text = last_user_text(body.get("messages") or [])
     wanted = body.get("response_format") or {}
     if wanted.get("type") == "json_schema":
-        text = jsonl.dumps(instance(wanted["json_schema"].get("schema") or {})).decode()
+        text = jsonl.dumps(_fitting(wanted["json_schema"].get("schema") or {}, expects)).decode()
     elif wanted.get("type") == "json_object":
         text = _as_json_object(text)
     message["content"] = text
     return message, "stop"
+
+
+def _fitting(schema: Json, expects: Json | None) -> Any:
+    """An instance of the schema that was sent, unless only one of the user's own fits that."""
+    value = instance(schema)
+    return value if expects is None or Judge(expects).holds(value, expects) else instance(expects)
 
 
 def last_user_text(messages: Sequence[Json]) -> str:

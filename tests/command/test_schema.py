@@ -356,6 +356,22 @@ def test_the_embedded_provider_fits_any_schema(cli):
     )
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        '"minProperties":2',
+        '"propertyNames":{"pattern":"^x"},"minProperties":1',
+        '"allOf":[{"properties":{"a":{"type":"string"}},"required":["a"]}]',
+        '"oneOf":[{"properties":{"a":{"const":1}},"required":["a"]},{"required":["b"]}]',
+        '"if":{"required":["a"]},"else":{"required":["b"]}',
+        '"properties":{"a":{"type":"string"}},"required":["a"],"minProperties":2',
+    ],
+)
+def test_the_embedded_provider_fits_what_strict_mode_does_not_know(cli, words):
+    done = cli("ask", "-m", "offline/echo", "--schema", f'{{"type":"object",{words}}}', "hi")
+    assert (done.code, done.err) == (0, "")
+
+
 # --- Items --------------------------------------------------------------------------------------------------
 
 ITEMS = [{"t": 'a "quote", [and] {more} \\'}, {"t": "é\n😀", "in": {"list": [1, [2, {"x": "]"}]]}}, {"t": ""}]
