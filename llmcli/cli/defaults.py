@@ -6,7 +6,6 @@ from typing import Any, Literal, get_args, get_origin
 
 import typer
 
-from llmcli.cli.groups import COMMANDS, command_of
 from llmcli.cli.session import Session
 from llmcli.errors import ConfigError, LlmcliError, UsageError
 from llmcli.registry.providers import split_model
@@ -44,14 +43,14 @@ def _of_profile(ctx: typer.Context, session: Session, name: str) -> dict[str, An
     for key, value in session.config.profiles[name].items():
         parameter, negated = _parameter(ctx.command, key)
         if parameter is not None:
-            if _chosen_elsewhere(parameter, key, value):
+            if _chosen_elsewhere(ctx, parameter, key, value):
                 continue
             if problem := _misfit(parameter, value):
                 raise session.config.error(["profiles", name, key], problem)
             scalar = parameter.multiple and not isinstance(value, list)
             said = [value] if scalar else value
             defaults[parameter.name] = not said if negated else said
-        elif not _known_elsewhere(key):
+        elif not _everywhere(ctx, key):
             raise session.config.error(["profiles", name, key], "is no long option of any command")
     return defaults
 
@@ -106,18 +105,22 @@ def _parameter(command: Any, key: str) -> tuple[Any, bool]:
     return None, False
 
 
-def _known_elsewhere(key: str) -> bool:
-    return any(_parameter(command_of(name), key)[0] is not None for name in COMMANDS)
+def _everywhere(ctx: Any, key: str) -> list[Any]:
+    """The parameters that a long option is of, in all commands."""
+    root = ctx.find_root()
+    commands = [root.command.get_command(root, name) for name in root.command.list_commands(root)]
+    found = [_parameter(command, key)[0] for command in commands]
+    return [parameter for parameter in found if parameter is not None]
 
 
-def _chosen_elsewhere(parameter: Any, key: str, value: Any) -> bool:
+def _chosen_elsewhere(ctx: Any, parameter: Any, key: str, value: Any) -> bool:
     """Whether a value is none of this command's choices, but one of another command's same option."""
     choices = _choices(parameter)
     if not choices or value in choices:
         return False
-    return any(value in _choices(_parameter(command_of(name), key)[0]) for name in COMMANDS)
+    return any(value in _choices(other) for other in _everywhere(ctx, key))
 
 
 def _choices(parameter: Any) -> tuple[Any, ...]:
-    annotation = None if parameter is None else parameter.type_descriptor.annotation
+    annotation = parameter.type_descriptor.annotation
     return get_args(annotation) if get_origin(annotation) is Literal else ()

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from llmcli import __version__
+from llmcli.cli.commands import LazyGroup
 from llmcli.cli.defaults import blamed, profile_error
-from llmcli.cli.groups import LazyGroup
 from llmcli.cli.options import Help
 from llmcli.cli.session import Session
 from llmcli.errors import ExitCode, Interrupted, LlmcliError, UsageError
