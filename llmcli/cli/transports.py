@@ -11,6 +11,7 @@ from llmcli.config import cache_directory
 from llmcli.errors import CallFailed, LlmcliError, UsageError
 from llmcli.registry.models import find_model
 from llmcli.registry.providers import Provider, provider_of_url
+from llmcli.rehearsal import PROVIDER
 from llmcli.request.endpoint import provider_named
 from llmcli.transport.base import Transport
 from llmcli.transport.guard import Guard, Purse
@@ -47,7 +48,7 @@ def transport_of(
         return Sdk(key_lookup(session, recipe, network), session.world.env, network.timeout)
 
     return stacked(
-        ByProvider(http),
+        ByProvider(http, {PROVIDER: _offline}),
         lambda inner: Guard(inner, session.price_of, purse),
         lambda inner: Retry(inner, policy, reasoning=reasoning),
         *_fallback(session, recipe, money),
@@ -76,11 +77,17 @@ def batch_transport_of(
         return Pooled(key_lookup(session, recipe, network), network.timeout)
 
     return stacked(
-        ByProvider(http),
+        ByProvider(http, {PROVIDER: _offline}),
         lambda inner: Guard(inner, session.price_of, purse),
         *_repair(session, repairs, before_repair),
         *_stores(session, money),
     )
+
+
+def _offline() -> Transport:
+    from llmcli.rehearsal.offline import Offline
+
+    return Offline()
 
 
 def key_lookup(session: Session, recipe: Recipe, network: NetworkOptions) -> KeyOf:

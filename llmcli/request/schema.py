@@ -1,13 +1,9 @@
-"""Schemas: FILE, JSON or the short DSL to what is sent, and the check of what comes back.
-
-The only importer of jsonschema_rs, which it loads when there is something to check.
-"""
+"""Schemas: FILE, JSON or the short DSL to what is sent, and the check of what comes back."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +11,7 @@ from llmcli import jsonl
 from llmcli.errors import UsageError
 from llmcli.request.prompt import ReadStdin, argument
 from llmcli.request.tools import load_json
+from llmcli.request.validation import validator
 from llmcli.wire import Json
 
 _TYPES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
@@ -76,7 +73,7 @@ def check_schema(schema: Any, where: str) -> None:
     if not isinstance(schema, dict):
         raise UsageError(f"{where} is no JSON Schema: it must be an object")
     try:
-        _validator(jsonl.dumps(schema))
+        validator(jsonl.dumps(schema))
     except ValueError as error:  # all that jsonschema_rs raises are such
         path = "".join(f"/{part}" for part in getattr(error, "instance_path", []))
         reason = getattr(error, "message", None) or str(error).splitlines()[0]
@@ -152,9 +149,9 @@ def _mapped(schema: Json, change: Callable[[Any], Any]) -> Json:
 
 def problem(instance: Any, schema: Json) -> str | None:
     """Why `instance` does not fit: the path and reason of the first violation, or None."""
-    validator = _validator(jsonl.dumps(schema))
+    checker = validator(jsonl.dumps(schema))
     try:
-        error = next(validator.iter_errors(instance), None)
+        error = next(checker.iter_errors(instance), None)
     except ValueError as reason:  # half a surrogate pair, or brackets too deep for the checker
         return f"it cannot be checked: {reason}"
     if error is None:
@@ -166,15 +163,3 @@ def problem(instance: Any, schema: Json) -> str | None:
 def _short(reason: str) -> str:
     """A reason that quotes a long value, without its middle."""
     return reason if len(reason) <= 2 * _QUOTED else f"{reason[:_QUOTED]}...{reason[-_QUOTED:]}"
-
-
-@lru_cache(maxsize=64)
-def _validator(schema: bytes) -> Any:
-    import jsonschema_rs
-
-    return jsonschema_rs.validator_for(jsonl.loads(schema), retriever=_refuse)
-
-
-def _refuse(address: str) -> Any:
-    """Nothing is fetched for a schema, from the network or the disk."""
-    raise ValueError(f"a schema must be whole, and {address} is not fetched")

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from llmcli.transport.base import Transport
 from llmcli.wire import Completion, Request, Stream
 
+Make = Callable[[], Transport]
+
 
 class ByProvider:
-    """The bottom: the embedded provider for `offline`, HTTP for all others; each made when first needed."""
+    """The bottom: a transport of its own for each provider in `own`, one for all others; made when first needed."""
 
-    def __init__(self, http: Callable[[], Transport]) -> None:
-        self._make_http = http
-        self._made: dict[bool, Transport] = {}
+    def __init__(self, others: Make, own: Mapping[str, Make]) -> None:
+        self._others, self._own = others, own
+        self._made: dict[Make, Transport] = {}
 
     def _for(self, request: Request) -> Transport:
-        offline = request.provider == "offline"
-        if offline not in self._made:
-            self._made[offline] = _offline() if offline else self._make_http()
-        return self._made[offline]
+        make = self._own.get(request.provider, self._others)
+        if make not in self._made:
+            self._made[make] = make()
+        return self._made[make]
 
     async def send(self, request: Request) -> Completion:
         """See Transport."""
@@ -33,12 +35,6 @@ class ByProvider:
         """See Transport."""
         for transport in self._made.values():
             await transport.aclose()
-
-
-def _offline() -> Transport:
-    from llmcli.transport.offline import Offline
-
-    return Offline()
 
 
 Wrap = Callable[[Transport], Transport]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from llmcli.transport.instances.instance import instance
+from llmcli.rehearsal.instance import instance
 
 STRICT = {"type": "object", "additionalProperties": False}
 STEP = {
@@ -446,11 +446,6 @@ def test_a_format_is_kept_also_by_unique_items(name):
 )
 def test_the_value_looks_like_one_that_a_person_would_write(schema, value):
     assert instance(schema) == value
-
-
-def test_a_reference_points_into_the_root_given():
-    root = {"$defs": {"n": {"type": "integer", "minimum": 7}}}
-    assert instance({"$ref": "#/$defs/n"}, root) == 7
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any, NamedTuple, TypeVar
 
-from llmcli.transport.instances.judge import Judge, resolve
-from llmcli.transport.instances.keywords import TYPES, Schema, Words, both, members, merge, read, same
-from llmcli.transport.instances.patterns import matching
-from llmcli.transport.instances.scalars import numbers, texts
+from llmcli.rehearsal.document import Document
+from llmcli.rehearsal.keywords import TYPES, Schema, Words, both, members, merge, read, same
+from llmcli.rehearsal.patterns import matching
+from llmcli.rehearsal.scalars import numbers, texts
 
 _T = TypeVar("_T")
 _PLAIN = (str, int, float)
@@ -25,7 +25,7 @@ _SIGNS = {
     "array": ("items", "prefixItems", "contains", "minItems", "uniqueItems"),
     "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
 }
-_ENDS = ("null", "boolean", "integer", "number", "string")
+_SCALARS = ("null", "boolean", "integer", "number", "string")
 _MISSING: Any = object()
 _DEEPEST = 40
 _DEAD_END = 100
@@ -36,16 +36,12 @@ _MOST_ITEMS = 1_000
 _VARIETY = 200
 
 
-def instance(schema: Schema, root: Schema | None = None) -> Any:
-    """Make a value that is valid for a JSON Schema; for one that nothing satisfies, a plausible value.
-
-    root: the document that references in `schema` point into, when it is not `schema` itself.
-    """
-    document = schema if root is None else root
-    start = _Spot(refs=("#",) if root is None else ())
+def instance(schema: Schema) -> Any:
+    """Make a value that is valid for a JSON Schema; for one that nothing satisfies, a plausible value."""
+    document = Document(schema)
     tries = ((1, True), (2, True), (5, True), (2, False))
     try:
-        values = (_Maker(document, repeats, strict).make(schema, start) for repeats, strict in tries)
+        values = (_Maker(document, repeats, strict).make(schema, _Spot()) for repeats, strict in tries)
         return next((value for value in values if value is not _MISSING), None)
     except RecursionError:
         return {}
@@ -55,7 +51,7 @@ class _Spot(NamedTuple):
     """Where in the value we are: how deep, and through which references."""
 
     depth: int = 0
-    refs: tuple[str, ...] = ()
+    refs: tuple[str, ...] = ("#",)
 
 
 class _Maker:
@@ -64,9 +60,8 @@ class _Maker:
     repeats: how often one reference may lead back to itself; strict: take only what is valid.
     """
 
-    def __init__(self, root: Schema, repeats: int, strict: bool) -> None:
-        self.root, self.repeats, self.strict = root, repeats, strict
-        self.judge = Judge(root)
+    def __init__(self, document: Document, repeats: int, strict: bool) -> None:
+        self.document, self.repeats, self.strict = document, repeats, strict
         self.steps = 0
 
     def make(self, schema: Schema, spot: _Spot) -> Any:
@@ -82,7 +77,7 @@ class _Maker:
             for value in self.values(words, place):
                 if self.tired():
                     return
-                if not self.strict or self.judge.holds(value, schema):
+                if not self.strict or self.document.holds(value, schema):
                     yield value
 
     def tired(self) -> bool:
@@ -105,7 +100,7 @@ class _Maker:
             if spot.refs.count(ref) > self.repeats:
                 return
             spot = spot._replace(refs=(*spot.refs, ref))
-            choices.insert(0, [resolve(self.root, ref)])
+            choices.insert(0, [self.document.resolve(ref)])
         states: Iterator[tuple[Words, _Spot]] = iter(
             [({w: v for w, v in words.items() if w not in _GROUPS}, spot)]
         )
@@ -166,7 +161,7 @@ class _Maker:
         properties = words.get("properties", {})
         full = list(dict.fromkeys([*properties, *required]))
         bare = [name for name in full if name in required]
-        short = [name for name in full if name in required or _weight(properties[name]) < len(_ENDS)]
+        short = [name for name in full if name in required or _weight(properties[name]) < len(_SCALARS)]
         for names in _unlike([short, bare, full] if self.lean(spot) else [full, short, bare]):
             value = self.object_of(words, _closure(words, names), spot)
             if value is not _MISSING:
@@ -213,7 +208,7 @@ class _Maker:
         made_up = (f"key{n}" for n in range(1, _MOST_ITEMS))
         listed = self.valid(rule, _down(spot)) if "propertyNames" in words else iter(())
         named = chain(words.get("properties", {}), listed, *patterned, made_up)
-        return (name for name in named if self.judge.holds(name, rule))
+        return (name for name in named if self.document.holds(name, rule))
 
     def variations(self, words: Words, value: dict[str, Any], spot: _Spot) -> Iterator[dict[str, Any]]:
         for name in value:
@@ -271,14 +266,7 @@ def _down(spot: _Spot) -> _Spot:
 def _weight(schema: Schema) -> int:
     """Order branches by how soon they come to an end."""
     kind = schema.get("type") if isinstance(schema, Mapping) else None
-    return (
-        ("null", "boolean", "integer", "number", "string").index(kind)
-        if kind in TYPES and kind in _ENDS
-        else 9
-    )
-
-
-_ENDS = ("null", "boolean", "integer", "number", "string")
+    return _SCALARS.index(kind) if kind in _SCALARS else len(_SCALARS)
 
 
 def _closure(words: Words, names: list[str]) -> list[str]:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from fractions import Fraction
 from itertools import cycle, islice, permutations, product, takewhile
 
-from llmcli.transport.instances.keywords import Words, exact
-from llmcli.transport.instances.patterns import LONGEST, matching
+from llmcli.rehearsal.keywords import Words, exact
+from llmcli.rehearsal.patterns import LONGEST, matching
 
 _VARIETY = 200
 _LARGEST_EXACT = 2**53

@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
-from llmcli.transport.instances.patterns import found
+from llmcli.rehearsal.patterns import found
 
 Schema = Mapping[str, Any] | bool
 Words = dict[str, Any]
 
 TYPES = ("string", "integer", "number", "object", "array", "boolean", "null")
-_PYTHON = {"string": str, "object": dict, "array": list, "boolean": bool, "null": type(None)}
 _NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
 _COUNTS = tuple(
     f"{end}{what}" for what in ("Length", "Items", "Contains", "Properties") for end in ("min", "max")
@@ -174,11 +173,3 @@ def same(first: Any, second: Any) -> bool:
     if isinstance(first, dict) and isinstance(second, dict):
         return first.keys() == second.keys() and all(same(first[key], second[key]) for key in first)
     return isinstance(first, bool) == isinstance(second, bool) and bool(first == second)
-
-
-def is_type(value: Any, kind: str) -> bool:
-    """Tell whether a value is of a JSON Schema type; 1.0 is an integer."""
-    if kind in _PYTHON:
-        return isinstance(value, _PYTHON[kind])
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and (kind == "number" or isinstance(value, int) or value.is_integer())

@@ -1,0 +1,72 @@
+"""Owns the transport that speaks to nobody: offline/echo and offline/flaky, answered in this process.
+
+`offline/echo` answers with the last user text. `offline/flaky?rate=0.2&status=429&seed=1` does the same
+but fails that share of requests, so that retries and resumes can be rehearsed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncGenerator
+
+from llmcli.errors import Rejected
+from llmcli.rehearsal import PROVIDER
+from llmcli.rehearsal.chunks import chunks_of
+from llmcli.rehearsal.echo import completion_of
+from llmcli.tokens.encodings import Encoder, encoding_for, load
+from llmcli.wire import Chunk, Completion, Json, Meta, Request, Stream
+
+
+class Offline:
+    """A transport that answers with no key and no network, the same way each time."""
+
+    def __init__(self) -> None:
+        self._attempts: Counter[str] = Counter()
+
+    async def send(self, request: Request) -> Completion:
+        """See Transport."""
+        body, _ = self._answer(request)
+        return Completion(body, _meta(request, body))
+
+    async def open_stream(self, request: Request) -> Stream:
+        """See Transport. One chunk per token."""
+        body, encoder = self._answer(request)
+        meta = _meta(request, body)
+        with_usage = bool((request.fields.get("stream_options") or {}).get("include_usage"))
+
+        async def chunks() -> AsyncGenerator[Chunk, None]:
+            for chunk in chunks_of(body, encoder, with_usage):
+                yield chunk
+            meta.done = True
+
+        return Stream(chunks(), meta)
+
+    async def aclose(self) -> None:
+        """See Transport."""
+
+    def _answer(self, request: Request) -> tuple[Json, Encoder]:
+        name, _, query = request.model.partition("?")
+        if name == "flaky":
+            from llmcli.rehearsal.flaky import maybe_fail
+
+            maybe_fail(request, query, self._attempts)
+        elif name != "echo":
+            raise Rejected(
+                f"there is no model {request.name}",
+                todo="offline/echo or offline/flaky",
+                status=404,
+                code="model_not_found",
+            )
+        encoder = load(encoding_for(PROVIDER, name)[0])
+        try:
+            return completion_of(request, encoder), encoder
+        except (AttributeError, KeyError, TypeError):  # a field that is not what it should be
+            raise Rejected(
+                f"{request.name} cannot read the request: it is not of the API's shape",
+                todo="change the request",
+                status=400,
+            ) from None
+
+
+def _meta(request: Request, body: Json) -> Meta:
+    return Meta(request.provider, request.model, request_id=body["id"])
