@@ -133,7 +133,7 @@ def _provider(config: Config, name: str, table: dict[str, Any]) -> ProviderConfi
             raise config.error(["providers", name, key], "must be a string")
         if not value.strip():
             raise config.error(["providers", name, key], "is empty")
-        if key == "base_url" and http_url(value) is None:
+        if key == "base_url" and http_url(value.strip()) is None:
             raise config.error(["providers", name, key], "must be an http(s) URL")
     return ProviderConfig(**table)
 

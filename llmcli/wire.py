@@ -22,6 +22,11 @@ def positive(fields: Mapping[str, Any], name: str) -> int | None:
     return value if type(value) is int and value > 0 else None
 
 
+def spelled(provider: str, model: str) -> str:
+    """`provider/model`; a name that begins with the provider's own says it already."""
+    return model if model.startswith(f"{provider}/") else f"{provider}/{model}"
+
+
 def http_url(text: str) -> SplitResult | None:
     """The parts of an http(s) address; None for what no client can ask: no host, no such port, unprintable bytes."""
     try:
@@ -47,8 +52,9 @@ def counted(counts: Mapping[str, Any], name: str) -> int | None:
 class Request:
     """One request, whole: `body()` is what goes on the wire, and `url` where it goes.
 
-    `provider` names the key and the quirks, `model` is the provider's own name of the model. `expects` is the
-    JSON Schema that an answer is checked against, where it is not the one that is sent.
+    `provider` names the quirks, `model` is the model's name as it is sent. `expects` is the
+    JSON Schema that an answer is checked against, where it is not the one that is sent. `keys_of` are the providers
+    whose key may go to the address, the first that has one (empty: the provider's own).
     """
 
     provider: str
@@ -56,6 +62,7 @@ class Request:
     base_url: str
     fields: Mapping[str, Any]
     expects: Json | None = None
+    keys_of: tuple[str, ...] = ()
 
     def body(self) -> Json:
         """The JSON object to send: a fresh top level, so that nobody changes the request."""
@@ -95,7 +102,7 @@ class Request:
     @property
     def name(self) -> str:
         """`provider/model`, as a user writes it."""
-        return f"{self.provider}/{self.model}"
+        return spelled(self.provider, self.model)
 
 
 @dataclass(slots=True)
@@ -115,9 +122,14 @@ class Meta:
     earlier: Sequence[Completion] = ()  # answers that were asked on
 
     @property
+    def name(self) -> str:
+        """`provider/model`, as a user writes it."""
+        return spelled(self.provider, self.model)
+
+    @property
     def where(self) -> str:
         """The place in an error message."""
-        return f"{self.provider}/{self.model}" + (f", request {self.request_id}" if self.request_id else "")
+        return self.name + (f", request {self.request_id}" if self.request_id else "")
 
 
 @dataclass(slots=True)

@@ -91,5 +91,5 @@ def _envelope(row: Row, attempts: int, report: Report | None, carried: Decimal |
         "attempts": attempts,
         "latency_ms": round(meta.latency * 1000, 3) if meta else None,
         "cost_usd": None if cost is None else float(cost),
-        "model": f"{meta.provider}/{meta.model}" if meta else None,
+        "model": meta.name if meta else None,
     }

@@ -42,8 +42,9 @@ class Fitting:
 
     @property
     def model(self) -> str:
-        """The model that is spoken to, as `provider/name`."""
-        return self.build([{"role": "user", "content": ""}]).name
+        """The model that is spoken to, as `provider/name`, the name as it is sent."""
+        request = self.build([{"role": "user", "content": ""}])
+        return f"{request.provider}/{request.model}"
 
     async def fitted(self, entries: list[Entry], after: int) -> tuple[Request, list[Completion]]:
         """The request for the first `after` messages and new ones, and the completions that were needed to make it.

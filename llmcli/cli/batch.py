@@ -42,6 +42,7 @@ from llmcli.cli.transports import batch_transport_of
 from llmcli.errors import LlmcliError, PartialFailure, ReaderGone, UsageError
 from llmcli.output.report import dollars
 from llmcli.transport.guard import worst
+from llmcli.wire import spelled
 
 _BATCH = "Batch"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
@@ -264,7 +265,7 @@ def _plan(
     repairs: int,
 ) -> Plan:
     return Plan(
-        model=f"{recipe.endpoint.provider.name}/{recipe.endpoint.model}",
+        model=spelled(recipe.endpoint.provider.name, recipe.endpoint.model),
         retries=network.retries,
         price_of=session.price_of,
         fallback=money.fallback,

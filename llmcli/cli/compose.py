@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from llmcli.cli.options import InputOptions, RequestOptions, SamplingOptions
 from llmcli.cli.session import Session
 from llmcli.cli.stdin import is_piped, reader
 from llmcli.errors import UsageError
-from llmcli.registry.providers import split_model
 from llmcli.request.build import Ask, build_request
-from llmcli.request.endpoint import Endpoint, resolve
+from llmcli.request.endpoint import Endpoint, beside, resolve
 from llmcli.request.params import (
     ignored_parameters,
     parse_logit_bias,
@@ -51,13 +50,10 @@ class Recipe:
         A model of the same provider is asked at the same address, any other at its provider's own.
         """
         world, config = self.session.world, self.session.config
-        here = self.endpoint
-        named, _ = split_model(argument(model), config.providers.keys())
-        there = resolve(
-            model if named else f"{here.provider.name}/{model}", None, world.env, config.providers
+        model = argument(model)
+        there = beside(self.endpoint, model, config.providers) or resolve(
+            model, None, world.env, config.providers
         )
-        if there.provider.name == here.provider.name:
-            there = replace(here, model=there.model)
         fields = dict(request.fields)
         limits = [fields.pop(name, None) for name in ("max_completion_tokens", "max_tokens")]
         ask = Ask(

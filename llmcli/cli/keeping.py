@@ -16,6 +16,7 @@ from llmcli.cli.options import RequestOptions, SessionOptions
 from llmcli.cli.session import Session
 from llmcli.config import state_directory
 from llmcli.errors import NoInput
+from llmcli.request.endpoint import respelled
 
 
 def directory_of(session: Session) -> Path:
@@ -90,7 +91,9 @@ def open_conversation(
 
 def with_model(ctx: typer.Context, request: RequestOptions, conversation: Conversation) -> RequestOptions:
     """The options with the session's model, unless the command line names one."""
+    session: Session = ctx.obj
     source = ctx.get_parameter_source("model")
     if conversation.model is None or (source is not None and source.name == "COMMANDLINE"):
         return request
-    return replace(request, model=conversation.model)
+    base_url, env, providers = request.base_url, session.world.env, session.config.providers
+    return replace(request, model=respelled(conversation.model, base_url, env, providers))

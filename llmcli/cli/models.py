@@ -11,8 +11,8 @@ from llmcli.cli.session import Session
 from llmcli.errors import LlmcliError, UsageError
 from llmcli.registry.models import Model, find_model, matcher, search_models
 from llmcli.registry.providers import split_model
-from llmcli.request.endpoint import resolve
-from llmcli.wire import Json, Request
+from llmcli.request.endpoint import Endpoint, resolve
+from llmcli.wire import Json, Request, spelled
 
 _PATIENCE = 60.0  # seconds
 _WINDOWS = ("context_window", "context_length", "max_model_len")  # groq and openrouter and vllm
@@ -97,26 +97,31 @@ def live_records(session: Session, pattern: str, options: ModelsOptions) -> list
     named, rest = split_model(pattern, providers.keys())
     endpoint = resolve(f"{named}/*" if named else "*", options.base_url, session.world.env, providers)
     name = endpoint.provider.name
-    matches = matcher(f"{name}/{rest}" if named else pattern)
+    found = matcher(f"{name}/{rest}" if named == name else pattern)
     if name == "offline":
-        return [record_of(session, model) for model in search_models("offline/*") if matches(model.id)]
+        return [record_of(session, model) for model in search_models("offline/*") if found(model.id)]
     network = NetworkOptions(api_key_file=options.api_key_file)
     key_of = key_lookup(session, Recipe(session, Ask(messages=()), endpoint), network)
 
     async def work() -> list[Json]:
         sdk = Sdk(key_of, session.world.env, _PATIENCE)
         try:
-            return await sdk.list_models(Request(name, "models", endpoint.base_url, {}))
+            return await sdk.list_models(
+                Request(name, "models", endpoint.base_url, {}, keys_of=endpoint.keys_of)
+            )
         finally:
             await sdk.aclose()
 
-    records = [_live_record(session, name, item) for item in drive(session, work())]
-    return sorted((each for each in records if matches(each["id"])), key=lambda each: each["id"])
+    listed = [item for item in drive(session, work()) if found(item["id"]) or found(f"{name}/{item['id']}")]
+    return sorted((_live_record(session, endpoint, item) for item in listed), key=lambda each: each["id"])
 
 
-def _live_record(session: Session, provider: str, item: Json) -> Json:
-    """What is known of a model that an endpoint lists; its window is the table's, else the endpoint's."""
-    name = item["id"]
+def _live_record(session: Session, endpoint: Endpoint, item: Json) -> Json:
+    """What is known of a model that an endpoint lists; its window is the table's, else the endpoint's.
+
+    The id is what `-m` takes for it at that address.
+    """
+    name, provider = item["id"], endpoint.provider.name
     known = find_model(provider, name)
     unknown = Model(
         id=f"{provider}/{name}",
@@ -132,14 +137,15 @@ def _live_record(session: Session, provider: str, item: Json) -> Json:
         shutdown=None,
         endpoints=(),
     )
-    return record_of(session, known or unknown)
+    record = record_of(session, known or unknown)
+    return {**record, "id": name} if endpoint.as_typed else record
 
 
 def record_of(session: Session, model: Model) -> Json:
     """A model as JSON. Prices are $ per million tokens, null where they are not known."""
     price = session.price_of(model.provider, model.name) or {}
     return {
-        "id": f"{model.provider}/{model.name}",
+        "id": spelled(model.provider, model.name),
         "provider": model.provider,
         "model": model.name,
         "context_window": model.context_window,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from llmcli import jsonl
@@ -11,13 +11,12 @@ from llmcli.cli.compose import Recipe
 from llmcli.cli.drive import drive
 from llmcli.cli.options import FollowOptions, MoneyOptions, NetworkOptions, OutputOptions
 from llmcli.cli.session import Session
-from llmcli.cli.transports import provider_of, transport_of
+from llmcli.cli.transports import key_variables, transport_of
 from llmcli.errors import LlmcliError, UsageError
 from llmcli.output.report import Report, joined, trace
 from llmcli.output.sink import RecordSink, Sink, TextSink
 from llmcli.output.streams import Out, append_line
 from llmcli.registry.models import find_model
-from llmcli.registry.providers import Provider
 from llmcli.request.params import parse_pair
 from llmcli.request.tools import tool_names
 from llmcli.run import Follower, run
@@ -69,7 +68,7 @@ def perform(
 def show_request(session: Session, request: Request, out: Out, *, as_curl: bool) -> None:
     """What `--dry-run` and `--curl` write instead of sending."""
     if as_curl:
-        return out.write(curl_command(request, provider_of(session, request), session.world.env) + "\n")
+        return out.write(curl_command(request, key_variables(session, request)) + "\n")
     return out.write_bytes(jsonl.line(request.body()))
 
 
@@ -142,13 +141,11 @@ def tell(session: Session, report: Report, output: OutputOptions) -> None:
         append_line(output.usage_file, jsonl.line(report.envelope()))
 
 
-def curl_command(request: Request, provider: Provider, env: Mapping[str, str]) -> str:
-    """The same request as a curl command for a POSIX shell; the key is a variable's name."""
+def curl_command(request: Request, names: Sequence[str]) -> str:
+    """The same request as a curl command for a POSIX shell; the key is a variable's name, the first of `names`."""
     if request.provider == "offline":
         raise UsageError("offline has no address that curl could ask", todo="drop --curl")
     words = ["curl", shlex.quote(request.url), "-H", shlex.quote("Content-Type: application/json")]
-    names = [name for name in provider.api_key_env if env.get(name, "").strip()]
-    names = names or [*provider.api_key_env, "OPENAI_API_KEY"] * provider.key_required
     url = http_url(request.url)
     if names and (url is None or url.username is None):  # else the address says who asks
         words += ["-H", f'"Authorization: Bearer ${names[0]}"']

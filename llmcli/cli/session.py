@@ -122,7 +122,7 @@ class Session:
             return self._price
         from llmcli.registry.models import find_model
 
-        for name in (f"{provider}/{model}", model):
+        for name in (f"{provider}/{model}", model, model.removeprefix(f"{provider}/")):
             if name in self.config.prices:
                 return _price(self.config, name)
         found = find_model(provider, model)

@@ -98,24 +98,32 @@ def key_lookup(session: Session, recipe: Recipe, network: NetworkOptions) -> Key
     """
     import asyncio  # here, since what needs no key needs no loop
 
-    found: dict[str, str | None] = {}
+    found: dict[tuple[str, bool], str | None] = {}
     lock = asyncio.Lock()
-    providers = session.config.providers
+    providers, here = session.config.providers, recipe.endpoint.provider.name
+
+    async def find(name: str, is_here: bool) -> str | None:
+        if (name, is_here) not in found:
+            async with lock:
+                if (name, is_here) not in found:
+                    # --api-key-file is for the model that was asked for, not for a fallback's provider
+                    file = network.api_key_file if is_here else None
+                    found[name, is_here] = await find_key(
+                        provider_named(name, providers), providers.get(name), session.world.env, file
+                    )
+        return found[name, is_here]
 
     async def key_of(request: Request) -> str | None:
-        name = request.provider
         if "/" in request.model:
             _check_provider(request)
-        if name not in found:
-            async with lock:
-                if name not in found:
-                    # --api-key-file is for the model that was asked for, not for a fallback's provider
-                    file = network.api_key_file if name == recipe.endpoint.provider.name else None
-                    provider = provider_named(name, providers)
-                    found[name] = await find_key(provider, providers.get(name), session.world.env, file)
-        if found[name] is None and _needs_key(request, provider_named(name, providers)):
-            raise missing_key(provider_named(name, providers))
-        return found[name]
+        owners = request.keys_of or (request.provider,)
+        for name in owners:
+            if (key := await find(name, request.provider == here)) is not None:
+                return key
+        owner = provider_named(owners[0], providers)
+        if _needs_key(request, owner):
+            raise missing_key(owner)
+        return None
 
     return key_of
 
@@ -224,6 +232,10 @@ def _is_at_home(base_url: str, provider: Provider) -> bool:
     return "{" in provider.base_url or base_url == provider.base_url.rstrip("/")
 
 
-def provider_of(session: Session, request: Request) -> Provider:
-    """The provider of a request, as config has it."""
-    return provider_named(request.provider, session.config.providers)
+def key_variables(session: Session, request: Request) -> list[str]:
+    """The variables that the key of a request may stand in, the first that is set before all others."""
+    env, owners = session.world.env, request.keys_of or (request.provider,)
+    providers = [provider_named(name, session.config.providers) for name in owners]
+    names = [name for provider in providers for name in provider.api_key_env]
+    found = [name for name in names if env.get(name, "").strip()]
+    return found or [*providers[0].api_key_env, "OPENAI_API_KEY"] * providers[0].key_required

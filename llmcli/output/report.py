@@ -56,7 +56,7 @@ class Report:
             f" ({usage['completion_tokens_details']['reasoning_tokens']} reasoning)"
             f" = {usage['total_tokens']} tokens"
         )
-        return f"usage: {tokens}, {dollars(self.cost)}, {meta.latency:.2f} s, {meta.provider}/{meta.model}"
+        return f"usage: {tokens}, {dollars(self.cost)}, {meta.latency:.2f} s, {meta.name}"
 
 
 def joined(answers: Sequence[Completion]) -> Completion:

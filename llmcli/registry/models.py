@@ -58,12 +58,16 @@ class Model:
 def find_model(provider: str, name: str) -> Model | None:
     """What is known of a model under the provider's own name; None where it is not in the table.
 
-    A dated snapshot that is not listed is taken for its alias (`gpt-6-luna-2026-09-22`), a fine-tuned model
+    The name may have the provider's before it (`openai/gpt-4o`), as at a gateway. A dated snapshot that is not
+    listed is taken for its alias (`gpt-6-luna-2026-09-22`), a fine-tuned model
     (`ft:gpt-4o:org::id`) for its base, at the base's limits and no price unless fine-tuned ones are listed.
     """
     provider = provider_name(provider)
     if provider == "offline":
         return _offline_model(name)
+    whole, name = name, name.removeprefix(f"{provider}/")
+    if whole != name and (row := _row(provider, whole)):
+        return _model(provider, whole, row)
     if name.startswith("ft:"):
         return _fine_tuned_model(provider, name)
     alias = _SNAPSHOT.sub("", name)

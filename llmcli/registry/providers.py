@@ -26,7 +26,8 @@ class Provider:
     `base_url` may hold `{resource}` (azure). `api_key_env` are the variables of the key, the first that is
     set wins. `max_tokens_param` is the API field that limits the answer. `rejected` fields are answered
     with 400 whatever the model, `ignored` ones are taken and dropped in silence, `max_n` is the highest
-    `n` (None: no limit known).
+    `n` (None: no limit known). `prefixed` are globs of models whose names the provider itself begins with its own
+    name and a slash.
     """
 
     name: str
@@ -38,7 +39,13 @@ class Provider:
     rejected: frozenset[str]
     ignored: frozenset[str]
     max_n: int | None
+    prefixed: tuple[str, ...] = ()
     notes: str = ""
+
+    @property
+    def is_anywhere(self) -> bool:
+        """Whether it is software, or a cloud's resource, that may be at any address."""
+        return not self.key_required or "{" in self.base_url
 
 
 def find_provider(name: str) -> Provider | None:
@@ -113,5 +120,6 @@ def _provider(name: str, row: Mapping[str, Any]) -> Provider:
         rejected=frozenset(row.get("rejected", ())),
         ignored=frozenset(row.get("ignored", ())),
         max_n=row.get("max_n"),
+        prefixed=tuple(row.get("prefixed", ())),
         notes=row.get("notes", ""),
     )

@@ -45,7 +45,8 @@ def build_request(ask: Ask, endpoint: Endpoint) -> Request:
     if ask.stream:
         fields["stream"] = True
         fields["stream_options"] = {"include_usage": True, **(parameters.get("stream_options") or {})}
-    return Request(endpoint.provider.name, endpoint.model, endpoint.base_url, fields, ask.expects)
+    place = (endpoint.provider.name, endpoint.model, endpoint.base_url)
+    return Request(*place, fields, ask.expects, endpoint.keys_of)
 
 
 def _parameters(ask: Ask, endpoint: Endpoint) -> Json:

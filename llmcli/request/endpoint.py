@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 
 from llmcli.config import ProviderConfig
 from llmcli.errors import UsageError
@@ -11,15 +12,25 @@ from llmcli.registry.providers import Provider, find_provider, provider_of_url, 
 from llmcli.request.prompt import argument
 from llmcli.wire import http_url
 
+_OPENAI_URL = "OPENAI_BASE_URL"
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A model at an address. `own_address`: it is the user's, not the provider's well-known one."""
+    """A model at an address; `model` is the name that is sent.
+
+    `own_address`: it is the user's, not the provider's well-known one. `as_typed`: names go there as they are
+    typed, a provider's name included. `named` is the provider that was typed, which need not be the address's.
+    `keys_of`: see Request.
+    """
 
     provider: Provider
     model: str
     base_url: str
     own_address: bool
+    as_typed: bool = False
+    named: str | None = None
+    keys_of: tuple[str, ...] = ()
 
 
 def resolve(
@@ -27,31 +38,103 @@ def resolve(
 ) -> Endpoint:
     """Find the provider and address of a model. Raises UsageError for an address that is none.
 
-    The address: `--base-url`, else the provider's environment variable, else config, else its own.
-    Without a provider's name in `model`, a well-known address names it, else it is openai.
+    The address: `--base-url` (or OPENAI_BASE_URL, for openai's models and those of no provider), else the
+    provider's environment variable, else config, else its own.
     """
+    found = _found(model, base_url, env, providers)
+    return replace(found, keys_of=_key_owners(found, providers))
+
+
+def _found(
+    model: str, base_url: str | None, env: Mapping[str, str], providers: Mapping[str, ProviderConfig]
+) -> Endpoint:
     named, name = split_model(model, providers.keys())
     if not name:
         raise UsageError(f"no model in {model!r}", todo="write -m PROVIDER/NAME")
-    guessed = provider_of_url(base_url) if base_url and named is None else None
-    provider_name = named or (guessed.name if guessed else "openai")
-    provider = provider_named(provider_name, providers)
-    address = base_url if base_url is not None else _from_env(provider, env)
-    if address is not None:
-        variable = "" if base_url is not None else provider.base_url_env or ""
-        return Endpoint(provider, name, _checked(address, variable), own_address=guessed is None)
-    if "{" in provider.base_url:
-        raise UsageError(
-            f"{provider.name} has no address of its own",
-            todo=f"set {provider.base_url_env or '--base-url'} to your resource's URL",
-        )
-    if not provider.base_url:
-        raise UsageError(
-            f"{provider.name} has no address",
-            todo=f"give [providers.{provider.name}] a base_url, or use --base-url",
-        )
-    configured = provider_name in providers and providers[provider_name].base_url is not None
-    return Endpoint(provider, name, _checked(provider.base_url), own_address=configured)
+    if base_url is not None:
+        return _at(_checked(argument(base_url)), model, providers)
+    said = env.get(_OPENAI_URL, "").strip()
+    if said and named in {None, "openai"}:
+        return _at(_checked(said, _OPENAI_URL), model, providers)
+    provider = provider_named(named or "openai", providers)
+    config = providers.get(provider.name)
+    return Endpoint(
+        provider,
+        home_name(provider, name),
+        _home(provider, env),
+        own_address=bool(_from_env(provider, env) or (config and config.base_url)),
+        named=named,
+    )
+
+
+def _at(address: str, model: str, providers: Mapping[str, ProviderConfig]) -> Endpoint:
+    """A model at an address that was given. At its provider's own, the provider's name comes off.
+
+    Anywhere else the name goes as it was typed: `openai/gpt-oss-20b` is what LM Studio calls it, and
+    `deepseek/deepseek-chat` is OpenRouter's model, which OpenRouter's key pays for.
+    """
+    named, name = split_model(model, providers.keys())
+    owner = provider_of_url(address)
+    if named is not None and _is_at_home(named, address, owner, providers):
+        provider = provider_named(named, providers)
+        is_own = owner is None or owner.name != named
+        return Endpoint(provider, home_name(provider, name), address, own_address=is_own, named=named)
+    if owner is not None and (named is None or owner.key_required):
+        owner = provider_named(owner.name, providers)
+        return Endpoint(owner, model, address, own_address=False, named=named)
+    provider = provider_named(named or "openai", providers)
+    return Endpoint(provider, model, address, own_address=True, as_typed=True, named=named)
+
+
+def _is_at_home(
+    named: str, address: str, owner: Provider | None, providers: Mapping[str, ProviderConfig]
+) -> bool:
+    """Whether an address is a provider's own: by the table, or by config; some may be anywhere."""
+    known, config = find_provider(named), providers.get(named)
+    if known is None or known.is_anywhere:
+        return True
+    return (owner is not None and owner.name == named) or _is_configured(config, address)
+
+
+def _is_configured(config: ProviderConfig | None, address: str) -> bool:
+    return bool(config and config.base_url and _checked(config.base_url).rstrip("/") == address.rstrip("/"))
+
+
+def home_name(provider: Provider, name: str) -> str:
+    """The name that a provider itself has for its model: `auto` is `openrouter/auto`, for instance."""
+    is_prefixed = "/" not in name and any(fnmatchcase(name, glob) for glob in provider.prefixed)
+    return f"{provider.name}/{name}" if is_prefixed else name
+
+
+def beside(here: Endpoint, model: str, providers: Mapping[str, ProviderConfig]) -> Endpoint | None:
+    """Another model at the same address, where it is of the same provider, or of none; else None."""
+    named, name = split_model(model, providers.keys())
+    if named not in {None, here.provider.name, here.named}:
+        return None
+    if here.as_typed or named not in {None, here.provider.name}:
+        return replace(here, model=model)
+    return replace(here, model=home_name(here.provider, name))
+
+
+def respelled(
+    name: str, base_url: str | None, env: Mapping[str, str], providers: Mapping[str, ProviderConfig]
+) -> str:
+    """What to type for a model that a session has as `provider/model`: less the provider, where names go as typed."""
+    return name.partition("/")[2] if resolve(name, base_url, env, providers).as_typed else name
+
+
+def _key_owners(here: Endpoint, providers: Mapping[str, ProviderConfig]) -> tuple[str, ...]:
+    """The providers whose key may go to an address; the first that has one. Nobody's key goes to another's address.
+
+    This machine's addresses are nobody's; where no provider was named, openai's key is for them, too.
+    """
+    name, owner = here.provider.name, provider_of_url(here.base_url)
+    config = providers.get(name)
+    has_own_key = config is not None and bool(config.api_key_env or config.api_key_command)
+    if owner is None or owner.name == name or (has_own_key and _is_configured(config, here.base_url)):
+        is_guess = here.named is None and not here.provider.key_required and name != "offline"
+        return (name, "openai") if is_guess else (name,)
+    return (owner.name,) if owner.key_required else (name,)
 
 
 def provider_named(name: str, providers: Mapping[str, ProviderConfig]) -> Provider:
@@ -80,11 +163,29 @@ def provider_named(name: str, providers: Mapping[str, ProviderConfig]) -> Provid
     )
 
 
+def _home(provider: Provider, env: Mapping[str, str]) -> str:
+    """The provider's own address. Raises UsageError where there is none."""
+    address = _from_env(provider, env)
+    if address is not None:
+        return _checked(address, provider.base_url_env or "")
+    if "{" in provider.base_url:
+        raise UsageError(
+            f"{provider.name} has no address of its own",
+            todo=f"set {provider.base_url_env or '--base-url'} to your resource's URL",
+        )
+    if not provider.base_url:
+        raise UsageError(
+            f"{provider.name} has no address",
+            todo=f"give [providers.{provider.name}] a base_url, or use --base-url",
+        )
+    return _checked(provider.base_url)
+
+
 def _from_env(provider: Provider, env: Mapping[str, str]) -> str | None:
-    value = env.get(provider.base_url_env or "") or None
-    if value is None:
+    value = env.get(provider.base_url_env or "", "").strip()
+    if not value or provider.base_url_env == _OPENAI_URL:
         return None
-    if provider.name == "azure" and "/openai" not in value:
+    if provider.name == "azure" and "/openai" not in value.partition("://")[2]:
         return value.rstrip("/") + "/openai/v1/"
     if provider.name == "ollama":  # OLLAMA_HOST is host:port
         value = value if "://" in value else f"http://{value}"
@@ -94,9 +195,12 @@ def _from_env(provider: Provider, env: Mapping[str, str]) -> str | None:
 
 def _checked(address: str, variable: str = "") -> str:
     """The address, less what is added to it. Raises UsageError, naming the variable that it is from."""
+    address = address.strip()
     if address == "offline:":
         return address
-    if http_url(address if variable else argument(address)) is None:
+    if http_url(address) is None:
         todo = "e.g. --base-url http://localhost:8080/v1"
         raise UsageError(f"{address!r} is no http(s) URL", variable, todo)
-    return address.removesuffix("/").removesuffix("/chat/completions")
+    base, mark, query = address.partition("?")
+    base = base.rstrip("/").removesuffix("/chat/completions").rstrip("/")
+    return base + mark + query

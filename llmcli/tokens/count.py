@@ -72,7 +72,7 @@ class _Tally:
 
     def __init__(self, encoder: Encoder, model: str) -> None:
         self.encoder = encoder
-        self.model = base_model(model)
+        self.model = base_model(model.removeprefix("openai/"))  # as a gateway calls it
         self.tokens = 0
         self.exact = not self.model.startswith(UNPUBLISHED)
 

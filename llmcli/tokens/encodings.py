@@ -88,7 +88,7 @@ def encoding_for(provider: str, model: str) -> tuple[str, bool]:
     """
     if provider == "offline":
         return "cl100k_base", True  # it may choose, and this one loads in half the time
-    name = base_model(model)
+    name = base_model(model.removeprefix(f"{provider}/"))
     if provider in {"openai", "azure"}:
         if name.startswith(O200K_MODELS):
             return "o200k_base", True

@@ -25,11 +25,13 @@ from llmcli.errors import (
     StreamCut,
     TransientFailure,
 )
-from llmcli.wire import Json, Meta, Request
+from llmcli.registry.providers import provider_of_url
+from llmcli.wire import Json, Meta, Request, http_url
 
 _NO_MONEY = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_balance"}
 _TRANSIENT = {408, 409, 425, 429}
 _LONGEST_MESSAGE = 500
+_VERSION = re.compile(r"/v\d[^/?]*/?(\?|$)")  # at the end of a base URL
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ def failure(reply: Reply, body: bytes) -> CallFailed:
         message = reply.words(body)
     status = reply.status
     kind, todo = _kind(status, code)
+    if kind is Rejected and status in {404, 405}:
+        todo = " ".join(["check the model's name and the address", *_asked(reply.request)])
     error = kind(
         message or f"the endpoint answered {status} and said nothing",
         reply.where,
@@ -178,7 +182,15 @@ def _kind(status: int, code: str | None) -> tuple[type[CallFailed], str]:
         return TransientFailure, "try again later"
     if 300 <= status < 400:
         return Rejected, "the address has moved: give the new one with --base-url"
-    return Rejected, "check the model's name and the address" if status == 404 else "change the request"
+    return Rejected, "change the request"
+
+
+def _asked(request: Request) -> list[str]:
+    """The address that was asked, and a question where it is nobody's that we know and looks like a root."""
+    if http_url(request.base_url) is None:  # nothing was asked
+        return []
+    is_root = not _VERSION.search(request.base_url) and provider_of_url(request.base_url) is None
+    return [display(request).rpartition(" at ")[2], *["(does it end in /v1?)"] * is_root]
 
 
 def in_band(reply: Reply, data: Json) -> CallFailed:

@@ -542,7 +542,7 @@ NO_URLS = [
     "http://h:99999/v1",
     "http://h:-1/v1",
     "http://h\x01/v1",
-    "http://h/v1\n",
+    "http://h/v\n1",
     "http://a..b/v1",
     f"http://{'a' * 64}/v1",
     "http://a b/v1",
