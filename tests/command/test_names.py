@@ -164,7 +164,7 @@ def test_a_session_asks_the_same_model_again(cli, server, tmp_path, typed):
     assert first == second
 
 
-def test_price_window_and_count_are_those_of_the_model(cli, config):
+def test_price_window_and_count_are_those_of_the_model(cli):
     plain = json.loads(cli("count", "--json", "-m", "gpt-4o-mini", "hi").out)
     behind = json.loads(cli("count", "--json", "-m", "openai/gpt-4o-mini", "--base-url", OWN, "hi").out)
     assert behind == {**plain, "model": "openai/gpt-4o-mini"}
