@@ -58,7 +58,7 @@ def test_a_part_is_read_in_the_draft_of_its_document():
         {"const": "\ud800"},
         {"allOf": [{"$ref": "#"}]},
     ],
-    ids=str,
+    ids=lambda schema: next(iter(schema), "empty") if isinstance(schema, dict) else "true",
 )
 def test_a_schema_that_cannot_be_read_refuses_nothing(schema):
     assert Document(schema).holds(3, schema)
