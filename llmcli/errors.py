@@ -5,6 +5,7 @@
     │  ├─ BadCommand                     2              it is the same for every row of a batch
     │  └─ ContextOverflow                2              the model cannot hold the prompt
     ├─ Incomplete                        3  incomplete  ┐
+    │  └─ NoTurn                         3              │ nothing to go on with
     ├─ Refused                           4  refused     │ the call worked, the answer is not usable
     ├─ Invalid                           5  invalid     ┘
     ├─ BudgetExceeded                    6  budget
@@ -53,11 +54,19 @@ class ExitCode(IntEnum):
         member.reason = reason
         return member
 
-    OK = 0, "ok", "a complete answer, valid where a schema was given"
+    OK = 0, "ok", "a complete answer: it ended whole in the server's own word; valid where a schema was given"
     ERROR = 1, "error", "anything not below; a bug keeps its traceback"
     USAGE = 2, "usage", "bad flag or value, empty prompt, unreadable input: nothing was sent"
-    INCOMPLETE = 3, "incomplete", "the answer was cut off; the part that came is printed"
-    REFUSED = 4, "refused", "a refusal or a content filter; the refusal text goes to stderr"
+    INCOMPLETE = (
+        3,
+        "incomplete",
+        "cut, broken off, empty, or ended in a word that nobody knows; the part is printed",
+    )
+    REFUSED = (
+        4,
+        "refused",
+        "a refusal or a content filter, in any server's word; the refusal text goes to stderr",
+    )
     INVALID = 5, "invalid", "the answer is not valid JSON, or not what the schema asks for"
     BUDGET = 6, "budget", "the call would cost more than allowed: nothing was sent"
     PARTIAL = 7, "partial", "a batch finished and some rows failed"
@@ -66,7 +75,7 @@ class ExitCode(IntEnum):
     NO_INPUT = 66, "no input", "the input, or the recorded answer, does not exist"
     QUOTA = 69, "quota", "the account is out of credit; never retried"
     IO = 74, "io", "the output cannot be written"
-    TEMPFAIL = 75, "tempfail", "rate limit, server or network error, after the retries"
+    TEMPFAIL = 75, "tempfail", "rate limit, server or network error, a reply that is no answer, after the retries"
     AUTH = 77, "auth", "no key, or the key was refused (401, 403)"
     CONFIG = 78, "config", "the config file is broken"
     DEADLINE = 124, "deadline", "--deadline passed"
@@ -130,6 +139,10 @@ class Incomplete(LlmcliError):
     """The answer was cut off: finish_reason length, or an end without finish_reason and [DONE]."""
 
     exit_code = ExitCode.INCOMPLETE
+
+
+class NoTurn(Incomplete):
+    """There is nothing in the answer, or nobody knows how it ended: no conversation goes on with it."""
 
 
 class Refused(LlmcliError):

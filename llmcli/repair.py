@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import TypeVar
 
 from llmcli.errors import StreamCut, paid_before
+from llmcli.finish import Finish, finish_of, says
 from llmcli.transport.accumulate import Accumulator
 from llmcli.transport.base import Transport
 from llmcli.wire import Chunk, Completion, Json, Request, Stream
 
 Answer = TypeVar("Answer", Completion, Stream)
-_CUT = {"length", "content_filter"}  # finish reasons of answers that asking again would not mend
 
 
 class Repair:
@@ -80,13 +80,18 @@ class Repair:
         """The first message that does not fit, and why; None where asking again would not help."""
         for choice in completion.choices:
             message = choice.get("message") or {}
-            reason = choice.get("finish_reason")
-            ended = (reason or completion.meta.done) and reason not in _CUT
-            if ended and not message.get("refusal") and not message.get("tool_calls"):
+            if _is_whole(choice, completion) and not message.get("refusal") and not message.get("tool_calls"):
                 misfit = self._misfit(message, request)
                 if misfit is not None:
                     return message, misfit
         return None
+
+
+def _is_whole(choice: Json, completion: Completion) -> bool:
+    """Whether an answer ended well and has something in it: no other is mended by being shown what is wrong."""
+    finish = finish_of(choice)
+    ended = finish is Finish.WHOLE or (finish is Finish.UNSAID and completion.meta.done)
+    return ended and says(choice.get("message") or {})
 
 
 async def _whole(stream: Stream) -> tuple[Completion, Stream]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from llmcli import jsonl
-from llmcli.errors import Incomplete, Refused, ToolFailure, UsageError
+from llmcli.errors import Invalid, ToolFailure, UsageError
 from llmcli.verdict import verdict
 from llmcli.wire import Completion, Json, Message, Request
 
@@ -60,7 +60,7 @@ class Toolbox:
     async def follow(self, request: Request, completion: Completion) -> Request | None:
         """The request that takes the results back; None where nothing was called, or something we do not run.
 
-        An answer that broke off or was refused runs nothing: its calls may lack half of their arguments.
+        An answer that did not end whole runs nothing: its calls may lack half of their arguments.
         Raises ToolFailure where a command cannot be started, or the turns are used up.
         """
         message = completion.choices[0].get("message") or {} if completion.choices else {}
@@ -68,7 +68,7 @@ class Toolbox:
         ours = self.names - self.commands.keys()  # the user's to answer
         if not calls or any(name_of(call) in ours for call in calls):
             return None
-        if isinstance(verdict(completion, request), Incomplete | Refused):
+        if not isinstance(verdict(completion, request), Invalid | None):
             return None
         if self._turns >= self.max_turns:
             raise ToolFailure(

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from llmcli import jsonl
-from llmcli.errors import Incomplete, Invalid, LlmcliError, Refused
+from llmcli.errors import Incomplete, Invalid, LlmcliError, NoTurn, Refused
+from llmcli.finish import Finish, finish_of, is_begun, is_stopped, says, shown, thinks
 from llmcli.output.sink import text_of
 from llmcli.request.schema import problem
 from llmcli.transport.retry import no_answer
-from llmcli.wire import Completion, Json, Request
+from llmcli.wire import Completion, Json, Request, counted
+
+_USUAL = {"length", "content_filter"}  # words of the API that need no telling
+_ELSE = "ask for something else"
+_SHORTER = "shorten the prompt, or choose a model with a larger window"
 
 
 def check(completion: Completion, request: Request) -> None:
     """Raise what is wrong with an answer: Incomplete, Refused, Invalid, or TransientFailure for none at all.
 
-    An answer is complete when a finish_reason or [DONE] was seen. Of several choices the first bad one counts.
+    An answer is complete that ended whole, in the server's own word, with [DONE] or as a whole body, and has
+    something in it. Of several choices the first bad one counts.
     """
     error = verdict(completion, request)
     if error is not None:
@@ -22,31 +28,71 @@ def check(completion: Completion, request: Request) -> None:
 
 def verdict(completion: Completion, request: Request) -> LlmcliError | None:
     """What is wrong with an answer, if anything is."""
-    where = completion.meta.where
-    if not completion.choices:
-        return no_answer(completion.meta) if completion.meta.done else _broken_off(completion, where)
-    errors = (_problem(choice, completion, request, where) for choice in completion.choices)
+    choices = completion.choices
+    if not any(map(is_begun, choices)):
+        return no_answer(completion.meta)
+    errors = (_problem(choice, completion, request) for choice in choices)
     return next((error for error in errors if error is not None), None)
 
 
-def _problem(choice: Json, completion: Completion, request: Request, where: str) -> LlmcliError | None:
+def _problem(choice: Json, completion: Completion, request: Request) -> LlmcliError | None:
     message = choice.get("message") or {}
-    reason = choice.get("finish_reason")
+    where = completion.meta.where
     if refusal := message.get("refusal"):
-        return Refused(f"the model refused: {refusal}", where, "ask for something else")
-    if reason == "content_filter":
-        return Refused("a content filter stopped the answer", where, "ask for something else")
-    if reason == "length":
-        return Incomplete("the answer was cut at the token limit", where, "raise -M/--max-tokens")
-    if not reason and (not completion.meta.done or completion.meta.cut):
-        return _broken_off(completion, where)
+        return Refused(f"the model refused: {refusal}", where, _ELSE)
+    if (unfinished := _unfinished(choice, completion)) is not None:
+        return unfinished
+    if not says(message) and not is_stopped(choice, request.fields):
+        return NoTurn(
+            f"the answer is empty: {_instead(message, completion)}", where, "ask again, or differently"
+        )
     misfitting = misfit(message, request)
     return Invalid(misfitting, where, "try again, or let --repair N try") if misfitting else None
 
 
-def _broken_off(completion: Completion, where: str) -> Incomplete:
-    why = completion.meta.cut or "it ended with neither a finish_reason nor [DONE]"
-    return Incomplete(f"the answer broke off: {why}", where, "try again")
+def _unfinished(choice: Json, completion: Completion) -> LlmcliError | None:
+    """What is wrong with the way in which a choice ended."""
+    meta, finish, word = completion.meta, finish_of(choice), shown(choice.get("finish_reason"))
+    if finish is Finish.BLOCKED:
+        return Refused(f"a content filter stopped the answer{_in_word(word)}", meta.where, _ELSE)
+    if finish is Finish.CUT:
+        return _cut(choice, completion, word)
+    if finish is Finish.BROKEN:
+        return _broken_off(completion, f"the server gave it up: its finish_reason is {word}")
+    if finish is Finish.UNKNOWN:
+        what = f"nobody knows whether the answer is whole: its finish_reason is {word}"
+        return NoTurn(what, meta.where, "look at it; --ok incomplete lets it pass")
+    if finish is Finish.UNSAID and (not meta.done or meta.cut):
+        return _broken_off(completion, "it ended with neither a finish_reason nor [DONE]")
+    return None
+
+
+def _in_word(word: str) -> str:
+    return "" if word in _USUAL else f" (finish_reason {word})"
+
+
+def _cut(choice: Json, completion: Completion, word: str) -> Incomplete:
+    message = choice.get("message") or {}
+    what = f"the answer was cut at the token limit{_in_word(word)}"
+    if not says(message):
+        what += f", and is empty: {_instead(message, completion)}"
+    todo = _SHORTER if "context" in word or word == "model_length" else "raise -M/--max-tokens"
+    return Incomplete(what, completion.meta.where, todo)
+
+
+def _broken_off(completion: Completion, why: str) -> Incomplete:
+    meta = completion.meta
+    return Incomplete(f"the answer broke off: {meta.cut or why}", meta.where, "try again")
+
+
+def _instead(message: Json, completion: Completion) -> str:
+    """What an answer is that has nothing in it: `reasoning only, 19 tokens paid`."""
+    usage = completion.usage or {}
+    details = usage.get("completion_tokens_details")
+    reasoned = counted(details, "reasoning_tokens") if isinstance(details, dict) else None
+    what = "reasoning only" if thinks(message) or reasoned else "neither text nor a call"
+    paid = counted(usage, "completion_tokens")
+    return f"{what}, {paid} token{'' if paid == 1 else 's'} paid" if paid else what
 
 
 def misfit(message: Json, request: Request) -> str | None:

@@ -117,7 +117,7 @@ class Meta:
     latency: float = 0.0
     ttft: float | None = None
     cached: bool = False
-    done: bool = False  # [DONE] was seen
+    done: bool = False  # [DONE] was seen, or the body came whole
     cut: str | None = None  # why the stream ended early, where it did
     earlier: Sequence[Completion] = ()  # answers that were asked on
 

@@ -9,7 +9,8 @@ from decimal import Decimal
 from llmcli.chat.fitting import Build, Fitting
 from llmcli.chat.session import Conversation, Entry
 from llmcli.chat.summary import Summarizer
-from llmcli.errors import ExitCode, Incomplete, LlmcliError
+from llmcli.errors import ExitCode, Incomplete, LlmcliError, NoTurn
+from llmcli.finish import says
 from llmcli.output.report import dollars, joined
 from llmcli.registry.models import find_model
 from llmcli.request.messages import SYSTEM, open_calls
@@ -77,7 +78,8 @@ class Dialogue:
         """Ask, and keep the exchange where the answer is a good one; raise what is wrong with any other.
 
         `after`: how many of the messages stay (None: all whole turns); the rest is replaced by this turn. An
-        answer is kept, too, where the exit code of what is wrong with it is `accepted`.
+        answer is kept, too, where the exit code of what is wrong with it is `accepted`, unless there is nothing in
+        it or nobody knows how it ended: then its question is left out with it.
         Raises ContextOverflow before anything is sent, the CallFailed family, and those of the verdict.
         """
         entries, after = self._placed(new, after)
@@ -95,7 +97,7 @@ class Dialogue:
         if wrong is None:
             self._keep(entries, answered, before, after)
             return answered.completion
-        if wrong.exit_code in accepted and answered.completion.choices:
+        if wrong.exit_code in accepted and _may_go_on(answered.completion, wrong):
             self._keep(entries, answered, before, after, cut=isinstance(wrong, Incomplete))
         raise wrong
 
@@ -220,6 +222,12 @@ def _system(entries: Sequence[Entry]) -> Message | None:
     newest = next((entry for entry in reversed(systems) if entry.replaces), None)
     found = newest or (systems[0] if systems else None)
     return found.message if found else None
+
+
+def _may_go_on(completion: Completion, wrong: LlmcliError) -> bool:
+    """Whether a conversation may go on with an answer that is not a good one."""
+    choices = completion.choices
+    return bool(choices) and says(choices[0].get("message") or {}) and not isinstance(wrong, NoTurn)
 
 
 def _plain(message: Message) -> Message:

@@ -21,6 +21,7 @@ from llmcli.errors import (
     DeadlinePassed,
     Incomplete,
     LlmcliError,
+    NoTurn,
     OutputFailure,
     ReaderGone,
     Terminated,
@@ -133,6 +134,8 @@ class Repl:
             if not self._stopped:
                 raise
             self._keep_part(new, after, "stopped")
+        except NoTurn as error:
+            self.notes.error(f"incomplete: {error}; /retry asks again")
         except Incomplete as error:
             self._keep_part(new, after, f"incomplete: {error}")
         else:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from llmcli import jsonl
-from llmcli.errors import Incomplete, TransientFailure
+from llmcli.errors import Incomplete, NoTurn, TransientFailure
 from llmcli.output.sink import text_of
 from llmcli.registry.models import find_model
 from llmcli.tokens.count import count_request
@@ -96,12 +96,12 @@ def _told(request: Request, completion: Completion) -> str:
     message = (completion.choices[0].get("message") or {}) if completion.choices else {}
     text = text_of(message).strip()
     error = verdict(completion, request)
-    if error is not None and not (isinstance(error, Incomplete) and text):
-        raise error
-    if not text:
+    if not text and isinstance(error, NoTurn | None):
         raise TransientFailure(
             "the summary of the conversation is empty", request.name, "try another --summary-model"
         )
+    if error is not None and not (text and type(error) is Incomplete):
+        raise error
     return text
 
 

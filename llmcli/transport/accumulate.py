@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmcli import jsonl
+from llmcli.finish import Finish, meaning
 from llmcli.wire import Chunk, Json
 
 _PADDING = {"obfuscation"}  # random bytes against traffic analysis
@@ -52,6 +53,8 @@ class Accumulator:
                 continue
             if key == "logprobs":
                 _fold_logprobs(mine, value)
+            elif key == "finish_reason" and meaning(value) is Finish.UNSAID:
+                continue
             elif value is not None:
                 mine[key] = value
         delta = choice.get("delta")
@@ -82,7 +85,10 @@ class Accumulator:
 def as_chunk(body: Json) -> Chunk:
     """A completion as the one chunk that folds into it."""
     choices = [
-        {**{key: value for key, value in choice.items() if key != "message"}, "delta": choice["message"]}
+        {
+            **{key: value for key, value in choice.items() if key != "message"},
+            "delta": choice.get("message") or {},
+        }
         for choice in body["choices"]
     ]
     return {**body, "object": "chat.completion.chunk", "choices": choices}

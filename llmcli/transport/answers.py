@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing
 from typing import Any
 
 from llmcli.errors import StreamCut, TransientFailure
+from llmcli.finish import Courses, Finish, finish_of, is_begun, meaning, shown
 from llmcli.transport.accumulate import Accumulator, as_chunk
-from llmcli.transport.replies import Reply, in_band, odd, parsed, timed_out
+from llmcli.transport.replies import Reply, cut, in_band, odd, parsed, timed_out
 from llmcli.transport.sse import Event, EventDecoder
 from llmcli.wire import Chunk, Completion, Json, Meta, Request
 
 _PATIENCE = 5.0  # seconds that a server may be silent once every choice has its finish_reason
 _BROKEN = "broken_event"
+_ELSEWHERE = ("text", "delta")  # where other APIs have what is said
 
 
 def completion(reply: Reply, body: bytes) -> Completion:
@@ -27,10 +30,40 @@ def completion(reply: Reply, body: bytes) -> Completion:
     if data.get("error"):
         raise in_band(reply, data)
     choices = data.get("choices")
-    if not choices or not _are_choices(choices) or any(choice.get("message") is None for choice in choices):
+    if not choices or not _are_choices(choices) or not all(map(_is_answered, choices)):
         raise odd(reply, "the reply is no Chat Completion: it has no choices that can be read", body=body)
     _check_choices(reply, data)
-    return Completion(data, reply.meta(), body)
+    answer = Completion(data, reply.meta(), body)
+    answer.meta.done = True  # it came whole
+    return _ended(reply, answer)
+
+
+def _is_answered(choice: Json) -> bool:
+    """Whether a choice has a message; where it has none but says how it ended, that is an empty one."""
+    if choice.get("message") is not None:
+        return True
+    return meaning(choice.get("finish_reason")) is not Finish.UNSAID and not any(map(choice.get, _ELSEWHERE))
+
+
+def _ended(reply: Reply, answer: Completion) -> Completion:
+    """The same answer. Raises TransientFailure where the server gave it up, or it came to nothing."""
+    broken = next((choice for choice in answer.choices if finish_of(choice) is Finish.BROKEN), None)
+    if broken is not None:
+        what = _given_up(shown(broken.get("finish_reason")))
+    elif not any(map(is_begun, answer.choices)):
+        what = "the reply has no answer in it: neither text, nor a call, nor a finish_reason"
+    else:
+        return answer
+    error = TransientFailure(
+        what, reply.where, "try again", status=reply.status, request_id=reply.request_id, body=answer.body
+    )
+    error.may_have_cost = True
+    error.paid = [answer] if answer.usage else []
+    raise error
+
+
+def _given_up(word: str) -> str:
+    return f"the server gave the answer up: its finish_reason is {word}"
 
 
 def _nothing_like_it(reply: Reply, body: bytes) -> TransientFailure:
@@ -56,10 +89,8 @@ def _are_choices(items: Any) -> bool:
 
 
 def _is_choice(choice: Json) -> bool:
-    return (
-        isinstance(choice.get("index"), int | None)
-        and isinstance(choice.get("finish_reason"), str | None)
-        and all(_is_said(choice.get(key)) for key in ("delta", "message"))
+    return isinstance(choice.get("index"), int | None) and all(
+        _is_said(choice.get(key)) for key in ("delta", "message")
     )
 
 
@@ -89,7 +120,9 @@ def _completion_of_events(reply: Reply, body: bytes) -> Completion:
     answer = Completion(folded.body(), meta)
     if not answer.choices:
         raise _nothing_like_it(reply, body)
-    return answer
+    if not meta.done and any(finish_of(choice) is Finish.UNSAID for choice in answer.choices):
+        raise cut(reply, "it ended with neither a finish_reason nor [DONE]")
+    return _ended(reply, answer)
 
 
 async def chunks(
@@ -100,9 +133,22 @@ async def chunks(
     A server that answers with plain JSON has its completion given as one chunk. An end without
     a finish_reason is for the reader to see; an end inside an event is such an end. Text that is no events
     at all is an error, and so is a silence of more than `silence` seconds, in which comments count for
-    nothing. Behind the last finish_reason a silence of `patience` seconds is an end.
+    nothing. Once every choice has said something and ended, a silence of `patience` seconds is an end.
+    Raises StreamCut, at the end, where a choice ended in a server's word for a break.
     """
-    silent = _Silence(reply.request, silence, patience)
+    courses = Courses()
+    silent = _Silence(reply.request, silence, patience, courses)
+    async with aclosing(_until_the_end(reply, pieces, meta, silent)) as whole:
+        async for data in whole:
+            courses.note(data)
+            yield data
+    if (word := courses.broken()) is not None:
+        raise StreamCut(_given_up(word), reply.where, "try again", request_id=reply.request_id)
+
+
+async def _until_the_end(
+    reply: Reply, pieces: AsyncIterator[bytes], meta: Meta, silent: _Silence
+) -> AsyncGenerator[Chunk, None]:
     pieces = silent.until(pieces)
     decoder = EventDecoder()
     first = b""
@@ -111,14 +157,15 @@ async def chunks(
             continue
         first = first or piece
         if not decoder.started and not _may_be_events(reply, first):
-            yield as_chunk(completion(reply, piece + b"".join([rest async for rest in pieces])).body)
+            answer = completion(reply, piece + b"".join([rest async for rest in pieces]))
+            meta.done = True
+            yield as_chunk(answer.body)
             return
         events = _not_empty(decoder.feed(piece))
         for event in events:
             if (data := chunk(reply, event)) is None:
                 meta.done = True
                 return
-            silent.note(data)
             yield data
         if events or not decoder.idle:
             silent.broken()
@@ -142,33 +189,27 @@ def _unended(reply: Reply, decoder: EventDecoder) -> Iterator[Chunk | None]:
 
 
 class _Silence:
-    """How long a stream may still say nothing: `timeout` seconds, or `patience` once every choice is finished.
+    """How long a stream may still say nothing: `timeout` seconds, or `patience` once its choices are finished.
 
     Only waiting is silence: a reader who takes his time with what came is not held against the server.
     """
 
-    def __init__(self, request: Request, timeout: float, patience: float) -> None:
+    def __init__(self, request: Request, timeout: float, patience: float, courses: Courses) -> None:
         self._request = request
         self._timeout = timeout
         self._patience = patience
+        self._courses = courses
         self._waited = 0.0
-        self._finished: set[object] = set()
 
     def broken(self) -> None:
         """Something was said."""
         self._waited = 0.0
 
-    def note(self, data: Chunk) -> None:
-        """Which choices are finished with this."""
-        self._finished |= {
-            choice.get("index") for choice in data.get("choices") or [] if choice.get("finish_reason")
-        }
-
     async def until(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """The pieces; where nothing more comes of an answer that is complete, that is their end."""
         clock = asyncio.get_running_loop().time
         while True:
-            complete = len(self._finished) >= self._request.n
+            complete = self._courses.are_finished(self._request.n)
             asked, most = clock(), self._patience if complete else self._timeout
             try:
                 async with asyncio.timeout(max(most - self._waited, 0)):
@@ -231,5 +272,3 @@ def _check_choices(reply: Reply, data: Json) -> None:
     for choice in data.get("choices") or []:
         if choice.get("error"):
             raise in_band(reply, choice)
-        if choice.get("finish_reason") == "error":
-            raise in_band(reply, {"error": {"message": "its finish_reason is error"}})

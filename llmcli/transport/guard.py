@@ -48,7 +48,10 @@ class Guard:
         try:
             completion = await self._inner.send(request)
         except CallFailed as error:
-            await _give_back(settle, error)
+            if error.paid and self._purse is not None:
+                await settle(self._cost(request, error.paid[-1]))
+            else:
+                await _give_back(settle, error)
             raise
         if self._purse is not None:
             await settle(self._cost(request, completion))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from llmcli.errors import BudgetExceeded, CallFailed, DeadlinePassed, TransientFailure
+from llmcli.finish import Finish, meaning, says, thinks
 from llmcli.transport.base import Transport
 from llmcli.wire import Chunk, Completion, Meta, Request, Stream
 
@@ -15,9 +16,6 @@ _BASE = 0.5  # seconds: a retry waits up to this, doubled with each failure,
 _CAP = 60.0  # but no longer than this
 
 Answer = TypeVar("Answer", Completion, Stream)
-
-_ANSWER = ("content", "refusal", "tool_calls", "function_call", "audio")
-_REASONING = ("reasoning_content", "reasoning")
 
 
 def backoff(attempt: int, uniform: Callable[[float, float], float]) -> float:
@@ -97,7 +95,7 @@ class Retry:
             if says_something(chunk, reasoning=self._reasoning):
                 break
         else:
-            if stream.meta.done and not any(chunk.get("choices") for chunk in first):
+            if not any(map(_is_finished, first)):
                 raise no_answer(stream.meta)
 
         async def whole() -> AsyncGenerator[Chunk, None]:
@@ -158,17 +156,22 @@ class Retry:
 
 
 def no_answer(meta: Meta) -> TransientFailure:
-    """The error for a stream that was ended in good order, and had no choice in it."""
-    return TransientFailure("the stream ended with no answer in it", meta.where, "try again")
+    """The error for a stream that ended in good order, and had neither an answer nor a finish_reason in it."""
+    error = TransientFailure("the stream ended with no answer in it", meta.where, "try again")
+    error.may_have_cost = True
+    return error
 
 
 def says_something(chunk: Chunk, *, reasoning: bool = False) -> bool:
-    """Whether a chunk holds a piece of the answer, or its end. `reasoning` is one only where that is said."""
-    pieces = _ANSWER + _REASONING if reasoning else _ANSWER
+    """Whether a chunk holds a piece of the answer. `reasoning` is one only where that is said."""
     for choice in chunk.get("choices") or []:
-        if not isinstance(choice, dict):
-            continue
-        delta = choice.get("delta") or {}
-        if choice.get("finish_reason") or any(delta.get(key) for key in pieces):
+        delta = choice.get("delta") or choice.get("message") or {}
+        if says(delta) or (reasoning and thinks(delta)):
             return True
     return False
+
+
+def _is_finished(chunk: Chunk) -> bool:
+    return any(
+        meaning(choice.get("finish_reason")) is not Finish.UNSAID for choice in chunk.get("choices") or []
+    )

@@ -24,14 +24,15 @@ BOTH = pytest.mark.parametrize("flag", ["--stream", "--no-stream"])
 @pytest.mark.parametrize("text", ["Hi", "Hi\n", "Hi\n\n\n", "\n", "", None, "a\r\n", "\n\na", " a "])
 def test_text_ends_in_exactly_one_newline(ask, server, flag, text):
     server.script = wire.ok(text, size=1)
-    assert ask(flag, "x") == Result(0, (text or "").rstrip("\n") + "\n", "")
+    shown = (text or "").rstrip("\n") + "\n"
+    assert ask(flag, "--stop", "x", "x") == Result(0, shown, "")  # which an empty answer is due to
 
 
 @BOTH
 @pytest.mark.parametrize("text", ["Hi", "Hi\n\n", "", "a\0b"])
 def test_null_ends_an_answer_and_leaves_it_alone(ask, server, flag, text):
     server.script = wire.ok(text, size=1)
-    assert ask(flag, "-0", "x") == Result(0, text + "\0", "")
+    assert ask(flag, "-0", "--stop", "x", "x") == Result(0, text + "\0", "")
 
 
 @pytest.mark.parametrize("flags", [[], ["-0"], ["--tools", '[{"name":"f"}]'], ["--json", "--stream"]])
@@ -65,8 +66,9 @@ def test_half_a_character_that_stays_one_is_a_question_mark(ask, server):
 @BOTH
 def test_answers_come_in_index_order(ask, server, flag):
     server.script = wire.ok(["one\n", "two\nlines\n\n", ""], size=2)
-    assert ask(flag, "--n", "3", "x") == Result(0, "one\ntwo\nlines\n\n", "")
-    assert ask(flag, "--n", "3", "-0", "x") == Result(0, "one\n\0two\nlines\n\n\0\0", "")
+    stop = ("--stop", "x")  # which an empty answer is due to
+    assert ask(flag, "--n", "3", *stop, "x") == Result(0, "one\ntwo\nlines\n\n", "")
+    assert ask(flag, "--n", "3", *stop, "-0", "x") == Result(0, "one\n\0two\nlines\n\n\0\0", "")
 
 
 def test_choices_in_any_order_are_sorted(ask, server):

@@ -290,7 +290,7 @@ def test_an_answer_that_fits(ask, server, how):
         (ADA + ADA, "the answer is not valid JSON"),
         ('{"name": "Ada", "age": NaN}', "the answer is not valid JSON"),
         ("[" * 100_000, "the answer is not valid JSON"),
-        ("", "the answer is not valid JSON"),
+        (" ", "the answer is not valid JSON"),
     ],
 )
 @pytest.mark.parametrize("how", [[], ["--no-stream"]], ids=["stream", "whole"])

@@ -303,6 +303,7 @@ def test_an_answer_without_content_leaves_a_session_that_can_be_read(cli, server
     choice = {"index": 0, "message": {"role": "assistant"}, "finish_reason": "stop"}
     server.script = wire.reply({"id": "x", "object": "chat.completion", "choices": [choice]})
     argv = ("ask", "--base-url", server.base_url, "-m", "tiny", "--no-stream", "--session", str(session))
+    argv = (*argv, "--stop", "x")  # which an empty answer is due to
     assert [cli(*argv, "hi").code for _ in range(2)] == [0, 0]
     assert said(server.requests[1]) == [("user", "hi"), ("assistant", ""), ("user", "hi")]
 

@@ -31,6 +31,7 @@ from llmcli.errors import (
     CallFailed,
     Incomplete,
     LlmcliError,
+    NoTurn,
     QuotaExhausted,
     Refused,
     Rejected,
@@ -57,6 +58,7 @@ from tests.server import ABSENT, DONE, ERROR_BODIES, Scenario, chunk, event, ok
 KEY = "sk-secret-0123456789"
 EXIT = {
     Incomplete: 3,
+    NoTurn: 3,
     Refused: 4,
     Rejected: 65,
     QuotaExhausted: 69,
@@ -300,21 +302,37 @@ def bad_bodies() -> Iterator[Row]:
 
 def good_bodies() -> Iterator[Row]:
     """200, an answer and an oddity."""
-    incomplete = Fails(Incomplete, "the answer broke off: it ended with neither a finish_reason nor [DONE]")
     yield Row("good", ok("Hello"), "Hello")
     yield Row("no index", ok("Hello", index=ABSENT), "Hello")
     yield Row("null index", ok("Hello", index=None), "Hello")
     yield Row("no usage", ok("Hello", usage=None), "Hello")
-    yield Row("no text", ok(""), "")
-    yield Row("missing finish_reason", ok("Hello", finish_reason=ABSENT), incomplete, ("whole",))
-    yield Row("null finish_reason", ok("Hello", finish_reason=None), incomplete, ("whole",))
+    yield Row("no text", ok(""), Fails(NoTurn, "the answer is empty: neither text nor a call"))
+    yield Row("missing finish_reason", ok("Hello", finish_reason=ABSENT), "Hello")
+    yield Row("null finish_reason", ok("Hello", finish_reason=None), "Hello")
     yield Row("length", ok("Hello", finish_reason="length"), Fails(Incomplete, "cut at the token limit"))
     yield Row(
         "content filter", ok("Hello", finish_reason="content_filter"), Fails(Refused, "a content filter")
     )
     yield Row("refusal", ok(refusal="I will not."), Fails(Refused, "the model refused: I will not."))
     yield Row("null error", ok("Hello", extra={"error": None}), "Hello")
-    yield Row("unknown finish_reason", ok("Hello", finish_reason="eos"), "Hello")
+    yield Row("finish_reason of another server", ok("Hello", finish_reason="eos"), "Hello")
+    yield Row(
+        "unknown finish_reason",
+        ok("Hello", finish_reason="weird"),
+        Fails(NoTurn, "its finish_reason is weird"),
+    )
+    yield Row(
+        "abort",
+        ok("Hello", finish_reason="abort"),
+        Fails(TransientFailure, "its finish_reason is abort", 200),
+        ("whole",),
+    )
+    yield Row(
+        "abort",
+        ok("Hello", finish_reason="abort"),
+        Fails(StreamCut, "its finish_reason is abort"),
+        ("stream",),
+    )
     yield Row("gzip", wire.gzipped(ok("Hello")), "Hello")
     yield Row("byte by byte", wire.chopped(ok("H\xe9llo \N{GRINNING FACE}")), "H\xe9llo \N{GRINNING FACE}")
     yield Row("the wire byte by byte", wire.chopped(wire.wire(ok("Hello"))), "Hello")
@@ -430,9 +448,10 @@ def streams() -> Iterator[Row]:
         "odd tool calls": (hello({"choices": [{"index": 0, "delta": {"tool_calls": 17}}]}, STOP), nonsense),
         "neither": (ok("Hello", done=False, finish_reason=None), cut_off),
         "cut inside an event": (wire.cut(hello(framing="close"), -20), cut_off),
-        "cut before any event": (wire.cut(hello(framing="close"), 20), cut_off),
-        "empty": (wire.events([]), cut_off),
-        "comments only": (wire.events([b": still here\n\n"]), cut_off),
+        "cut before any event": (wire.cut(hello(framing="close"), 20), nothing),
+        "empty": (wire.events([]), nothing),
+        "comments only": (wire.events([b": still here\n\n"]), nothing),
+        "a role": (wire.events([chunk("", role="assistant")]), nothing),
         "[DONE] only": (wire.events([DONE]), nothing),
         "usage only": (wire.events([{"choices": [], "usage": wire.usage(1, 0)}, DONE]), nothing),
         "cut inside an event, chunked": (
@@ -652,7 +671,9 @@ def test_a_stream_that_ends_anywhere_gives_what_had_come(server, new_transport):
             answer = Completion(folded.body(), stream.meta)
             seen.append(text(answer) if answer.choices else "")
             if seen[-1] != "Hello":
-                with pytest.raises(Incomplete, match="broke off"):
+                with pytest.raises(
+                    Incomplete if seen[-1] else TransientFailure, match=r"broke off|no answer"
+                ):
                     check(answer, request)
         await transport.aclose()
         return seen
@@ -743,17 +764,15 @@ def test_a_stall_behind_the_finish_reason_takes_nothing_from_the_answer(server, 
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize(
-    "says", [{"error": {"code": 502, "message": "Provider disconnected"}}, {"finish_reason": "error"}]
-)
-def test_an_error_in_a_choice_is_an_error(says, way, server, new_transport):
-    choice = {"index": 0, "finish_reason": "error", **says}
+def test_an_error_in_a_choice_is_an_error(way, server, new_transport):
+    error = {"code": 502, "message": "Provider disconnected"}
+    choice = {"index": 0, "finish_reason": "error", "error": error}
     if way == "whole":
         choice["message"] = {"role": "assistant", "content": "a"}
         server.script = wire.reply({"object": "chat.completion", "choices": [choice]})
     else:
         server.script = wire.events([chunk("a"), {"choices": [{**choice, "delta": {"content": "b"}}]}])
-    with pytest.raises(TransientFailure, match=r"Provider disconnected|finish_reason is error"):
+    with pytest.raises(TransientFailure, match="Provider disconnected"):
         follow(new_transport(), request_to(server.base_url, way), Silent())
 
 
@@ -790,7 +809,7 @@ def test_an_error_behind_the_finish_reason_is_an_error(server, new_transport):
 def test_a_server_that_never_ends_is_left_when_every_choice_is_finished():
     request = request_to("http://127.0.0.1:1/v1", "stream", n=2)
     reply = replies.Reply(request, 200, {"content-type": "text/event-stream"})
-    ends = [chunk(finish_reason="stop", index=index) for index in range(2)]
+    ends = [chunk("a", finish_reason="stop", index=index) for index in range(2)]
 
     async def pieces() -> AsyncIterator[bytes]:
         for end in ends:
@@ -801,6 +820,32 @@ def test_a_server_that_never_ends_is_left_when_every_choice_is_finished():
         return [piece async for piece in answers.chunks(reply, pieces(), reply.meta(), 60, patience=0.01)]
 
     assert asyncio.run(work()) == ends
+
+
+@pytest.mark.parametrize(
+    "early",
+    [
+        [STOP],
+        [chunk("", role="assistant", finish_reason="stop")],
+        [chunk("Hel", finish_reason="null")],
+        [chunk("Hel", finish_reason="stop"), chunk("lo")],
+    ],
+    ids=["nothing was said", "a role", "null as a string", "text behind it"],
+)
+def test_silence_ends_no_answer_that_was_not_both_said_and_finished(early):
+    request = request_to("http://127.0.0.1:1/v1", "stream")
+    reply = replies.Reply(request, 200, {"content-type": "text/event-stream"})
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for each in early:
+            yield event(each)
+        await asyncio.sleep(0.03)
+        yield event(chunk("!", finish_reason="stop"))
+
+    async def work() -> list[Chunk]:
+        return [piece async for piece in answers.chunks(reply, pieces(), reply.meta(), 60, patience=0.01)]
+
+    assert asyncio.run(work()) == [*early, chunk("!", finish_reason="stop")]
 
 
 def test_comments_keep_a_connection_alive_and_break_no_silence(server, new_transport):
@@ -819,7 +864,7 @@ def test_an_event_that_trickles_in_is_no_silence(server, new_transport):
 def test_comments_behind_the_finish_reason_do_not_hold_the_answer():
     request = request_to("http://127.0.0.1:1/v1", "stream")
     reply = replies.Reply(request, 200, {"content-type": "text/event-stream"})
-    end = chunk(finish_reason="stop")
+    end = chunk("a", finish_reason="stop")
 
     async def pieces() -> AsyncIterator[bytes]:
         yield event(end)

@@ -148,7 +148,7 @@ def test_rows_are_pulled_as_they_are_wanted():
 
     def answer(row: int) -> str:
         assert source.given <= row + 4 + 1
-        return ""
+        return "x"
 
     asyncio.run(engine(source, Answers(answer), Kept()).run())
 
@@ -216,7 +216,7 @@ def test_retries_wait_in_a_heap_without_a_slot():
         tries[row] += 1
         if row % 2 and tries[row] < 3:
             raise TransientFailure("no", status=500)
-        return ""
+        return "x"
 
     records = Kept()
     running = engine(Numbers(100), Answers(answer), records)
@@ -236,7 +236,7 @@ def test_the_servers_word_on_when_to_come_back_is_taken_at_first(retry_after, le
         tries[row] += 1
         if tries[row] <= 3:
             raise TransientFailure("no", status=503, retry_after=retry_after)
-        return ""
+        return "x"
 
     clock = Clock()
     asyncio.run(engine(Numbers(1), Answers(answer), Kept(), retries=3, clock=clock).run())

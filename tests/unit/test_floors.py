@@ -20,6 +20,7 @@ FLOORS = {
     "wire": 0,
     "errors": 0,
     "world": 0,
+    "finish": 1,
     "tokens": 1,
     "registry": 1,
     "config": 1,

@@ -295,7 +295,6 @@ def test_a_stream_is_tried_again_before_its_first_piece(before, kind):
     "piece",
     [
         HEL,
-        STOP,
         chunk(refusal="No."),
         chunk(tool_calls=[{"index": 0, "id": "a", "function": {"name": "f", "arguments": ""}}]),
         chunk(audio={"data": "QUJD"}),
@@ -320,11 +319,22 @@ def test_a_stream_comes_whole_and_in_order():
     assert read(trial(ANSWER).retry()) == ANSWER
 
 
-@pytest.mark.parametrize("pieces", [[], [EMPTY], [{"choices": []}]])
-def test_a_stream_that_says_nothing_is_the_readers_to_judge(pieces):
-    tried = trial(pieces)
-    assert read(tried.retry()) == pieces
+@pytest.mark.parametrize("pieces", [[], [EMPTY], [{"choices": []}], [chunk(finish_reason="null")]])
+def test_a_stream_that_ends_and_says_nothing_is_tried_again(pieces):
+    tried = trial(pieces, ANSWER)
+    assert read(tried.retry()) == ANSWER
+    assert tried.inner.calls == 2
+
+
+def test_a_stream_that_is_finished_and_says_nothing_is_the_readers_to_judge():
+    tried = trial([EMPTY, STOP])
+    assert read(tried.retry()) == [EMPTY, STOP]
     assert tried.inner.closed == 1
+
+
+def test_a_stream_that_breaks_behind_a_finish_reason_and_said_nothing_is_tried_again():
+    tried = trial([EMPTY, STOP, StreamCut("it broke")], ANSWER)
+    assert read(tried.retry()) == ANSWER
 
 
 def test_a_quota_that_ends_in_the_stream_is_not_tried_again():
