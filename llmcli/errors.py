@@ -75,7 +75,11 @@ class ExitCode(IntEnum):
     NO_INPUT = 66, "no input", "the input, or the recorded answer, does not exist"
     QUOTA = 69, "quota", "the account is out of credit; never retried"
     IO = 74, "io", "the output cannot be written"
-    TEMPFAIL = 75, "tempfail", "rate limit, server or network error, a reply that is no answer, after the retries"
+    TEMPFAIL = (
+        75,
+        "tempfail",
+        "rate limit, server or network error, no answer in the reply; after the retries",
+    )
     AUTH = 77, "auth", "no key, or the key was refused (401, 403)"
     CONFIG = 78, "config", "the config file is broken"
     DEADLINE = 124, "deadline", "--deadline passed"
