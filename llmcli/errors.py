@@ -15,6 +15,7 @@
     │  ├─ Rejected                      65  rejected
     │  ├─ QuotaExhausted                69  quota
     │  ├─ TransientFailure              75  tempfail    the only class that is retried
+    │  │  ├─ NotRunning                 75              retried only where the user says how often
     │  │  └─ StreamCut                  75              3 (incomplete) once a part of the answer was shown
     │  └─ AuthFailure                   77  auth
     ├─ NoInput                          66  no input
@@ -232,6 +233,10 @@ class TransientFailure(CallFailed):
     """408, 409, 429, 5xx, network errors, timeouts, a reply that is no Chat Completion."""
 
     exit_code = ExitCode.TEMPFAIL
+
+
+class NotRunning(TransientFailure):
+    """Nothing listens at an address of this machine: only a person can start what should."""
 
 
 class StreamCut(TransientFailure):

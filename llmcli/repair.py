@@ -70,7 +70,7 @@ class Repair:
                 completion, answer = await once(request)
             wrong = self._wrong(request, completion)
             if wrong is None or len(earlier) == self._attempts:
-                answer.meta.earlier = earlier
+                answer.meta.earlier, answer.meta.repairs = earlier, len(earlier)
                 return answer
             earlier.append(completion)
             self._tell(f"repair {len(earlier)} of {self._attempts}: {wrong[1]}")

@@ -47,7 +47,8 @@ class Toolbox:
     """Runs what the model calls and asks on, until it answers.
 
     `commands` by tool name, `names` of all tools that are defined; `timeout` in seconds for each run (None:
-    none); `max_turns` is the most requests that are sent. `tell` is given a line on each run.
+    none); `max_turns` is the most requests that are sent. `tell` is given a line on each run,
+    `waits_for` what is waited for meanwhile.
     """
 
     commands: Mapping[str, list[str]]
@@ -55,6 +56,7 @@ class Toolbox:
     timeout: float | None
     max_turns: int
     tell: Callable[[str], None]
+    waits_for: Callable[[str], None] = lambda _what: None
     _turns: int = field(default=1)
 
     async def follow(self, request: Request, completion: Completion) -> Request | None:
@@ -116,6 +118,7 @@ class Toolbox:
 
     async def _execute(self, name: str, given: bytes) -> tuple[int | None, bytes, bytes]:
         """(exit code, stdout, stderr); the code is None where the time was up and the tool was killed."""
+        self.waits_for(f"the tool {name}")
         try:
             process = await _start(self.commands[name], PIPE if given else DEVNULL)
         except OSError as error:

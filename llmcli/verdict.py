@@ -47,7 +47,17 @@ def _problem(choice: Json, completion: Completion, request: Request) -> LlmcliEr
             f"the answer is empty: {_instead(message, completion)}", where, "ask again, or differently"
         )
     misfitting = misfit(message, request)
-    return Invalid(misfitting, where, "try again, or let --repair N try") if misfitting else None
+    return Invalid(misfitting, where, _remedy(message, completion)) if misfitting else None
+
+
+def _remedy(message: Json, completion: Completion) -> str:
+    """What may help an answer that does not fit: a repair, unless it is of the kind that none can mend, or none did."""
+    if message.get("tool_calls"):
+        return "try again"
+    if repairs := completion.meta.repairs:
+        tried = "the repair" if repairs == 1 else f"{repairs} repairs"
+        return f"{tried} did not mend it: try another model, or a simpler schema"
+    return "try again, or let --repair N try"
 
 
 def _unfinished(choice: Json, completion: Completion) -> LlmcliError | None:

@@ -6,10 +6,13 @@ a Message, a Chunk and a completion's body are its JSON objects, untouched.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
+
+_SNAPSHOT = re.compile(r"(?:-latest|-\d[\d-]*)?(?::latest)?(?:\.gguf)?")  # behind the name of a model
 
 Json = dict[str, Any]
 Message = dict[str, Any]
@@ -101,8 +104,8 @@ class Request:
 
     @property
     def name(self) -> str:
-        """`provider/model`, as a user writes it."""
-        return spelled(self.provider, self.model)
+        """`provider/model`, as a user writes it; the provider alone where no model is asked."""
+        return spelled(self.provider, self.model) if self.model else self.provider
 
 
 @dataclass(slots=True)
@@ -120,6 +123,7 @@ class Meta:
     done: bool = False  # [DONE] was seen, or the body came whole
     cut: str | None = None  # why the stream ended early, where it did
     earlier: Sequence[Completion] = ()  # answers that were asked on
+    repairs: int = 0  # those of them that were asked for again, since they did not fit
 
     @property
     def name(self) -> str:
@@ -153,6 +157,15 @@ class Completion:
             return None
         counts = (counted(usage, name) for name in ("prompt_tokens", "completion_tokens"))
         return usage if any(count is not None for count in counts) else None
+
+    @property
+    def answered_by(self) -> str | None:
+        """The model that the body names, where it is another one than was asked: no snapshot or path of it."""
+        name, asked = self.body.get("model"), self.meta.model.lower().rsplit("/", 1)[-1]
+        if not isinstance(name, str) or not name.strip() or not asked:
+            return None
+        rest = name.lower().rsplit("/", 1)[-1].removeprefix(asked.removesuffix("-latest"))
+        return None if _SNAPSHOT.fullmatch(rest) else " ".join(name.split())
 
     @property
     def service_tier(self) -> str | None:

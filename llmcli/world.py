@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from fcntl import F_GETFL, fcntl
 from io import UnsupportedOperation
 from typing import BinaryIO
 
@@ -18,6 +19,14 @@ def _isatty(stream: BinaryIO | None) -> bool:
     try:
         return stream is not None and stream.isatty()
     except ValueError:  # closed
+        return False
+
+
+def _is_readable(stream: BinaryIO | None) -> bool:
+    """Whether a stream of this process can be read: `nohup` at a terminal, and `0>FILE`, leave one that cannot."""
+    try:
+        return stream is not None and fcntl(stream.fileno(), F_GETFL) & os.O_ACCMODE != os.O_WRONLY
+    except (OSError, ValueError):  # closed
         return False
 
 
@@ -52,6 +61,8 @@ async def _sleep(seconds: float) -> None:
 class World:
     """What a command may touch. A stream is None where the process was started without it.
 
+    Stdin is so, too, where it cannot be read.
+
     `clock` is monotonic, in seconds; `uniform(a, b)` draws the jitter of a back-off.
     """
 
@@ -76,7 +87,8 @@ class World:
         def binary(stream: object) -> BinaryIO | None:
             return getattr(stream, "buffer", None)
 
-        return cls(binary(sys.stdin), binary(sys.stdout), binary(sys.stderr), os.environ)
+        stdin = binary(sys.stdin)
+        return cls(stdin if _is_readable(stdin) else None, binary(sys.stdout), binary(sys.stderr), os.environ)
 
     @property
     def stdin_is_terminal(self) -> bool:

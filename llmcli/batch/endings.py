@@ -100,7 +100,7 @@ class Endings:
             line = success_line(job.row, job.sent, report, job.carried)
             stats.ok += self._write(job.row, line, failed=False)
             self._successes[job.request.name] += 1
-            self._tell(job.row, trace, completion.meta, job.sent)
+            self._tell(job.row, trace, completion, job.sent)
         else:
             self.fail(job.row, error, job, report)
 

@@ -156,6 +156,7 @@ def _run(
     with opened(session, path, network.deadline) as stream, _records(session, options) as records:
         done = program.recovered(stream, records, retry_failed=options.retry_failed)
         with _summed_up(session, options, program.stats, records):
+            session.waits_for("the rows that are not done")
             drive(session, program.run(stream, records, done), network.deadline, fast=True)
     if path in {None, str(spool_of(options.output))}:
         _drop_spool(options, program.stats)
@@ -266,7 +267,7 @@ def _plan(
 ) -> Plan:
     return Plan(
         model=spelled(recipe.endpoint.provider.name, recipe.endpoint.model),
-        retries=network.retries,
+        retries=network.further,
         price_of=session.price_of,
         fallback=money.fallback,
         rebuild=recipe.rebuild,

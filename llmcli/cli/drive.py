@@ -66,7 +66,7 @@ async def _supervised(session: Session, work: Coroutine[Any, Any, T], seconds: f
         if task.cancelling():
             raise KeyboardInterrupt
         if (when := limit.when()) is not None and loop.time() >= when:
-            raise _passed()
+            raise _passed(session)
 
     with suppress(ValueError):  # not the main thread
         signal.signal(signal.SIGTERM, terminate)
@@ -76,7 +76,7 @@ async def _supervised(session: Session, work: Coroutine[Any, Any, T], seconds: f
                 return await work
     except TimeoutError:
         if limit.expired():
-            raise _passed() from None
+            raise _passed(session) from None
         raise
     except asyncio.CancelledError:
         if terminated:
@@ -84,5 +84,7 @@ async def _supervised(session: Session, work: Coroutine[Any, Any, T], seconds: f
         raise
 
 
-def _passed() -> DeadlinePassed:
-    return DeadlinePassed("--deadline passed", todo="raise it, or ask for less")
+def _passed(session: Session) -> DeadlinePassed:
+    what, where = session.awaited
+    waiting = f" while waiting for {what}" if what else ""
+    return DeadlinePassed(f"--deadline passed{waiting}", where, "raise it, or ask for less")

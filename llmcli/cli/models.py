@@ -106,9 +106,7 @@ def live_records(session: Session, pattern: str, options: ModelsOptions) -> list
     async def work() -> list[Json]:
         sdk = Sdk(key_of, session.world.env, _PATIENCE)
         try:
-            return await sdk.list_models(
-                Request(name, "models", endpoint.base_url, {}, keys_of=endpoint.keys_of)
-            )
+            return await sdk.list_models(Request(name, "", endpoint.base_url, {}, keys_of=endpoint.keys_of))
         finally:
             await sdk.aclose()
 

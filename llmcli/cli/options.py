@@ -15,6 +15,7 @@ _INPUT = "Input"
 _REQUEST = "Request"
 _ANSWER = "Structured answers and tools"
 _OUTPUT = "Output"
+_RETRIES = 4
 _NETWORK = "Network"
 _MONEY = "Money, cache and replay"
 _SESSION = "Conversation"
@@ -314,8 +315,13 @@ class NetworkOptions:
         flag("--deadline", metavar="S", min=0.001, callback=finite, help="Seconds for everything."),
     ] = None
     retries: Annotated[
-        int, flag("--retries", metavar="N", min=0, help="Further attempts where one may help (4).")
-    ] = 4
+        int | None, flag("--retries", metavar="N", min=0, help="Further attempts where one may help (4).")
+    ] = None
+
+    @property
+    def further(self) -> int:
+        """How many attempts may follow the first."""
+        return _RETRIES if self.retries is None else self.retries
 
 
 @options(_MONEY)

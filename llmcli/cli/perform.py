@@ -80,7 +80,11 @@ def followers_of(session: Session, request: Request, follow: FollowOptions) -> l
 
     names = set(tool_names(request.fields.get("tools") or []))
     commands = parse_commands([parse_pair(pair, "--exec") for pair in follow.exec], names)
-    return [Toolbox(commands, names, follow.tool_timeout, follow.max_turns, session.notes.detail)]
+    return [
+        Toolbox(
+            commands, names, follow.tool_timeout, follow.max_turns, session.notes.detail, session.waits_for
+        )
+    ]
 
 
 def sink_of(
@@ -133,8 +137,7 @@ def paid_before_failure(session: Session, output: OutputOptions) -> Iterator[Non
 
 def tell(session: Session, report: Report, output: OutputOptions) -> None:
     """The usage line, the usage file, and what `-v` adds."""
-    meta = report.completion.meta
-    session.notes.detail(trace(meta, meta.attempts))
+    session.notes.detail(trace(report.completion, report.completion.meta.attempts))
     if output.usage:
         session.notes.write(report.line() + "\n")
     if output.usage_file is not None:

@@ -27,6 +27,7 @@ class Session:
     profile: str | None = None
     _waiting: Waiting = field(default=patiently)
     context: Any = None  # typer's, of the command whose defaults are the profile's
+    awaited: tuple[str, str] = ("", "")  # what is waited for, and where it is to come from
     _price: Mapping[str, Any] | None = None
     _files: list[OutputFile] = field(default_factory=list)
 
@@ -67,6 +68,10 @@ class Session:
             yield
         finally:
             self._waiting = before
+
+    def waits_for(self, what: str, where: str = "") -> None:
+        """Note what is waited for from now on, so that a deadline can say it."""
+        self.awaited = what, where
 
     def _wait(self) -> None:
         self._waiting()

@@ -55,6 +55,7 @@ def pieces(session: Session) -> Callable[[], Awaitable[bytes]]:
             descriptor = stream.fileno()
         except (OSError, ValueError):  # a stream of memory
             return stream.read()
+        session.waits_for("the next turn on stdin")
         try:
             await _ready(session, descriptor, silence)
             return os.read(descriptor, _CHUNK)

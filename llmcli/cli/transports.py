@@ -13,6 +13,7 @@ from llmcli.registry.models import find_model
 from llmcli.registry.providers import Provider, provider_of_url
 from llmcli.rehearsal import PROVIDER
 from llmcli.request.endpoint import provider_named
+from llmcli.transport.awaited import Awaited
 from llmcli.transport.base import Transport
 from llmcli.transport.guard import Guard, Purse
 from llmcli.transport.keys import KeyOf, find_key, missing_key
@@ -49,6 +50,7 @@ def transport_of(
 
     return stacked(
         ByProvider(http, {PROVIDER: _offline}),
+        lambda inner: Awaited(inner, session.waits_for),
         lambda inner: Guard(inner, session.price_of, purse),
         lambda inner: Retry(inner, policy, reasoning=reasoning),
         *_fallback(session, recipe, money),
@@ -152,7 +154,8 @@ def _policy(session: Session, network: NetworkOptions) -> Policy:
         (notes.say if wait >= _LONG_WAIT else notes.detail)(failed_attempt(attempt, wait, error))
 
     return Policy(
-        retries=network.retries,
+        retries=network.further,
+        insists=network.retries is not None,
         clock=world.clock,
         sleep=world.sleep,
         uniform=world.uniform,

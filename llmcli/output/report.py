@@ -7,25 +7,30 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from llmcli.registry.prices import cost
-from llmcli.wire import Completion, Json, Meta, counted
+from llmcli.registry.prices import charged, cost
+from llmcli.wire import Completion, Json, counted
+
+_OWN_NAMES = {"cached_tokens": "prompt_cache_hit_tokens"}  # deepseek's
 
 PriceOf = Callable[[str, str], Mapping[str, Any] | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A completion and what it cost in $ (None: not known)."""
+    """A completion and what it cost in $ (None: not known); `priced`: the price at least is known."""
 
     completion: Completion
     cost: Decimal | None
+    priced: bool = False
 
     @classmethod
     def of(cls, completion: Completion, price_of: PriceOf) -> Report:
         """Price a completion, and the answers before it that were asked on."""
-        costs = [_cost(answer, price_of) for answer in (*completion.meta.earlier, completion)]
+        answers = (*completion.meta.earlier, completion)
+        costs = [_cost(answer, price_of) for answer in answers]
         known = [amount for amount in costs if amount is not None]
-        return cls(completion, sum(known, Decimal(0)) if len(known) == len(costs) else None)
+        priced = all(price_of(answer.meta.provider, answer.meta.model) is not None for answer in answers)
+        return cls(completion, sum(known, Decimal(0)) if len(known) == len(costs) else None, priced)
 
     def envelope(self) -> Json:
         """The `llmcli` key. Times are in milliseconds, the cost in $; null is what is not known."""
@@ -47,16 +52,33 @@ class Report:
 
     def line(self) -> str:
         """`usage: 12 in (0 cached) + 34 out (0 reasoning) = 46 tokens, $0.000022, 0.82 s, openai/gpt-4o-mini`."""
-        usage, meta = usage_of(self.completion), self.completion.meta
-        tokens = (
-            "tokens unknown"
-            if usage is None
-            else f"{usage['prompt_tokens']} in ({usage['prompt_tokens_details']['cached_tokens']} cached)"
-            f" + {usage['completion_tokens']} out"
-            f" ({usage['completion_tokens_details']['reasoning_tokens']} reasoning)"
+        meta = self.completion.meta
+        other = self.completion.answered_by
+        name = meta.name + (f" (answered by {other})" if other else "")
+        return f"usage: {self._tokens()}, {self._dollars()}, {meta.latency:.2f} s, {name}"
+
+    def _tokens(self) -> str:
+        """The counts; of cached and of reasoning tokens only where the server counted them."""
+        usage = usage_of(self.completion)
+        if usage is None:
+            return "tokens unknown"
+        cached = self._counted("prompt_tokens_details", "cached_tokens", "cached")
+        reasoning = self._counted("completion_tokens_details", "reasoning_tokens", "reasoning")
+        return (
+            f"{usage['prompt_tokens']} in{cached} + {usage['completion_tokens']} out{reasoning}"
             f" = {usage['total_tokens']} tokens"
         )
-        return f"usage: {tokens}, {dollars(self.cost)}, {meta.latency:.2f} s, {meta.name}"
+
+    def _counted(self, details: str, name: str, word: str) -> str:
+        """` (3 cached)`, where the server counted them in any of the answers."""
+        usages = [answer.usage or {} for answer in (*self.completion.meta.earlier, self.completion)]
+        counts = [_detail(usage, details, name) for usage in usages]
+        known = [count for count in counts if count is not None]
+        return f" ({sum(known)} {word})" if known else ""
+
+    def _dollars(self) -> str:
+        """What it cost; where the server counted nothing, a known price does not say it."""
+        return "cost unknown" if self.cost is None and self.priced else dollars(self.cost)
 
 
 def joined(answers: Sequence[Completion]) -> Completion:
@@ -66,13 +88,13 @@ def joined(answers: Sequence[Completion]) -> Completion:
 
 
 def _cost(completion: Completion, price_of: PriceOf) -> Decimal | None:
-    """$: a cached answer costs nothing, one without usage cannot be priced."""
+    """$: a cached answer costs nothing; where no price is known, what the server says that it charged."""
     if completion.meta.cached:
         return Decimal(0)
     price, usage = price_of(completion.meta.provider, completion.meta.model), completion.usage
-    if price is None or usage is None:
-        return None
-    return cost(price, usage, completion.service_tier)
+    if price is None:
+        return charged(completion.body.get("usage"))
+    return None if usage is None else cost(price, usage, completion.service_tier)
 
 
 def dollars(amount: Decimal | None) -> str:
@@ -80,11 +102,15 @@ def dollars(amount: Decimal | None) -> str:
     return "price unknown" if amount is None else f"${amount:.6f}"
 
 
-def trace(meta: Meta, attempts: int) -> str:
-    """What `-v` says of an answer: `request req_123, 2 attempts`."""
+def trace(completion: Completion, attempts: int) -> str:
+    """What `-v` says of an answer: `request req_123, 2 attempts`, and the model where it is another than was asked."""
+    meta, other = completion.meta, completion.answered_by
     if meta.cached:
         return "answered from the store"
-    return f"request {meta.request_id or 'without an id'}, {attempts} attempt{'' if attempts == 1 else 's'}"
+    by = f", answered by {other}" if other else ""
+    return (
+        f"request {meta.request_id or 'without an id'}, {attempts} attempt{'' if attempts == 1 else 's'}{by}"
+    )
 
 
 def usage_of(completion: Completion) -> Json | None:
@@ -113,14 +139,24 @@ def _added(value: Any, other: Any) -> Any:
 
 def _whole(usage: Json) -> Json:
     prompt, answer = counted(usage, "prompt_tokens") or 0, counted(usage, "completion_tokens") or 0
-    details, more = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
-    details = details if isinstance(details, dict) else {}
-    more = more if isinstance(more, dict) else {}
+    details, more = _details(usage, "prompt_tokens_details"), _details(usage, "completion_tokens_details")
+    cached = _detail(usage, "prompt_tokens_details", "cached_tokens") or 0
     return {
         **usage,
         "prompt_tokens": prompt,
         "completion_tokens": answer,
         "total_tokens": counted(usage, "total_tokens") or prompt + answer,
-        "prompt_tokens_details": {**details, "cached_tokens": counted(details, "cached_tokens") or 0},
+        "prompt_tokens_details": {**details, "cached_tokens": cached},
         "completion_tokens_details": {**more, "reasoning_tokens": counted(more, "reasoning_tokens") or 0},
     }
+
+
+def _details(usage: Json, name: str) -> Json:
+    details = usage.get(name)
+    return details if isinstance(details, dict) else {}
+
+
+def _detail(usage: Json, details: str, name: str) -> int | None:
+    """A part of a total, such as the cached tokens, where the server says it: some have a name of their own."""
+    count = counted(_details(usage, details), name)
+    return counted(usage, _OWN_NAMES[name]) if count is None and name in _OWN_NAMES else count

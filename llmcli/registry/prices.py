@@ -15,6 +15,7 @@ from typing import Any
 from llmcli.wire import counted
 
 _MILLION = Decimal(1_000_000)
+_TICK = Decimal("1e-10")  # $, xAI's unit
 _TIERS = {
     "flex": "flex",
     "priority": "priority",
@@ -56,6 +57,37 @@ def cost(
     rates = _Rates(price, prompt, "batch" if batch else service_tier)
     dollars = _prompt_cost(rates, prompt, usage) + _answer_cost(rates, completion, usage)
     return (dollars + unseen * rates("reasoning", "out")) / _MILLION
+
+
+def charged(usage: Any) -> Decimal | None:
+    """$ that the server itself says it charged, as `usage` tells; None where it says nothing.
+
+    OpenRouter and LiteLLM have `cost` (with `is_byok` the upstream provider's bill comes on top), Perplexity
+    `cost.total_cost`, DeepInfra `estimated_cost`, xAI `cost_in_usd_ticks`, of which 10^10 are a dollar.
+    """
+    if not isinstance(usage, Mapping):
+        return None
+    told = usage.get("cost")
+    if isinstance(told, Mapping):
+        return _amount(told.get("total_cost"))
+    amount = _amount(told)
+    if amount is not None:
+        upstream = _amount(_details(usage, "cost_details").get("upstream_inference_cost"))
+        return amount + (upstream or 0) if usage.get("is_byok") is True else amount
+    if (ticks := _amount(usage.get("cost_in_usd_ticks"), _TICK)) is not None:
+        return ticks
+    return _amount(usage.get("estimated_cost"))
+
+
+def _amount(value: Any, unit: Decimal = Decimal(1)) -> Decimal | None:
+    """A sum of money that a server tells, in $: a number of units, or the text of one, and not below 0."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        amount = Decimal(str(value)) * unit
+    except (ArithmeticError, ValueError):
+        return None
+    return amount if amount.is_finite() and 0 <= amount < _MILLION else None
 
 
 def worst_cost(

@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -27,7 +28,7 @@ class Provider:
     set wins. `max_tokens_param` is the API field that limits the answer. `rejected` fields are answered
     with 400 whatever the model, `ignored` ones are taken and dropped in silence, `max_n` is the highest
     `n` (None: no limit known). `prefixed` are globs of models whose names the provider itself begins with its own
-    name and a slash.
+    name and a slash, `start` is the command that starts a local server.
     """
 
     name: str
@@ -41,6 +42,14 @@ class Provider:
     max_n: int | None
     prefixed: tuple[str, ...] = ()
     notes: str = ""
+    start: str = ""
+
+    @property
+    def how_to_give_a_key(self) -> str:
+        """What the user can do who has given none."""
+        return (
+            f"set {self.api_key_env[0]} or use --api-key-file" if self.api_key_env else "use --api-key-file"
+        )
 
     @property
     def is_anywhere(self) -> bool:
@@ -89,6 +98,18 @@ def provider_of_url(base_url: str) -> Provider | None:
         return None
 
 
+def is_this_machine(base_url: str) -> bool:
+    """Whether an address is one of this very machine: loopback, or no host in particular."""
+    host = urlsplit(base_url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
 def _answers_at(provider: Provider, url: SplitResult) -> bool:
     own = urlsplit(provider.base_url)
     if not own.hostname:
@@ -122,4 +143,5 @@ def _provider(name: str, row: Mapping[str, Any]) -> Provider:
         max_n=row.get("max_n"),
         prefixed=tuple(row.get("prefixed", ())),
         notes=row.get("notes", ""),
+        start=row.get("start", ""),
     )

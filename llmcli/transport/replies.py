@@ -5,8 +5,10 @@ All transports share this table, so that the same misbehaviour comes out as the 
 
 from __future__ import annotations
 
+import errno
 import html
 import math
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,18 +22,20 @@ from llmcli.errors import (
     AuthFailure,
     BadCommand,
     CallFailed,
+    NotRunning,
     QuotaExhausted,
     Rejected,
     StreamCut,
     TransientFailure,
 )
-from llmcli.registry.providers import provider_of_url
+from llmcli.registry.providers import find_provider, is_this_machine, provider_of_url
 from llmcli.wire import Json, Meta, Request, http_url
 
 _NO_MONEY = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_balance"}
 _TRANSIENT = {408, 409, 425, 429}
 _LONGEST_MESSAGE = 500
 _VERSION = re.compile(r"/v\d[^/?]*/?(\?|$)")  # at the end of a base URL
+_PORT_REFUSED = os.strerror(errno.ECONNREFUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,8 @@ def failure(reply: Reply, body: bytes) -> CallFailed:
     kind, todo = _kind(status, code)
     if kind is Rejected and status in {404, 405}:
         todo = " ".join(["check the model's name and the address", *_asked(reply.request)])
+    if issubclass(kind, AuthFailure):
+        todo = _about_the_key(reply)
     error = kind(
         message or f"the endpoint answered {status} and said nothing",
         reply.where,
@@ -133,10 +139,23 @@ def unusable_certificates(reason: str) -> BadCommand:
 
 def unreachable(request: Request, reason: str, key: str | None) -> TransientFailure:
     """The error where no reply came."""
+    if _PORT_REFUSED in reason and is_this_machine(request.base_url):
+        return _not_running(request)
     return TransientFailure(
         f"cannot reach the endpoint: {without_key(reason, key)}",
         display(request),
         "check the address and the network",
+    )
+
+
+def _not_running(request: Request) -> NotRunning:
+    """The error for a port of this machine at which nothing listens; names the server that should, where known."""
+    named, there = find_provider(request.provider), provider_of_url(request.base_url)
+    server = next((each for each in (named, there) if each and each.start), None)
+    return NotRunning(
+        f"the local server is not running: {_PORT_REFUSED}",
+        display(request),
+        f"start it ({server.start}), or check the address" if server else "start it, or check the address",
     )
 
 
@@ -191,6 +210,16 @@ def _asked(request: Request) -> list[str]:
         return []
     is_root = not _VERSION.search(request.base_url) and provider_of_url(request.base_url) is None
     return [display(request).rpartition(" at ")[2], *["(does it end in /v1?)"] * is_root]
+
+
+def _about_the_key(reply: Reply) -> str:
+    """What to do about a key that was refused, or that was not there."""
+    if reply.key is not None:
+        return "check the key"
+    if urlsplit(reply.request.base_url).username:
+        return "check the user and the password in the address"
+    provider = find_provider([*reply.request.keys_of, reply.request.provider][0])
+    return f"no key was sent: {provider.how_to_give_a_key if provider else 'use --api-key-file'}"
 
 
 def in_band(reply: Reply, data: Json) -> CallFailed:

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeVar
 
-from llmcli.errors import BudgetExceeded, CallFailed, DeadlinePassed, TransientFailure
+from llmcli.errors import BudgetExceeded, CallFailed, DeadlinePassed, NotRunning, TransientFailure
 from llmcli.finish import Finish, meaning, says, thinks
 from llmcli.transport.base import Transport
 from llmcli.wire import Chunk, Completion, Meta, Request, Stream
@@ -32,7 +32,8 @@ def failed_attempt(attempt: int, wait: float, error: CallFailed) -> str:
 class Policy:
     """How often and how long. `retries` beyond the first attempt; `deadline` on `clock`, in seconds.
 
-    `notice(attempt, wait, error)` is told of each wait before it begins.
+    `notice(attempt, wait, error)` is told of each wait before it begins. `insists`: the user said how often, so
+    that a server of this machine is waited for, too.
     """
 
     retries: int
@@ -40,6 +41,7 @@ class Policy:
     sleep: Callable[[float], Awaitable[None]]
     uniform: Callable[[float, float], float]
     deadline: float | None = None
+    insists: bool = True
     notice: Callable[[int, float, CallFailed], None] = lambda _attempt, _wait, _error: None
 
     def wait(self, attempt: int, error: CallFailed) -> float:
@@ -50,6 +52,8 @@ class Policy:
 
     def is_retryable(self, error: BaseException) -> bool:
         """Whether trying again may help, and is not put off for longer than anybody would wait."""
+        if isinstance(error, NotRunning) and not self.insists:
+            return False
         return isinstance(error, TransientFailure) and (self.deadline is not None or not error.asks_too_long)
 
     def check_deadline(self, wait: float, error: CallFailed) -> None:

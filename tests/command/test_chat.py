@@ -139,8 +139,8 @@ def test_a_record_per_turn(cli):
 
 def test_a_usage_line_per_turn(cli):
     assert cli(*ECHO, "-u", stdin=b"one\ntwo\n").err == (
-        "usage: 8 in (0 cached) + 1 out (0 reasoning) = 9 tokens, $0.000000, 0.00 s, offline/echo\n"
-        "usage: 18 in (0 cached) + 1 out (0 reasoning) = 19 tokens, $0.000000, 0.00 s, offline/echo\n"
+        "usage: 8 in + 1 out = 9 tokens, $0.000000, 0.00 s, offline/echo\n"
+        "usage: 18 in + 1 out = 19 tokens, $0.000000, 0.00 s, offline/echo\n"
     )
 
 

@@ -399,7 +399,7 @@ def test_usage_that_counts_nothing_is_unknown(cli, server, flag, counts):
     server.script = wire.ok("Hi", usage=counts)
     argv = ("-m", "gpt-4o-mini", "--base-url", server.base_url, flag)
     result = cli("ask", "-u", *argv, "x", env=KEY)
-    assert result.err == "usage: tokens unknown, price unknown, 0.00 s, openai/gpt-4o-mini\n"
+    assert result.err == "usage: tokens unknown, cost unknown, 0.00 s, openai/gpt-4o-mini\n"
     record = json.loads(cli("ask", "--json", *argv, "x", env=KEY).out)["llmcli"]
     assert (record["usage"], record["cost_usd"]) == (None, None)
 
@@ -411,7 +411,7 @@ def test_usage_of_other_numbers_is_told_as_it_is_charged(cli, server, flag):
     )
     argv = ("-m", "gpt-4o-mini", "--base-url", server.base_url, flag)
     assert cli("ask", "-u", *argv, "x", env=KEY).err == (
-        "usage: 1000 in (0 cached) + 0 out (0 reasoning) = 1000 tokens, $0.000150, 0.00 s, openai/gpt-4o-mini\n"
+        "usage: 1000 in + 0 out = 1000 tokens, $0.000150, 0.00 s, openai/gpt-4o-mini\n"
     )
 
 

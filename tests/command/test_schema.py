@@ -475,9 +475,8 @@ def test_repairs_stop_and_the_last_answer_is_printed(ask, server):
     assert ask("--schema", "name", "--repair", "1", "hi") == Result(
         5,
         "2\n",
-        invalid(
-            'the answer does not fit the schema: 2 is not of type "object"', "openai/tiny, request req_2"
-        ),
+        'llmcli: invalid: the answer does not fit the schema: 2 is not of type "object"'
+        " (openai/tiny, request req_2); the repair did not mend it: try another model, or a simpler schema\n",
     )
     assert len(server.requests) == 2
 

@@ -161,7 +161,7 @@ def test_calls_whose_arguments_are_no_json_are_invalid(ask, server):
         5,
         '{"id":"call_1","name":"weather","arguments":"{\\"city\\": \\"Os"}\n',
         "llmcli: invalid: the arguments of the call of weather are not valid JSON"
-        " (openai/tiny, request req_1); try again, or let --repair N try\n",
+        " (openai/tiny, request req_1); try again\n",
     )
 
 

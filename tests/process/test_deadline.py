@@ -13,18 +13,31 @@ def ended(child: subprocess.Popen[bytes]) -> tuple[int, bytes, bytes]:
     return status(child), out, err
 
 
-PASSED = b"llmcli: deadline: --deadline passed; raise it, or ask for less\n"
+def passed(waiting: str) -> bytes:
+    return f"llmcli: deadline: --deadline passed while waiting for {waiting}; raise it, or ask for less\n".encode()
 
 
 def test_a_server_that_hangs(asking, server):
     server.script = wire.hang()
-    assert ended(asking("--deadline", "0.8", "hi")) == (124, b"", PASSED)
+    assert ended(asking("--deadline", "0.8", "hi")) == (
+        124,
+        b"",
+        passed(f"the answer (openai/tiny at {server.base_url})"),
+    )
 
 
 def test_a_stream_that_hangs_keeps_what_came(asking, server):
     server.script = wire.ok("Hello there", hold=wire.Hold(), after=2)
     child = asking("--deadline", "3", "hi")
-    assert ended(child) == (124, b"Hello th\n", PASSED)
+    where = f"openai/tiny at {server.base_url}"
+    assert ended(child) == (124, b"Hello th\n", passed(f"the rest of the answer ({where})"))
+
+
+def test_a_tool_that_does_not_end(asking, server):
+    server.script = wire.ok(tool_calls=[wire.call("wait", {})])
+    tools = '[{"type": "function", "function": {"name": "wait"}}]'
+    child = asking("--deadline", "3", "--tools", tools, "--exec", "wait=sleep 60", "hi")
+    assert ended(child) == (124, b"", passed("the tool wait"))
 
 
 def test_a_deadline_shorter_than_start_up(asking):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
+
+import pytest
 
 from tests.conftest import Result
 from tests.process.conftest import status
@@ -23,10 +26,40 @@ def test_a_closed_stdin_without_a_prompt_is_exit_2(shell):
     assert done.err.startswith("llmcli: usage: the prompt is empty; ")
 
 
-def test_a_stdin_that_cannot_be_read_is_exit_2(shell):
-    done = shell("llmcli ask -m offline/echo hello 0> written")
-    assert (done.code, done.out) == (2, "")
-    assert done.err == "llmcli: usage: cannot read stdin: Bad file descriptor; use --no-stdin to ignore it\n"
+@pytest.mark.parametrize("stdin", ["0> written", "0>/dev/null", "0>>written"])
+def test_a_stdin_that_cannot_be_read_holds_nothing(shell, stdin):
+    assert shell(f"llmcli ask -m offline/echo hello {stdin}") == Result(0, "hello\n", "")
+    assert shell(f"llmcli count --raw hello {stdin}") == Result(0, "1\n", "")
+
+
+@pytest.mark.parametrize("command", ["ask", "count", "batch"])
+def test_without_a_prompt_a_stdin_that_cannot_be_read_is_the_ordinary_usage_error(shell, command):
+    closed = shell(f"llmcli {command} -m offline/echo <&-")
+    assert closed.code == 2
+    assert shell(f"llmcli {command} -m offline/echo 0>/dev/null") == closed
+
+
+def test_chat_takes_no_turn_from_a_stdin_that_cannot_be_read(shell):
+    closed = shell("llmcli chat -m offline/echo <&-")
+    assert shell("llmcli chat -m offline/echo 0>/dev/null") == closed
+
+
+def test_under_nohup_at_a_terminal_a_prompt_is_enough(process):
+    """GNU nohup gives what it starts a stdin that can only be written to, where it was a terminal."""
+    ours, theirs = pty.openpty()
+    done = subprocess.run(
+        ["/usr/bin/env", "nohup", *process.command("ask", "-m", "offline/echo", "hello")],
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=process.home,
+        env=process.env,
+        timeout=60,
+        check=False,
+    )
+    os.close(ours)
+    os.close(theirs)
+    assert (done.returncode, done.stdout) == (0, b"hello\n")
 
 
 def test_nothing_on_stdin_is_exit_2(shell):

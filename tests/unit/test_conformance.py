@@ -526,7 +526,8 @@ def test_connection_refused(way, new_transport):
         with pytest.raises(TransientFailure) as caught:
             ask(new_transport(), request_to(address, way))
     assert str(caught.value) == (
-        f"cannot reach the endpoint: Connection refused (openai/tiny at {address}); check the address and the network"
+        f"the local server is not running: Connection refused (openai/tiny at {address});"
+        " start it, or check the address"
     )
 
 
