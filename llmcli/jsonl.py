@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import orjson
@@ -32,6 +32,20 @@ def dumps(value: Any) -> bytes:
         return orjson.dumps(value)
     except TypeError:
         return _dumped(value, separators=(",", ":"), allow_nan=False)
+
+
+def with_raw(value: Any, raw: type, plain: Callable[[Any], Any]) -> bytes:
+    """Compact JSON in which objects of the type `raw` stand as their `text`; `plain(value)` is it without them."""
+
+    def fragment(part: Any) -> Any:
+        if isinstance(part, raw):
+            return orjson.Fragment(str(part))
+        raise TypeError
+
+    try:
+        return orjson.dumps(value, default=fragment)
+    except TypeError:
+        return dumps(plain(value))
 
 
 def canonical(value: Any) -> bytes:

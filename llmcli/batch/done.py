@@ -120,6 +120,10 @@ class Done:
         """Whether a row needs no request."""
         return row < len(self) and self._digests[row] != 0
 
+    def beyond(self, rows: int) -> int:
+        """How many rows have a record where the input has but so many."""
+        return len(self._places[rows:]) - self._places.count(Place.NONE, rows)
+
     def has_changed(self, row: Row) -> bool:
         """Whether a row is final with another body than it has now."""
         rival = self._rivals.get(row.number)
@@ -132,6 +136,6 @@ def changed(row: Row) -> UsageError:
     """The error for a row that is done, where its body is another now."""
     return UsageError(
         f"row {row.number} is done, but what it asks has changed since",
-        row.custom_id,
+        str(row.custom_id),
         "restore the input and flags, or say --on-change rerun|keep, or start over with --fresh",
     )

@@ -33,7 +33,7 @@ class Money:
         if spent + self._reserved + job.worst > most:
             raise BudgetExceeded(
                 f"the next row may cost ${job.worst:.6f} on top of ${spent:.6f}, and --max-cost is ${most:.6f}",
-                job.row.custom_id,
+                str(job.row.custom_id),
                 "raise --max-cost",
             )
         job.reserved = job.worst

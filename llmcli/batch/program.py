@@ -59,6 +59,13 @@ class Program:
     ordered: bool
     verbose: bool
 
+    def look(self, stream: BinaryIO) -> None:
+        """Raise UsageError where the beginning says that these are no rows, before anything is written for them."""
+        if stream.seekable():
+            place = stream.tell()
+            FileSource(stream, self.builder, Stats(began=0.0), self.path).next()
+            go_back(stream, place)
+
     def recovered(self, stream: BinaryIO, records: Ledger | Printed, *, retry_failed: bool) -> Done:
         """What is done before the run. Raises UsageError where a row of that has changed, and that is to stop us."""
         if isinstance(records, Printed):
@@ -73,7 +80,7 @@ class Program:
     def _check(self, stream: BinaryIO, done: Done) -> None:
         """Look at the rows that are done before those between them are sent; a pipe's are looked at as they come."""
         place = stream.tell()
-        source = FileSource(stream, self.builder, Stats(began=0.0))
+        source = FileSource(stream, self.builder, Stats(began=0.0), self.path)
         for row in islice(rows_of(source, self.plan.limit), len(done)):
             if done.has_changed(row):
                 raise changed(row)
@@ -97,11 +104,13 @@ class Program:
         try:
             await run_batch(engine, records, progress, self.world.clock, self.host, ordered=self.ordered)
         finally:
+            if self.stats.complete:
+                self.stats.orphans = done.beyond(self.stats.found)
             await self.transport.aclose()
 
     def _source(self, stream: BinaryIO) -> Source:
         if self.path is not None:
-            return FileSource(stream, self.builder, self.stats)
+            return FileSource(stream, self.builder, self.stats, self.path)
         if self.spool is None:
             return PipeSource(stream, self.builder, self.stats)
         return SpooledSource(stream, self.builder, self.stats, self.spool)

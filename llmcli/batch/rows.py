@@ -10,27 +10,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from llmcli import jsonl
+from llmcli.batch.shape import BadRow, CustomId, body_of, custom_id_of, own_parameters, parsed, said, text_of
+from llmcli.batch.templated import Templated
 from llmcli.errors import BadCommand, LlmcliError, UsageError
 from llmcli.request.build import Ask, build_request
 from llmcli.request.endpoint import Endpoint
 from llmcli.request.messages import check_message_list
-from llmcli.request.params import API_FIELDS, EXTENSIONS, check_field, near_miss
-from llmcli.request.prompt import decode, join_prompt
+from llmcli.request.params import checked_field
+from llmcli.request.prompt import join_prompt
 from llmcli.request.template import Template
 from llmcli.wire import Json, Message, Request
 
 _UTF16 = re.compile(rb"\xff\xfe[^\0]\0|\xfe\xff\0[^\0]", re.DOTALL)
 _ENOUGH = 4  # bytes that tell it
 _LIMITS = ("max_tokens", "max_completion_tokens")
-_URLS = ("/v1/chat/completions", "/chat/completions")
-
-
-class BadRow(LlmcliError):
-    """A line that is no row. `code` goes into its error record."""
-
-    def __init__(self, code: str, what: str) -> None:
-        super().__init__(what)
-        self.code = code
 
 
 @dataclass(slots=True)
@@ -41,7 +34,7 @@ class Row:
     """
 
     number: int
-    custom_id: str
+    custom_id: CustomId
     digest: int
     request: Request | None = None
     error: LlmcliError | None = None
@@ -116,44 +109,44 @@ class RowBuilder:
         system: list[Message] = [] if frame.system is None else [{"role": "system", "content": frame.system}]
         self._before: list[Message] = [*system, *frame.earlier]
         self._common: Request | None = None
+        self._templated: Templated | None = None
+        if frame.template is not None:
+            attached = bool(frame.parts)
+            self._templated = Templated(frame.template, frame.params, frame.files, attached=attached)
 
     def row(self, line: bytes, number: int) -> Row:
         """The row of a line: its request, or what is wrong with it."""
-        custom_id = f"row-{number}"
+        custom_id: CustomId = f"row-{number}"
         try:
-            data = _parsed(line)
-            custom_id = _custom_id(data, custom_id)
-            request = self._request(data)
+            data = parsed(line)
+            custom_id = custom_id_of(data, f"row-{number}")
+            request = self._request(data, line)
         except LlmcliError as error:
             return Row(number, custom_id, _digest(line), error=error)
         content = jsonl.dumps(request.fields)
         return Row(number, custom_id, _digest(content), request, size=len(content))
 
-    def _request(self, data: Json) -> Request:
-        if self._frame.template is not None:
-            return self._of_text(self._rendered(data))
+    def check(self, line: bytes) -> None:
+        """Raise UsageError where the first good row shows that the template is not meant for these rows."""
+        if self._templated is not None:
+            self._templated.check(parsed(line), line)
+
+    def _request(self, data: Json, line: bytes) -> Request:
+        if self._templated is not None:
+            return self._of_text(self._templated.text(data, line))
+        data = said(data, line)
         if isinstance(data.get("body"), dict):
-            return self._of_body(_batch_body(data))
+            return self._of_body(body_of(data))
         if "messages" in data:
             return self._of_body({key: value for key, value in data.items() if key != "custom_id"})
-        if isinstance(data.get("prompt"), str):
-            text = join_prompt([], self._frame.files, data["prompt"])
-            return self._of_text(text, _own_parameters(data), data.get("system"))
+        prompt = text_of(data, "prompt", line)
+        if prompt is not None:
+            text = join_prompt([], self._frame.files, prompt)
+            system = text_of(data, "system", line)
+            return self._of_text(text, own_parameters(data), data.get("system") if system is None else system)
         raise BadRow(
             "invalid_row", "the row has no messages, no prompt and no body; with -t, any object is a row"
         )
-
-    def _rendered(self, data: Json) -> str:
-        """The template with the row's fields; `input` is the prompt with the files before it, as in ask."""
-        frame = self._frame
-        assert frame.template is not None  # noqa: S101 - the caller looked
-        values = {**frame.params, **data}
-        takes_input = "input" in frame.template.names
-        if takes_input and "input" not in values and (frame.files or isinstance(data.get("prompt"), str)):
-            prompt = data.get("prompt")
-            values["input"] = join_prompt([], frame.files, prompt if isinstance(prompt, str) else None)
-        text = frame.template.render(values)
-        return text if takes_input else join_prompt([], frame.files, text)
 
     def _of_text(self, text: str, own: Json | None = None, system: Any = None) -> Request:
         """A row that is a user's text: with no parameters of its own it differs from the next in the text alone."""
@@ -193,12 +186,10 @@ class RowBuilder:
         """The request; a row's own parameters win over the command line's. Raises BadCommand, BadRow, UsageError."""
         if not own:
             return self._plain(messages)
-        own = dict(own)
+        own = {name: checked_field(name, value) for name, value in own.items()}
         model = own.pop("model", None)
         if model is not None and not isinstance(model, str):
             raise BadRow("invalid_row", "the model must be a string")
-        for name, value in own.items():
-            check_field(name, value)
         endpoint = self._endpoint if model is None else self._frame.endpoint(model)
         return build_request(self._with(own, messages), endpoint)
 
@@ -217,47 +208,6 @@ class RowBuilder:
         if "response_format" in own:
             ask = replace(ask, expects=None)
         return replace(ask, messages=messages, extra={**extra, **own})
-
-
-def _parsed(line: bytes) -> Json:
-    try:
-        data = jsonl.loads(line)
-    except ValueError as error:
-        try:
-            decode(line, "the line")
-        except UsageError as invalid:
-            raise BadRow("invalid_utf8", invalid.what) from None
-        raise BadRow("invalid_json", f"the line is not valid JSON: {error}") from None
-    if not isinstance(data, dict):
-        raise BadRow("invalid_row", "the line is JSON, but no object")
-    return data
-
-
-def _custom_id(data: Json, default: str) -> str:
-    value = data.get("custom_id")
-    if value is None:
-        return default
-    return value if isinstance(value, str) else jsonl.dumps(value).decode()
-
-
-def _batch_body(data: Json) -> Json:
-    url, method = data.get("url", _URLS[0]), data.get("method", "POST")
-    if url not in _URLS or method != "POST":
-        raise BadRow("invalid_row", f"{method} {url} is not POST /v1/chat/completions")
-    return dict(data["body"])
-
-
-def _own_parameters(data: Json) -> Json:
-    """The API's fields in a prompt row; other keys are the user's own data, but for slips of the pen."""
-    own: Json = {}
-    for key, value in data.items():
-        if key in {"prompt", "custom_id", "messages", "stream", "stream_options"}:
-            continue
-        if key in API_FIELDS or key in EXTENSIONS:
-            own[key] = value
-        elif (close := near_miss(key)) is not None:
-            raise BadRow("invalid_row", f"there is no field {key}: did you mean {close}?")
-    return own
 
 
 def _digest(content: bytes) -> int:

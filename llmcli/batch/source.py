@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import BinaryIO
 
 from llmcli.batch.rows import LineSplitter, Row, RowBuilder
+from llmcli.batch.sniff import Gate
 from llmcli.batch.stats import Stats
 from llmcli.errors import LlmcliError, UsageError
 from llmcli.world import read_some
@@ -20,8 +21,9 @@ _BLOCKS = 8  # blocks that a pipe may be ahead of the engine
 class LineSource:
     """Rows of the blocks that a source brings; an empty block is the end."""
 
-    def __init__(self, builder: RowBuilder, stats: Stats) -> None:
+    def __init__(self, builder: RowBuilder, stats: Stats, path: str | None = None) -> None:
         self._builder = builder
+        self._gate = Gate(path, builder.check)
         self._stats = stats
         self._splitter = LineSplitter()
         self._lines: deque[bytes] = deque()
@@ -41,6 +43,7 @@ class LineSource:
                 return None
             self._stats.read += len(block)
             lines = self._splitter.feed(block) if block else self._splitter.finish()
+            lines = self._gate.through(block, lines)
             self._lines.extend(lines)
             self._stats.found += len(lines)
             self._over = self._stats.complete = not block
@@ -56,10 +59,10 @@ class LineSource:
 
 
 class FileSource(LineSource):
-    """The rows of a file, read a block at a time."""
+    """The rows of a file, read a block at a time; `path` is what errors call it (None: stdin)."""
 
-    def __init__(self, stream: BinaryIO, builder: RowBuilder, stats: Stats) -> None:
-        super().__init__(builder, stats)
+    def __init__(self, stream: BinaryIO, builder: RowBuilder, stats: Stats, path: str | None = None) -> None:
+        super().__init__(builder, stats, path)
         self._stream = stream
 
     def start(self, wake: Callable[[], None]) -> None:

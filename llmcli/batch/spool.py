@@ -9,7 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from llmcli.batch.rows import RowBuilder
+from llmcli.batch.rows import Row, RowBuilder
+from llmcli.batch.sniff import NoJsonl
 from llmcli.batch.source import BLOCK, LineSource
 from llmcli.batch.stats import Stats
 from llmcli.errors import LlmcliError, OutputFailure, UsageError
@@ -38,6 +39,16 @@ class SpooledSource(LineSource):
         """See Source."""
         self._wake = wake
         threading.Thread(target=self._copy, daemon=True).start()
+
+    def next(self) -> Row | None:
+        """See Source. What is no JSONL is not kept: it would be the input of the next run."""
+        try:
+            return super().next()
+        except NoJsonl:
+            with suppress(OSError):
+                _partial(self._spool).unlink(missing_ok=True)
+                self._spool.unlink(missing_ok=True)
+            raise
 
     def _block(self) -> bytes | None:
         copied = self._copied  # as it was before the look into the file

@@ -36,7 +36,8 @@ class Stats:
     """Counted by the engine, shown by progress. `spent` is None once a price was not known.
 
     `earlier` rows were final before this run began. `read` and `size` are bytes of the input, `size` None for a
-    pipe, and `found` the rows in what was read; `complete`: that is all. No more than `limit` rows are run.
+    pipe, and `found` the rows in what was read; `complete`: that is all, and `orphans` are rows beyond it that have
+    records. No more than `limit` rows are run.
     """
 
     began: float
@@ -46,6 +47,7 @@ class Stats:
     found: int = 0
     rows: int = 0
     complete: bool = False
+    orphans: int = 0
     earlier: int = 0
     earlier_failed: int = 0
     ok: int = 0

@@ -3,7 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from decimal import Decimal
 from os.path import samestat
@@ -153,7 +153,9 @@ def _run(
     money: MoneyOptions,
 ) -> None:
     program = _program(session, path, frame, options, follow, network, money)
-    with opened(session, path, network.deadline) as stream, _records(session, options) as records:
+    with opened(session, path, network.deadline) as stream, ExitStack() as stack:
+        program.look(stream)
+        records = stack.enter_context(_records(session, options))
         done = program.recovered(stream, records, retry_failed=options.retry_failed)
         with _summed_up(session, options, program.stats, records):
             session.waits_for("the rows that are not done")
@@ -216,6 +218,9 @@ def _summed_up(
             error.todo = "; ".join(part for part in (error.todo, resume) if part)
         raise
     session.notes.write(summary(stats, session.world.clock()))
+    if stats.orphans:
+        rows = "row" if stats.orphans == 1 else "rows"
+        session.notes.say(f"{options.output} has records of {stats.orphans} {rows} that INPUT no longer has")
 
 
 def _drop_spool(options: BatchOptions, stats: Stats) -> None:

@@ -63,7 +63,7 @@ def frame_of(
 
 def _template(given: InputOptions, read: ReadStdin) -> Template | None:
     if given.template is not None:
-        return Template(text_or_file(given.template, read))
+        return Template(text_or_file(given.template, read), optional=True)
     if given.param:
         raise UsageError("-p without a template", todo="give it with -t")
     return None
@@ -114,7 +114,7 @@ def tally_of(
     """Count the rows of a file, or the first `limit` of them, each of which `see` is shown."""
     tally = Tally()
     with opened(session, path) as stream:
-        source = FileSource(stream, RowBuilder(frame), Stats(began=0.0))
+        source = FileSource(stream, RowBuilder(frame), Stats(began=0.0), path)
         for counted in count_rows(rows_of(source, limit), session.price_of):
             tally.add(counted)
             see(counted)

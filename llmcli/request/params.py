@@ -124,6 +124,24 @@ _SHAPES: dict[str, tuple[tuple[type, ...], str]] = {
 }
 
 
+# The fields that are integers in the API and in its extensions.
+_INTEGERS = frozenset(
+    [
+        *("n", "max_tokens", "max_completion_tokens", "seed", "top_logprobs", "top_k", "top_n", "best_of"),
+        *(
+            "min_tokens",
+            "max_new_tokens",
+            "mirostat",
+            "n_predict",
+            "num_ctx",
+            "prompt_logprobs",
+            "num_predict",
+        ),
+        *("repeat_last_n", "n_keep", "n_probs", "truncate_prompt_tokens", "random_seed", "min_keep"),
+    ]
+)
+
+
 def parse_pair(text: str, flag: str) -> tuple[str, str]:
     """`KEY=VALUE` of a repeatable flag, cut at the first `=`. Raises UsageError."""
     key, sign, value = text.partition("=")
@@ -172,17 +190,25 @@ def parse_option(text: str) -> tuple[str, Any]:
         value = _json_or_text(raw)
     except jsonl.TooDeep as error:
         raise UsageError(f"-o {key}: {error}") from None
-    check_field(key, value, f"-o {key}={raw}: ")
-    return key, value
+    return key, checked_field(key, value, f"-o {key}={raw}: ")
 
 
-def check_field(key: str, value: Any, where: str = "") -> None:
-    """Raise UsageError where a field that this program reads itself has not the shape that the API gives it."""
+def checked_field(key: str, value: Any, where: str = "") -> Any:
+    """A field's value as it is sent: 100.0 is 100 where an integer is wanted, as data frames write it.
+
+    Raises UsageError where a field that this program reads itself has not the shape that the API gives it.
+    """
+    if type(value) is float and key in _INTEGERS and value.is_integer():
+        value = int(value)
     kinds, words = _SHAPES.get(key, ((), ""))
-    if value is None or not kinds:
-        return
-    if type(value) not in kinds:
-        raise UsageError(f"{where}{key} is {words}")
+    if value is not None and kinds:
+        if type(value) not in kinds:
+            raise UsageError(f"{where}{key} is {words}")
+        _check_parts(key, value, where)
+    return value
+
+
+def _check_parts(key: str, value: Any, where: str) -> None:
     if key == "stop" and not all(isinstance(word, str) for word in value):
         raise UsageError(f"{where}stop is text or a JSON array of texts")
     for index, tool in enumerate(value if key == "tools" else ()):

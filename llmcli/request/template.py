@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property, lru_cache
+from math import isfinite
 from typing import Any
 
 from llmcli import jsonl
 from llmcli.errors import UsageError
+from llmcli.request.written import Written, numeric, plain
 
 _FUEL = 10_000_000  # instructions: an endless loop in a template is an error, not a hang
 _NAME = "template"
 
 
+class Undefined(UsageError):
+    """A template speaks of a variable that there is not."""
+
+
 class Template:
     """A template text, parsed once; `name` says where it is from in errors.
 
-    Text is put in as it is: nothing is escaped, nothing trimmed. All other values are put in as JSON.
+    Text is put in as it is: nothing is escaped, nothing trimmed. All other values are put in as JSON, numbers as
+    they were written. `optional`: a variable that there is not is false, so that `{{ x or "" }}` is no error.
     """
 
-    def __init__(self, source: str, name: str = "-t") -> None:
+    def __init__(self, source: str, name: str = "-t", *, optional: bool = False) -> None:
         """Raises UsageError with line and column where the syntax is wrong."""
         import minijinja
 
-        self._source = source
+        self.source = source
         self._name = name
+        self._undefined = "semi_strict" if optional else "strict"
         try:
-            self._environment = _environment(source)
+            self._environment = _environment(source, self._undefined)
         except minijinja.TemplateError as error:
             raise UsageError(
                 f"the template is not valid: {error.detail}",
@@ -39,20 +48,36 @@ class Template:
         """The variables that the template speaks of."""
         return frozenset(self._environment.undeclared_variables_in_template(_NAME))
 
-    def render(self, values: Mapping[str, Any]) -> str:
-        """The text. Raises UsageError naming a variable that is not defined."""
+    def render(self, values: Mapping[str, Any], *, written: bool = False) -> str:
+        """The text; `written`: there may be Written numbers among the values.
+
+        Raises Undefined naming a variable that is not defined, UsageError for what else goes wrong.
+        """
+        import minijinja
+
+        used = {name: values[name] for name in self.names if name in values}
+        if written and self._numeric is not None:
+            with suppress(minijinja.TemplateError):  # the template itself says where
+                return _rendered(self._numeric, used)
+        try:
+            return _rendered(self._environment, plain(used) if written else used)
+        except minijinja.TemplateError as error:
+            raise self._failed(error) from None
+
+    @cached_property
+    def _numeric(self) -> Any:
+        """The template for rows with Written numbers; None where it cannot be made."""
         import minijinja
 
         try:
-            rendered: str = self._environment.render_template(_NAME, **values)
-        except minijinja.TemplateError as error:
-            raise self._failed(error) from None
-        return rendered
+            return _environment(numeric(self.source), self._undefined)
+        except minijinja.TemplateError:
+            return None
 
     def _failed(self, error: Any) -> UsageError:
         where = self._place(error)
         if error.kind == "UndefinedError":
-            return UsageError(
+            return Undefined(
                 f"the template's variable {_undefined(error)} is not defined",
                 where,
                 "give it with -p NAME=VALUE",
@@ -66,28 +91,42 @@ class Template:
         span = getattr(error, "range", None)
         if not span:
             return f"{self._name}, line {error.line}"
-        before = self._source.encode()[: span[0]].decode("utf-8", "ignore")
+        before = self.source.encode()[: span[0]].decode("utf-8", "ignore")
         return f"{self._name}, line {error.line}, column {len(before) - before.rfind(chr(10))}"
 
 
 @lru_cache(maxsize=16)
-def _environment(source: str) -> Any:
+def _environment(source: str, undefined: Any) -> Any:
     import minijinja
 
     environment = minijinja.Environment(
-        undefined_behavior="strict",
+        undefined_behavior=undefined,
         keep_trailing_newline=True,
         fuel=_FUEL,
         auto_escape_callback=lambda _name: False,
         finalizer=_shown,
     )
+    environment.add_filter("_plain", plain)
     environment.add_template(_NAME, source)
     return environment
 
 
+def _rendered(environment: Any, values: Mapping[str, Any]) -> str:
+    rendered: str = environment.render_template(_NAME, **values)
+    return rendered
+
+
 def _shown(value: Any) -> Any:
     """What stands for a value in the text: JSON for what is no text, as a row of a batch may hold it."""
-    return jsonl.dumps(value).decode() if value is None or isinstance(value, bool | list | dict) else value
+    if isinstance(value, Written):
+        return value.text
+    if (
+        value is None
+        or isinstance(value, bool | list | dict)
+        or (isinstance(value, float) and isfinite(value))
+    ):
+        return jsonl.with_raw(value, Written, plain).decode()
+    return value
 
 
 def _undefined(error: Any) -> str:

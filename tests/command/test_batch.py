@@ -285,8 +285,8 @@ def test_bad_lines_are_records_and_the_run_goes_on(batch):
     }
 
 
-def test_all_lines_bad(batch):
-    assert batch(b"a\n" * 1000) == Result(
+def test_all_rows_bad(batch):
+    assert batch(b"{}\n" * 1000) == Result(
         7,
         "",
         f"llmcli: partial: 1000 of 1000 rows failed; see {batch.errors}; to try them again:"
@@ -823,7 +823,7 @@ def test_a_repair_that_meets_the_budget_was_paid_for(batch, server, tmp_path):
 
 # --- Nothing sent -------------------------------------------------------------------------------------------
 
-MIXED = [{"prompt": "a"}, {"prompt": 5}, {"messages": [{"role": "user", "content": "b"}], "max_tokens": 10}]
+MIXED = [{"prompt": "a"}, {"prompt": [5]}, {"messages": [{"role": "user", "content": "b"}], "max_tokens": 10}]
 
 
 def test_a_dry_run_counts_and_prices(batch):

@@ -123,7 +123,7 @@ def test_a_row_of_each_shape(row, expected):
         (b'{"prompt":"caf\xe9"}', "the line is not UTF-8 text: byte 0xe9 at offset 14"),
         (b"[1]", "the line is JSON, but no object"),
         ({}, "the row has no messages, no prompt and no body; with -t, any object is a row"),
-        ({"prompt": 7}, "the row has no messages, no prompt and no body"),
+        ({"prompt": [7]}, "the row has no messages, no prompt and no body"),
         ({"prompt": ""}, "the prompt is empty"),
         ({"prompt": "hi", "temprature": 1}, "there is no field temprature: did you mean temperature?"),
         ({"prompt": "hi", "model": 5}, "the model must be a string"),
@@ -184,7 +184,7 @@ def test_system_message_earlier_ones_and_files_stand_where_ask_has_them(row, mes
         ({"temperature": 0.1}, {"temperature": 0.1, "seed": 1, "max_completion_tokens": 9}),
         ({"max_tokens": 3}, {"temperature": 0.5, "max_tokens": 3, "seed": 1}),
         ({"max_completion_tokens": 3}, {"temperature": 0.5, "max_completion_tokens": 3, "seed": 1}),
-        ({"seed": None}, {"temperature": 0.5, "max_completion_tokens": 9, "seed": None}),
+        ({"seed": None}, {"temperature": 0.5, "max_completion_tokens": 9, "seed": 1}),
     ],
 )
 def test_a_rows_own_parameters_win(own, expected):
@@ -218,10 +218,10 @@ def test_what_the_flags_alone_make_wrong_is_no_rows_fault():
     ("template", "row", "text"),
     [
         ("{{ a }}-{{ b }}", {"a": "x", "b": [1, None, True]}, "F\n\nx-[1,null,true]"),
-        ("{{ p }}", {"a": "x"}, "F\n\nP"),
+        ("{{ p }}", {"a": "x"}, "P\n\nF"),
         ("{{ p }}", {"p": "mine"}, "F\n\nmine"),
         ("<{{ input }}>", {"prompt": "hi"}, "<F\n\nhi>"),
-        ("<{{ input }}>", {"prompt": "hi", "input": "own"}, "<own>"),
+        ("<{{ input }}>", {"prompt": "hi", "input": "own"}, "F\n\n<own>"),
         ("<{{ input }}>", {"a": 1}, "<F>"),
         ("{{ prompt }}", {"prompt": "hi", "temperature": 0}, "F\n\nhi"),
     ],
@@ -265,8 +265,8 @@ def test_files_and_attachments_are_a_message_after_a_rows_own_ones(row):
         ({"prompt": "a", "custom_id": "x"}, "x"),
         ({"prompt": "a", "custom_id": ""}, ""),
         ({"prompt": "a", "custom_id": None}, "row-7"),
-        ({"prompt": "a", "custom_id": 5}, "5"),
-        ({"prompt": 5, "custom_id": "bad"}, "bad"),
+        ({"prompt": "a", "custom_id": 5}, 5),
+        ({"prompt": [5], "custom_id": "bad"}, "bad"),
         (7, "row-7"),
     ],
 )

@@ -1,0 +1,112 @@
+"""Shape: what a line of the input says, whatever tool wrote it: its object, its id, its prompt, its parameters."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from llmcli import jsonl
+from llmcli.errors import LlmcliError, UsageError
+from llmcli.request.params import API_FIELDS, EXTENSIONS, near_miss
+from llmcli.request.prompt import decode
+from llmcli.wire import Json
+
+CustomId = str | int | float
+
+_ENDPOINT = re.compile(r"(^|/)chat/completions/?(\?|$)")  # of any version, as a path or a full URL
+_NESTED = frozenset(
+    [
+        *("messages", "tools", "functions", "response_format", "tool_choice", "stream_options", "metadata"),
+        *("logit_bias", "prediction", "audio", "web_search_options"),
+    ]
+)
+_SCHEMAS = frozenset(["parameters", "schema", "input_schema", "inputSchema"])  # null means null in these
+
+
+class BadRow(LlmcliError):
+    """A line that is no row. `code` goes into its error record."""
+
+    def __init__(self, code: str, what: str) -> None:
+        super().__init__(what)
+        self.code = code
+
+
+def parsed(line: bytes) -> Json:
+    """The object of a line. Raises BadRow."""
+    try:
+        data = jsonl.loads(line)
+    except ValueError as error:
+        try:
+            decode(line, "the line")
+        except UsageError as invalid:
+            raise BadRow("invalid_utf8", invalid.what) from None
+        raise BadRow("invalid_json", f"the line is not valid JSON: {error}") from None
+    if not isinstance(data, dict):
+        raise BadRow("invalid_row", "the line is JSON, but no object")
+    return data
+
+
+def said(data: Json, line: bytes) -> Json:
+    """What a row says: less the nulls that data frames write for what is not there.
+
+    A message's `content` may be null, and what a schema says of null is its own.
+    """
+    if b"null" not in line:
+        return data
+    row = _without_nulls(data)
+    if isinstance(row.get("body"), dict):
+        row["body"] = _without_nulls(row["body"])
+    return row
+
+
+def _without_nulls(fields: Json) -> Json:
+    kept = ((key, value) for key, value in fields.items() if value is not None)
+    return {key: _dense(value) if key in _NESTED else value for key, value in kept}
+
+
+def _dense(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_dense(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    kept = ((key, part) for key, part in value.items() if part is not None or key == "content")
+    return {key: part if key in _SCHEMAS else _dense(part) for key, part in kept}
+
+
+def custom_id_of(data: Json, default: str) -> CustomId:
+    """The row's own id: text and numbers as they are, anything else as its JSON."""
+    value = data.get("custom_id")
+    if value is None:
+        return default
+    is_plain = isinstance(value, (str, int, float)) and not isinstance(value, bool)
+    return value if is_plain else jsonl.dumps(value).decode()
+
+
+def text_of(data: Json, key: str, line: bytes) -> str | None:
+    """A field that is text, or a number, which is its text as it stands in the line; else None."""
+    value = data.get(key)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        value = json.loads(line, parse_int=str, parse_float=str)[key]
+    return value if isinstance(value, str) else None
+
+
+def body_of(data: Json) -> Json:
+    """The body of a line of OpenAI's Batch API. Raises BadRow where it is for another endpoint."""
+    url, method = data.get("url", "/v1/chat/completions"), data.get("method", "POST")
+    if not _ENDPOINT.search(str(url)) or str(method).upper() != "POST":
+        raise BadRow("invalid_row", f"{method} {url} is not POST /v1/chat/completions")
+    return dict(data["body"])
+
+
+def own_parameters(data: Json) -> Json:
+    """The API's fields in a prompt row; other keys are the user's own data, but for slips of the pen."""
+    own: Json = {}
+    for key, value in data.items():
+        if key in {"prompt", "custom_id", "messages", "stream", "stream_options"}:
+            continue
+        if key in API_FIELDS or key in EXTENSIONS:
+            own[key] = value
+        elif (close := near_miss(key)) is not None:
+            raise BadRow("invalid_row", f"there is no field {key}: did you mean {close}?")
+    return own
