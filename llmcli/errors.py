@@ -13,6 +13,8 @@
     ├─ ToolFailure                       8  tools
     ├─ CallFailed                           the call did not work; knows status, code, request id, attempts
     │  ├─ Rejected                      65  rejected
+    │  │  └─ UnfitModel                 65              another model may take the request
+    │  ├─ Moderated                      4  refused     the endpoint did not let the input pass
     │  ├─ QuotaExhausted                69  quota
     │  ├─ TransientFailure              75  tempfail    the only class that is retried
     │  │  ├─ NotRunning                 75              retried only where the user says how often
@@ -66,15 +68,19 @@ class ExitCode(IntEnum):
     REFUSED = (
         4,
         "refused",
-        "a refusal or a content filter, in any server's word; the refusal text goes to stderr",
+        "a refusal, a content filter or flagged input, in any server's word; the refusal text goes to stderr",
     )
     INVALID = 5, "invalid", "the answer is not valid JSON, or not what the schema asks for"
     BUDGET = 6, "budget", "the call would cost more than allowed: nothing was sent"
     PARTIAL = 7, "partial", "a batch finished and some rows failed"
     TOOLS = 8, "tools", "a tool failed to start, or too many turns were taken"
-    REJECTED = 65, "rejected", "the endpoint rejected the request (400, 404, 413, 422, other 4xx)"
+    REJECTED = (
+        65,
+        "rejected",
+        "the endpoint rejected the request (400, 404, 413, 422, other 4xx, a 429 that can never pass)",
+    )
     NO_INPUT = 66, "no input", "the input, or the recorded answer, does not exist"
-    QUOTA = 69, "quota", "the account is out of credit; never retried"
+    QUOTA = 69, "quota", "the account is out of credit, in any server's word; never retried"
     IO = 74, "io", "the output cannot be written"
     TEMPFAIL = (
         75,
@@ -186,6 +192,7 @@ _PATIENCE = 600.0  # seconds that nobody minds to be kept waiting
 class CallFailed(LlmcliError):
     """The call did not work. `status` is HTTP's (None: no reply), `code` the API's own error code.
 
+    `meant` is the status that counts: of an error in a 200, the one that its body names.
     `may_have_cost`: an answer may have been begun, and charged for.
     """
 
@@ -202,9 +209,11 @@ class CallFailed(LlmcliError):
         request_id: str | None = None,
         retry_after: float | None = None,
         body: object = None,
+        meant: int | None = None,
     ) -> None:
         super().__init__(what, where, todo)
         self.status = status
+        self.meant = status if meant is None else meant
         self.code = code
         self.request_id = request_id
         self.retry_after = retry_after
@@ -221,6 +230,16 @@ class Rejected(CallFailed):
     """400, 404, 413, 422 and the other 4xx: sending it again would not help."""
 
     exit_code = ExitCode.REJECTED
+
+
+class UnfitModel(Rejected):
+    """The model is not there, or never takes a request as large as this one: another may answer."""
+
+
+class Moderated(CallFailed):
+    """The endpoint looked at the input and did not let it pass: other input may."""
+
+    exit_code = ExitCode.REFUSED
 
 
 class QuotaExhausted(CallFailed):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import orjson
 
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")  # but tab and line ends, which say what they mean
+_HALF = re.compile("[\ud800-\udfff]")
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _DEEPEST = 200  # levels of brackets; orjson writes 254, and records put some around them
 _DIGITS = bytes(
@@ -89,6 +92,62 @@ def loads(data: bytes | str) -> Any:
         value = _loaded(data)
     if raw.count(b"[") + raw.count(b"{") > _DEEPEST and _is_deep(value):
         raise TooDeep
+    return value
+
+
+def lenient(data: bytes, *, halves: bool = False) -> tuple[Any, bool]:
+    """JSON as servers write it, and whether its bytes are good JSON as they stand. Raises ValueError, TooDeep.
+
+    NaN, infinities and numbers that no float holds are null; a raw control byte, what is no UTF-8 and half a
+    character are U+FFFD. `halves`: those stay, since another piece may hold the other half.
+    """
+    try:
+        value, exact = orjson.loads(data), True
+    except orjson.JSONDecodeError:
+        value, exact = None, False
+    if not exact or _may_hold_huge_integers(data):
+        value = _loosely(data)
+        if not halves and b"\\ud" in data.lower():
+            value = _mended_in(value)
+    if data.count(b"[") + data.count(b"{") > _DEEPEST and _is_deep(value):
+        raise TooDeep
+    return value, exact
+
+
+def _loosely(data: bytes) -> Any:
+    text = _CONTROL.sub("\ufffd", data.decode(json.detect_encoding(data), "replace"))
+    try:
+        return json.loads(
+            text, strict=False, parse_constant=lambda _: None, parse_float=_finite, parse_int=_integer
+        )
+    except RecursionError:
+        raise TooDeep from None
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+def _integer(text: str) -> int | None:
+    try:
+        return int(text)
+    except ValueError:  # thousands of digits
+        return None
+
+
+def mended(text: str) -> str:
+    """Text with U+FFFD for each half of a character that has no other half."""
+    return text if text.isascii() else _HALF.sub("\ufffd", joined(text))
+
+
+def _mended_in(value: Any) -> Any:
+    if isinstance(value, str):
+        return mended(value)
+    if isinstance(value, list):
+        return [_mended_in(part) for part in value]
+    if isinstance(value, dict):
+        return {mended(name): _mended_in(part) for name, part in value.items()}
     return value
 
 

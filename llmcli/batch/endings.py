@@ -176,11 +176,11 @@ class Endings:
         hours is a failure, which the next run tries again.
         """
         asked = None if error.asks_too_long else error.retry_after
-        if error.status == 429:
+        if error.meant == 429:
             self._stats.refused += 1
             self._pace.refused(self._clock(), job.sent_at, asked, job.tokens)
             job.tokens = 0.0
-        if error.status == 429 and job.models == len(self._plan.fallback):
+        if error.meant == 429 and job.models == len(self._plan.fallback):
             successes = self._successes[job.request.name]
             if job.successes != successes:
                 job.successes, job.refusals = successes, 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncGenerator
 
-from llmcli.errors import Rejected
+from llmcli.errors import Rejected, UnfitModel
 from llmcli.rehearsal import PROVIDER
 from llmcli.rehearsal.chunks import chunks_of
 from llmcli.rehearsal.echo import completion_of
@@ -51,7 +51,7 @@ class Offline:
 
             maybe_fail(request, query, self._attempts)
         elif name != "echo":
-            raise Rejected(
+            raise UnfitModel(
                 f"there is no model {request.name}",
                 todo="offline/echo or offline/flaky",
                 status=404,

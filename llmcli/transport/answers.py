@@ -8,10 +8,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
 from typing import Any
 
-from llmcli.errors import StreamCut, TransientFailure
+from llmcli import jsonl
+from llmcli.errors import CallFailed, StreamCut, TransientFailure
 from llmcli.finish import Courses, Finish, finish_of, is_begun, meaning, shown
 from llmcli.transport.accumulate import Accumulator, as_chunk
-from llmcli.transport.replies import Reply, cut, in_band, odd, parsed, timed_out
+from llmcli.transport.complaints import compact, is_blank, is_error, words_of
+from llmcli.transport.replies import Reply, answer_in, cut, in_band, odd, parsed, timed_out
 from llmcli.transport.sse import Event, EventDecoder
 from llmcli.wire import Chunk, Completion, Json, Meta, Request
 
@@ -22,18 +24,18 @@ _ELSEWHERE = ("text", "delta")  # where other APIs have what is said
 
 def completion(reply: Reply, body: bytes) -> Completion:
     """The answer in the body of a 200 reply. Raises TransientFailure where there is none."""
-    data = parsed(body)
+    data, raw = answer_in(reply, body)
     if data is None and _are_events(reply, body.lstrip()):
         return _completion_of_events(reply, body)
+    if is_error(data):
+        raise in_band(reply, parsed(body))
     if not isinstance(data, dict):
         raise _nothing_like_it(reply, body)
-    if data.get("error"):
-        raise in_band(reply, data)
     choices = data.get("choices")
     if not choices or not _are_choices(choices) or not all(map(_is_answered, choices)):
-        raise odd(reply, "the reply is no Chat Completion: it has no choices that can be read", body=body)
+        raise _no_choices(reply, body)
     _check_choices(reply, data)
-    answer = Completion(data, reply.meta(), body)
+    answer = Completion(data, reply.meta(), raw)
     answer.meta.done = True  # it came whole
     return _ended(reply, answer)
 
@@ -66,6 +68,17 @@ def _given_up(word: str) -> str:
     return f"the server gave the answer up: its finish_reason is {word}"
 
 
+def _no_choices(reply: Reply, body: bytes) -> CallFailed:
+    """The error for an object that is no Chat Completion: what it says, or what it is."""
+    data = parsed(body)
+    if not data.get("choices") and words_of(data):
+        return in_band(reply, data)
+    what = (
+        f"the reply is no Chat Completion: it has no choices that can be read: {reply.shown(compact(data))}"
+    )
+    return odd(reply, what, body=body)
+
+
 def _nothing_like_it(reply: Reply, body: bytes) -> TransientFailure:
     kind = reply.without_key(reply.headers.get("content-type", "no content type"))
     shown = reply.words(body)
@@ -76,7 +89,7 @@ def _nothing_like_it(reply: Reply, body: bytes) -> TransientFailure:
 def models(reply: Reply, body: bytes) -> list[Json]:
     """The models in the body of a 200 reply to GET /models. Raises TransientFailure where there are none."""
     data = parsed(body)
-    if isinstance(data, dict) and data.get("error"):
+    if isinstance(data, dict) and "data" not in data and is_error(data):
         raise in_band(reply, data)
     items = data.get("data") if isinstance(data, dict) else data
     if not isinstance(items, list):
@@ -117,7 +130,8 @@ def _completion_of_events(reply: Reply, body: bytes) -> Completion:
             meta.done = True
             break
         folded.add(data)
-    answer = Completion(folded.body(), meta)
+    whole, _ = answer_in(reply, jsonl.dumps(folded.body()))
+    answer = Completion(whole, meta)
     if not answer.choices:
         raise _nothing_like_it(reply, body)
     if not meta.done and any(finish_of(choice) is Finish.UNSAID for choice in answer.choices):
@@ -257,9 +271,9 @@ def chunk(reply: Reply, event: Event) -> Chunk | None:
     text = event.data.strip()
     if text.startswith(b"[DONE]"):
         return None
-    data = parsed(text)
-    if isinstance(data, dict) and (data.get("error") or event.name == b"error"):
-        raise in_band(reply, data)
+    data = parsed(text, halves=True)
+    if event.name == b"error" or is_error(data):
+        raise in_band(reply, parsed(text) or text.decode("utf-8", "replace"))
     if not isinstance(data, dict) or not _are_choices(data.get("choices") or []):
         what = f"an event of the stream is no chunk of a Chat Completion: {reply.words(text)}"
         raise odd(reply, what, _BROKEN)
@@ -270,5 +284,5 @@ def chunk(reply: Reply, event: Event) -> Chunk | None:
 def _check_choices(reply: Reply, data: Json) -> None:
     """Raise the error that stands in a choice, as gateways have it that lost their provider."""
     for choice in data.get("choices") or []:
-        if choice.get("error"):
-            raise in_band(reply, choice)
+        if not is_blank(choice.get("error")):
+            raise in_band(reply, {"error": choice["error"]})

@@ -11,8 +11,8 @@ from llmcli.errors import (
     DeadlinePassed,
     LlmcliError,
     QuotaExhausted,
-    Rejected,
     TransientFailure,
+    UnfitModel,
     UsageError,
 )
 from llmcli.transport.base import Transport
@@ -95,6 +95,4 @@ def skipped(name: str, error: LlmcliError) -> str:
 
 def another_may(error: LlmcliError) -> bool:
     """Whether another model may answer where this error came."""
-    if isinstance(error, Rejected):
-        return error.status == 404 or error.code in {"model_not_found", "context_length_exceeded"}
-    return isinstance(error, (TransientFailure, QuotaExhausted, ContextOverflow, DeadlinePassed))
+    return isinstance(error, (TransientFailure, QuotaExhausted, UnfitModel, ContextOverflow, DeadlinePassed))

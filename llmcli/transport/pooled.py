@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from llmcli import __version__, jsonl
-from llmcli.errors import StreamCut
+from llmcli.errors import CallFailed, StreamCut
 from llmcli.transport import answers, replies
 from llmcli.transport.keys import KeyOf, checked_key
+from llmcli.transport.stars import starred
 from llmcli.wire import Chunk, Completion, Request, Stream
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ class Pooled:
 
         async def chunks() -> AsyncGenerator[Chunk, None]:
             try:
-                async for chunk in answers.chunks(reply, pieces, meta, self._timeout):
+                answer = answers.chunks(reply, pieces, meta, self._timeout)
+                async for chunk in starred(answer, reply.key):
                     yield chunk
             finally:
                 response.close()
@@ -97,7 +99,7 @@ class Pooled:
         except (aiohttp.ServerTimeoutError, TimeoutError):
             raise replies.timed_out(request, self._timeout) from None
         except aiohttp.ClientError as error:
-            raise replies.unreachable(request, _cause(error), key) from None
+            raise _no_reply(request, key, error) from None
         reply = replies.Reply(request, response.status, response.headers, key)
         if not 200 <= response.status < 300:
             raise replies.failure(reply, await self._refusal(reply, response))
@@ -265,6 +267,20 @@ def _trust_for(url: URL) -> ssl.SSLContext | bool:
 def _payload(body: bytes) -> bytes | io.BytesIO:
     """A body as aiohttp wants it: it warns of bytes above 1 MiB, and sends a stream piece by piece."""
     return body if len(body) <= 1 << 20 else io.BytesIO(body)
+
+
+def _no_reply(request: Request, key: str | None, error: aiohttp.ClientError) -> CallFailed:
+    """The error where the connection failed: before the request was sent, or after."""
+    import aiohttp
+
+    before = (aiohttp.ClientConnectorError, aiohttp.ServerFingerprintMismatch, aiohttp.ClientHttpProxyError)
+    if isinstance(error, before) or not isinstance(
+        error, aiohttp.ClientConnectionError | aiohttp.ClientResponseError | aiohttp.ClientPayloadError
+    ):
+        return replies.unreachable(request, _cause(error), key)
+    if isinstance(error, aiohttp.ClientResponseError):
+        return replies.unreadable(request, _cause(error), key)
+    return replies.broken(request, _cause(error), key)
 
 
 def _cause(error: BaseException) -> str:

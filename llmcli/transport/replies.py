@@ -6,14 +6,10 @@ All transports share this table, so that the same misbehaviour comes out as the 
 from __future__ import annotations
 
 import errno
-import html
-import math
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,16 +19,17 @@ from llmcli.errors import (
     BadCommand,
     CallFailed,
     NotRunning,
-    QuotaExhausted,
     Rejected,
     StreamCut,
     TransientFailure,
 )
 from llmcli.registry.providers import find_provider, is_this_machine, provider_of_url
-from llmcli.wire import Json, Meta, Request, http_url
+from llmcli.transport.complaints import Complaint, compact, complaint, plain
+from llmcli.transport.kinds import kind_of, meant
+from llmcli.transport.stars import may_hold, without_key
+from llmcli.transport.waits import retry_after
+from llmcli.wire import Meta, Request, http_url
 
-_NO_MONEY = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_balance"}
-_TRANSIENT = {408, 409, 425, 429}
 _LONGEST_MESSAGE = 500
 _VERSION = re.compile(r"/v\d[^/?]*/?(\?|$)")  # at the end of a base URL
 _PORT_REFUSED = os.strerror(errno.ECONNREFUSED)
@@ -72,53 +69,49 @@ class Reply:
 
     def words(self, body: bytes) -> str:
         """What a body of text or HTML says, on one line, fit to be shown."""
-        text = self.without_key(body.decode("utf-8", "replace"))[:20_000]
-        if "<" in text:
-            title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
-            text = html.unescape(
-                title.group(1) if title else re.sub(r"<(style|script).*?</\1>|<[^>]*>", " ", text)
-            )
-        return _short(self.without_key(text))
+        return self.shown(plain(self.without_key(body.decode("utf-8", "replace"))[:20_000]))
 
-
-def without_key(value: Any, key: str | None) -> Any:
-    """Text or JSON with stars where the key stood; servers that write broken JSON may escape its slashes."""
-    if not key:
-        return value
-    if isinstance(value, str):
-        return value.replace(key, "***").replace(key.replace("/", "\\/"), "***")
-    if isinstance(value, list):
-        return [without_key(part, key) for part in value]
-    if isinstance(value, dict):
-        return {without_key(name, key): without_key(part, key) for name, part in value.items()}
-    return value
+    def shown(self, text: str) -> str:
+        """A text on one line, fit to be shown: no key, and no longer than anybody reads."""
+        text = self.without_key(" ".join(self.without_key(text).split()))
+        return text if len(text) <= _LONGEST_MESSAGE else text[:_LONGEST_MESSAGE] + "..."
 
 
 def failure(reply: Reply, body: bytes) -> CallFailed:
     """The error for a reply whose status is not 2xx."""
-    data = reply.without_key(parsed(body))
-    code, message = error_words(data)
+    data = parsed(body)
+    said = Complaint((), plain(body.decode("utf-8", "replace")[:20_000])) if data is None else complaint(data)
+    error = _error(reply, said, data)
     if data is None:
-        message = reply.words(body)
-    status = reply.status
-    kind, todo = _kind(status, code)
-    if kind is Rejected and status in {404, 405}:
-        todo = " ".join(["check the model's name and the address", *_asked(reply.request)])
-    if issubclass(kind, AuthFailure):
-        todo = _about_the_key(reply)
-    error = kind(
-        message or f"the endpoint answered {status} and said nothing",
-        reply.where,
-        todo,
-        status=status,
-        code=code,
-        request_id=reply.request_id,
-        retry_after=retry_after(reply.headers),
-        body=_as_sent(reply, body),
-    )
+        error.what = reply.words(body)
+    if not error.what:
+        silent = "and said nothing" if data is None else f"with {reply.shown(compact(data))}"
+        error.what = f"the endpoint answered {reply.status} {silent}"
+    error.body = _as_sent(reply, body)
+    if isinstance(error, Rejected) and reply.status in {404, 405}:
+        error.todo = " ".join(["check the model's name and the address", *_asked(reply.request)])
+    if isinstance(error, AuthFailure):
+        error.todo = _about_the_key(reply)
     if error.asks_too_long:
         error.what += f"; the server asks to wait {error.retry_after:.0f} s"
     return error
+
+
+def _error(reply: Reply, said: Complaint, data: Any) -> CallFailed:
+    """The error of the kind that was told. The body is read as it came: what is starred may no longer be told."""
+    wait = retry_after(reply.headers, said.message if data is None else data)
+    kind, code = kind_of(reply.status, said, wait)
+    return kind.error(
+        reply.shown(said.message),
+        reply.where,
+        kind.todo,
+        status=reply.status,
+        code=reply.without_key(code),
+        request_id=reply.request_id,
+        retry_after=wait,
+        body=reply.without_key(data),
+        meant=meant(reply.status, said),
+    )
 
 
 def _as_sent(reply: Reply, body: bytes) -> Any:
@@ -159,6 +152,28 @@ def _not_running(request: Request) -> NotRunning:
     )
 
 
+def broken(request: Request, reason: str, key: str | None) -> TransientFailure:
+    """The error where the connection broke once the request was sent, and before a reply had come."""
+    error = TransientFailure(
+        f"the connection broke before an answer came: {without_key(reason, key)}",
+        display(request),
+        "try again later",
+    )
+    error.may_have_cost = True
+    return error
+
+
+def unreadable(request: Request, reason: str, key: str | None) -> TransientFailure:
+    """The error for a reply that is no HTTP that can be read."""
+    error = TransientFailure(
+        f"the reply cannot be read: {without_key(reason, key)}",
+        display(request),
+        "check the address, and that it speaks HTTP",
+    )
+    error.may_have_cost = True
+    return error
+
+
 def not_connected(request: Request, seconds: float) -> TransientFailure:
     """The error where the time for a connection was up."""
     return TransientFailure(
@@ -192,18 +207,6 @@ def display(request: Request) -> str:
     return f"{request.name} at {parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}{parts.path}"
 
 
-def _kind(status: int, code: str | None) -> tuple[type[CallFailed], str]:
-    if status == 402 or code in _NO_MONEY:
-        return QuotaExhausted, "check the account's plan and billing"
-    if status in {401, 403}:
-        return AuthFailure, "check the key"
-    if status in _TRANSIENT or status >= 500:
-        return TransientFailure, "try again later"
-    if 300 <= status < 400:
-        return Rejected, "the address has moved: give the new one with --base-url"
-    return Rejected, "change the request"
-
-
 def _asked(request: Request) -> list[str]:
     """The address that was asked, and a question where it is nobody's that we know and looks like a root."""
     if http_url(request.base_url) is None:  # nothing was asked
@@ -222,25 +225,17 @@ def _about_the_key(reply: Reply) -> str:
     return f"no key was sent: {provider.how_to_give_a_key if provider else 'use --api-key-file'}"
 
 
-def in_band(reply: Reply, data: Json) -> CallFailed:
-    """The error that stands in a 200 body or a stream."""
-    data = reply.without_key(data)
-    code, message = error_words(data)
-    kind = QuotaExhausted if code in _NO_MONEY else TransientFailure
-    return kind(
-        f"the endpoint reported an error: {message or 'it gave no message'}",
-        reply.where,
-        "try again later",
-        status=reply.status,
-        code=code,
-        request_id=reply.request_id,
-        body=data,
-    )
+def in_band(reply: Reply, data: Any) -> CallFailed:
+    """The error that stands in a 200 body or a stream: JSON, or the text of an event that says it is one."""
+    said = Complaint((), data) if isinstance(data, str) else complaint(data)
+    error = _error(reply, said, data)
+    error.what = f"the endpoint reported an error: {error.what or reply.shown(compact(data))}"
+    return error
 
 
 def odd(reply: Reply, what: str, code: str | None = None, body: bytes | None = None) -> TransientFailure:
     """The error for a reply that is none of a Chat Completions API."""
-    return TransientFailure(
+    error = TransientFailure(
         what,
         reply.where,
         "check that the address is that of a Chat Completions API",
@@ -249,63 +244,24 @@ def odd(reply: Reply, what: str, code: str | None = None, body: bytes | None = N
         request_id=reply.request_id,
         body=None if body is None else _as_sent(reply, body),
     )
+    error.may_have_cost = True
+    return error
 
 
-def parsed(body: bytes) -> Any:
-    """The JSON of a body; None where it is not JSON."""
+def parsed(body: bytes, *, halves: bool = False) -> Any:
+    """The JSON of a body, read leniently; None where it is not JSON. `halves` of characters may be left in it."""
     try:
-        return jsonl.loads(body)
+        return jsonl.lenient(body, halves=halves)[0]
     except ValueError:
         return None
 
 
-def error_words(data: Any) -> tuple[str | None, str]:
-    """(code, message) of an error body in any of the shapes that servers have: object, string, list, `detail`."""
-    if isinstance(data, list):
-        data = next((item for item in data if isinstance(item, dict)), {})
-    if not isinstance(data, dict):
-        return None, _short(str(data)) if data else ""
-    inner = data.get("error") or data
-    if not isinstance(inner, dict):
-        return None, _short(str(inner))
-    kind = inner.get("type")
-    code = next((word for word in (inner.get("code"), kind) if word and isinstance(word, str | int)), None)
-    message = inner.get("message") or inner.get("detail") or inner.get("msg") or data.get("message") or ""
-    if isinstance(kind, str) and kind in _NO_MONEY:
-        code = kind
-    return None if code is None else str(code), _short(
-        message if isinstance(message, str) else _json(message)
-    )
-
-
-def _json(value: Any) -> str:
-    return jsonl.dumps(value).decode("utf-8", "replace")
-
-
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= _LONGEST_MESSAGE else text[:_LONGEST_MESSAGE] + "..."
-
-
-def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Seconds that the server asks to wait: `retry-after-ms`, else `retry-after` (seconds or a date)."""
-    value = headers.get("retry-after", "")
-    wishes = (_number(headers.get("retry-after-ms", ""), 1000), _number(value), _until(value, now))
-    return next((max(0.0, seconds) for seconds in wishes if seconds is not None), None)
-
-
-def _number(text: str, scale: int = 1) -> float | None:
+def answer_in(reply: Reply, body: bytes) -> tuple[Any, bytes | None]:
+    """The JSON of a 200 body without the key, and its bytes where they may be kept as they are."""
     try:
-        seconds = float(text) / scale
+        data, exact = jsonl.lenient(body)
     except ValueError:
-        return None
-    return seconds if math.isfinite(seconds) else None
-
-
-def _until(date: str, now: datetime | None) -> float | None:
-    try:
-        when = parsedate_to_datetime(date)
-    except (ValueError, OverflowError):
-        return None
-    when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return (when - (now or datetime.now(UTC))).total_seconds()
+        return None, None
+    if may_hold(body, reply.key) and (clean := reply.without_key(data)) != data:
+        return clean, None
+    return data, body if exact else None

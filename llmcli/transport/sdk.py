@@ -18,6 +18,7 @@ from llmcli.errors import CallFailed, TransientFailure
 from llmcli.transport import answers, replies
 from llmcli.transport.keys import KeyOf, checked_key
 from llmcli.transport.lazy import import_openai
+from llmcli.transport.stars import starred
 from llmcli.wire import Chunk, Completion, Json, Request, Stream
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ class Sdk:
 
         async def chunks() -> AsyncGenerator[Chunk, None]:
             try:
-                async for chunk in answers.chunks(reply, pieces, meta, self._timeout):
+                answer = answers.chunks(reply, pieces, meta, self._timeout)
+                async for chunk in starred(answer, reply.key):
                     yield chunk
                 await _read_to_end(pieces)
             finally:
@@ -121,7 +123,7 @@ class Sdk:
                 raise replies.not_connected(request, self._connect) from None
             raise self._timed_out(request) from None
         except openai.APIConnectionError as error:
-            raise replies.unreachable(request, _cause(error), key) from None
+            raise _no_reply(request, key, error) from None
         except (httpx2.TransportError, httpx2.DecodingError, httpx2.StreamError) as error:
             if (answer := _status_error(error)) is None:
                 raise
@@ -223,6 +225,20 @@ def _cause(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno) if error.errno > 0 else str(error.strerror)
     return str(error) or type(error).__name__
+
+
+def _no_reply(request: Request, key: str | None, error: Exception) -> CallFailed:
+    """The error where the connection failed: before the request was sent, or after."""
+    import httpx2
+
+    kind: BaseException = error.__cause__ or error
+    if isinstance(kind, httpx2.RemoteProtocolError) and "disconnected" not in str(kind):
+        return replies.unreadable(request, _cause(error), key)
+    if isinstance(
+        kind, httpx2.ReadError | httpx2.WriteError | httpx2.CloseError | httpx2.RemoteProtocolError
+    ):
+        return replies.broken(request, _cause(error), key)
+    return replies.unreachable(request, _cause(error), key)
 
 
 def _refusal(request: Request, key: str | None, answer: httpx2.Response, body: bytes) -> CallFailed:

@@ -93,7 +93,7 @@ def test_a_bare_list_is_a_list_too(live, server):
             "llmcli: tempfail: the endpoint reported an error: no ",
         ),
         (wire.cut(listing({"id": "x"}), 5), 75, "llmcli: tempfail: "),
-        (wire.drop(), 75, "llmcli: tempfail: cannot reach the endpoint: "),
+        (wire.drop(), 75, "llmcli: tempfail: the connection broke before an answer came: "),
     ],
 )
 def test_what_goes_wrong_has_the_usual_exit(live, server, scenario, code, said):

@@ -37,6 +37,7 @@ from llmcli.errors import (
     Rejected,
     StreamCut,
     TransientFailure,
+    UnfitModel,
 )
 from llmcli.output.items import ItemSink
 from llmcli.output.sink import RecordSink, Sink, TextSink, text_of
@@ -61,6 +62,7 @@ EXIT = {
     NoTurn: 3,
     Refused: 4,
     Rejected: 65,
+    UnfitModel: 65,
     QuotaExhausted: 69,
     TransientFailure: 75,
     StreamCut: 75,
@@ -159,7 +161,8 @@ class Row:
 
 def statuses() -> Iterator[Row]:
     kinds = {
-        Rejected: [400, 404, 413, 418, 422, 451],
+        Rejected: [400, 418, 422, 451],
+        UnfitModel: [404, 413],
         AuthFailure: [401, 403],
         QuotaExhausted: [402],
         TransientFailure: [408, 409, 425, 429, 500, 502, 503, 504, 529],
@@ -178,7 +181,7 @@ ERROR_WORDS: dict[str, tuple[str | None, str]] = {
     "object": ("some_code", "It went wrong."),
     "code is an int": ("500", "It went wrong."),
     "message only": (None, "It went wrong."),
-    "message is null": (None, "and said nothing"),
+    "message is null": (None, 'with {"error":{"message":null,"type":null,"code":null}}'),
     "string": (None, "It went wrong."),
     "list": ("400", "It went wrong."),
     "detail": (None, "It went wrong."),
@@ -203,7 +206,7 @@ def error_bodies() -> Iterator[Row]:
                 wire.status(status, ERROR_BODIES[name]),
                 Fails(kind, says, status, code),
             )
-    nothing = "the endpoint answered 500 and said nothing"
+    nothing = 'the endpoint answered 500 with {"error":{"type":["x"]}}'
     yield Row(
         "500, an odd type",
         wire.status(500, {"error": {"type": ["x"]}}),
@@ -353,13 +356,14 @@ WHOLE = {
 
 
 def connections() -> Iterator[Row]:
-    unreached = Fails(TransientFailure, "cannot reach the endpoint: ", request_id=None)
+    lost = Fails(TransientFailure, "the connection broke before an answer came: ", request_id=None)
+    strange = Fails(TransientFailure, "the reply cannot be read: ", request_id=None)
     broke = Fails(StreamCut, "the connection broke in the middle of the answer")
     late = Fails(TransientFailure, "no answer within 0.2 s", request_id=None)
-    yield Row("dropped", wire.drop(), unreached)
-    yield Row("reset", wire.reset(), unreached)
-    yield Row("no HTTP", wire.raw(b"SSH-2.0-OpenSSH_9.2\r\n"), unreached)
-    yield Row("half a head", wire.raw(b"HTTP/1.1 200 OK\r\ncontent-le"), unreached)
+    yield Row("dropped", wire.drop(), lost)
+    yield Row("reset", wire.reset(), lost)
+    yield Row("no HTTP", wire.raw(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), strange)
+    yield Row("half a head", wire.raw(b"HTTP/1.1 200 OK\r\ncontent-le"), lost)
     yield Row("hanging", wire.hang(), late, timeout=0.2)
     yield Row("stalled in the body", wire.stall(ok("Hello"), 9), late, timeout=0.2)
     yield Row("stalled after some deltas", wire.stall(hello(STOP), -60), late, ("stream",), timeout=0.2)

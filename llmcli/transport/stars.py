@@ -1,0 +1,191 @@
+"""Stars where a key stood, in texts, in JSON and in streams; and no half of a character left in a stream.
+
+A server may echo the key that it got; nothing of ours shows it. A stream is cut anywhere, so the end of a piece is
+held back where it may be the beginning of the key, or is half a character, until more has come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from typing import Any
+
+from llmcli import jsonl
+from llmcli.errors import CallFailed
+from llmcli.wire import Chunk, Json
+
+_LEAST = 8  # characters of a key that may be told from the words around it
+_STARS = "***"
+_SAID_WHOLE = {
+    "role",
+    "id",
+    "type",
+    "name",
+    "object",
+    "format",
+    "mime_type",
+}  # strings that no piece goes on with
+_HEAD = ("id", "object", "created", "model")  # what every chunk of a stream says
+_Path = tuple[str | int | None, ...]
+
+
+def without_key(value: Any, key: str | None) -> Any:
+    """Text or JSON with stars where the key stood; servers that write broken JSON may escape its slashes."""
+    if not key or len(key) < _LEAST:
+        return value
+    if isinstance(value, str):
+        return value.replace(key, _STARS).replace(key.replace("/", "\\/"), _STARS)
+    if isinstance(value, list):
+        return [without_key(part, key) for part in value]
+    if isinstance(value, dict):
+        return {without_key(name, key): without_key(part, key) for name, part in value.items()}
+    return value
+
+
+def may_hold(body: bytes, key: str | None) -> bool:
+    """Whether JSON may hold the key: as it is, or with characters escaped."""
+    if not key or len(key) < _LEAST:
+        return False
+    return key.encode() in body or b"\\u00" in body or b"\\/" in body
+
+
+async def starred(chunks: AsyncIterator[Chunk], key: str | None) -> AsyncGenerator[Chunk, None]:
+    """The chunks of a stream, fit to be shown. What was held back comes at the end, be it a good one or not."""
+    pieces = Pieces(key)
+    try:
+        async for chunk in chunks:
+            for shown in pieces.take(chunk):
+                yield shown
+    except CallFailed:
+        for rest in pieces.rest():
+            yield rest
+        raise
+    for rest in pieces.rest():
+        yield rest
+
+
+class Pieces:
+    """`take` a chunk and get what may be shown; `rest` is what is left when no more will come."""
+
+    def __init__(self, key: str | None) -> None:
+        self._key = key if key and len(key) >= _LEAST else None
+        self._held: dict[_Path, str] = {}  # by choice and field: what may be the beginning of something
+        self._shown: dict[_Path, str] = {}  # the same, where it was shown at the end of a choice
+        self._head: Json = {}
+
+    def take(self, chunk: Chunk) -> Iterator[Chunk]:
+        """The chunk as it may be shown, behind what was held back and does not go on."""
+        choices = chunk.get("choices")
+        begun = isinstance(choices, list) and any(_begins_call(choice) for choice in choices)
+        if begun and self._held:
+            yield from self.rest()
+        shown: Chunk = without_key(
+            {name: part for name, part in chunk.items() if name != "choices"}, self._key
+        )
+        self._head = {name: shown[name] for name in _HEAD if name in shown}
+        if "choices" in chunk:
+            shown["choices"] = choices and [self._choice(choice, at) for at, choice in enumerate(choices)]
+        yield {name: shown[name] for name in chunk if name in shown} | shown
+
+    def rest(self) -> Iterator[Chunk]:
+        """What was held back, as chunks of its own."""
+        for path in list(self._held):
+            delta = _at(path[1:], self._held.pop(path))
+            yield {**self._head, "choices": [{"index": path[0], "delta": delta, "finish_reason": None}]}
+
+    def _choice(self, choice: Any, position: int) -> Any:
+        if not isinstance(choice, dict):
+            return choice
+        index = choice.get("index")
+        index = index if isinstance(index, int) else position
+        kept = {name: part for name, part in choice.items() if name not in {"delta", "message"}}
+        shown: Json = without_key(kept, self._key)
+        for name in ("delta", "message"):
+            if name in choice:
+                said = choice[name]
+                shown[name] = self._object(said, (index,)) if isinstance(said, dict) else said
+        if choice.get("finish_reason"):
+            self._let_go(shown, index)
+        return shown
+
+    def _object(self, value: Json, path: _Path) -> Json:
+        return {without_key(name, self._key): self._part(part, (*path, name)) for name, part in value.items()}
+
+    def _part(self, value: Any, path: _Path) -> Any:
+        if isinstance(value, str):
+            if path[-1] in _SAID_WHOLE:
+                return jsonl.mended(without_key(value, self._key))
+            return self._piece(value, path)
+        if isinstance(value, dict):
+            return self._object(value, path)
+        if isinstance(value, list):
+            numbered = path[-1] == "tool_calls"
+            return [
+                self._part(item, (*path, _index(item, at) if numbered else None))
+                for at, item in enumerate(value)
+            ]
+        return value
+
+    def _piece(self, text: str, path: _Path) -> str:
+        """What may be shown of a string that goes on; the rest is held."""
+        before = self._shown.pop(path, "")
+        text = without_key(before + self._held.pop(path, "") + text, self._key)
+        if before:
+            text = text.removeprefix(before) if text.startswith(before) else _STARS
+        if held := self._doubtful(text):
+            self._held[path] = held
+            text = text.removesuffix(held)
+        return jsonl.mended(text)
+
+    def _doubtful(self, text: str) -> str:
+        """The end of a text that may be the beginning of the key, or of a character."""
+        if self._key is not None:
+            start = max(0, len(text) - len(self._key) + 1)
+            while (start := text.find(self._key[0], start)) >= 0:
+                if self._key.startswith(text[start:]):
+                    return text[start:]
+                start += 1
+        return text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
+
+    def _let_go(self, choice: Json, index: int) -> None:
+        """Put what was held of a choice into the chunk that ends it."""
+        for path in [path for path in self._held if path[0] == index]:
+            held = self._shown[path] = self._held.pop(path)
+            place = "message" if isinstance(choice.get("message"), dict) else "delta"
+            choice[place] = _joined(choice.get(place) or {}, path[1:], jsonl.mended(held))
+
+
+def _begins_call(choice: Any) -> bool:
+    """Whether a choice begins a tool call, which may stand where another was."""
+    delta = choice.get("delta") if isinstance(choice, dict) else None
+    calls = delta.get("tool_calls") if isinstance(delta, dict) else None
+    return isinstance(calls, list) and any(isinstance(call, dict) and call.get("id") for call in calls)
+
+
+def _index(item: Any, position: int) -> int:
+    index = item.get("index") if isinstance(item, dict) else None
+    return index if isinstance(index, int) else position
+
+
+def _at(path: _Path, text: str) -> Any:
+    """A text at its place in a delta."""
+    if not path:
+        return jsonl.mended(text)
+    step, inner = path[0], _at(path[1:], text)
+    if isinstance(step, str):
+        return {step: inner}
+    if isinstance(inner, dict):
+        inner = {"index": step, **inner} if step is not None else {"type": "text", **inner}
+    return [inner]
+
+
+def _joined(delta: Json, path: _Path, text: str) -> Json:
+    """A delta with a text behind what it says at a place."""
+    step = path[0]
+    assert isinstance(step, str)  # noqa: S101 - a delta is an object
+    said = delta.get(step)
+    if len(path) == 1:
+        return {**delta, step: (said or "") + text}
+    more = _at(path[1:], text)
+    if isinstance(said, list):
+        return {**delta, step: [*said, *more]}
+    return {**delta, step: _joined(said, path[1:], text) if isinstance(said, dict) else more}
