@@ -133,9 +133,17 @@ def paid_before(answers: Sequence[Any]) -> Iterator[None]:
 
 
 class UsageError(LlmcliError):
-    """What the user said cannot be done: nothing was sent."""
+    """What the user said cannot be done: nothing was sent.
+
+    `flag`, by one of its names, is what said it: the message begins with it.
+    """
 
     exit_code = ExitCode.USAGE
+
+    def __init__(self, what: str, where: str = "", todo: str = "", *, flag: str | None = None) -> None:
+        named = what if flag is None else f"{flag}{'' if what.startswith(':') else ' '}{what}"
+        super().__init__(named, where, todo)
+        self.flag = flag
 
 
 class BadCommand(UsageError):

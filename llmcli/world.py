@@ -90,6 +90,10 @@ class World:
         stdin = binary(sys.stdin)
         return cls(stdin if _is_readable(stdin) else None, binary(sys.stdout), binary(sys.stderr), os.environ)
 
+    def remaining(self, deadline: float | None) -> float | None:
+        """Seconds left of `--deadline`, which began when the program did."""
+        return None if deadline is None else deadline - (self.clock() - self.started)
+
     @property
     def stdin_is_terminal(self) -> bool:
         """Whether a person types."""

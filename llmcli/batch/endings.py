@@ -28,10 +28,10 @@ from llmcli.errors import (
     TransientFailure,
     UsageError,
 )
+from llmcli.exchange.verdict import verdict
 from llmcli.output.report import Report, joined, trace, usage_of
 from llmcli.transport.fallback import another_may, skipped
 from llmcli.transport.retry import backoff, failed_attempt
-from llmcli.verdict import verdict
 from llmcli.wire import Completion
 
 _A_LITTLE = 0.5  # seconds until a job is looked at again that there was no money for

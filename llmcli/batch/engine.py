@@ -18,8 +18,8 @@ from llmcli.batch.plan import Job, Plan, Records, Source
 from llmcli.batch.rows import Row
 from llmcli.batch.stats import Stats
 from llmcli.errors import BadCommand, BudgetExceeded, LlmcliError, PartialFailure, UsageError
+from llmcli.exchange.run import run
 from llmcli.output.sink import SILENT
-from llmcli.run import run
 from llmcli.transport.base import Transport
 
 _WAITING = 1024  # retries that may wait, whatever the crowd, before no new row is begun

@@ -34,7 +34,7 @@ _SYNC = 4  # ticks between two times that the disk is asked to keep what was wri
 class Host(Protocol):
     """What writes for us."""
 
-    def watched(self, check: Callable[[], None]) -> AbstractContextManager[None]:
+    def using(self, check: Callable[[], None]) -> AbstractContextManager[None]:
         """Have `check` called while a reader keeps it waiting: it raises what is to end that."""
 
 
@@ -207,7 +207,7 @@ def _signals(engine: Engine, say: Callable[[str], None], host: Host) -> Iterator
         if len(heard) > 1:
             raise heard[1]
 
-    with _handled(hear), host.watched(check):
+    with _handled(hear), host.using(check):
         yield
 
 

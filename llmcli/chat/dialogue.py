@@ -10,22 +10,15 @@ from llmcli.chat.fitting import Build, Fitting
 from llmcli.chat.session import Conversation, Entry
 from llmcli.chat.summary import Summarizer
 from llmcli.errors import ExitCode, Incomplete, LlmcliError, NoTurn
+from llmcli.exchange.caller import Answered
+from llmcli.exchange.verdict import verdict
 from llmcli.finish import says
 from llmcli.output.report import dollars, joined
 from llmcli.registry.models import find_model
 from llmcli.request.messages import SYSTEM, open_calls
-from llmcli.verdict import verdict
 from llmcli.wire import Completion, Message, Request
 
 _KEPT = ("role", "content", "tool_calls", "function_call", "refusal", "name", "tool_call_id")
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """An answer, and the tool calls and results that came before it."""
-
-    completion: Completion
-    exchange: Sequence[Message] = ()
 
 
 Answer = Callable[[Request, list[Completion]], Awaitable[Answered]]

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from llmcli import jsonl
 from llmcli.errors import Incomplete, NoTurn, TransientFailure
+from llmcli.exchange.verdict import verdict
 from llmcli.output.sink import text_of
 from llmcli.registry.models import find_model
 from llmcli.tokens.count import count_request
 from llmcli.tokens.cut import truncate
 from llmcli.tokens.encodings import Encoder
-from llmcli.verdict import verdict
 from llmcli.wire import Completion, Json, Message, Request
 
 _WISH = (

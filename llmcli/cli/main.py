@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from functools import partial
 
-import typer
-
-from llmcli import __version__
-from llmcli.cli.commands import LazyGroup
-from llmcli.cli.defaults import blamed, profile_error
-from llmcli.cli.options import Help
-from llmcli.cli.session import Session
+from llmcli.app import App
+from llmcli.cli.loop import drive
+from llmcli.cli.parse import Line, Parsed, parse
+from llmcli.config import load_config
 from llmcli.errors import ExitCode, Interrupted, LlmcliError, UsageError
+from llmcli.output.streams import Notes, Outputs, Stdout, Watch
+from llmcli.registry.pricing import Prices
+from llmcli.stdin import Stdin
 from llmcli.world import World
+
+_TRUE = {"1", "true", "yes", "on"}
 
 
 def main(argv: Sequence[str], world: World | None = None) -> int:
@@ -21,79 +23,79 @@ def main(argv: Sequence[str], world: World | None = None) -> int:
 
     A bug, which is any exception that is not of our tree, keeps its traceback.
     """
-    session = Session(world or World.real(), argv)
-    try:
-        code = _dispatch(list(argv), session)
-        session.finish(code)
-    except (LlmcliError, typer.TyperException, KeyboardInterrupt) as error:
-        code = _explain(_ours(error, session), session)
+    return Program(world or World.real(), argv).run()
+
+
+class Program:
+    """One command line, from its words to its exit code."""
+
+    def __init__(self, world: World, argv: Sequence[str]) -> None:
+        self._world, self._argv = world, argv
+        self._watch = Watch()
+        self._notes = Notes(world.stderr, world.stderr_is_terminal)
+        self._stdout = Stdout(world.stdout, world.stdout_is_terminal, self._watch.look)
+        self._outputs = Outputs(self._watch.look)
+        self._line = Line(self._stdout.write, partial(load_config, world.env), world.env)
+        self._parsed: Parsed | None = None
+
+    def run(self) -> int:
+        """Parse, run, and say what went wrong."""
         try:
-            session.finish(code)
-        except LlmcliError as failure:
-            code = _explain(failure, session)
-    except BaseException:
-        session.finish(ExitCode.ERROR)
-        raise
-    return code
+            code = self._code()
+            self._outputs.finish(code)
+        except (LlmcliError, KeyboardInterrupt) as error:
+            code = self._explain(self._told(error))
+            try:
+                self._outputs.finish(code)
+            except LlmcliError as failure:
+                code = self._explain(failure)
+        except BaseException:
+            self._outputs.finish(ExitCode.ERROR)
+            raise
+        return code
 
+    def _code(self) -> int:
+        self._parsed = parse(self._argv, self._line)
+        if self._parsed is None:
+            return 0
+        self._parsed.check()
+        return int(self._parsed.story(self._app(self._parsed), self._parsed.settings))
 
-def _dispatch(argv: list[str], session: Session) -> int:
-    app = typer.Typer(
-        cls=LazyGroup,
-        callback=_root,
-        add_completion=False,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-    )
-    code = app(args=argv, prog_name="llmcli", standalone_mode=False, obj=session)
-    if code == ExitCode.INTERRUPTED:  # what typer makes of a KeyboardInterrupt, without a word
-        raise KeyboardInterrupt
-    return int(code or 0)
+    def _app(self, parsed: Parsed) -> App:
+        world, settings, general = self._world, parsed.settings, parsed.settings.general
+        config = parsed.sources.layers.config
+        given, network = getattr(settings, "input", None), getattr(settings, "network", None)
+        asked = getattr(settings, "request", None)
+        forbidden = world.env.get("LLMCLI_NO_STDIN", "").lower() in _TRUE or bool(given and given.no_stdin)
+        notes = Notes(world.stderr, world.stderr_is_terminal, quiet=general.quiet, verbose=general.verbose)
+        return App(
+            world=world,
+            argv=self._argv,
+            config=config,
+            notes=notes,
+            stdout=self._stdout,
+            outputs=self._outputs,
+            stdin=Stdin(
+                world, notes.say, forbidden, network.deadline if network else None, self._watch.waits_for
+            ),
+            prices=Prices(config.prices, config.error, asked.price if asked else None),
+            accepted=self._line.accepted,
+            typed=parsed.sources.given,
+            drive=partial(drive, world, self._watch),
+            watch=self._watch,
+        )
 
+    def _told(self, error: LlmcliError | KeyboardInterrupt) -> LlmcliError:
+        """The error as it is to be told."""
+        if isinstance(error, KeyboardInterrupt):
+            return Interrupted("SIGINT arrived")
+        if isinstance(error, UsageError) and self._parsed is not None:
+            return self._parsed.sources.blamed(error)
+        return error
 
-def _show_version(ctx: typer.Context, wanted: bool) -> None:
-    if wanted:
-        session: Session = ctx.obj
-        session.stdout.write(f"llmcli {__version__}\n")
-        raise typer.Exit
-
-
-def _root(
-    ctx: typer.Context,
-    version: Annotated[
-        bool,
-        typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit."),
-    ] = False,
-    help: Help = False,  # noqa: A002 - the flag's name
-) -> None:
-    """Scripted completions for any OpenAI-compatible endpoint.
-
-    Try it with no key and no network: llmcli ask -m offline/echo "hello there"
-    """
-
-
-def _ours(error: BaseException, session: Session) -> LlmcliError:
-    """An error of our tree for what typer or the keyboard raised."""
-    if isinstance(error, LlmcliError):
-        return blamed(session, error) if isinstance(error, UsageError) else error
-    if isinstance(error, KeyboardInterrupt):
-        return Interrupted("SIGINT arrived")
-    ctx: Any = getattr(error, "ctx", None)
-    parameter: Any = getattr(error, "param", None)
-    message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
-    if (
-        ctx is not None
-        and parameter is not None
-        and ctx.get_parameter_source(parameter.name).name == "DEFAULT_MAP"
-    ):
-        return profile_error(ctx, parameter, message.rstrip("."))
-    command = ctx.command_path if ctx is not None else "llmcli"
-    return UsageError(message.rstrip("."), todo=f"see {command} --help")
-
-
-def _explain(error: LlmcliError, session: Session) -> int:
-    """Say what happened in one line, and give the exit code."""
-    code = error.exit_code
-    if code is not ExitCode.BROKEN_PIPE:
-        session.notes.error(f"{code.label}: {error}")
-    return 0 if code in session.accepted else int(code)
+    def _explain(self, error: LlmcliError) -> int:
+        """Say what happened in one line, and give the exit code."""
+        code = error.exit_code
+        if code is not ExitCode.BROKEN_PIPE:
+            self._notes.error(f"{code.label}: {error}")
+        return 0 if code in self._line.accepted else int(code)

@@ -7,8 +7,8 @@ import re
 import select
 import stat
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from io import UnsupportedOperation
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -182,14 +182,68 @@ class OutputFile(_Shown):
         return OutputFailure(f"cannot write {self._name}: {reason}", todo="check the path and the disk")
 
 
+class Watch:
+    """What may end a wait for a reader of ours: `look` raises it, once a loop runs that is to be ended.
+
+    `awaited` is what is waited for, and where it is to come from.
+    """
+
+    def __init__(self) -> None:
+        self._checks: list[Callable[[], None]] = []
+        self.awaited = "", ""
+
+    def waits_for(self, what: str, where: str = "") -> None:
+        """Note what is waited for from now on, so that a deadline can say it."""
+        self.awaited = what, where
+
+    def look(self) -> None:
+        """Raise what is to end the wait; outside of a loop, signals end us by themselves."""
+        for check in self._checks:
+            check()
+
+    @contextmanager
+    def using(self, check: Callable[[], None]) -> Iterator[None]:
+        """Have `check` called at each look."""
+        self._checks.append(check)
+        try:
+            yield
+        finally:
+            self._checks.remove(check)
+
+
+class Outputs:
+    """The files that a command line is writing."""
+
+    def __init__(self, waiting: Waiting = patiently) -> None:
+        self._waiting = waiting
+        self._files: list[OutputFile] = []
+
+    def open(self, path: str) -> Out:
+        """A file that becomes real where the command ends with 0. Raises OutputFailure."""
+        file = OutputFile(path, self._waiting)
+        self._files.append(file)
+        return file
+
+    def finish(self, code: int) -> None:
+        """Make the files real, or leave no trace of them. Raises OutputFailure."""
+        while self._files:
+            file = self._files.pop()
+            if code == 0:
+                file.commit()
+            else:
+                file.discard()
+
+
 class Notes:
     """stderr: for people. What cannot be written there is nobody's error."""
 
-    def __init__(self, stream: BinaryIO | None, terminal: bool) -> None:
+    def __init__(
+        self, stream: BinaryIO | None, terminal: bool, *, quiet: bool = False, verbose: bool = False
+    ) -> None:
         self._stream = stream
         self._terminal = terminal
-        self.quiet = False
-        self.verbose = False
+        self.quiet = quiet
+        self.verbose = verbose and not quiet
 
     def say(self, text: str) -> None:
         """A line for people, unless they asked for quiet."""

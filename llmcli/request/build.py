@@ -60,7 +60,7 @@ def _parameters(ask: Ask, endpoint: Endpoint) -> Json:
     if ask.tool_choice is not None and "tool_choice" not in ask.extra:
         tools = ask.extra.get("tools", ask.tools)
         if not tools:
-            raise UsageError("--tool-choice without tools", todo="give them with --tools")
+            raise UsageError("without tools", todo="give them with --tools", flag="--tool-choice")
         parameters["tool_choice"] = parse_tool_choice(ask.tool_choice, tools)
     if "top_logprobs" in parameters:
         parameters.setdefault("logprobs", True)  # the API takes the one only with the other

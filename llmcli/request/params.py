@@ -146,7 +146,7 @@ def parse_pair(text: str, flag: str) -> tuple[str, str]:
     """`KEY=VALUE` of a repeatable flag, cut at the first `=`. Raises UsageError."""
     key, sign, value = text.partition("=")
     if not sign or not key:
-        raise UsageError(f"{flag} takes KEY=VALUE, not {text!r}")
+        raise UsageError(f"takes KEY=VALUE, not {text!r}", flag=flag)
     return key, value
 
 
@@ -183,13 +183,13 @@ def parse_option(text: str) -> tuple[str, Any]:
     """
     key, raw = parse_pair(text, "-o")
     if key in _OWNED:
-        raise UsageError(f"-o {key}=... cannot be set here", todo=_OWNED[key])
+        raise UsageError(f"{key}=... cannot be set here", todo=_OWNED[key], flag="-o")
     if (close := near_miss(key) or _slip(key)) is not None:
-        raise UsageError(f"-o {key}: no such field", todo=f"did you mean {close}?")
+        raise UsageError(f"{key}: no such field", todo=f"did you mean {close}?", flag="-o")
     try:
         value = _json_or_text(raw)
     except jsonl.TooDeep as error:
-        raise UsageError(f"-o {key}: {error}") from None
+        raise UsageError(f"{key}: {error}", flag="-o") from None
     return key, checked_field(key, value, f"-o {key}={raw}: ")
 
 
@@ -244,8 +244,9 @@ def parse_logit_bias(pairs: Iterable[str]) -> dict[str, float]:
             bias = float("nan")
         if not token.isascii() or not token.isdigit() or not -100 <= bias <= 100:
             raise UsageError(
-                f"--logit-bias {text}: TOKEN is a token id, BIAS a number from -100 to 100",
+                f"{text}: TOKEN is a token id, BIAS a number from -100 to 100",
                 todo="e.g. --logit-bias 1734=-100",
+                flag="--logit-bias",
             )
         biases[token] = int(bias) if bias.is_integer() else bias
     return biases
@@ -259,12 +260,13 @@ def parse_tool_choice(value: str, tools: Sequence[Json]) -> Any:
         try:
             return jsonl.loads(value)
         except ValueError as error:
-            raise UsageError(f"--tool-choice is not valid JSON: {error}") from None
+            raise UsageError(f"is not valid JSON: {error}", flag="--tool-choice") from None
     known = {name: tool["type"] for tool in tools for name in tool_names([tool])}
     if value not in known:
         raise UsageError(
-            f"--tool-choice {value}: no such tool",
+            f"{value}: no such tool",
             todo=f"one of auto, none, required{''.join(', ' + name for name in known)}",
+            flag="--tool-choice",
         )
     return {"type": known[value], known[value]: {"name": value}}
 

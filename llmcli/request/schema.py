@@ -57,14 +57,15 @@ def from_dsl(text: str) -> Json:
         kind = match and (match["type"] or "str")
         if match is None or kind not in _TYPES:
             raise UsageError(
-                f"--schema: {field!r} is no field",
+                f": {field!r} is no field",
                 todo="write NAME [str|int|float|bool][: description], or name a file",
+                flag="--schema",
             )
         properties[match["name"]] = {"type": _TYPES[kind]}
         if description := (match["description"] or "").strip():
             properties[match["name"]]["description"] = description
     if not properties:
-        raise UsageError("--schema is empty", todo="e.g. --schema 'name, age int'")
+        raise UsageError("is empty", todo="e.g. --schema 'name, age int'", flag="--schema")
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 

@@ -34,11 +34,11 @@ def load_tools(value: str, read_stdin: ReadStdin) -> list[Json]:
         data = data["tools"]
     tools = [_tool(item, index) for index, item in enumerate(data if isinstance(data, list) else [data])]
     if not tools:
-        raise UsageError("--tools: the list is empty")
+        raise UsageError(": the list is empty", flag="--tools")
     seen: set[str] = set()
     for name in tool_names(tools):
         if name in seen:
-            raise UsageError(f"--tools: two tools are named {name!r}", todo="names must differ")
+            raise UsageError(f": two tools are named {name!r}", todo="names must differ", flag="--tools")
         seen.add(name)
     return tools
 
@@ -70,6 +70,8 @@ def _tool(item: Any, index: int) -> Json:
     check_tool(item, index, "--tools: ")
     if item["type"] not in KINDS:
         raise UsageError(
-            f"--tools: tool {index} is no function definition", todo="give other types with -o tools=[...]"
+            f": tool {index} is no function definition",
+            todo="give other types with -o tools=[...]",
+            flag="--tools",
         )
     return dict(item)

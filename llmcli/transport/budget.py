@@ -95,8 +95,9 @@ class BudgetFile:
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise UsageError(
-                    f"--budget-file {self.path} is no regular file, so it cannot keep a sum",
+                    f"{self.path} is no regular file, so it cannot keep a sum",
                     todo="name a file",
+                    flag="--budget-file",
                 )
             await self._lock(descriptor)
             yield descriptor
@@ -122,9 +123,10 @@ class BudgetFile:
             return self._account.sum(descriptor)
         except ValueError as error:
             raise UsageError(
-                f"--budget-file {self.path} is no budget file",
+                f"{self.path} is no budget file",
                 f"line {error}",
                 "name another file, or take that line out",
+                flag="--budget-file",
             ) from None
 
     def _write(self, descriptor: int, line: bytes, place: int) -> None:

@@ -174,7 +174,7 @@ def test_cuts_that_make_no_sense(cli, argv, reason):
 
 
 @pytest.mark.parametrize(
-    "argv", [["--split", "0"], ["--truncate", "-1"], ["--side", "left"], ["--format", "events"]]
+    "argv", [["--split", "0"], ["--truncate", "-1"], ["--side", "left"], ["--format", "xml"]]
 )
 def test_values_that_are_none(cli, argv):
     result = cli(*MODEL, *argv, "a")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, get_args, get_origin
 
-from llmcli.cli.commands import COMMANDS, command_of
+from llmcli.cli.parse import COMMANDS, command_of
 from llmcli.errors import ExitCode
 from llmcli.registry.providers import provider_names
 

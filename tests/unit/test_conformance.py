@@ -39,11 +39,12 @@ from llmcli.errors import (
     TransientFailure,
     UnfitModel,
 )
+from llmcli.exchange.repair import Repair
+from llmcli.exchange.run import run
+from llmcli.exchange.verdict import check, misfit
 from llmcli.output.items import ItemSink
 from llmcli.output.sink import RecordSink, Sink, TextSink, text_of
 from llmcli.output.streams import Notes, Stdout
-from llmcli.repair import Repair
-from llmcli.run import run
 from llmcli.transport import answers, replies
 from llmcli.transport.accumulate import Accumulator
 from llmcli.transport.base import Transport
@@ -51,7 +52,6 @@ from llmcli.transport.keys import KeyOf
 from llmcli.transport.pooled import Pooled
 from llmcli.transport.retry import says_something
 from llmcli.transport.sdk import Sdk
-from llmcli.verdict import check, misfit
 from llmcli.wire import Chunk, Completion, Request
 from tests import server as wire
 from tests.server import ABSENT, DONE, ERROR_BODIES, Scenario, chunk, event, ok

@@ -81,7 +81,7 @@ class Kept:
 class Host:
     """Its readers never keep it waiting."""
 
-    def watched(self, _check: Callable[[], None]) -> AbstractContextManager[None]:
+    def using(self, _check: Callable[[], None]) -> AbstractContextManager[None]:
         return nullcontext()
 
 

@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 
 from llmcli.batch.rows import BadCommand, Frame, LineSplitter, RowBuilder
 from llmcli.errors import LlmcliError
+from llmcli.exchange.run import run
+from llmcli.exchange.verdict import verdict
 from llmcli.output.sink import SILENT
 from llmcli.rehearsal.offline import Offline
 from llmcli.request.build import Ask
 from llmcli.request.endpoint import resolve
 from llmcli.request.params import API_FIELDS
 from llmcli.request.template import Template
-from llmcli.run import run
 from llmcli.tokens.count import count_request
 from llmcli.tokens.encodings import load
 from llmcli.transport.guard import Guard
-from llmcli.verdict import verdict
 
 MODEL = "gpt-4o-mini"
 

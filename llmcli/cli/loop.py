@@ -8,8 +8,9 @@ from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from llmcli.cli.session import Session
 from llmcli.errors import DeadlinePassed, Terminated
+from llmcli.output.streams import Watch
+from llmcli.world import World
 
 if TYPE_CHECKING:
     import asyncio
@@ -18,7 +19,12 @@ T = TypeVar("T")
 
 
 def drive(
-    session: Session, work: Coroutine[Any, Any, T], deadline: float | None = None, *, fast: bool = False
+    world: World,
+    watch: Watch,
+    work: Coroutine[Any, Any, T],
+    deadline: float | None = None,
+    *,
+    fast: bool = False,
 ) -> T:
     """Run `work` to its end, under `--deadline`, in seconds. `fast`: on uvloop, where there is one.
 
@@ -29,7 +35,7 @@ def drive(
         import asyncio  # here, since --dry-run, count and the like need no loop
 
         with asyncio.Runner(loop_factory=_fast_loop if fast else None) as runner:
-            return runner.run(_supervised(session, work, session.remaining(deadline)))
+            return runner.run(_supervised(watch, work, world.remaining(deadline)))
     finally:
         work.close()  # where it was not begun; a finished one does not mind
         with suppress(ValueError):  # not the main thread
@@ -46,7 +52,7 @@ def _fast_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-async def _supervised(session: Session, work: Coroutine[Any, Any, T], seconds: float | None) -> T:
+async def _supervised(watch: Watch, work: Coroutine[Any, Any, T], seconds: float | None) -> T:
     import asyncio
 
     task = asyncio.current_task()
@@ -66,17 +72,17 @@ async def _supervised(session: Session, work: Coroutine[Any, Any, T], seconds: f
         if task.cancelling():
             raise KeyboardInterrupt
         if (when := limit.when()) is not None and loop.time() >= when:
-            raise _passed(session)
+            raise _passed(watch)
 
     with suppress(ValueError):  # not the main thread
         signal.signal(signal.SIGTERM, terminate)
     try:
         async with asyncio.timeout(seconds) as limit:
-            with session.watched(check):
+            with watch.using(check):
                 return await work
     except TimeoutError:
         if limit.expired():
-            raise _passed(session) from None
+            raise _passed(watch) from None
         raise
     except asyncio.CancelledError:
         if terminated:
@@ -84,7 +90,7 @@ async def _supervised(session: Session, work: Coroutine[Any, Any, T], seconds: f
         raise
 
 
-def _passed(session: Session) -> DeadlinePassed:
-    what, where = session.awaited
+def _passed(watch: Watch) -> DeadlinePassed:
+    what, where = watch.awaited
     waiting = f" while waiting for {what}" if what else ""
     return DeadlinePassed(f"--deadline passed{waiting}", where, "raise it, or ask for less")

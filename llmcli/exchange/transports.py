@@ -4,85 +4,75 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from llmcli.cli.compose import Recipe
-from llmcli.cli.options import MoneyOptions, NetworkOptions
-from llmcli.cli.session import Session
+from llmcli.app import App
 from llmcli.config import cache_directory
 from llmcli.errors import CallFailed, LlmcliError, UsageError
+from llmcli.exchange.asked import Asked, Paid
+from llmcli.exchange.compose import Recipe
+from llmcli.exchange.verdict import misfit, verdict
 from llmcli.registry.models import find_model
 from llmcli.registry.providers import Provider, provider_of_url
 from llmcli.rehearsal import PROVIDER
 from llmcli.request.endpoint import provider_named
+from llmcli.settings.money import MoneySettings
+from llmcli.settings.network import NetworkSettings
 from llmcli.transport.awaited import Awaited
 from llmcli.transport.base import Transport
 from llmcli.transport.guard import Guard, Purse
 from llmcli.transport.keys import KeyOf, find_key, missing_key
 from llmcli.transport.retry import Policy, Retry, failed_attempt
 from llmcli.transport.stack import ByProvider, Wrap, stacked
-from llmcli.verdict import misfit, verdict
 from llmcli.wire import Completion, Request
 
 _LONG_WAIT = 5.0  # seconds that a person may wonder about
 
 
-def transport_of(
-    session: Session,
-    recipe: Recipe,
-    network: NetworkOptions,
-    money: MoneyOptions,
-    *,
-    repairs: int = 0,
-    reasoning: bool = False,
-) -> Transport:
-    """The transport that the options ask for. `repairs`: how often an answer that does not fit is asked for again.
+def transport_of(app: App, recipe: Recipe, settings: Asked) -> Transport:
+    """The transport that the settings ask for.
 
-    `reasoning`: it is shown as it comes, so that nothing is sent again behind it. What is kept is the repaired
-    answer, under the request that was made.
+    Where reasoning is shown as it comes, nothing is sent again behind it. What is kept is the repaired answer, under
+    the request that was made.
     """
+    network, money, reasoning = settings.network, settings.money, settings.output.shows_reasoning
     if money.replay is not None:
         return _replay(money)
-    policy, purse = _policy(session, network), _purse(session, money)
+    policy, purse = _policy(app, network), _purse(app, money)
 
     def http() -> Transport:
         from llmcli.transport.sdk import Sdk
 
-        return Sdk(key_lookup(session, recipe, network), session.world.env, network.timeout)
+        return Sdk(key_lookup(app, recipe, network.api_key_file), app.world.env, network.timeout)
 
     return stacked(
         ByProvider(http, {PROVIDER: _offline}),
-        lambda inner: Awaited(inner, session.waits_for),
-        lambda inner: Guard(inner, session.price_of, purse),
+        lambda inner: Awaited(inner, app.watch.waits_for),
+        lambda inner: Guard(inner, app.prices.of, purse),
         lambda inner: Retry(inner, policy, reasoning=reasoning),
-        *_fallback(session, recipe, money),
-        *_repair(session, repairs),
-        *_stores(session, money),
+        *_fallback(app, recipe, money),
+        *_repair(app, settings.repair.repair),
+        *_stores(app, money),
     )
 
 
 def batch_transport_of(
-    session: Session,
-    recipe: Recipe,
-    network: NetworkOptions,
-    money: MoneyOptions,
-    *,
-    repairs: int = 0,
-    before_repair: Callable[[], Awaitable[None]] | None = None,
+    app: App, recipe: Recipe, settings: Paid, before_repair: Callable[[], Awaitable[None]]
 ) -> Transport:
     """The same for many requests at a time: the engine itself retries, falls back and holds --max-cost."""
+    network, money = settings.network, settings.money
     if money.replay is not None:
         return _replay(money)
-    purse = None if money.budget_file is None else _purse(session, money)
+    purse = None if money.budget_file is None else _purse(app, money)
 
     def http() -> Transport:
         from llmcli.transport.pooled import Pooled
 
-        return Pooled(key_lookup(session, recipe, network), network.timeout)
+        return Pooled(key_lookup(app, recipe, network.api_key_file), network.timeout)
 
     return stacked(
         ByProvider(http, {PROVIDER: _offline}),
-        lambda inner: Guard(inner, session.price_of, purse),
-        *_repair(session, repairs, before_repair),
-        *_stores(session, money),
+        lambda inner: Guard(inner, app.prices.of, purse),
+        *_repair(app, settings.repair.repair, before_repair),
+        *_stores(app, money),
     )
 
 
@@ -92,7 +82,7 @@ def _offline() -> Transport:
     return Offline()
 
 
-def key_lookup(session: Session, recipe: Recipe, network: NetworkOptions) -> KeyOf:
+def key_lookup(app: App, recipe: Recipe, key_file: str | None) -> KeyOf:
     """Finds the key for a request, once for each provider. It raises AuthFailure, UsageError.
 
     A provider's own address wants a key, and so does its own model at any address: who serves that elsewhere
@@ -102,16 +92,16 @@ def key_lookup(session: Session, recipe: Recipe, network: NetworkOptions) -> Key
 
     found: dict[tuple[str, bool], str | None] = {}
     lock = asyncio.Lock()
-    providers, here = session.config.providers, recipe.endpoint.provider.name
+    providers, here = app.config.providers, recipe.endpoint.provider.name
 
     async def find(name: str, is_here: bool) -> str | None:
         if (name, is_here) not in found:
             async with lock:
                 if (name, is_here) not in found:
                     # --api-key-file is for the model that was asked for, not for a fallback's provider
-                    file = network.api_key_file if is_here else None
+                    file = key_file if is_here else None
                     found[name, is_here] = await find_key(
-                        provider_named(name, providers), providers.get(name), session.world.env, file
+                        provider_named(name, providers), providers.get(name), app.world.env, file
                     )
         return found[name, is_here]
 
@@ -146,9 +136,9 @@ def _needs_key(request: Request, provider: Provider) -> bool:
     return provider.key_required and (known or _is_at_home(request.base_url, provider))
 
 
-def _policy(session: Session, network: NetworkOptions) -> Policy:
-    world, notes = session.world, session.notes
-    remaining = session.remaining(network.deadline)
+def _policy(app: App, network: NetworkSettings) -> Policy:
+    world, notes = app.world, app.notes
+    remaining = app.world.remaining(network.deadline)
 
     def notice(attempt: int, wait: float, error: CallFailed) -> None:
         (notes.say if wait >= _LONG_WAIT else notes.detail)(failed_attempt(attempt, wait, error))
@@ -164,53 +154,51 @@ def _policy(session: Session, network: NetworkOptions) -> Policy:
     )
 
 
-def _purse(session: Session, money: MoneyOptions) -> Purse | None:
+def _purse(app: App, money: MoneySettings) -> Purse | None:
     from decimal import Decimal
 
     from llmcli.transport.budget import Budget, BudgetFile
 
     limit = None if money.max_cost is None else Decimal(str(money.max_cost))
     if money.budget_file is not None:
-        return BudgetFile(money.budget_file, limit, session.world.clock, session.world.sleep)
+        return BudgetFile(money.budget_file, limit, app.world.clock, app.world.sleep)
     return None if limit is None else Budget(limit)
 
 
-def _fallback(session: Session, recipe: Recipe, money: MoneyOptions) -> list[Wrap]:
+def _fallback(app: App, recipe: Recipe, money: MoneySettings) -> list[Wrap]:
     if not money.fallback:
         return []
     from llmcli.transport.fallback import Fallback, skipped
 
     def notice(name: str, error: LlmcliError) -> None:
-        session.notes.detail(skipped(name, error))
+        app.notes.detail(skipped(name, error))
 
     return [lambda inner: Fallback(inner, money.fallback, recipe.rebuild, notice)]
 
 
-def _repair(
-    session: Session, repairs: int, before: Callable[[], Awaitable[None]] | None = None
-) -> list[Wrap]:
+def _repair(app: App, repairs: int, before: Callable[[], Awaitable[None]] | None = None) -> list[Wrap]:
     if not repairs:
         return []
-    from llmcli.repair import Repair
+    from llmcli.exchange.repair import Repair
 
-    return [lambda inner: Repair(inner, repairs, misfit, session.notes.detail, before)]
+    return [lambda inner: Repair(inner, repairs, misfit, app.notes.detail, before)]
 
 
-def _stores(session: Session, money: MoneyOptions) -> list[Wrap]:
+def _stores(app: App, money: MoneySettings) -> list[Wrap]:
     """The recording is outside of the cache: what the cache answers is recorded too."""
     if money.cache_ttl is not None and not money.cache:
-        raise UsageError("--cache-ttl without --cache", todo="add --cache")
+        raise UsageError("without --cache", todo="add --cache", flag="--cache-ttl")
     if not money.cache and money.record is None:
         return []
     from llmcli.transport.store import Folder, Locks, Store, recording
 
     def warn(error: LlmcliError) -> None:
-        session.notes.say(f"warning: {error}")
+        app.notes.say(f"warning: {error}")
 
     wraps: list[Wrap] = []
     if money.cache:
-        folder = Folder(cache_directory(session.world.env), money.cache_ttl)
-        locks = Locks(folder.path, session.world.sleep)
+        folder = Folder(cache_directory(app.world.env), money.cache_ttl)
+        locks = Locks(folder.path, app.world.sleep)
         wraps.append(lambda inner: Store(inner, folder, _usable, warn, read=True, locks=locks))
     if money.record is not None:
         record = recording(money.record)
@@ -218,11 +206,11 @@ def _stores(session: Session, money: MoneyOptions) -> list[Wrap]:
     return wraps
 
 
-def _replay(money: MoneyOptions) -> Transport:
+def _replay(money: MoneySettings) -> Transport:
     from llmcli.transport.store import Replay, recorded
 
     if money.cache or money.record is not None:
-        raise UsageError("--replay excludes --cache and --record", todo="drop one of them")
+        raise UsageError("excludes --cache and --record", todo="drop one of them", flag="--replay")
     return Replay(recorded(money.replay or ""))
 
 
@@ -235,10 +223,10 @@ def _is_at_home(base_url: str, provider: Provider) -> bool:
     return "{" in provider.base_url or base_url == provider.base_url.rstrip("/")
 
 
-def key_variables(session: Session, request: Request) -> list[str]:
+def key_variables(app: App, request: Request) -> list[str]:
     """The variables that the key of a request may stand in, the first that is set before all others."""
-    env, owners = session.world.env, request.keys_of or (request.provider,)
-    providers = [provider_named(name, session.config.providers) for name in owners]
+    env, owners = app.world.env, request.keys_of or (request.provider,)
+    providers = [provider_named(name, app.config.providers) for name in owners]
     names = [name for provider in providers for name in provider.api_key_env]
     found = [name for name in names if env.get(name, "").strip()]
     return found or [*providers[0].api_key_env, "OPENAI_API_KEY"] * providers[0].key_required

@@ -1,17 +1,18 @@
 """`llmcli models`: what is known of models: windows, limits, prices, what they support."""
+# No `from __future__ import annotations`: the annotations are read as objects.
 
-from typing import Annotated, Any, Literal
-
-import typer
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 from llmcli import jsonl
-from llmcli.cli.groups import flag, flags, options
-from llmcli.cli.options import GeneralOptions
-from llmcli.cli.session import Session
+from llmcli.app import App
 from llmcli.errors import LlmcliError, UsageError
 from llmcli.registry.models import Model, find_model, matcher, search_models
 from llmcli.registry.providers import split_model
 from llmcli.request.endpoint import Endpoint, resolve
+from llmcli.settings.flag import Argument
+from llmcli.settings.general import GeneralSettings
+from llmcli.settings.listing import ListingSettings
 from llmcli.wire import Json, Request, spelled
 
 _PATIENCE = 60.0  # seconds
@@ -27,94 +28,69 @@ _SHORT = {
 }
 
 
-@options("Output")
-class ModelsOptions:
-    """Which models, and how to show them."""
+@dataclass(frozen=True)
+class ModelsSettings:
+    """What models can be told."""
 
-    live: Annotated[
-        bool,
-        flag("--live", panel="Network", help="Ask the endpoint what it offers: PROVIDER/ or --base-url."),
-    ] = False
-    base_url: Annotated[
-        str | None,
-        flag("--base-url", panel="Network", metavar="URL", help="With --live: the endpoint to ask."),
-    ] = None
-    api_key_file: Annotated[
-        str | None,
-        flag("--api-key-file", panel="Network", metavar="FILE", help="With --live: read the key from FILE."),
-    ] = None
-
-    format: Annotated[Literal["text", "json", "jsonl"], flag("--format", help="What stdout gets.")] = "text"
-    json: Annotated[bool, flag("--json", help="The same as --format json.")] = False
+    listing: ListingSettings
+    general: GeneralSettings
+    pattern: Annotated[str | None, Argument("PATTERN", "Part of provider/name, or a glob (* and ?).")] = None
 
 
-@flags
-def models(
-    ctx: typer.Context,
-    pattern: Annotated[
-        str | None, typer.Argument(metavar="PATTERN", help="Part of provider/name, or a glob (* and ?).")
-    ] = None,
-    *,
-    output: ModelsOptions,
-    general: GeneralOptions,
-) -> int:
+def models(app: App, settings: ModelsSettings) -> int:
     """List known models, their limits, prices and abilities.
 
     Context window and output limit are in tokens, prices in $ per million tokens.
     """
-    session: Session = ctx.obj
-    general.apply(session)
+    output, pattern = settings.listing, settings.pattern
     if output.live:
-        records = live_records(session, pattern or "", output)
+        records = live_records(app, pattern or "", output)
     elif output.base_url or output.api_key_file:
         raise UsageError("--base-url and --api-key-file are for --live", todo="add --live")
     else:
-        records = [record_of(session, model) for model in search_models(pattern)]
+        records = [record_of(app, model) for model in search_models(pattern)]
     if not records and pattern is None:
         raise LlmcliError("the endpoint offers no models", todo="check --base-url, or name one with -m")
     if not records:
         raise LlmcliError(f"no model matches {pattern!r}", todo="see llmcli models for all of them")
     shape = "json" if output.json else output.format
     if shape == "json":
-        session.stdout.write_bytes(jsonl.pretty(records))
+        app.stdout.write_bytes(jsonl.pretty(records))
     elif shape == "jsonl":
-        session.stdout.write_bytes(b"".join(jsonl.line(record) for record in records))
+        app.stdout.write_bytes(b"".join(jsonl.line(record) for record in records))
     else:
-        session.stdout.write(table([_row(record) for record in records]))
+        app.stdout.write(table([_row(record) for record in records]))
     return 0
 
 
-def live_records(session: Session, pattern: str, options: ModelsOptions) -> list[Json]:
+def live_records(app: App, pattern: str, options: ListingSettings) -> list[Json]:
     """What the endpoint of the pattern's provider, or of --base-url, offers that matches the pattern."""
-    from llmcli.cli.compose import Recipe
-    from llmcli.cli.drive import drive
-    from llmcli.cli.options import NetworkOptions
-    from llmcli.cli.transports import key_lookup
+    from llmcli.exchange.compose import Recipe
+    from llmcli.exchange.transports import key_lookup
     from llmcli.request.build import Ask
     from llmcli.transport.sdk import Sdk
 
-    providers = session.config.providers
+    providers = app.config.providers
     named, rest = split_model(pattern, providers.keys())
-    endpoint = resolve(f"{named}/*" if named else "*", options.base_url, session.world.env, providers)
+    endpoint = resolve(f"{named}/*" if named else "*", options.base_url, app.world.env, providers)
     name = endpoint.provider.name
     found = matcher(f"{name}/{rest}" if named == name else pattern)
     if name == "offline":
-        return [record_of(session, model) for model in search_models("offline/*") if found(model.id)]
-    network = NetworkOptions(api_key_file=options.api_key_file)
-    key_of = key_lookup(session, Recipe(session, Ask(messages=()), endpoint), network)
+        return [record_of(app, model) for model in search_models("offline/*") if found(model.id)]
+    key_of = key_lookup(app, Recipe(app, Ask(messages=()), endpoint), options.api_key_file)
 
     async def work() -> list[Json]:
-        sdk = Sdk(key_of, session.world.env, _PATIENCE)
+        sdk = Sdk(key_of, app.world.env, _PATIENCE)
         try:
             return await sdk.list_models(Request(name, "", endpoint.base_url, {}, keys_of=endpoint.keys_of))
         finally:
             await sdk.aclose()
 
-    listed = [item for item in drive(session, work()) if found(item["id"]) or found(f"{name}/{item['id']}")]
-    return sorted((_live_record(session, endpoint, item) for item in listed), key=lambda each: each["id"])
+    listed = [item for item in app.drive(work()) if found(item["id"]) or found(f"{name}/{item['id']}")]
+    return sorted((_live_record(app, endpoint, item) for item in listed), key=lambda each: each["id"])
 
 
-def _live_record(session: Session, endpoint: Endpoint, item: Json) -> Json:
+def _live_record(app: App, endpoint: Endpoint, item: Json) -> Json:
     """What is known of a model that an endpoint lists; its window is the table's, else the endpoint's.
 
     The id is what `-m` takes for it at that address.
@@ -135,13 +111,13 @@ def _live_record(session: Session, endpoint: Endpoint, item: Json) -> Json:
         shutdown=None,
         endpoints=(),
     )
-    record = record_of(session, known or unknown)
+    record = record_of(app, known or unknown)
     return {**record, "id": name} if endpoint.as_typed else record
 
 
-def record_of(session: Session, model: Model) -> Json:
+def record_of(app: App, model: Model) -> Json:
     """A model as JSON. Prices are $ per million tokens, null where they are not known."""
-    price = session.price_of(model.provider, model.name) or {}
+    price = app.prices.of(model.provider, model.name) or {}
     return {
         "id": spelled(model.provider, model.name),
         "provider": model.provider,

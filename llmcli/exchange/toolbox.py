@@ -14,7 +14,7 @@ from typing import Any
 
 from llmcli import jsonl
 from llmcli.errors import Invalid, ToolFailure, UsageError
-from llmcli.verdict import verdict
+from llmcli.exchange.verdict import verdict
 from llmcli.wire import Completion, Json, Message, Request
 
 _GRACE = 1.0  # seconds that a killed tool's pipes may take to close
@@ -29,16 +29,20 @@ def parse_commands(pairs: list[tuple[str, str]], names: set[str]) -> dict[str, l
     for name, command in pairs:
         if name not in names:
             known = ", ".join(sorted(names)) or "none"
-            raise UsageError(f"--exec {name}: there is no such tool", todo=f"--tools defines: {known}")
+            raise UsageError(
+                f"{name}: there is no such tool", todo=f"--tools defines: {known}", flag="--exec"
+            )
         if name in commands:
-            raise UsageError(f"--exec {name} is given twice", todo="one command runs a tool")
+            raise UsageError(f"{name} is given twice", todo="one command runs a tool", flag="--exec")
         try:
             commands[name] = shlex.split(command)
         except ValueError as error:
             reason = str(error).lower()
-            raise UsageError(f"--exec {name}: {reason} in the command", todo="mend the quotes") from None
+            raise UsageError(
+                f"{name}: {reason} in the command", todo="mend the quotes", flag="--exec"
+            ) from None
         if not commands[name]:
-            raise UsageError(f"--exec {name}: the command is empty", todo="write NAME=COMMAND")
+            raise UsageError(f"{name}: the command is empty", todo="write NAME=COMMAND", flag="--exec")
     return commands
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from llmcli.cli.options import InputOptions, RequestOptions, SamplingOptions
-from llmcli.cli.session import Session
-from llmcli.cli.stdin import is_piped, reader
+from llmcli.app import App
 from llmcli.errors import UsageError
 from llmcli.request.build import Ask, build_request
 from llmcli.request.endpoint import Endpoint, beside, resolve
@@ -27,7 +25,9 @@ from llmcli.request.prompt import (
     without_final_newline,
 )
 from llmcli.request.tools import load_tools
-from llmcli.wire import Json, Message, Request
+from llmcli.settings.input import InputSettings
+from llmcli.settings.request import RequestSettings
+from llmcli.wire import Json, Message, Request, http_url
 
 DEFAULT_MODEL = "gpt-6-luna"
 
@@ -36,7 +36,7 @@ DEFAULT_MODEL = "gpt-6-luna"
 class Recipe:
     """What was asked, and of whom: makes the request, and the same one for other models and messages."""
 
-    session: Session
+    app: App
     ask: Ask
     endpoint: Endpoint
 
@@ -49,7 +49,7 @@ class Recipe:
 
         A model of the same provider is asked at the same address, any other at its provider's own.
         """
-        world, config = self.session.world, self.session.config
+        world, config = self.app.world, self.app.config
         model = argument(model)
         there = beside(self.endpoint, model, config.providers) or resolve(
             model, None, world.env, config.providers
@@ -66,51 +66,53 @@ class Recipe:
 
 
 def compose(
-    session: Session,
+    app: App,
     words: list[str],
-    given: InputOptions,
-    sampling: SamplingOptions,
-    request: RequestOptions,
+    given: InputSettings,
+    request: RequestSettings,
     *,
     stream: bool,
-    deadline: float | None = None,
     optional: bool = False,
 ) -> Recipe:
     """Read what the user named. `optional`: a conversation goes before it, so there may be no prompt.
 
     Raises UsageError, ConfigError.
     """
-    endpoint = endpoint_of(session, request)
-    session.set_price(request.price)
-    read = reader(session, given.no_stdin or session.no_stdin, deadline)
-    settings = settings_of(sampling, request, read)
-    messages = messages_of(session, words, given, read, optional=optional)
+    endpoint = endpoint_of(app, request)
+    read = app.stdin.read
+    settings = settings_of(request, read)
+    messages = messages_of(app, words, given, read, optional=optional)
     wanted = stream if request.stream is None else request.stream
-    recipe = Recipe(session, Ask(messages=messages, stream=wanted, **settings), endpoint)
+    recipe = Recipe(app, Ask(messages=messages, stream=wanted, **settings), endpoint)
     if messages:
-        warn_of_ignored(session, recipe.request(), endpoint)
+        warn_of_ignored(app, recipe.request(), endpoint)
     return recipe
 
 
-def warn_of_ignored(session: Session, request: Request, endpoint: Endpoint) -> None:
+def warn_of_ignored(app: App, request: Request, endpoint: Endpoint) -> None:
     """Say which parameters do nothing."""
     for name in ignored_parameters(endpoint.provider, request.body()):
-        session.notes.say(f"warning: {endpoint.provider.name} takes {name} and ignores it")
+        app.notes.say(f"warning: {endpoint.provider.name} takes {name} and ignores it")
 
 
-def endpoint_of(session: Session, request: RequestOptions) -> Endpoint:
+def endpoint_of(app: App, request: RequestSettings) -> Endpoint:
     """The model and address that hold."""
     model = DEFAULT_MODEL if request.model is None else argument(request.model)
-    return resolve(model, request.base_url, session.world.env, session.config.providers)
+    try:
+        return resolve(model, request.base_url, app.world.env, app.config.providers)
+    except UsageError as error:
+        is_address = request.base_url is not None and http_url(request.base_url) is None
+        error.flag = "--base-url" if is_address else "--model"
+        raise
 
 
 def messages_of(
-    session: Session, words: list[str], given: InputOptions, read: ReadStdin, *, optional: bool = False
+    app: App, words: list[str], given: InputSettings, read: ReadStdin, *, optional: bool = False
 ) -> list[Message]:
     """System message, earlier messages, and the user's, which must not be empty unless that is `optional`."""
-    messages = opening_of(session, given, read)
+    messages = opening_of(app, given, read)
     parts = parts_of(given, read)
-    text = text_of_prompt(session, words, given, read)
+    text = text_of_prompt(app, words, given, read)
     if text or parts:
         messages.append(user_message(text, parts))
     elif given.messages is None and not optional:
@@ -118,7 +120,7 @@ def messages_of(
     return messages
 
 
-def opening_of(session: Session, given: InputOptions, read: ReadStdin) -> list[Message]:
+def opening_of(app: App, given: InputSettings, read: ReadStdin) -> list[Message]:
     """What stands before the user's message: the system message and earlier ones."""
     messages: list[Message] = []
     if given.system is not None:
@@ -127,17 +129,17 @@ def opening_of(session: Session, given: InputOptions, read: ReadStdin) -> list[M
         from llmcli.request.messages import parse_messages
 
         text = read_file(given.messages, read)
-        messages += parse_messages(text, f"--messages {given.messages}", session.notes.say)
+        messages += parse_messages(text, f"--messages {given.messages}", app.notes.say)
     return messages
 
 
-def parts_of(given: InputOptions, read: ReadStdin) -> list[Json]:
+def parts_of(given: InputSettings, read: ReadStdin) -> list[Json]:
     """What is attached, as content parts."""
     from llmcli.request.attachments import load_attachment
 
     parts = [load_attachment(source, given.detail, read) for source in given.attachment]
     if given.detail and not parts:
-        raise UsageError("--detail without an image", todo="attach one with -a")
+        raise UsageError("without an image", todo="attach one with -a", flag="--detail")
     return parts
 
 
@@ -149,16 +151,16 @@ def user_message(text: str, parts: list[Json]) -> Message:
     return {"role": "user", "content": [*head, *parts]}
 
 
-def text_of_prompt(session: Session, words: list[str], given: InputOptions, read: ReadStdin) -> str:
+def text_of_prompt(app: App, words: list[str], given: InputSettings, read: ReadStdin) -> str:
     """The user's text: files, words and what was piped; through the template, where there is one."""
-    return rendered(join_prompt(*_prompt_parts(session, words, given, read)), given, read)
+    return rendered(join_prompt(*_prompt_parts(app, words, given, read)), given, read)
 
 
-def rendered(text: str, given: InputOptions, read: ReadStdin) -> str:
+def rendered(text: str, given: InputSettings, read: ReadStdin) -> str:
     """The text through the template, where there is one."""
     if given.template is None:
         if given.param:
-            raise UsageError("-p without a template", todo="give it with -t")
+            raise UsageError("without a template", todo="give it with -t", flag="-p")
         return text
     from llmcli.request.template import Template
 
@@ -167,28 +169,30 @@ def rendered(text: str, given: InputOptions, read: ReadStdin) -> str:
     values: dict[str, Any] = {"input": text} if text else {}
     given_values = dict(parse_pair(argument(pair), "-p") for pair in given.param)
     if text and "input" in given_values:
-        raise UsageError("-p input beside a prompt", todo="{{ input }} is the prompt; drop one of them")
+        raise UsageError(
+            "input beside a prompt", todo="{{ input }} is the prompt; drop one of them", flag="-p"
+        )
     values |= given_values
     made = template.render(values)
     return made if "input" in template.names else "\n\n".join(part for part in (made, text) if part)
 
 
 def _prompt_parts(
-    session: Session, words: list[str], given: InputOptions, read: ReadStdin
+    app: App, words: list[str], given: InputSettings, read: ReadStdin
 ) -> tuple[list[str], list[str], str | None]:
     """Words, files' texts and what was piped (None: nothing was, or it has a place of its own)."""
     files = [read_file(path, read) for path in given.file]
-    named = session.stdin_taken or given.template == "@-"
+    named = app.stdin.taken or given.template == "@-"
     dash = words == ["-"]
     piped = None
-    if not named and (dash or is_piped(session, given.no_stdin or session.no_stdin)):
+    if not named and (dash or app.stdin.is_piped):
         piped = without_final_newline(decode(read(), "stdin"))
     return [] if dash else words, files, piped
 
 
-def settings_of(sampling: SamplingOptions, request: RequestOptions, read: ReadStdin) -> dict[str, Any]:
+def settings_of(request: RequestSettings, read: ReadStdin) -> dict[str, Any]:
     """The fields of an Ask that flags give, messages aside."""
-    said = sampling.parameters().items()
+    said = request.parameters().items()
     parameters = {name: argument(value) if isinstance(value, str) else value for name, value in said}
     if request.stop:
         parameters["stop"] = [argument(text) for text in request.stop]
@@ -208,7 +212,7 @@ def settings_of(sampling: SamplingOptions, request: RequestOptions, read: ReadSt
     }
 
 
-def _answer_format(request: RequestOptions, read: ReadStdin) -> dict[str, Any]:
+def _answer_format(request: RequestSettings, read: ReadStdin) -> dict[str, Any]:
     """`response_format` and `expects`, as --schema or --json-mode ask for them."""
     if request.schema is None:
         if request.schema_multi or request.no_strict:
@@ -216,9 +220,13 @@ def _answer_format(request: RequestOptions, read: ReadStdin) -> dict[str, Any]:
             raise UsageError(f"{flag} without a schema", todo="give it with --schema")
         return {"response_format": {"type": "json_object"} if request.json_mode else None}
     if any(text.startswith("response_format=") for text in request.option):
-        raise UsageError("--schema and -o response_format exclude each other", todo="drop one of them")
+        raise UsageError(
+            "and -o response_format exclude each other", todo="drop one of them", flag="--schema"
+        )
     if request.json_mode:
-        raise UsageError("--json-mode and --schema exclude each other", todo="--schema alone asks for JSON")
+        raise UsageError(
+            "and --schema exclude each other", todo="--schema alone asks for JSON", flag="--json-mode"
+        )
     from llmcli.request.schema import check_schema, load_schema, response_format, wrap_items
 
     schema = load_schema(request.schema, read)

@@ -6,14 +6,14 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from llmcli.chat.dialogue import Answered
-from llmcli.cli.options import FollowOptions, OutputOptions
-from llmcli.cli.perform import followers_of, paid_before_failure, sink_of, tell
-from llmcli.cli.session import Session
+from llmcli.app import App
+from llmcli.exchange.asked import Asked
+from llmcli.exchange.perform import followers_of, paid_before_failure, sink_of, tell
+from llmcli.exchange.run import Follower, run
 from llmcli.output.report import Report
 from llmcli.output.sink import SILENT, Sink
 from llmcli.output.streams import Out, append_line
-from llmcli.run import Follower, run
+from llmcli.settings.output import OutputSettings
 from llmcli.wire import Chunk, Completion, Json, Message, Request
 
 if TYPE_CHECKING:
@@ -22,20 +22,31 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer, and the tool calls and results that came before it."""
+
+    completion: Completion
+    exchange: Sequence[Message] = ()
+
+
 @dataclass
 class Caller:
     """Sends the requests of one command over one transport, and shows what comes as the options say."""
 
-    session: Session
-    follow: FollowOptions
-    output: OutputOptions
+    app: App
+    settings: Asked
     transport: Transport
-    items: bool = False
     out: Out = field(init=False)
     shown: bool = False  # whether the last request had an answer
 
+    @property
+    def output(self) -> OutputSettings:
+        """What is shown, and where."""
+        return self.settings.output
+
     def __post_init__(self) -> None:
-        self.out = self.session.out(self.output.output)
+        self.out = self.app.out(self.output.output)
         if self.output.usage_file is not None:
             # What cannot be written is said before anything is paid for.
             append_line(self.output.usage_file, b"")
@@ -47,17 +58,20 @@ class Caller:
 
     async def answer(self, request: Request, before: list[Completion], sink: Sink | None = None) -> Answered:
         """Send, show, report. `before` are completions that were needed for this request."""
-        session, self.shown = self.session, False
-        trail = Trail(followers_of(session, request, self.follow))
+        app, self.shown = self.app, False
+        trail = Trail(followers_of(app, request, self.settings.loop))
         sink = sink or sink_of(
-            session, request, self.output, holds=bool(trail.inner), items=self.items, out=self.out
+            app,
+            request,
+            self.output,
+            holds=bool(trail.inner),
+            items=self.settings.request.schema_multi,
+            out=self.out,
         )
-        with paid_before_failure(session, self.output):
-            completion = await run(
-                request, self.transport, Preceded(sink, before), session.world.clock, [trail]
-            )
+        with paid_before_failure(app, self.output):
+            completion = await run(request, self.transport, Preceded(sink, before), app.world.clock, [trail])
         self.shown = True
-        tell(session, Report.of(completion, session.price_of), self.output)
+        tell(app, Report.of(completion, app.prices.of), self.output)
         return Answered(completion, trail.exchange)
 
     async def to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
@@ -69,7 +83,7 @@ class Caller:
 
     async def quietly(self, request: Request) -> Completion:
         """Send and show nothing."""
-        return await run(request, self.transport, SILENT, self.session.world.clock)
+        return await run(request, self.transport, SILENT, self.app.world.clock)
 
 
 @dataclass

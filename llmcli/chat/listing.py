@@ -5,25 +5,25 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from llmcli import jsonl
+from llmcli.app import App
 from llmcli.chat.context import turns_of
 from llmcli.chat.directory import Listed, read_session, sessions_in
 from llmcli.chat.journal import MemoryJournal
+from llmcli.chat.keeping import directory_of
 from llmcli.chat.session import Conversation
-from llmcli.cli.keeping import directory_of
-from llmcli.cli.options import OutputOptions
-from llmcli.cli.session import Session
 from llmcli.errors import NoInput, UsageError
 from llmcli.output.sink import text_of
+from llmcli.settings.output import OutputSettings
 from llmcli.wire import Json
 
 _WIDTH = 50  # characters of the first question
 
 
-def show_sessions(session: Session, output: OutputOptions) -> int:
+def show_sessions(app: App, output: OutputSettings) -> int:
     """Write the list to stdout, newest first."""
-    listed = sessions_in(directory_of(session))
+    listed = sessions_in(directory_of(app))
     records = [record for record in map(_record, listed) if record is not None]
-    out = session.out(output.output)
+    out = app.out(output.output)
     if output.shape == "json":
         out.write_bytes(jsonl.pretty(records))
     elif output.shape != "text":

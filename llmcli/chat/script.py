@@ -6,17 +6,17 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
 from llmcli import jsonl
+from llmcli.app import App
 from llmcli.chat.dialogue import Dialogue
 from llmcli.chat.turns import message_of, turns
-from llmcli.cli.caller import Caller
-from llmcli.cli.compose import opening_of, parts_of, rendered, user_message
-from llmcli.cli.options import ChatOptions, InputOptions
-from llmcli.cli.perform import show_request
-from llmcli.cli.session import Session
-from llmcli.cli.stdin import pieces
 from llmcli.errors import DeadlinePassed, LlmcliError, OutputFailure, ReaderGone, Terminated, UsageError
+from llmcli.exchange.caller import Caller
+from llmcli.exchange.compose import opening_of, parts_of, rendered, user_message
+from llmcli.exchange.perform import show_request
 from llmcli.request.messages import SYSTEM
 from llmcli.request.prompt import join_prompt, read_file
+from llmcli.settings.conversation import TurnSettings
+from llmcli.settings.input import InputSettings
 from llmcli.wire import Json, Message
 
 _ENDS = (OutputFailure, ReaderGone, Terminated, DeadlinePassed)  # no further turn could do better
@@ -29,14 +29,14 @@ class Opening:
     The template goes around each turn's text.
     """
 
-    session: Session
-    given: InputOptions
+    app: App
+    given: InputSettings
     messages: list[Message] = field(init=False)
     _files: list[str] = field(init=False)
     _parts: list[Json] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.messages = opening_of(self.session, self.given, self.read)
+        self.messages = opening_of(self.app, self.given, self.read)
         self._files = [read_file(path, self.read) for path in self.given.file]
         self._parts = parts_of(self.given, self.read)
         rendered("x", self.given, self.read)  # a broken template is said before the first turn
@@ -58,11 +58,11 @@ class Opening:
 class Script:
     """The turns of stdin."""
 
-    session: Session
+    app: App
     dialogue: Dialogue
     caller: Caller
     opening: Opening
-    talk: ChatOptions
+    talk: TurnSettings
     _waiting: list[Message] = field(default_factory=list)  # what is said, but asks for no answer yet
 
     async def play(self) -> int:
@@ -71,7 +71,7 @@ class Script:
         A turn whose exit code is accepted has not failed.
         """
         code = number = 0
-        async for number, data in turns(pieces(self.session), self.talk.turns):
+        async for number, data in turns(self.app.stdin.piece, self.talk.turns):
             failed = await self._tried(number, self._turn(number, data))
             code = code or failed
         failed = await self._tried(number, self._end(number))
@@ -82,7 +82,7 @@ class Script:
         try:
             await work
         except LlmcliError as error:
-            goes_on = self.talk.keep_going or error.exit_code in self.session.accepted
+            goes_on = self.talk.keep_going or error.exit_code in self.app.accepted
             if not goes_on or isinstance(error, _ENDS):
                 raise
             return self._failed(number, error)
@@ -100,9 +100,9 @@ class Script:
         new, self._waiting = self._waiting, []
         if self.caller.unsent:
             shown, caller = self.dialogue.preview(new), self.caller
-            show_request(self.session, shown, caller.out, as_curl=not caller.output.dry_run)
+            show_request(self.app, shown, caller.out, as_curl=not caller.output.dry_run)
         else:
-            await self.dialogue.turn(new, accepted=self.session.accepted)
+            await self.dialogue.turn(new, accepted=self.app.accepted)
 
     def _check_place(self, message: Message, where: str) -> None:
         """Tool messages answer calls that wait; nothing else comes between them. Raises UsageError."""
@@ -126,11 +126,11 @@ class Script:
     def _failed(self, number: int, error: LlmcliError) -> int:
         """Say it, and give the exit code that it is for this command line."""
         label = error.exit_code.label
-        self.session.notes.error(f"{label}: turn {number}: {error}")
+        self.app.notes.error(f"{label}: turn {number}: {error}")
         if self.caller.output.shape != "text" and not self.caller.shown:
             record = {"error": {"code": label, "message": str(error)}, "llmcli": {"turn": number}}
             self.caller.out.write_bytes(jsonl.line(record))
-        return 0 if error.exit_code in self.session.accepted else int(error.exit_code)
+        return 0 if error.exit_code in self.app.accepted else int(error.exit_code)
 
 
 def _unanswered(calls: list[str], where: str) -> UsageError:

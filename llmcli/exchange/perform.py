@@ -7,90 +7,76 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from llmcli import jsonl
-from llmcli.cli.compose import Recipe
-from llmcli.cli.drive import drive
-from llmcli.cli.options import FollowOptions, MoneyOptions, NetworkOptions, OutputOptions
-from llmcli.cli.session import Session
-from llmcli.cli.transports import key_variables, transport_of
+from llmcli.app import App
 from llmcli.errors import LlmcliError, UsageError
+from llmcli.exchange.asked import Asked
+from llmcli.exchange.compose import Recipe
+from llmcli.exchange.run import Follower, run
+from llmcli.exchange.transports import key_variables, transport_of
+from llmcli.exchange.verdict import check
 from llmcli.output.report import Report, joined, trace
 from llmcli.output.sink import RecordSink, Sink, TextSink
 from llmcli.output.streams import Out, append_line
 from llmcli.registry.models import find_model
 from llmcli.request.params import parse_pair
 from llmcli.request.tools import tool_names
-from llmcli.run import Follower, run
-from llmcli.verdict import check
+from llmcli.settings.answer import LoopSettings
+from llmcli.settings.output import OutputSettings
 from llmcli.wire import Completion, Request, http_url
 
 _LONGEST_WORD = 100_000  # bytes; Linux takes 128 KiB
 _NEAR = 30  # days before a model's shut-down in which we speak of it
 
 
-def perform(
-    session: Session,
-    recipe: Recipe,
-    follow: FollowOptions,
-    network: NetworkOptions,
-    money: MoneyOptions,
-    output: OutputOptions,
-    *,
-    items: bool = False,
-) -> None:
-    """Send the request, show the answer, report, and raise what is wrong with it.
-
-    `items`: the answer is a list, and each item is shown on a line of its own.
-    """
+def perform(app: App, recipe: Recipe, settings: Asked) -> None:
+    """Send the request, show the answer, report, and raise what is wrong with it."""
+    output = settings.output
     request = recipe.request()
-    followers = followers_of(session, request, follow)
+    followers = followers_of(app, request, settings.loop)
     if output.dry_run or output.curl:
-        return show_request(session, request, session.out(output.output), as_curl=not output.dry_run)
-    warn_of_shutdown(session, request)
-    transport = transport_of(
-        session, recipe, network, money, repairs=follow.repair, reasoning=output.shows_reasoning
-    )
-    sink = sink_of(session, request, output, holds=bool(followers), items=items)
+        return show_request(app, request, app.out(output.output), as_curl=not output.dry_run)
+    warn_of_shutdown(app, request)
+    transport = transport_of(app, recipe, settings)
+    sink = sink_of(app, request, output, holds=bool(followers), items=settings.request.schema_multi)
     if output.usage_file is not None:
         append_line(output.usage_file, b"")  # what cannot be written is said before anything is paid for
 
     async def work() -> Completion:
         try:
-            return await run(request, transport, sink, session.world.clock, followers)
+            return await run(request, transport, sink, app.world.clock, followers)
         finally:
             await transport.aclose()
 
-    with paid_before_failure(session, output):
-        completion = drive(session, work(), network.deadline)
-    tell(session, Report.of(completion, session.price_of), output)
+    with paid_before_failure(app, output):
+        completion = app.drive(work(), settings.network.deadline)
+    tell(app, Report.of(completion, app.prices.of), output)
     return check(completion, request)
 
 
-def show_request(session: Session, request: Request, out: Out, *, as_curl: bool) -> None:
+def show_request(app: App, request: Request, out: Out, *, as_curl: bool) -> None:
     """What `--dry-run` and `--curl` write instead of sending."""
     if as_curl:
-        return out.write(curl_command(request, key_variables(session, request)) + "\n")
+        return out.write(curl_command(request, key_variables(app, request)) + "\n")
     return out.write_bytes(jsonl.line(request.body()))
 
 
-def followers_of(session: Session, request: Request, follow: FollowOptions) -> list[Follower]:
+def followers_of(app: App, request: Request, loop: LoopSettings) -> list[Follower]:
     """What may ask on: the tools that run. Raises UsageError."""
-    if not follow.exec:
+    if not loop.exec:
         return []
-    from llmcli.toolbox import Toolbox, parse_commands
+    from llmcli.exchange.toolbox import Toolbox, parse_commands
 
     names = set(tool_names(request.fields.get("tools") or []))
-    commands = parse_commands([parse_pair(pair, "--exec") for pair in follow.exec], names)
+    commands = parse_commands([parse_pair(pair, "--exec") for pair in loop.exec], names)
     return [
-        Toolbox(
-            commands, names, follow.tool_timeout, follow.max_turns, session.notes.detail, session.waits_for
-        )
+        Toolbox(commands, names, loop.tool_timeout, loop.max_turns, app.notes.detail, app.watch.waits_for)
     ]
 
 
 def sink_of(
-    session: Session,
+    app: App,
     request: Request,
-    output: OutputOptions,
+    output: OutputSettings,
     *,
     holds: bool = False,
     items: bool = False,
@@ -100,46 +86,46 @@ def sink_of(
 
     `out` is where the answer goes, where that is open already.
     """
-    out = out or session.out(output.output)
+    out = out or app.out(output.output)
     if output.shape != "text":
         encode = jsonl.pretty if output.shape == "json" else jsonl.line
-        return RecordSink(out, encode, session.price_of, events=output.shape == "events")
+        return RecordSink(out, encode, app.prices.of, events=output.shape == "events")
     if items:
         from llmcli.output.items import ItemSink
 
-        return ItemSink(out, session.notes, output.null, output.reasoning, live=not holds)
+        return ItemSink(out, app.notes, output.null, output.reasoning, live=not holds)
     holds = holds or bool(request.fields.get("tools"))
-    return TextSink(out, session.notes, output.null, output.extract, holds, output.reasoning)
+    return TextSink(out, app.notes, output.null, output.extract, holds, output.reasoning)
 
 
-def warn_of_shutdown(session: Session, request: Request) -> None:
+def warn_of_shutdown(app: App, request: Request) -> None:
     """Say so where the model is gone or soon will be."""
     model = find_model(request.provider, request.model)
     if model is None or model.shutdown is None:
         return
-    days = (model.shutdown - session.world.today()).days
+    days = (model.shutdown - app.world.today()).days
     if days < 0:
-        session.notes.say(f"warning: {request.name} was shut down on {model.shutdown}")
+        app.notes.say(f"warning: {request.name} was shut down on {model.shutdown}")
     elif days <= _NEAR:
-        session.notes.say(f"warning: {request.name} will be shut down on {model.shutdown}")
+        app.notes.say(f"warning: {request.name} will be shut down on {model.shutdown}")
 
 
 @contextmanager
-def paid_before_failure(session: Session, output: OutputOptions) -> Iterator[None]:
+def paid_before_failure(app: App, output: OutputSettings) -> Iterator[None]:
     """Tell of the answers that came, and cost money, before what fails here."""
     try:
         yield
     except LlmcliError as error:
         if error.paid:
-            tell(session, Report.of(joined(error.paid), session.price_of), output)
+            tell(app, Report.of(joined(error.paid), app.prices.of), output)
         raise
 
 
-def tell(session: Session, report: Report, output: OutputOptions) -> None:
+def tell(app: App, report: Report, output: OutputSettings) -> None:
     """The usage line, the usage file, and what `-v` adds."""
-    session.notes.detail(trace(report.completion, report.completion.meta.attempts))
+    app.notes.detail(trace(report.completion, report.completion.meta.attempts))
     if output.usage:
-        session.notes.write(report.line() + "\n")
+        app.notes.write(report.line() + "\n")
     if output.usage_file is not None:
         append_line(output.usage_file, jsonl.line(report.envelope()))
 

@@ -7,33 +7,32 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-import typer
-
+from llmcli.app import App
 from llmcli.chat.directory import read_session, session_path, sessions_in
 from llmcli.chat.journal import FileJournal, Journal, MemoryJournal
 from llmcli.chat.session import Conversation
-from llmcli.cli.options import RequestOptions, SessionOptions
-from llmcli.cli.session import Session
 from llmcli.config import state_directory
 from llmcli.errors import NoInput
 from llmcli.request.endpoint import respelled
+from llmcli.settings.conversation import SessionSettings
+from llmcli.settings.request import RequestSettings
 
 
-def directory_of(session: Session) -> Path:
+def directory_of(app: App) -> Path:
     """Where sessions with a bare name are."""
-    return state_directory(session.world.env) / "sessions"
+    return state_directory(app.world.env) / "sessions"
 
 
-def chosen_path(session: Session, keeping: SessionOptions) -> Path | None:
+def chosen_path(app: App, keeping: SessionSettings) -> Path | None:
     """The file of the session that is meant; None: none is. Raises NoInput where there is none to go on with."""
-    directory = directory_of(session)
+    directory = directory_of(app)
     if keeping.session is not None:
         return session_path(directory, keeping.session)
     if not keeping.resume:
         return None
     paths = [listed.path for listed in sessions_in(directory)[:1]]
     with suppress(OSError, ValueError):  # of a file that is not there any more
-        last = Path(os.fsdecode(_last(session).read_bytes()))
+        last = Path(os.fsdecode(_last(app).read_bytes()))
         if last.is_absolute() and last.is_file():
             paths = sorted([last, *paths], key=lambda path: path.stat().st_mtime_ns, reverse=True)
     if not paths:
@@ -41,15 +40,15 @@ def chosen_path(session: Session, keeping: SessionOptions) -> Path | None:
     return paths[0]
 
 
-def _last(session: Session) -> Path:
+def _last(app: App) -> Path:
     """The file that names the last session which is not in the directory."""
-    return state_directory(session.world.env) / "last-session"
+    return state_directory(app.world.env) / "last-session"
 
 
-def _remember(session: Session, path: Path) -> None:
+def _remember(app: App, path: Path) -> None:
     """Let `-c` find a session wherever it is. Nothing is lost where that cannot be kept."""
-    if path.parent != directory_of(session):
-        last = _last(session)
+    if path.parent != directory_of(app):
+        last = _last(app)
         fresh = last.with_name(f"{last.name}.{os.getpid()}")
         with suppress(OSError):
             last.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -58,10 +57,10 @@ def _remember(session: Session, path: Path) -> None:
             fresh.replace(last)
 
 
-def new_path(session: Session) -> Path:
-    """The file of a new session, named for the time."""
-    name = session.world.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
-    directory = directory_of(session)
+def new_path(app: App) -> Path:
+    """The file of a new app, named for the time."""
+    name = app.world.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
+    directory = directory_of(app)
     path, number = directory / f"{name}.jsonl", 2
     while path.exists():
         path, number = directory / f"{name}-{number}.jsonl", number + 1
@@ -69,7 +68,7 @@ def new_path(session: Session) -> Path:
 
 
 def open_conversation(
-    session: Session, path: Path | None, *, must_exist: bool = False, only_read: bool = False
+    app: App, path: Path | None, *, must_exist: bool = False, only_read: bool = False
 ) -> Conversation:
     """The conversation of a file, locked until it is closed; None: of no file. `only_read`: a copy of it."""
     journal: Journal
@@ -79,21 +78,19 @@ def open_conversation(
         journal = MemoryJournal(read_session(path))
     else:
         journal = MemoryJournal()
-    created = session.world.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    created = app.world.now().strftime("%Y-%m-%dT%H:%M:%SZ")
     try:
         if path is not None and not only_read:
-            _remember(session, path)
+            _remember(app, path)
         return Conversation(journal, str(path or "the conversation"), created)
     except BaseException:
         journal.close()
         raise
 
 
-def with_model(ctx: typer.Context, request: RequestOptions, conversation: Conversation) -> RequestOptions:
-    """The options with the session's model, unless the command line names one."""
-    session: Session = ctx.obj
-    source = ctx.get_parameter_source("model")
-    if conversation.model is None or (source is not None and source.name == "COMMANDLINE"):
+def with_model(app: App, request: RequestSettings, conversation: Conversation) -> RequestSettings:
+    """The settings with the session's model, unless the command line names one."""
+    if conversation.model is None or "model" in app.typed:
         return request
-    base_url, env, providers = request.base_url, session.world.env, session.config.providers
+    base_url, env, providers = request.base_url, app.world.env, app.config.providers
     return replace(request, model=respelled(conversation.model, base_url, env, providers))

@@ -1,0 +1,47 @@
+"""The app: what one command line has at hand; read-only once it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from llmcli.config import Config
+from llmcli.errors import ExitCode
+from llmcli.output.streams import Notes, Out, Outputs, Stdout, Watch
+from llmcli.registry.pricing import Prices
+from llmcli.stdin import Stdin
+from llmcli.world import World
+
+T = TypeVar("T")
+
+
+class Drive(Protocol):
+    """Runs a coroutine to its end, under `--deadline`, in seconds; `fast`: on uvloop, where there is one."""
+
+    def __call__(
+        self, work: Coroutine[Any, Any, T], deadline: float | None = None, *, fast: bool = False
+    ) -> T:
+        """The work's result. Raises DeadlinePassed, Terminated, KeyboardInterrupt."""
+
+
+@dataclass(frozen=True)
+class App:
+    """`accepted` are the exits that `--ok` turns to 0, `typed` the settings that flags gave (no profile, no file)."""
+
+    world: World
+    argv: Sequence[str]
+    config: Config
+    notes: Notes
+    stdout: Stdout
+    outputs: Outputs
+    stdin: Stdin
+    prices: Prices
+    accepted: frozenset[ExitCode]
+    typed: frozenset[str]
+    drive: Drive
+    watch: Watch
+
+    def out(self, path: str | None) -> Out:
+        """Where answers go: stdout, or the file of `-O`, which becomes real only where the command ends with 0."""
+        return self.stdout if path is None or path == "-" else self.outputs.open(path)

@@ -1,0 +1,321 @@
+"""The parser, and the only place that knows typer: settings classes to options and help, a line to settings."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, Field, dataclass, fields
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from llmcli import __version__
+from llmcli.cli.layers import Layers, Option, Sources, layered
+from llmcli.config import Config
+from llmcli.errors import ExitCode, LlmcliError, UsageError
+from llmcli.settings.flag import MOST, Argument, Flag, flags_of, subjects
+
+COMMANDS = ("ask", "chat", "batch", "count", "models")
+
+Story = Callable[[Any, Any], int]  # of an App and a command's settings: the exit code
+
+
+@dataclass
+class Line:
+    """One command line while it is parsed; `accepted` holds from where `--ok` was read, for later errors too.
+
+    `show` writes what `--help` and `--version` say; `config` is read when it is first needed.
+    """
+
+    show: Callable[[str], None]
+    config: Callable[[], Config]
+    env: Any
+    accepted: frozenset[ExitCode] = frozenset()
+    layers: Layers | None = None
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A command line that was understood: the command's story, its settings, and where each value is from."""
+
+    story: Story
+    settings: Any
+    sources: Sources
+
+    def check(self) -> None:
+        """Let each subject, and then the whole, check itself. Raises UsageError."""
+        parts = [getattr(self.settings, name) for name, _ in subjects(type(self.settings))]
+        for part in [*parts, self.settings]:
+            if hasattr(part, "check"):
+                part.check()
+
+
+def parse(argv: Sequence[str], line: Line) -> Parsed | None:
+    """The command and its settings; None where the line asked for help or the version, which was shown.
+
+    Raises UsageError, ConfigError, KeyboardInterrupt.
+    """
+    app = typer.Typer(
+        cls=LazyGroup,
+        callback=_root,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    try:
+        parsed = app(args=list(argv), prog_name="llmcli", standalone_mode=False, obj=line)
+    except typer.TyperException as error:
+        raise _ours(error, line) from None
+    if parsed == ExitCode.INTERRUPTED:  # what typer makes of a KeyboardInterrupt, without a word
+        raise KeyboardInterrupt
+    if not isinstance(parsed, Parsed):
+        return None
+    return parsed
+
+
+def _ours(error: typer.TyperException, line: Line) -> LlmcliError:
+    """An error of our tree for what typer raised."""
+    ctx: Any = getattr(error, "ctx", None)
+    parameter: Any = getattr(error, "param", None)
+    message = error.format_message().rstrip(".")
+    if parameter is not None and line.layers is not None and ctx is not None:
+        is_typed = ctx.get_parameter_source(parameter.name).name == "COMMANDLINE"
+        if not is_typed and (blamed := line.layers.error(parameter.name, message)):
+            return blamed
+    return UsageError(message, todo=f"see {ctx.command_path if ctx is not None else 'llmcli'} --help")
+
+
+# --- The root ---------------------------------------------------------------------------------------------------
+
+
+def _show_version(ctx: typer.Context, wanted: bool) -> None:
+    if wanted:
+        ctx.obj.show(f"llmcli {__version__}\n")
+        raise typer.Exit
+
+
+def _show_help(ctx: typer.Context, wanted: bool) -> None:
+    if wanted:
+        ctx.obj.show(ctx.get_help() + "\n")
+        raise typer.Exit
+
+
+def _help(panel: str | None = None) -> Any:
+    return typer.Option(
+        "--help", "-h", is_eager=True, callback=_show_help, help="Show this and exit.", rich_help_panel=panel
+    )
+
+
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit."),
+    ] = False,
+    help: Annotated[bool, _help()] = False,  # noqa: A002 - the flag's name
+) -> None:
+    """Scripted completions for any OpenAI-compatible endpoint.
+
+    Try it with no key and no network: llmcli ask -m offline/echo "hello there"
+    """
+
+
+class LazyGroup(TyperGroup):
+    """A group of the commands in COMMANDS: the module of one is imported when that one is asked for."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self.commands = dict.fromkeys(COMMANDS)  # type: ignore[assignment] # the names alone: typer guesses from them
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer's signature
+        """The names, in their order."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - typer's signature
+        """The command of a name, None where there is none."""
+        return command_of(cmd_name) if cmd_name in COMMANDS else None
+
+
+# --- A command --------------------------------------------------------------------------------------------------
+
+
+def story_of(name: str) -> tuple[Story, type[Any]]:
+    """A command's story, and its settings class."""
+    story = getattr(importlib.import_module(f"llmcli.commands.{name}"), name)
+    return story, get_type_hints(story)["settings"]
+
+
+def command_of(name: str) -> Any:
+    """One command, as typer's parser has it."""
+    story, settings = story_of(name)
+
+    def parsed(ctx: typer.Context, **values: Any) -> Parsed:
+        given = frozenset(
+            item
+            for item in values
+            if ctx.get_parameter_source(item).name == "COMMANDLINE"  # type: ignore[union-attr]
+        )
+        names = {name: option.name for name, option in _by_name(settings).items()}
+        return Parsed(story, _made(settings, values), Sources(given, ctx.obj.layers, names))
+
+    parsed.__name__, parsed.__doc__ = name, story.__doc__
+    parameters = [
+        inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),
+        *_parameters(settings),
+    ]
+    parsed.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    parsed.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    context: dict[str, Any] = {"help_option_names": []}
+    app.command(name, cls=GroupedCommand, context_settings=context, add_help_option=False)(parsed)
+    return get_command(app)
+
+
+def _made(settings: type[Any], values: dict[str, Any]) -> Any:
+    """A command's settings of the values of all its flags."""
+    parts = {
+        name: subject(**{item.name: values[item.name] for item in fields(subject)})
+        for name, subject in subjects(settings)
+    }
+    return settings(**parts, **{item.name: values[item.name] for item, _, _ in flags_of(settings)})
+
+
+def _parameters(settings: type[Any]) -> list[inspect.Parameter]:
+    found = [_parameter(item, kind, mark, None) for item, kind, mark in flags_of(settings)]
+    for _, subject in subjects(settings):
+        panel = subject.panel
+        found += [_parameter(item, kind, mark, panel) for item, kind, mark in flags_of(subject)]
+    return found
+
+
+def _parameter(item: Field[Any], kind: Any, mark: Flag | Argument, panel: str | None) -> inspect.Parameter:
+    default = item.default if item.default_factory is MISSING else item.default_factory()
+    option: Any
+    if isinstance(mark, Argument):
+        option = typer.Argument(metavar=mark.metavar, help=mark.help)
+    else:
+        option = _help(panel) if item.name == "help" else _option(item.name, mark, panel)
+    return inspect.Parameter(
+        item.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]
+    )
+
+
+_EAGER: dict[str, Callable[..., Any]] = {}
+
+
+def _option(name: str, mark: Flag, panel: str | None) -> Any:
+    """Typer's option; its default is said in the words of its help."""
+    callback = _EAGER.get(name, _finite if mark.finite else None)
+    return typer.Option(
+        *mark.names,
+        help=mark.help,
+        rich_help_panel=mark.panel or panel,
+        show_default=False,
+        metavar=mark.metavar,
+        min=mark.low,
+        max=mark.high,
+        callback=callback,
+        is_eager=name in _EAGER,
+        hidden=mark.hidden,
+    )
+
+
+def _finite(value: float | None) -> float | None:
+    """Raises BadParameter for a time, a rate or a sum that is none."""
+    if value is not None and not value <= MOST:
+        raise typer.BadParameter(f"{value:g} is more than can be meant")
+    return value
+
+
+def _accept(ctx: typer.Context, names: list[str]) -> list[str]:
+    """Take in `--ok`, which is read before other flags: their errors are exits, too. Raises UsageError."""
+    if not ctx.resilient_parsing:
+        try:
+            ctx.obj.accepted = accepted(names)
+        except UsageError as error:
+            is_typed = ctx.get_parameter_source("ok").name == "COMMANDLINE"  # type: ignore[union-attr]
+            raise error if is_typed else ctx.obj.layers.error("ok", error.what) or error from None
+    return names
+
+
+def accepted(names: Sequence[str]) -> frozenset[ExitCode]:
+    """The exits that `--ok NAME[,NAME]` turns to 0. Raises UsageError."""
+    codes = {code.label.replace(" ", "-"): code for code in ExitCode}
+    wanted = [name.strip().lower().replace(" ", "-") for text in names for name in text.split(",")]
+    for name in wanted:
+        if name not in codes:
+            raise UsageError(f"{name}: no such exit", todo=f"one of {', '.join(codes)}", flag="--ok")
+    return frozenset(codes[name] for name in wanted)
+
+
+def _layer(ctx: typer.Context, profile: str | None) -> str | None:
+    """Fill the command's default map: `--profile` is read before all other flags. Raises UsageError, ConfigError."""
+    line: Line = ctx.obj
+    if not ctx.resilient_parsing:
+        name = profile or line.env.get("LLMCLI_PROFILE") or None
+        _, settings = story_of(str(ctx.info_name))
+        line.layers = layered(line.config(), line.env, name, CommandOptions(settings))
+        ctx.default_map = dict(line.layers.values)
+    return profile
+
+
+_EAGER |= {"profile": _layer, "ok": _accept}
+
+
+# --- What a profile may name ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CommandOptions:
+    """See Options: those of the command that has `settings`."""
+
+    settings: type[Any]
+
+    def here(self, key: str) -> Option | None:
+        """See Options."""
+        return _by_name(self.settings).get(f"--{key}")
+
+    def anywhere(self, key: str) -> list[Option]:
+        """See Options."""
+        found = (_by_name(story_of(command)[1]).get(f"--{key}") for command in COMMANDS)
+        return [option for option in found if option is not None]
+
+
+def _by_name(settings: type[Any]) -> dict[str, Option]:
+    """The options of a command by each of their names; the second of `--x/--no-x` is the negated one."""
+    classes = [settings, *(subject for _, subject in subjects(settings))]
+    found: dict[str, Option] = {}
+    for item, kind, mark in (entry for each in classes for entry in flags_of(each)):
+        if isinstance(mark, Flag):
+            for names in mark.names:
+                for position, name in enumerate(names.split("/")):
+                    found[name] = _as_option(item, kind, negated=position > 0)
+    return found
+
+
+def _as_option(item: Field[Any], kind: Any, *, negated: bool) -> Option:
+    inner = [part for part in get_args(kind) if part is not type(None)]
+    switch = kind is bool or bool in inner
+    literal = next((part for part in (kind, *inner) if get_origin(part) is Literal), None)
+    return Option(item.name, get_origin(kind) is list, switch, get_args(literal), negated)
+
+
+class GroupedCommand(TyperCommand):
+    """A command whose `--help` lists the options by panel, in plain text: rich costs 60 ms and a wide terminal."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write one section a panel, in the order in which the panels are declared."""
+        panels: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is None:
+                continue
+            panel = getattr(parameter, "rich_help_panel", None) or "Options"
+            if parameter.param_type_name == "argument":
+                panel, record = "Arguments", (parameter.metavar or record[0], record[1])
+            panels.setdefault(panel, []).append(record)
+        for panel, records in panels.items():
+            with formatter.section(panel):
+                formatter.write_dl(records)

@@ -1,0 +1,240 @@
+"""`llmcli batch`: JSONL in, JSONL out, each row exactly once."""
+# No `from __future__ import annotations`: the annotations are read as objects.
+
+import re
+import shlex
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from os.path import samestat
+from pathlib import Path
+from typing import Annotated
+
+from llmcli import jsonl
+from llmcli.app import App
+from llmcli.batch.frame import check_input, frame_of, opened, status_of, tally_of
+from llmcli.batch.ledger import RETRYABLE, Ledger, errors_path
+from llmcli.batch.pace import Pace
+from llmcli.batch.plan import Plan
+from llmcli.batch.printed import Printed
+from llmcli.batch.program import Program
+from llmcli.batch.progress import Bar, Lines, Progress, Silent, summary
+from llmcli.batch.rows import Frame, RowBuilder
+from llmcli.batch.spool import spool_of, spooled
+from llmcli.batch.stats import Stats
+from llmcli.errors import LlmcliError, PartialFailure, ReaderGone, UsageError
+from llmcli.exchange.compose import Recipe
+from llmcli.exchange.transports import batch_transport_of
+from llmcli.output.report import dollars
+from llmcli.settings.answer import RepairSettings
+from llmcli.settings.batch import RunSettings
+from llmcli.settings.flag import Argument
+from llmcli.settings.general import GeneralSettings
+from llmcli.settings.input import InputSettings
+from llmcli.settings.money import MoneySettings
+from llmcli.settings.network import NetworkSettings
+from llmcli.settings.request import RequestSettings
+from llmcli.transport.guard import worst
+from llmcli.wire import spelled
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+
+
+@dataclass(frozen=True)
+class BatchSettings:
+    """What batch can be told."""
+
+    run: RunSettings
+    input: InputSettings
+    request: RequestSettings
+    repair: RepairSettings
+    network: NetworkSettings
+    money: MoneySettings
+    general: GeneralSettings
+    rows: Annotated[
+        str | None, Argument("INPUT", "A JSONL file, or - for stdin (the default in a pipe).")
+    ] = None
+
+
+def batch(app: App, settings: BatchSettings) -> int:
+    """Run every row of a JSONL file. Typed again, the same command goes on where it was stopped.
+
+    A row is {"prompt": ...}, {"messages": [...]}, a line of OpenAI's Batch API, or, with -t, any object.
+    """
+    path = _input(app, settings.rows, settings.run)
+    frame = frame_of(app, settings.input, settings.request, rows_on_stdin=path is None)
+    if settings.run.dry_run:
+        _dry_run(app, path, frame, settings.run)
+    else:
+        _run(app, path, frame, settings)
+    return 0
+
+
+def _input(app: App, path: str | None, options: RunSettings) -> str | None:
+    """The input's path; None for stdin. Raises UsageError, NoInput."""
+    if path is None and not app.stdin.is_piped:
+        return spooled(options.kept)
+    if path in {None, "-"}:
+        app.stdin.check_allowed()
+        path = None
+    else:
+        check_input(str(path))
+    source = status_of(app, path)
+    for ours in () if options.kept is None else (Path(options.kept), errors_path(Path(options.kept))):
+        if source is not None and ours.exists() and samestat(source, ours.stat()):
+            raise UsageError(f"INPUT is {ours}, where records are written", todo="choose another -O")
+    return path
+
+
+def _run(app: App, path: str | None, frame: Frame, settings: BatchSettings) -> None:
+    program, options = _program(app, path, frame, settings), settings.run
+    with opened(app, path) as stream, ExitStack() as stack:
+        program.look(stream)
+        records = stack.enter_context(_records(app, options))
+        done = program.recovered(stream, records, retry_failed=options.retry_failed)
+        with _summed_up(app, options, program.stats, records):
+            app.watch.waits_for("the rows that are not done")
+            app.drive(program.run(stream, records, done), settings.network.deadline, fast=True)
+    if path in {None, str(spool_of(options.kept))}:
+        _drop_spool(options, program.stats)
+
+
+def _program(app: App, path: str | None, frame: Frame, settings: BatchSettings) -> Program:
+    options = settings.run
+    file = Path(path) if path is not None and Path(path).is_file() else None
+    recipe = Recipe(app, frame.ask, frame.endpoint(None))
+    size = None if file is None else file.stat().st_size
+    pace = Pace(options.rpm, options.tpm, options.crowd, _most_connections())
+    world = app.world
+    return Program(
+        path=None if file is None else path,
+        spool=spool_of(options.kept) if path is None else None,
+        builder=RowBuilder(frame),
+        transport=batch_transport_of(app, recipe, settings, lambda: pace.next(world.clock, world.sleep)),
+        pace=pace,
+        plan=_plan(app, recipe, settings),
+        stats=Stats(began=world.clock(), size=size, limit=options.limit),
+        progress=lambda: _progress(app),
+        world=world,
+        host=app.watch,
+        ordered=options.ordered,
+        verbose=app.notes.verbose,
+    )
+
+
+@contextmanager
+def _summed_up(app: App, options: RunSettings, stats: Stats, records: Ledger | Printed) -> Iterator[None]:
+    """Say at the end what the run was; an error then names the command that goes on."""
+    try:
+        yield
+    except ReaderGone:
+        raise
+    except LlmcliError as error:
+        app.notes.write(summary(stats, app.world.clock()))
+        if options.kept is not None and not isinstance(error, UsageError):
+            words = [word for word in app.argv if word != "--fresh" or records.is_stale]
+            resume = _resume(["llmcli", *words], options, stats, error)
+            error.todo = "; ".join(part for part in (error.todo, resume) if part)
+        raise
+    app.notes.write(summary(stats, app.world.clock()))
+    if stats.orphans:
+        rows = "row" if stats.orphans == 1 else "rows"
+        app.notes.say(f"{options.kept} has records of {stats.orphans} {rows} that INPUT no longer has")
+
+
+def _drop_spool(options: RunSettings, stats: Stats) -> None:
+    """Take the copy of stdin away, when no row of it is wanted any more."""
+    spool = spool_of(options.kept)
+    if spool is not None and options.limit is None and not stats.failed + stats.earlier_failed:
+        spool.unlink(missing_ok=True)
+
+
+def _resume(words: list[str], options: RunSettings, stats: Stats, error: LlmcliError) -> str:
+    """The command that goes on: the same one, but that it must not start over; for final failures, --retry-failed."""
+    if not isinstance(error, PartialFailure):
+        return f"to go on: {_typed(words)}"
+    retried_anyway = not stats.earlier_failed and RETRYABLE.issuperset(stats.failures)
+    if not (retried_anyway or options.retry_failed):
+        words.append("--retry-failed")
+    return f"see {errors_path(Path(options.kept or ''))}; to try them again: {_typed(words)}"
+
+
+def _typed(words: list[str]) -> str:
+    """Words as a shell takes them, on one line."""
+    return " ".join(shlex.quote(word) if word.isprintable() else _escaped(word) for word in words)
+
+
+def _escaped(word: str) -> str:
+    r"""A word with control characters, as bash, zsh and ksh have them: $'one\ntwo'."""
+    kept = word.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
+    return "$'" + _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", kept) + "'"
+
+
+@contextmanager
+def _records(app: App, options: RunSettings) -> Iterator[Ledger | Printed]:
+    records: Ledger | Printed
+    if options.kept is None:
+        records = Printed(app.stdout.write_bytes, ordered=options.ordered)
+    else:
+        records = Ledger(options.kept, fresh=options.fresh)
+    with closing(records):
+        yield records
+
+
+def _plan(app: App, recipe: Recipe, settings: BatchSettings) -> Plan:
+    options, money, repairs = settings.run, settings.money, settings.repair.repair
+    return Plan(
+        model=spelled(recipe.endpoint.provider.name, recipe.endpoint.model),
+        retries=settings.network.further,
+        price_of=app.prices.of,
+        fallback=money.fallback,
+        rebuild=recipe.rebuild,
+        accepted=app.accepted,
+        on_change=options.on_change,
+        limit=options.limit,
+        max_failures=options.max_failures,
+        max_cost=None if money.max_cost is None else Decimal(str(money.max_cost)),
+        worst=lambda asked: worst(asked, app.prices.of, repairs),
+    )
+
+
+def _most_connections() -> int:
+    """As many as this process may have files open, up to 1,000."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft = hard
+    return max(1, min(1000, soft - 64)) if soft > 0 else 1000
+
+
+def _progress(app: App) -> Progress:
+    if app.notes.quiet:
+        return Silent()
+    if app.world.stderr_is_terminal and app.world.stderr is not None:
+        return Bar(app.world.stderr)
+    return Lines(app.notes.say)
+
+
+def _dry_run(app: App, path: str | None, frame: Frame, options: RunSettings) -> None:
+    tally = tally_of(app, path, frame, options.limit, lambda _: None)
+    if options.json or options.format == "json":
+        app.stdout.write_bytes(jsonl.pretty(tally.record()))
+        return
+    about = "" if tally.exact else "about "
+    standard, cheaper = tally.standard, tally.batch
+    app.stdout.write(
+        f"rows      {tally.rows:,}\n"
+        f"invalid   {tally.invalid:,}\n"
+        f"tokens    {about}{tally.tokens:,}\n"
+        f"cost      {_span(standard)}\n"
+        f"batch API {_span(cheaper)}\n"
+    )
+
+
+def _span(amounts: tuple[Decimal, Decimal] | None) -> str:
+    if amounts is None:
+        return dollars(None)
+    return f"{dollars(amounts[0])} for the prompts, {dollars(sum(amounts, Decimal(0)))} at most"

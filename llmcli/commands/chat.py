@@ -1,0 +1,129 @@
+"""`llmcli chat`: many turns: a person's at a terminal, a script's from a pipe."""
+# No `from __future__ import annotations`: the annotations are read as objects.
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llmcli.app import App
+from llmcli.chat.converse import builder, dialogue_of, summarizer_of
+from llmcli.chat.dialogue import Dialogue
+from llmcli.chat.keeping import chosen_path, new_path, open_conversation, with_model
+from llmcli.chat.live import Live
+from llmcli.chat.script import Opening, Script
+from llmcli.config import state_directory
+from llmcli.errors import UsageError
+from llmcli.exchange.caller import Caller
+from llmcli.exchange.compose import Recipe, endpoint_of, settings_of, user_message, warn_of_ignored
+from llmcli.exchange.transports import transport_of
+from llmcli.request.build import Ask, build_request
+from llmcli.request.prompt import ReadStdin
+from llmcli.settings.answer import LoopSettings, RepairSettings
+from llmcli.settings.conversation import ContextSettings, SessionSettings, TurnSettings
+from llmcli.settings.general import GeneralSettings
+from llmcli.settings.input import InputSettings
+from llmcli.settings.money import MoneySettings
+from llmcli.settings.network import NetworkSettings
+from llmcli.settings.output import OutputSettings
+from llmcli.settings.request import RequestSettings
+
+if TYPE_CHECKING:
+    from llmcli.chat.repl import Repl
+
+
+@dataclass(frozen=True)
+class ChatSettings:
+    """What chat can be told."""
+
+    turns: TurnSettings
+    session: SessionSettings
+    context: ContextSettings
+    input: InputSettings
+    request: RequestSettings
+    output: OutputSettings
+    repair: RepairSettings
+    loop: LoopSettings
+    network: NetworkSettings
+    money: MoneySettings
+    general: GeneralSettings
+
+    def check(self) -> None:
+        """Raise UsageError where flags exclude each other."""
+        if self.turns.no_session and self.session.wanted:
+            flag = "-c" if self.session.session is None else "--session"
+            raise UsageError(f"and {flag} exclude each other", todo="drop one of them", flag="--no-session")
+
+
+def chat(app: App, settings: ChatSettings) -> int:
+    """Hold a conversation, typed or piped.
+
+    At a terminal it is edited, kept and gone on with; from a pipe each line is a turn. --session keeps it.
+    """
+    output, keeping = settings.output, settings.session
+    if settings.turns.list_sessions:
+        from llmcli.chat.listing import show_sessions
+
+        return show_sessions(app, output)
+    typed = is_typed(app, output)
+    path = chosen_path(app, keeping) or (new_path(app) if typed and not settings.turns.no_session else None)
+    unsent = output.dry_run or output.curl
+    opened = open_conversation(app, path, must_exist=keeping.resume, only_read=unsent)
+    with closing(opened) as conversation:
+        request = with_model(app, settings.request, conversation)
+        opening = Opening(app, settings.input)
+        recipe = recipe_of(app, request, opening.read, whole=output.shape not in {"text", "events"})
+        caller = Caller(app, settings, transport_of(app, recipe, settings))
+        dialogue = dialogue_of(caller, recipe, conversation, settings.context)
+        dialogue.opening = opening.messages
+
+        def switch(model: str) -> None:
+            named = replace(request, model=model)
+            other = recipe_of(app, named, opening.read, whole=output.shape not in {"text", "events"})
+            dialogue.turn_to(builder(app, other), summarizer_of(caller, other, settings.context))
+
+        if typed:
+            work = repl_of(caller, dialogue, opening, switch, path).run()
+        else:
+            work = Script(app, dialogue, caller, opening, settings.turns).play()
+        return app.drive(caller.to_the_end(work), settings.network.deadline)
+
+
+def recipe_of(app: App, request: RequestSettings, read: ReadStdin, *, whole: bool) -> Recipe:
+    """What is asked in each turn, and of whom, the messages aside. Raises UsageError, ConfigError."""
+    endpoint = endpoint_of(app, request)
+    stream = not whole if request.stream is None else request.stream
+    ask = Ask(messages=[], stream=stream, **settings_of(request, read))
+    probe = build_request(replace(ask, messages=[user_message("", [])]), endpoint)
+    warn_of_ignored(app, probe, endpoint)
+    return Recipe(app, ask, endpoint)
+
+
+def repl_of(
+    caller: Caller, dialogue: Dialogue, opening: Opening, switch: Callable[[str], None], path: Path | None
+) -> "Repl":
+    """The REPL, with the answers shown live unless another format is asked for."""
+    from llmcli.chat.repl import Repl
+
+    app = caller.app
+    live = Live(caller.out, app.notes, caller.output.reasoning)
+    if caller.output.shape == "text":
+        dialogue.answer = lambda request, before: caller.answer(request, before, live)
+
+    state = state_directory(app.world.env)
+    return Repl(dialogue, live, app.notes, opening.user, switch, path, state)
+
+
+def is_typed(app: App, output: OutputSettings) -> bool:
+    """Whether a person types at a terminal that can be written to. Raises UsageError where nobody says anything."""
+    world = app.world
+    if app.stdin.is_piped:
+        return False
+    if not world.stdin_is_terminal:
+        raise UsageError("there are no turns", todo="pipe them in, a line each, or use a terminal")
+    if output.dry_run or output.curl:
+        raise UsageError(
+            "--dry-run and --curl show the turns of a pipe", todo="pipe one in, or use llmcli ask"
+        )
+    return world.stdout_is_terminal or world.stderr_is_terminal

@@ -1,0 +1,174 @@
+"""`llmcli count`: the tokens and the price of the request that `ask` would send, with no network."""
+# No `from __future__ import annotations`: the annotations are read as objects.
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, Any
+
+from llmcli import jsonl
+from llmcli.app import App
+from llmcli.errors import UsageError
+from llmcli.exchange.compose import Recipe, compose, endpoint_of, text_of_prompt
+from llmcli.exchange.perform import followers_of, show_request
+from llmcli.output.report import dollars
+from llmcli.registry.estimate import estimate
+from llmcli.registry.models import find_model
+from llmcli.settings.answer import LoopSettings, RepairSettings
+from llmcli.settings.conversation import ContextSettings, SessionSettings
+from llmcli.settings.counting import CountingSettings
+from llmcli.settings.flag import PROMPT
+from llmcli.settings.general import GeneralSettings
+from llmcli.settings.input import InputSettings
+from llmcli.settings.money import MoneySettings
+from llmcli.settings.network import NetworkSettings
+from llmcli.settings.output import OutputSettings
+from llmcli.settings.request import RequestSettings
+from llmcli.tokens.count import count_request
+from llmcli.tokens.cut import split, truncate
+from llmcli.tokens.encodings import encoding_for, load
+from llmcli.wire import Request
+
+
+@dataclass(frozen=True)
+class CountSettings:
+    """What count can be told: all that ask can, and what is counted."""
+
+    counting: CountingSettings
+    input: InputSettings
+    request: RequestSettings
+    output: OutputSettings
+    repair: RepairSettings
+    loop: LoopSettings
+    network: NetworkSettings
+    money: MoneySettings
+    session: SessionSettings
+    context: ContextSettings
+    general: GeneralSettings
+    prompt: Annotated[list[str] | None, PROMPT] = None
+
+    def check(self) -> None:
+        """Raise UsageError where flags exclude each other."""
+        counting, shown = self.counting, self.output.dry_run or self.output.curl
+        if shown and (counting.rows is not None or counting.cuts):
+            raise UsageError(
+                "--dry-run and --curl show the request of a prompt",
+                todo="leave --rows, --raw, --truncate and --split out",
+            )
+        if counting.rows is not None and (self.prompt or counting.cuts):
+            raise UsageError(
+                "--rows counts whole requests from a file",
+                todo="leave the PROMPT, --raw, --truncate and --split out",
+            )
+
+
+def count(app: App, settings: CountSettings) -> int:
+    """Count the tokens of the request that ask would send, and price it. No network.
+
+    With --truncate or --split: cut the text on token borders instead.
+    """
+    counting, output = settings.counting, settings.output
+    if counting.rows is not None:
+        from llmcli.batch.frame import count_file
+
+        count_file(app, counting.rows, settings)
+    elif counting.cuts:
+        _of_text(app, settings)
+    else:
+        asked = _request(app, settings)
+        followers_of(app, asked, settings.loop)  # which refuses what ask refuses
+        if output.dry_run or output.curl:
+            show_request(app, asked, app.stdout, as_curl=not output.dry_run)
+        else:
+            _of_request(app, asked, output)
+    return 0
+
+
+def _request(app: App, settings: CountSettings) -> Request:
+    """The request that ask would send."""
+    words, within = settings.prompt or [], settings.session.wanted
+    stream = (settings.output.dry_run or settings.output.curl) and settings.output.shape in {"text", "events"}
+
+    def recipe_of(request: RequestSettings) -> Recipe:
+        return compose(app, words, settings.input, request, stream=stream, optional=within)
+
+    if not within and not settings.context.wanted:
+        return recipe_of(settings.request).request()
+    from llmcli.chat.converse import preview
+
+    return preview(app, settings, recipe_of)
+
+
+def _of_text(app: App, settings: CountSettings) -> None:
+    counting, request = settings.counting, settings.request
+    endpoint = endpoint_of(app, request)
+    name, exact = encoding_for(endpoint.provider.name, endpoint.model)
+    encoder = load(name)
+    text = text_of_prompt(app, settings.prompt or [], settings.input, app.stdin.read)
+    if not text:
+        raise UsageError("there is no text", todo="give a PROMPT, pipe text in, or name a file with -f")
+    if counting.truncate is not None:
+        app.stdout.write(truncate(text, counting.truncate, counting.side, encoder) + "\n")
+    elif counting.split is not None:
+        for piece in split(text, counting.split, counting.overlap, encoder):
+            record = {"index": piece.index, "tokens": piece.tokens, "text": piece.text}
+            app.stdout.write_bytes(jsonl.line(record))
+    else:
+        body = {"model": endpoint.model, "max_tokens": request.max_tokens}
+        asked = Request(endpoint.provider.name, endpoint.model, endpoint.base_url, body)
+        _show(app, asked, Count(encoder.count(text), encoder.name, exact), settings.output)
+
+
+def _of_request(app: App, request: Request, output: OutputSettings) -> None:
+    name, exact = encoding_for(request.provider, request.model)
+    counted = count_request(request.body(), load(name))
+    _show(app, request, Count(counted.tokens, name, exact and counted.exact), output)
+
+
+@dataclass(frozen=True)
+class Count:
+    """Tokens, and how they were found."""
+
+    tokens: int
+    encoding: str
+    exact: bool
+
+
+def _show(app: App, request: Request, count: Count, output: OutputSettings) -> None:
+    lowest, highest, total = _prices(app, request, count.tokens)
+    model = find_model(request.provider, request.model)
+    if output.shape in {"text", "events"}:  # nothing is streamed here
+        app.stdout.write(f"{count.tokens}\n")
+    else:
+        record = {
+            "tokens": count.tokens,
+            "method": "exact" if count.exact else "estimate",
+            "encoding": count.encoding,
+            "model": request.model,
+            "context_window": model.context_window if model else None,
+            "max_output_tokens": model.max_output_tokens if model else None,
+            "cost_usd": {
+                "input": _number(lowest),
+                "output_max": _number(highest),
+                "total_max": _number(total),
+            },
+        }
+        app.stdout.write_bytes(jsonl.pretty(record) if output.shape == "json" else jsonl.line(record))
+    if output.usage:
+        about = "" if count.exact else "about "
+        app.notes.write(
+            f"usage: {about}{count.tokens} in, {dollars(lowest)}; answer at most {dollars(highest)};"
+            f" total at most {dollars(total)}, {request.name}\n"
+        )
+
+
+def _prices(app: App, request: Request, tokens: int) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
+    """$ of the prompt, of the longest answer, and of both; None where price or length is not known."""
+    price = app.prices.of(request.provider, request.model)
+    if price is None:
+        return None, None, None
+    prompt, answer = estimate(request, price, tokens)
+    return prompt, answer, None if answer is None else prompt + answer
+
+
+def _number(amount: Decimal | None) -> Any:
+    return None if amount is None else float(amount)

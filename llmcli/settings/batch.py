@@ -1,0 +1,71 @@
+"""Batch: how the rows are run, and where their records go."""
+# No `from __future__ import annotations`: the annotations are read as objects.
+
+from dataclasses import field
+from typing import Annotated, Literal
+
+from llmcli.errors import UsageError
+from llmcli.settings.flag import flag, settings
+
+
+@settings("Batch")
+class RunSettings:
+    """How the rows are run, and where their records go."""
+
+    output: Annotated[
+        str | None,
+        flag("--output", "-O", metavar="OUT.jsonl", help="Write records to OUT.jsonl and OUT.errors.jsonl."),
+    ] = None
+    concurrency: Annotated[
+        str, flag("--concurrency", "-j", metavar="N|auto", help="Requests under way at once (auto).")
+    ] = "auto"
+    rpm: Annotated[
+        float | None, flag("--rpm", low=0.001, finite=True, metavar="N", help="Most requests a minute.")
+    ] = None
+    tpm: Annotated[
+        float | None, flag("--tpm", low=0.001, finite=True, metavar="N", help="Most tokens a minute.")
+    ] = None
+    ordered: Annotated[bool, flag("--ordered", help="Records in the order of the input.")] = False
+    limit: Annotated[int | None, flag("--limit", low=0, metavar="N", help="Only the first N rows.")] = None
+    max_failures: Annotated[
+        int | None, flag("--max-failures", low=1, metavar="N", help="Stop when N rows have failed.")
+    ] = None
+    fresh: Annotated[bool, flag("--fresh", help="Start over: what OUT holds is lost.")] = False
+    retry_failed: Annotated[bool, flag("--retry-failed", help="Try final failures again, too.")] = False
+    on_change: Annotated[
+        Literal["stop", "rerun", "keep"],
+        flag("--on-change", help="What to do where a row that is done has changed (stop)."),
+    ] = "stop"
+    dry_run: Annotated[bool, flag("--dry-run", help="Count and price the rows; send nothing.")] = False
+    format: Annotated[Literal["text", "json"], flag("--format", help="How --dry-run prints.")] = "text"
+    json: Annotated[bool, flag("--json", help="The same as --format json.")] = False
+    exec: Annotated[list[str], flag("--exec", hidden=True, help="Not for batch.")] = field(
+        default_factory=list
+    )
+
+    @property
+    def kept(self) -> str | None:
+        """The file of the records; None where they go to stdout, which nothing is kept of."""
+        return None if self.output == "-" else self.output
+
+    @property
+    def crowd(self) -> int | None:
+        """Requests under way at once; None: find it out. Raises UsageError."""
+        text = self.concurrency
+        if text == "auto":
+            return None
+        if not text.isascii() or not text.isdigit() or int(text) < 1:
+            raise UsageError(
+                f"{text} is no number of requests", todo="give a number from 1, or auto", flag="-j"
+            )
+        return int(text)
+
+    def check(self) -> None:
+        """Raise UsageError where flags exclude each other, or cannot be meant."""
+        if self.exec:
+            todo = "calls of tools are the answer: run them afterwards"
+            raise UsageError("is not for batch", todo=todo, flag="--exec")
+        for flag_name, wanted in (("--fresh", self.fresh), ("--retry-failed", self.retry_failed)):
+            if wanted and self.kept is None:
+                raise UsageError("without an output file", todo="name it with -O", flag=flag_name)
+        _ = self.crowd

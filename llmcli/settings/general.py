@@ -1,0 +1,22 @@
+"""General: what every command has."""
+# No `from __future__ import annotations`: the annotations are read as objects.
+
+from dataclasses import field
+from typing import Annotated
+
+from llmcli.settings.flag import flag, settings
+
+
+@settings("General")
+class GeneralSettings:
+    """What is said on stderr, which exits are no failures, and the profile that gives what flags do not."""
+
+    profile: Annotated[
+        str | None, flag("--profile", metavar="NAME", help="Options from [profiles.NAME] of the config file.")
+    ] = None
+    ok: Annotated[
+        list[str], flag("--ok", metavar="NAME[,NAME]", help="Exit 0 where these exits are due.")
+    ] = field(default_factory=list)
+    quiet: Annotated[bool, flag("--quiet", "-q", help="Errors only.")] = False
+    verbose: Annotated[bool, flag("--verbose", "-v", help="Also attempts, waits and request ids.")] = False
+    help: Annotated[bool, flag("--help", "-h", help="Show this and exit.")] = False

@@ -1,0 +1,50 @@
+"""Input: where the messages come from."""
+# No `from __future__ import annotations`: the annotations are read as objects.
+
+from dataclasses import field
+from typing import Annotated, Literal
+
+from llmcli.settings.flag import flag, settings
+
+
+@settings("Input")
+class InputSettings:
+    """Where the messages come from."""
+
+    file: Annotated[
+        list[str],
+        flag(
+            "--file", "-f", metavar="PATH", help="Put a text file before the prompt (repeatable; - is stdin)."
+        ),
+    ] = field(default_factory=list)
+    system: Annotated[
+        str | None, flag("--system", "-s", metavar="TEXT|@FILE", help="The system message.")
+    ] = None
+    messages: Annotated[
+        str | None,
+        flag(
+            "--messages",
+            metavar="FILE|-",
+            help="Earlier messages (JSON array or JSONL), between system and prompt.",
+        ),
+    ] = None
+    template: Annotated[
+        str | None,
+        flag(
+            "--template",
+            "-t",
+            metavar="TEXT|@FILE",
+            help="Make the prompt of a template: {{ name }}, {{ input }}.",
+        ),
+    ] = None
+    param: Annotated[
+        list[str], flag("--param", "-p", metavar="NAME=VALUE", help="A template's variable (repeatable).")
+    ] = field(default_factory=list)
+    attachment: Annotated[
+        list[str],
+        flag("--attachment", "-a", metavar="PATH|URL|-", help="Attach an image, audio or PDF (repeatable)."),
+    ] = field(default_factory=list)
+    detail: Annotated[
+        Literal["low", "high", "auto"] | None, flag("--detail", help="How closely images are looked at.")
+    ] = None
+    no_stdin: Annotated[bool, flag("--no-stdin", help="Do not touch stdin (also LLMCLI_NO_STDIN=1).")] = False

@@ -1,0 +1,39 @@
+"""Money: what it may cost, and which answers need not be paid again."""
+# No `from __future__ import annotations`: the annotations are read as objects.
+
+from dataclasses import field
+from typing import Annotated
+
+from llmcli.settings.flag import flag, settings
+
+
+@settings("Money, cache and replay")
+class MoneySettings:
+    """What it may cost, and which answers need not be paid again."""
+
+    max_cost: Annotated[
+        float | None,
+        flag("--max-cost", low=0, finite=True, metavar="USD", help="Send nothing that may pass this sum."),
+    ] = None
+    budget_file: Annotated[
+        str | None, flag("--budget-file", metavar="FILE", help="Share the sum with all calls that name FILE.")
+    ] = None
+    cache: Annotated[bool, flag("--cache", help="Keep answers, and use those that are kept.")] = False
+    cache_ttl: Annotated[
+        float | None, flag("--cache-ttl", low=0, metavar="S", help="Use none older than S seconds.")
+    ] = None
+    record: Annotated[
+        str | None, flag("--record", metavar="DIR", help="Keep every complete answer in DIR.")
+    ] = None
+    replay: Annotated[
+        str | None, flag("--replay", metavar="DIR", help="Answer from DIR alone: no network at all.")
+    ] = None
+    fallback: Annotated[
+        list[str],
+        flag(
+            "--fallback",
+            panel="Network",
+            metavar="MODEL",
+            help="The next model, where one cannot answer (repeatable).",
+        ),
+    ] = field(default_factory=list)

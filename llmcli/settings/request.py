@@ -1,0 +1,168 @@
+"""Request: the model, and what is asked of it."""
+# No `from __future__ import annotations`: the annotations are read as objects.
+
+from dataclasses import field
+from typing import Annotated, Any
+
+from llmcli.settings.flag import Flag, flag, flags_of, settings
+
+ANSWER = "Structured answers and tools"
+
+
+@settings("Request")
+class RequestSettings:
+    """The model, its parameters, and the form of the answer that is asked for.
+
+    Parameters are None where the user said nothing.
+    """
+
+    model: Annotated[
+        str | None,
+        flag(
+            "--model",
+            "-m",
+            metavar="[PROVIDER/]NAME",
+            help="The model (else LLMCLI_MODEL, config, gpt-6-luna).",
+        ),
+    ] = None
+    base_url: Annotated[
+        str | None,
+        flag("--base-url", metavar="URL", help="Any OpenAI-compatible endpoint (also OPENAI_BASE_URL)."),
+    ] = None
+    max_tokens: Annotated[
+        int | None, flag("--max-tokens", "-M", metavar="N", low=1, help="Most tokens of the answer.")
+    ] = None
+    stop: Annotated[
+        list[str], flag("--stop", metavar="TEXT", help="End the answer at TEXT (repeatable).")
+    ] = field(default_factory=list)
+    logit_bias: Annotated[
+        list[str],
+        flag("--logit-bias", metavar="TOKEN=BIAS", help="Bias of a token id, -100 to 100 (repeatable)."),
+    ] = field(default_factory=list)
+    metadata: Annotated[
+        list[str], flag("--metadata", metavar="K=V", help="Metadata to keep with it (repeatable).")
+    ] = field(default_factory=list)
+    modalities: Annotated[
+        list[str], flag("--modalities", metavar="KIND", help="text, audio (repeatable, or comma-separated).")
+    ] = field(default_factory=list)
+    option: Annotated[
+        list[str],
+        flag(
+            "--option", "-o", metavar="KEY=VALUE", help="Any other field of the API; VALUE is JSON or text."
+        ),
+    ] = field(default_factory=list)
+    stream: Annotated[
+        bool | None, flag("--stream/--no-stream", help="Ask for the answer in pieces, or whole.")
+    ] = None
+    price: Annotated[
+        str | None, flag("--price", metavar="IN,OUT", help="The model's price, $ per million tokens.")
+    ] = None
+    temperature: Annotated[
+        float | None,
+        flag("--temperature", metavar="X", low=0, high=2, help="Sampling temperature.", api=True),
+    ] = None
+    top_p: Annotated[
+        float | None, flag("--top-p", metavar="X", low=0, high=1, help="Nucleus sampling.", api=True)
+    ] = None
+    n: Annotated[
+        int | None, flag("--n", metavar="N", low=1, high=128, help="How many answers.", api=True)
+    ] = None
+    seed: Annotated[int | None, flag("--seed", metavar="N", help="Seed of the sampling.", api=True)] = None
+    presence_penalty: Annotated[
+        float | None,
+        flag("--presence-penalty", metavar="X", low=-2, high=2, help="Penalty on tokens seen.", api=True),
+    ] = None
+    frequency_penalty: Annotated[
+        float | None,
+        flag(
+            "--frequency-penalty", metavar="X", low=-2, high=2, help="Penalty on tokens seen often.", api=True
+        ),
+    ] = None
+    logprobs: Annotated[
+        bool | None, flag("--logprobs", help="Log probabilities of the tokens.", api=True)
+    ] = None
+    top_logprobs: Annotated[
+        int | None,
+        flag(
+            "--top-logprobs",
+            metavar="N",
+            low=0,
+            high=20,
+            help="And of the N likeliest (implies --logprobs).",
+            api=True,
+        ),
+    ] = None
+    reasoning_effort: Annotated[
+        str | None,
+        flag(
+            "--reasoning-effort",
+            metavar="EFFORT",
+            help="none, minimal, low, medium, high, xhigh, max.",
+            api=True,
+        ),
+    ] = None
+    verbosity: Annotated[
+        str | None, flag("--verbosity", metavar="LEVEL", help="low, medium or high.", api=True)
+    ] = None
+    service_tier: Annotated[
+        str | None,
+        flag("--service-tier", metavar="TIER", help="auto, default, flex, priority, ...", api=True),
+    ] = None
+    user: Annotated[
+        str | None, flag("--user", metavar="ID", help="An identifier of your end user.", api=True)
+    ] = None
+    store: Annotated[
+        bool | None, flag("--store", help="Ask the provider to keep the completion.", api=True)
+    ] = None
+    schema: Annotated[
+        str | None,
+        flag(
+            "--schema",
+            panel=ANSWER,
+            metavar="FILE|JSON|DSL",
+            help="Ask for JSON that fits a schema, e.g. 'name, age int'; anything else is exit 5.",
+        ),
+    ] = None
+    schema_multi: Annotated[
+        bool,
+        flag("--schema-multi", panel=ANSWER, help="Ask for a list of such; print one JSON line per item."),
+    ] = False
+    no_strict: Annotated[
+        bool, flag("--no-strict", panel=ANSWER, help="Send the schema as it is, without strict mode.")
+    ] = False
+    json_mode: Annotated[
+        bool, flag("--json-mode", panel=ANSWER, help="Ask for a JSON object; anything else is exit 5.")
+    ] = False
+    tools: Annotated[
+        str | None,
+        flag(
+            "--tools",
+            panel=ANSWER,
+            metavar="FILE|JSON",
+            help="Tool definitions; calls are printed as JSON lines.",
+        ),
+    ] = None
+    tool_choice: Annotated[
+        str | None,
+        flag(
+            "--tool-choice",
+            panel=ANSWER,
+            metavar="CHOICE",
+            help="auto, none, required, a tool's name, or JSON.",
+        ),
+    ] = None
+    parallel_tool_calls: Annotated[
+        bool | None,
+        flag(
+            "--parallel-tool-calls/--no-parallel-tool-calls",
+            panel=ANSWER,
+            help="Whether one turn may call several tools.",
+            api=True,
+        ),
+    ] = None
+
+    def parameters(self) -> dict[str, Any]:
+        """What was said of the parameters that are sent as they are, under the API's names."""
+        names = [item.name for item, _, mark in flags_of(type(self)) if isinstance(mark, Flag) and mark.api]
+        values = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in values.items() if value is not None}
