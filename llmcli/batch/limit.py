@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import median
 
+from llmcli.batch.window import Window, number
+
 _MARGIN = 0.99  # of a declared limit
 _SPEND = 30.0  # seconds over which what a server has left for us is used up
 _TRUST = 3  # contradictions after which a declared limit is not believed any more
@@ -65,6 +67,7 @@ class ServerLimit:
     _adjusted: float = 0.0  # time when the rate was last set or looked after
     _hasty: int = 0  # replies so far that there is no need to wait
     # What headers say
+    _window: Window = field(default_factory=lambda: Window("requests"))
     _declared: float | None = None  # requests a second
     _contradicted: int = 0  # refusals that a declared limit does not explain
     _most_remaining: float = 0.0  # most requests that were ever left
@@ -220,7 +223,7 @@ class ServerLimit:
 
     def told(self, headers: Mapping[str, str], now: float) -> None:
         """Headers came: a limit a minute, and how much of it is left."""
-        limit = limit_in(headers, "requests")
+        limit = self._window.a_minute(headers)
         if not limit or self._contradicted >= _TRUST:
             return
         left = (
@@ -251,19 +254,3 @@ class ServerLimit:
             self.rate *= 1 + self._step
             self._step = min(0.5, self._step * (1.5 if self.rate > 1.1 * self._found else 1.2))
         self._adjusted = now
-
-
-def limit_in(headers: Mapping[str, str], unit: str) -> float | None:
-    """The limit a minute of "requests" or "tokens" that a reply's headers declare."""
-    return number(
-        headers.get(f"x-ratelimit-limit-{unit}") or headers.get(f"anthropic-ratelimit-{unit}-limit")
-    )
-
-
-def number(text: str | None) -> float | None:
-    """A header's number; None: it has none, or none that can be a limit."""
-    try:
-        value = float(text) if text else None
-    except ValueError:
-        return None
-    return value if value is not None and 0 <= value < float("inf") else None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from llmcli.batch.limit import ServerLimit, limit_in
+from llmcli.batch.limit import ServerLimit
+from llmcli.batch.window import Window
 
 _MARGIN = 0.99  # of a limit that is given
 _BURST = 0.1  # seconds by which requests may be ahead of it
@@ -140,6 +141,7 @@ class Pace:
         self._requests = Gate(rpm)
         self._tokens = Gate(tpm)
         self._token_limit = tpm
+        self._token_window = Window("tokens")
         self._server = ServerLimit()
         self._paced = Gate(None, burst=0.0, lateness=_LATENESS)
         self._paused_until = 0.0
@@ -226,6 +228,6 @@ class Pace:
             self._paused_until = max(self._paused_until, now + retry_after)
 
     def _told_tokens(self, headers: Mapping[str, str]) -> None:
-        limit = limit_in(headers, "tokens")
+        limit = self._token_window.a_minute(headers)
         if limit and self._token_limit is None:
             self._tokens.rate = limit / 60 * _MARGIN
