@@ -142,8 +142,10 @@ class RowBuilder:
         prompt = text_of(data, "prompt", line)
         if prompt is not None:
             text = join_prompt([], self._frame.files, prompt)
-            system = text_of(data, "system", line)
-            return self._of_text(text, own_parameters(data), data.get("system") if system is None else system)
+            system = data.get("system")
+            if system is not None:
+                system = text_of(data, "system", line) or system
+            return self._of_text(text, own_parameters(data), system)
         raise BadRow(
             "invalid_row", "the row has no messages, no prompt and no body; with -t, any object is a row"
         )

@@ -86,9 +86,10 @@ def custom_id_of(data: Json, default: str) -> CustomId:
 def text_of(data: Json, key: str, line: bytes) -> str | None:
     """A field that is text, or a number, which is its text as it stands in the line; else None."""
     value = data.get(key)
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        value = json.loads(line, parse_int=str, parse_float=str)[key]
-    return value if isinstance(value, str) else None
+    if value is None or isinstance(value, str):
+        return value
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return str(json.loads(line, parse_int=str, parse_float=str)[key]) if is_number else None
 
 
 def body_of(data: Json) -> Json:

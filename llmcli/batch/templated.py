@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from llmcli.batch.shape import text_of
 from llmcli.errors import UsageError
@@ -27,22 +26,25 @@ class Templated:
         self._params = params
         self._files = files
         self._attached = attached
+        self._takes_input = "input" in template.names
 
     def text(self, data: Json, line: bytes) -> str:
         """The text of a row. `input` is its prompt with the files before it, as in ask.
 
         A template that speaks of neither that nor the row stands before it. Raises UsageError.
         """
-        names = self._template.names
-        behind = join_prompt([], self._files, text_of(data, "prompt", line))
         fields = as_written(line, data)
-        values: dict[str, Any] = {**self._params, **({"input": behind} if behind else {}), **fields}
-        made = self._template.render({**values, "row": fields}, written=fields is not data)
-        if "input" in names and "input" not in data:
+        takes_input = self._takes_input and "input" not in data
+        names_field = self._names_field(data)
+        behind = ""
+        if takes_input or not names_field:
+            behind = join_prompt([], self._files, text_of(data, "prompt", line))
+        ours = {**self._params, "input": behind} if behind else self._params
+        made = self._template.render({**ours, **fields, "row": fields}, written=fields is not data)
+        if takes_input:
             return made
-        if self._names_field(data):
-            return join_prompt([], self._files, made)
-        return "\n\n".join(part for part in (made, behind) if part)
+        parts = (*self._files, made) if names_field else (made, behind)
+        return "\n\n".join(part for part in parts if part)
 
     def _names_field(self, data: Json) -> bool:
         return "row" in self._template.names or not self._template.names.isdisjoint(data)
@@ -65,7 +67,7 @@ class Templated:
         except UsageError:
             pass  # this row's alone, for all we know
         behind = self._files or self._attached or text_of(data, "prompt", line)
-        if not (behind or "input" in self._template.names or self._names_field(data)):
+        if not (behind or self._takes_input or self._names_field(data)):
             raise UsageError("the template names no field of the rows", "-t", _fields(data))
 
     def _check_params(self, data: Json) -> None:

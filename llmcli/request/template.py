@@ -118,15 +118,14 @@ def _rendered(environment: Any, values: Mapping[str, Any]) -> str:
 
 def _shown(value: Any) -> Any:
     """What stands for a value in the text: JSON for what is no text, as a row of a batch may hold it."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, Written):
         return value.text
-    if (
-        value is None
-        or isinstance(value, bool | list | dict)
-        or (isinstance(value, float) and isfinite(value))
-    ):
+    if isinstance(value, list | dict):
         return jsonl.with_raw(value, Written, plain).decode()
-    return value
+    is_json = value is None or isinstance(value, bool) or (isinstance(value, float) and isfinite(value))
+    return jsonl.dumps(value).decode() if is_json else value
 
 
 def _undefined(error: Any) -> str:
