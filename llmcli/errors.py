@@ -267,9 +267,13 @@ class NotRunning(TransientFailure):
 
 
 class StreamCut(TransientFailure):
-    """The connection broke while the answer was coming."""
+    """The connection broke while the answer was coming, or the server gave it up.
+
+    `behind_the_end`: every choice had ended by then, and nothing of the answer is missing.
+    """
 
     may_have_cost = True
+    behind_the_end = False
 
 
 class AuthFailure(CallFailed):

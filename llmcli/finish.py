@@ -86,6 +86,12 @@ def shown(reason: Any) -> str:
     return str(reason) if len(str(reason)) <= _LONGEST else f"{str(reason)[:_LONGEST]}..."
 
 
+def given_up(reason: Any) -> str:
+    """What an error says of an answer that is broken."""
+    without = ", and there is no call" if _tells_of_calls(reason) else ""
+    return f"the server gave the answer up: its finish_reason is {shown(reason)}{without}"
+
+
 def says(message: Json) -> bool:
     """Whether a message, or a delta, has anything of an answer in it: text, calls, a refusal, media."""
     return any(_is_said(message.get(key)) for key in _ANSWER)
@@ -151,9 +157,9 @@ class Courses:
         return sum(course.said and not course.is_open for course in self._choices.values()) >= n
 
     def broken(self) -> str | None:
-        """The word of a choice that the server gave up, if there is one."""
+        """What an error says of a choice that the server gave up, if there is one."""
         reasons = (course.reason for course in self._choices.values() if _is_broken(course))
-        return next(map(shown, reasons), None)
+        return next(map(given_up, reasons), None)
 
 
 def _is_broken(course: _Course) -> bool:

@@ -91,7 +91,7 @@ def _is_whole(choice: Json, completion: Completion) -> bool:
     """Whether an answer ended well and has something in it: no other is mended by being shown what is wrong."""
     finish = finish_of(choice)
     ended = finish is Finish.WHOLE or (finish is Finish.UNSAID and completion.meta.done)
-    return ended and says(choice.get("message") or {})
+    return ended and not completion.meta.cut and says(choice.get("message") or {})
 
 
 async def _whole(stream: Stream) -> tuple[Completion, Stream]:
@@ -104,6 +104,7 @@ async def _whole(stream: Stream) -> tuple[Completion, Stream]:
                 chunks.append(chunk)
     except StreamCut as error:
         cut = error
+        stream.meta.cut = None if error.behind_the_end else error.what
 
     async def again() -> AsyncGenerator[Chunk, None]:
         for chunk in chunks:

@@ -87,5 +87,5 @@ async def _once(
     except StreamCut as error:
         if meta.ttft is None:
             raise
-        meta.cut = error.what
+        meta.cut = None if error.behind_the_end else error.what
     return Completion(folded.body(), meta)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llmcli import jsonl
 from llmcli.errors import Incomplete, Invalid, LlmcliError, NoTurn, Refused
-from llmcli.finish import Finish, finish_of, is_begun, is_stopped, says, shown, thinks
+from llmcli.finish import Finish, finish_of, given_up, is_begun, is_stopped, says, shown, thinks
 from llmcli.output.sink import text_of
 from llmcli.request.schema import problem
 from llmcli.transport.retry import no_answer
@@ -68,12 +68,13 @@ def _unfinished(choice: Json, completion: Completion) -> LlmcliError | None:
     if finish is Finish.CUT:
         return _cut(choice, completion, word)
     if finish is Finish.BROKEN:
-        return _broken_off(completion, f"the server gave it up: its finish_reason is {word}")
+        return Incomplete(given_up(choice.get("finish_reason")), meta.where, "try again")
     if finish is Finish.UNKNOWN:
         what = f"nobody knows whether the answer is whole: its finish_reason is {word}"
         return NoTurn(what, meta.where, "look at it; --ok incomplete lets it pass")
-    if finish is Finish.UNSAID and (not meta.done or meta.cut):
-        return _broken_off(completion, "it ended with neither a finish_reason nor [DONE]")
+    if meta.cut or (finish is Finish.UNSAID and not meta.done):
+        why = meta.cut or "it ended with neither a finish_reason nor [DONE]"
+        return Incomplete(f"the answer broke off: {why}", meta.where, "try again")
     return None
 
 
@@ -88,11 +89,6 @@ def _cut(choice: Json, completion: Completion, word: str) -> Incomplete:
         what += f", and is empty: {_instead(message, completion)}"
     todo = _SHORTER if "context" in word or word == "model_length" else "raise -M/--max-tokens"
     return Incomplete(what, completion.meta.where, todo)
-
-
-def _broken_off(completion: Completion, why: str) -> Incomplete:
-    meta = completion.meta
-    return Incomplete(f"the answer broke off: {meta.cut or why}", meta.where, "try again")
 
 
 def _instead(message: Json, completion: Completion) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from llmcli import jsonl
 from llmcli.errors import CallFailed, StreamCut, TransientFailure
-from llmcli.finish import Courses, Finish, finish_of, is_begun, meaning, shown
+from llmcli.finish import Courses, Finish, finish_of, given_up, is_begun, meaning
 from llmcli.transport.accumulate import Accumulator, as_chunk
 from llmcli.transport.complaints import compact, is_blank, is_error, words_of
 from llmcli.transport.replies import Reply, answer_in, cut, in_band, odd, parsed, timed_out
@@ -51,7 +51,7 @@ def _ended(reply: Reply, answer: Completion) -> Completion:
     """The same answer. Raises TransientFailure where the server gave it up, or it came to nothing."""
     broken = next((choice for choice in answer.choices if finish_of(choice) is Finish.BROKEN), None)
     if broken is not None:
-        what = _given_up(shown(broken.get("finish_reason")))
+        what = given_up(broken.get("finish_reason"))
     elif not any(map(is_begun, answer.choices)):
         what = "the reply has no answer in it: neither text, nor a call, nor a finish_reason"
     else:
@@ -62,10 +62,6 @@ def _ended(reply: Reply, answer: Completion) -> Completion:
     error.may_have_cost = True
     error.paid = [answer] if answer.usage else []
     raise error
-
-
-def _given_up(word: str) -> str:
-    return f"the server gave the answer up: its finish_reason is {word}"
 
 
 def _no_choices(reply: Reply, body: bytes) -> CallFailed:
@@ -153,11 +149,15 @@ async def chunks(
     courses = Courses()
     silent = _Silence(reply.request, silence, patience, courses)
     async with aclosing(_until_the_end(reply, pieces, meta, silent)) as whole:
-        async for data in whole:
-            courses.note(data)
-            yield data
-    if (word := courses.broken()) is not None:
-        raise StreamCut(_given_up(word), reply.where, "try again", request_id=reply.request_id)
+        try:
+            async for data in whole:
+                courses.note(data)
+                yield data
+        except StreamCut as error:
+            error.behind_the_end = courses.are_finished(reply.request.n)
+            raise
+    if (broken := courses.broken()) is not None:
+        raise StreamCut(broken, reply.where, "try again", request_id=reply.request_id)
 
 
 async def _until_the_end(

@@ -349,6 +349,18 @@ def test_an_answer_that_did_not_end_whole_is_not_repaired(ask, server, way, word
     assert len(server.requests) == 1
 
 
+def test_an_answer_that_broke_off_behind_an_early_finish_reason_is_not_repaired(ask, server):
+    blocks = [OFTEN, wire.chunk("lo"), wire.chunk("never")]
+    server.script = [wire.cut(wire.events(blocks), -30), wire.ok('{"a": 1}')]
+    gave_up(
+        ask("--json-mode", "--stream", "--repair", "1", "x"),
+        3,
+        "incomplete",
+        "Hello\n",
+        "the connection broke",
+    )
+
+
 @WAYS
 @pytest.mark.parametrize("word", ["eos_token", "COMPLETE", "stop_sequence"])
 def test_a_whole_answer_in_any_word_is_repaired(ask, server, way, word):
@@ -432,6 +444,17 @@ def test_the_last_finish_reason_counts(ask, server):
     gave_up(ask("x"), 3, "incomplete", "Hello\n", "token limit")
     server.script = wire.events([OFTEN, wire.chunk("lo"), wire.chunk(finish_reason="abort"), wire.DONE])
     gave_up(ask("x"), 3, "incomplete", "Hello\n", "abort")
+
+
+def test_a_connection_that_breaks_in_text_behind_an_early_finish_reason_is_exit_3(ask, server):
+    blocks = [OFTEN, wire.chunk("lo"), wire.chunk("never")]
+    server.script = wire.cut(wire.events(blocks), -30)
+    gave_up(ask("x"), 3, "incomplete", "Hello\n", "the connection broke")
+
+
+def test_a_connection_that_breaks_behind_the_end_takes_nothing(ask, server):
+    server.script = wire.cut(wire.events([wire.chunk("Hello"), STOP, wire.chunk("never")]), -30)
+    assert ask("x") == Result(0, "Hello\n", "")
 
 
 def test_calls_behind_a_finish_reason_count(ask, server):

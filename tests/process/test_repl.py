@@ -240,6 +240,14 @@ def test_an_answer_cut_at_the_limit_is_kept(served, server):
     assert len(server.requests[1].json["messages"]) == 3
 
 
+def test_an_answer_whose_ending_nobody_knows_is_not_kept(served, server):
+    server.script = [wire.ok("Once upon", finish_reason="weird"), wire.ok("Fine")]
+    someone = served()
+    someone.say("tell", "Once upon\r\n", "llmcli: incomplete: ", "weird", "/retry asks again")
+    someone.say("go on", "Fine\r\n")
+    assert [one["content"] for one in server.requests[1].json["messages"]] == ["go on"]
+
+
 def test_no_escape_sequence_of_a_model_reaches_the_terminal(served, server):
     server.script = wire.ok("\x1b]0;owned\x07\x1b[2J\x9b31m red\r over")
     someone = served()
