@@ -131,7 +131,8 @@ def _summed_up(app: App, options: RunSettings, stats: Stats, records: Ledger | P
     except ReaderGone:
         raise
     except LlmcliError as error:
-        app.notes.write(summary(stats, app.world.clock()))
+        if stats.rows or not isinstance(error, UsageError):  # else there was no run
+            app.notes.write(summary(stats, app.world.clock()))
         if options.kept is not None and not isinstance(error, UsageError):
             words = [word for word in app.argv if word != "--fresh" or records.is_stale]
             resume = _resume(["llmcli", *words], options, stats, error)

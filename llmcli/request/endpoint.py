@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -187,8 +188,10 @@ def _from_env(provider: Provider, env: Mapping[str, str]) -> str | None:
         return None
     if provider.name == "azure" and "/openai" not in value.partition("://")[2]:
         return value.rstrip("/") + "/openai/v1/"
-    if provider.name == "ollama":  # OLLAMA_HOST is host:port
-        value = value if "://" in value else f"http://{value}"
+    if provider.name == "ollama":  # OLLAMA_HOST is host:port, of which either may be left out
+        if "://" not in value:
+            host, _, port = value.rpartition(":") if re.search(r":\d*$", value) else (value, "", "")
+            value = f"http://{host or '127.0.0.1'}:{port or 11434}"
         return value if value.rstrip("/").endswith("/v1") else value.rstrip("/") + "/v1"
     return value
 

@@ -265,6 +265,21 @@ def test_an_endpoint_is_taken_off_before_a_query_too(cli, written):
     assert curl(cli, "--base-url", written, "-m", "x")[0] == f"{OWN}/chat/completions?v=1"
 
 
+@pytest.mark.parametrize(
+    ("said", "address"),
+    [
+        ("gpu", "http://gpu:11434/v1"),
+        ("0.0.0.0", "http://0.0.0.0:11434/v1"),
+        (":8000", "http://127.0.0.1:8000/v1"),
+        ("gpu:1 ", "http://gpu:1/v1"),
+        ("[::1]", "http://[::1]:11434/v1"),
+        ("https://ollama.example", "https://ollama.example/v1"),
+    ],
+)
+def test_ollamas_variable_may_leave_the_port_or_the_host_out(cli, said, address):
+    assert curl(cli, "-m", "ollama/x", env={"OLLAMA_HOST": said})[0] == address
+
+
 def test_an_azure_resource_may_be_called_openai(cli):
     env = {"AZURE_OPENAI_ENDPOINT": "https://openai-prod.openai.azure.com/ "}
     assert curl(cli, "-m", "azure/x", env=env)[0] == "https://openai-prod.openai.azure.com/openai/v1"

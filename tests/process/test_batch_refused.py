@@ -1,0 +1,15 @@
+"""Pipes that bring no JSONL: nothing is kept of them that would be the next run's input."""
+
+from __future__ import annotations
+
+import gzip
+
+
+def test_a_pipe_that_is_refused_leaves_no_input_behind(process):
+    argv = ["batch", "-m", "offline/echo", "-O", "out.jsonl"]
+    for wrong in (b"prompt,x\na,1\n", b'[{"prompt":"a"}]', gzip.compress(b'{"prompt":"a"}\n' * 1000)):
+        refused = process(*argv, stdin=wrong)
+        assert (refused.code, refused.out, refused.err.count("\n")) == (2, "", 1)
+    assert sorted(path.name for path in process.home.iterdir()) == ["out.errors.jsonl", "out.jsonl"]
+    assert process(*argv, stdin=b'{"prompt":"a"}\n').code == 0
+    assert len((process.home / "out.jsonl").read_bytes().splitlines()) == 1
