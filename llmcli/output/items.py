@@ -107,7 +107,7 @@ class ItemSink:
         """See Sink."""
         self._thoughts.end()
         for choice in body["choices"]:
-            self._answer(choice["message"])
+            self._answer(choice.get("message") or {})
 
     def _answer(self, message: Json) -> None:
         """Print what was not printed yet."""

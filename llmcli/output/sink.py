@@ -111,7 +111,7 @@ class TextSink:
         """See Sink."""
         self._thoughts.end()
         for choice in body["choices"]:
-            if text := text_of(choice["message"]):
+            if text := text_of(choice.get("message") or {}):
                 self._end_text(text)
 
     def _answer(self, message: Json) -> None:

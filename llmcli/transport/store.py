@@ -123,7 +123,7 @@ def _entry(record: Json) -> Entry:
     if chunks is not None and not all(isinstance(chunk, dict) for chunk in chunks):
         raise TypeError
     choices = record["response"]["choices"]
-    if not choices or not all(isinstance(choice["message"], dict) for choice in choices):
+    if not choices or not all(isinstance(choice.get("message"), dict | None) for choice in choices):
         raise TypeError
     return Entry(str(record["provider"]), str(record["model"]), record["response"], chunks)
 

@@ -317,6 +317,21 @@ def test_an_empty_answer_that_a_stop_sequence_explains_is_complete(ask, server, 
     assert ask(way, *flag, "x").code == 3
 
 
+@pytest.mark.parametrize("message", [wire.ABSENT, None, {"content": ""}], ids=str)
+def test_an_empty_answer_that_a_stop_sequence_explains_is_kept(ask, server, tmp_path, message):
+    server.script = choice(message, "stop")
+    for keeping in ("--record", "--replay"):
+        assert ask("--no-stream", "--stop", ".", keeping, str(tmp_path / "kept"), "x") == Result(0, "\n", "")
+    assert len(server.requests) == 1
+
+
+@WAYS
+@pytest.mark.parametrize("message", [wire.ABSENT, None, {}], ids=str)
+def test_a_list_of_items_without_a_message_is_empty(ask, server, way, message):
+    server.script = choice(message, "stop")
+    assert ask(way, "--schema-multi", "--schema", "a int", "x").code == 3
+
+
 @WAYS
 def test_a_stop_sequence_of_the_servers_own_explains_an_empty_answer(ask, server, way):
     server.script = wire.ok("", finish_reason="stop_sequence")
