@@ -201,10 +201,14 @@ class CallFailed(LlmcliError):
     """The call did not work. `status` is HTTP's (None: no reply), `code` the API's own error code.
 
     `meant` is the status that counts: of an error in a 200, the one that its body names.
-    `may_have_cost`: an answer may have been begun, and charged for.
+    `may_have_cost`: an answer may have been begun, and charged for. `no_connection`: none could be made.
+    `connection_broke`: before an answer was whole. `no_answer_in_time`: a time of ours was up.
     """
 
     may_have_cost = False
+    no_connection = False
+    connection_broke = False
+    no_answer_in_time = False
 
     def __init__(
         self,
@@ -265,6 +269,8 @@ class TransientFailure(CallFailed):
 class NotRunning(TransientFailure):
     """Nothing listens at an address of this machine: only a person can start what should."""
 
+    no_connection = True
+
 
 class StreamCut(TransientFailure):
     """The connection broke while the answer was coming, or the server gave it up.
@@ -272,7 +278,7 @@ class StreamCut(TransientFailure):
     `behind_the_end`: every choice had ended by then, and nothing of the answer is missing.
     """
 
-    may_have_cost = True
+    may_have_cost = connection_broke = True
     behind_the_end = False
 
 

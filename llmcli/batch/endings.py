@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Protocol
 
 from llmcli.batch.done import Done
+from llmcli.batch.health import LONGEST_HOLD, Health, Trouble, trouble_of
 from llmcli.batch.money import Money
 from llmcli.batch.pace import Pace
 from llmcli.batch.plan import Job, Plan, Records
@@ -21,6 +21,7 @@ from llmcli.errors import (
     CallFailed,
     Interrupted,
     LlmcliError,
+    NotRunning,
     PartialFailure,
     QuotaExhausted,
     ReaderGone,
@@ -36,7 +37,8 @@ from llmcli.wire import Completion
 
 _A_LITTLE = 0.5  # seconds until a job is looked at again that there was no money for
 _OBEYED = 10  # attempts for which a server's Retry-After is taken as it is, be it nothing
-_REFUSALS = 20  # 429s of one row, with no success of its model in between, after which it is given up
+_REFUSALS = 20  # of one row while other rows get through, after which it is given up
+_SHORT_BACKOFF = 5  # attempts that a row's own wait grows with, where the run as a whole slows down or waits
 
 
 class Schedule(Protocol):
@@ -67,6 +69,7 @@ class Endings:
         pace: Pace,
         plan: Plan,
         money: Money,
+        health: Health,
         stats: Stats,
         clock: Callable[[], float],
         uniform: Callable[[float, float], float],
@@ -77,10 +80,10 @@ class Endings:
         self._pace = pace
         self._plan = plan
         self._money = money
+        self._health = health
         self._stats = stats
         self._clock = clock
         self._uniform = uniform
-        self._successes: Counter[str] = Counter()  # by model
 
     def answered(self, job: Job, completion: Completion) -> None:
         """Make the row final. Raises TransientFailure for an answer that is none."""
@@ -94,12 +97,12 @@ class Endings:
         if isinstance(error, TransientFailure):
             error.paid = [*completion.meta.earlier, completion]
             raise error
+        self._health.answered(job, cached=completion.meta.cached)
         report = Report.of(completion, self._plan.price_of)
         self._count(job, report)
         if error is None or error.exit_code in self._plan.accepted:
             line = success_line(job.row, job.sent, report, job.carried)
             stats.ok += self._write(job.row, line, failed=False)
-            self._successes[job.request.name] += 1
             self._tell(job.row, trace, completion, job.sent)
         else:
             self.fail(job.row, error, job, report)
@@ -109,19 +112,33 @@ class Endings:
         if error.paid:
             self._carry(job, Report.of(joined(error.paid), self._plan.price_of))
         nothing_sent = isinstance(error, BudgetExceeded) and not error.paid
-        if nothing_sent and self._stats.in_flight > 1 and not self._schedule.is_stopped:
-            return self._unsent(job)
+        if nothing_sent:
+            self._health.takes_back(job)
+            if self._stats.in_flight > 1 and not self._schedule.is_stopped:
+                return self._unsent(job)
+        else:
+            self._health.failed(job, error, self._clock())
         if isinstance(error, TransientFailure) and self._again(job, error):
             return None
         if self._other_model(job, error):
             return None
+        if isinstance(error, (AuthFailure, QuotaExhausted)) and error.meant is not None:
+            return self._denied(job, error)
         if self._is_of_all(job, error):
             return self._schedule.stop(error)
         return self.fail(job.row, error, job)
 
+    def _denied(self, job: Job, error: CallFailed) -> None:
+        """A key or an account was refused: that ends the run where nothing else came, or the same again and again."""
+        is_enough, is_all = self._health.denied(job)
+        if is_enough:
+            self._schedule.stop(error)
+        if not is_all:
+            self.fail(job.row, error, job)
+
     def _is_of_all(self, job: Job, error: LlmcliError) -> bool:
         """Whether other rows would meet the same, which those with another provider of their own do not."""
-        if isinstance(error, AuthFailure) and error.status is None and not job.models:
+        if isinstance(error, AuthFailure) and not job.models:
             return job.request.provider == self._plan.model.partition("/")[0]
         return isinstance(error, (AuthFailure, BadCommand, QuotaExhausted)) or not isinstance(
             error, (CallFailed, UsageError)
@@ -170,36 +187,70 @@ class Endings:
         self._schedule.later(job, _A_LITTLE)
 
     def _again(self, job: Job, error: TransientFailure) -> bool:
-        """Put a job back, if it has an attempt left.
-
-        A 429 slows the run, and is no attempt but where another model is left to ask. A row that is to wait for
-        hours is a failure, which the next run tries again.
-        """
-        asked = None if error.asks_too_long else error.retry_after
-        if error.meant == 429:
-            self._stats.refused += 1
-            self._pace.refused(self._clock(), job.sent_at, asked, job.tokens)
-            job.tokens = 0.0
-        if error.meant == 429 and job.models == len(self._plan.fallback):
-            successes = self._successes[job.request.name]
-            if job.successes != successes:
-                job.successes, job.refusals = successes, 0
-            job.refusals += 1
-            tries, most = job.refusals, _REFUSALS
+        """Put a job back, if it has an attempt left; it may then have to wait for its server."""
+        is_server = self._slow_down(job, error) and self._health.waits_for(job)
+        if is_server:
+            job.doubt = error
+            if error.no_answer_in_time and self._health.passed_since(job) and self._uses_up(job):
+                return False
         else:
             job.attempts += 1
-            tries, most = job.attempts, self._plan.retries
-        if tries > most or error.asks_too_long:
-            return False
+            if job.attempts > self._retries(error) or error.asks_too_long:
+                return False
         if self._schedule.is_stopped:
             return True  # the row stays open
         self._stats.retries += 1
-        wait = backoff(tries, self._uniform)
-        if asked is not None and tries <= _OBEYED:
-            wait = 0.0  # the server's own word is enough, for a while
-        wait = max(wait, asked or 0.0)
+        wait = self._wait(job, error, is_server=is_server)
         self._tell(job.row, failed_attempt, job.sent, wait, error)
-        self._schedule.later(job, wait)
+        if not self._health.holds(job):
+            self._schedule.later(job, wait)
+        return True
+
+    def _retries(self, error: TransientFailure) -> int:
+        """How many further attempts a failure leaves a row that its server is not waited for."""
+        return 0 if isinstance(error, NotRunning) and not self._plan.insists else self._plan.retries
+
+    def _slow_down(self, job: Job, error: TransientFailure) -> bool:
+        """Have the run go slower where the server had enough; whether a failure may be none of the row's."""
+        trouble, now = trouble_of(error), self._clock()
+        if trouble is Trouble.BUSY:
+            self._stats.refused += error.meant == 429
+            self._stats.overloaded += error.meant != 429
+            if error.meant == 429 or self._plan.patience:
+                asked = None if error.retry_after is None else min(error.retry_after, LONGEST_HOLD)
+                self._pace.refused(now, job.sent_at, None if error.asks_too_long else asked, job.tokens)
+                job.tokens = 0.0
+        elif trouble is Trouble.SILENT and self._plan.patience:
+            self._pace.crowd.lost(now, job.sent_at, self._health.passed_since(job))
+        return trouble not in {None, Trouble.BROKEN}
+
+    def _wait(self, job: Job, error: TransientFailure, *, is_server: bool) -> float:
+        """Seconds until a row's next attempt, as far as that is the row's own matter."""
+        asked, tries = error.retry_after, job.attempts
+        if is_server:
+            asked, tries = None if asked is None else min(asked, LONGEST_HOLD), min(job.sent, _SHORT_BACKOFF)
+        if asked is not None and (is_server or tries <= _OBEYED):
+            return asked  # the server's own word is enough
+        return max(backoff(tries, self._uniform), asked or 0.0)
+
+    def _uses_up(self, job: Job) -> bool:
+        """Count the failure that was in doubt, if it counts; whether that was the row's last."""
+        error, job.doubt = job.doubt, None
+        if error is None or not self._health.counts(job, error):
+            return False
+        if trouble_of(error) is Trouble.BUSY:
+            job.refusals += 1
+            return job.refusals >= _REFUSALS
+        job.attempts += 1
+        return job.attempts > self._plan.retries
+
+    def is_over(self, job: Job) -> bool:
+        """Whether a job that could be sent again is not to be: by now its last failure is known to count."""
+        error = job.doubt
+        if error is None or not self._uses_up(job):
+            return False
+        self._stats.retries -= 1
+        self.fail(job.row, error, job)
         return True
 
     def _other_model(self, job: Job, error: LlmcliError) -> bool:
@@ -215,7 +266,7 @@ class Endings:
                 self._money.price(job)
             except UsageError:
                 continue
-            job.attempts = job.refusals = 0
+            job.attempts, job.refusals, job.doubt = 0, 0, None
             self._schedule.later(job, 0.0)
             return True
         return False

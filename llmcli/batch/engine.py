@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import math
 from collections.abc import Awaitable, Callable
 
 from llmcli.batch.done import Done, changed
 from llmcli.batch.endings import Endings
+from llmcli.batch.health import Health
 from llmcli.batch.money import Money
 from llmcli.batch.pace import Pace
 from llmcli.batch.plan import Job, Plan, Records, Source
@@ -61,7 +63,10 @@ class Engine:
         self._held: Row | None = None
         self._looking = False  # there may be more rows at hand than were looked at
         self._money = Money(plan, stats)
-        self._endings = Endings(self, records, done, pace, plan, self._money, stats, clock, uniform)
+        self._health = Health(plan, pace, stats, lambda job: self.later(job, 0.0))
+        self._endings = Endings(
+            self, records, done, pace, plan, self._money, self._health, stats, clock, uniform
+        )
 
     @property
     def is_stopped(self) -> bool:
@@ -92,9 +97,8 @@ class Engine:
         self._source.start(wake)
         try:
             while (job := await self._next()) is not None:
-                if (first := await self._admitted(job)) is None:
-                    break
-                self._start(first)
+                if (first := await self._admitted(job)) is not None:
+                    self._start(first)
             while self._tasks and self._bug is None and not self._aborted:
                 await self._rest(None)
         finally:
@@ -109,12 +113,12 @@ class Engine:
             raise PartialFailure(f"{failed} of {self.stats.rows} rows failed")
 
     async def _next(self) -> Job | None:
-        """The next job: a retry whose time has come, else a new row; None at the end."""
+        """The next job: one whose time has come, else a new row; None at the end."""
         while self._stopped is None and self._bug is None:
-            if self._retries and self._retries[0][0] <= self._clock():
-                return heapq.heappop(self._retries)[2]
+            if (due := self._due()) is not None:
+                return due
             if (
-                len(self._retries) < max(_WAITING, 4 * self._pace.crowd.limit)
+                len(self._retries) + self._health.waiting < max(_WAITING, 4 * self._pace.crowd.limit)
                 and (job := self._new()) is not None
             ):
                 return job
@@ -123,12 +127,21 @@ class Engine:
             if self._looking:
                 await asyncio.sleep(0)  # signals and answers come between
                 continue
-            if self._exhausted and not self._retries and not self._tasks:
+            waiting = self._retries or self._health.waiting
+            if self._exhausted and not waiting and not self._tasks:
                 return None
-            self.stats.binds = "server" if self._retries else "input"
+            self.stats.binds = "server" if waiting else "input"
             self._pace.crowd.idle()
-            await self._rest(self._retries[0][0] - self._clock() if self._retries else None)
+            then = min(self._retries[0][0] if self._retries else math.inf, self._health.next_try())
+            await self._rest(None if then == math.inf else then - self._clock())
         return None
+
+    def _due(self) -> Job | None:
+        """A job whose time has come: a retry, or one that is to be tried at a server that is not well."""
+        now = self._clock()
+        if self._retries and self._retries[0][0] <= now:
+            return heapq.heappop(self._retries)[2]
+        return self._health.due(now)
 
     @property
     def _exhausted(self) -> bool:
@@ -196,7 +209,10 @@ class Engine:
         return done.is_final(row.number)
 
     async def _admitted(self, job: Job) -> Job | None:
-        """Wait for a slot, the pace and money. The job, or a retry that goes first; None where the run was stopped."""
+        """Wait for a slot, the pace and money. The job, or a retry that goes first.
+
+        None where the run was stopped, or the job is not to be sent: it waits for its server, or is over.
+        """
         while self._stopped is None and self._bug is None:
             job = self._first(job)
             if not self._pace.crowd.has_room(len(self._tasks)):
@@ -204,6 +220,8 @@ class Engine:
             else:
                 delay, why = self._pace.delay(self._clock())
                 if delay <= 0:
+                    if self._endings.is_over(job) or self._health.holds(job):
+                        return None
                     if self._reserve(job):
                         return job
                     if self._stopped is not None:
@@ -232,9 +250,11 @@ class Engine:
         return True
 
     async def _rest(self, seconds: float | None) -> None:
-        """Wait until something changes, or for `seconds`."""
+        """Wait until something changes, or for `seconds`, but no longer than servers are waited for."""
         self._wake.clear()
         before = self._clock()
+        if not self._tasks and seconds is not None:
+            seconds = min(seconds, self._health.patience_ends() - before)
         self.stats.until = None if seconds is None else before + seconds
         alarm = None if seconds is None else asyncio.create_task(self._alarm(seconds))
         await self._wake.wait()
@@ -242,6 +262,15 @@ class Engine:
             alarm.cancel()
         self.stats.until = None
         self.stats.bound[self.stats.binds] += self._clock() - before
+        self.look()
+
+    def look(self) -> None:
+        """Stop where a server was waited for long enough. Called now and then."""
+        given_up = self._health.out_of_patience(self._clock())
+        if given_up is not None:
+            self.stop(given_up)
+            if self._health.only_tries:
+                self.abort()
 
     async def _alarm(self, seconds: float) -> None:
         await self._sleep(max(seconds, 1e-6))  # less may be nothing to a clock of large numbers
@@ -250,6 +279,7 @@ class Engine:
     def _start(self, job: Job) -> None:
         job.sent_at = self._clock()
         job.tokens = self._pace.take(job.sent_at, job.row.size, job.request.max_tokens)
+        self._health.begins(job)
         job.sent += 1
         self.stats.sent += 1
         task = asyncio.create_task(self._attempt(job))

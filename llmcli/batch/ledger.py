@@ -19,8 +19,8 @@ from llmcli.batch.done import Done, Place, Record
 from llmcli.batch.journal import Journal
 from llmcli.errors import LlmcliError
 
-# Final in this run, worth another try in the next: the server's and the network's moods.
-RETRYABLE = frozenset({"tempfail"})
+# Final in this run, worth another try in the next: moods of the server and the network, a key, an account.
+RETRYABLE = frozenset({"tempfail", "auth", "quota"})
 
 
 class Ledger:

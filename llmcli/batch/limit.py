@@ -67,7 +67,7 @@ class ServerLimit:
     _adjusted: float = 0.0  # time when the rate was last set or looked after
     _hasty: int = 0  # replies so far that there is no need to wait
     # What headers say
-    _window: Window = field(default_factory=lambda: Window("requests"))
+    window: Window = field(default_factory=lambda: Window("requests"))
     _declared: float | None = None  # requests a second
     _contradicted: int = 0  # refusals that a declared limit does not explain
     _most_remaining: float = 0.0  # most requests that were ever left
@@ -223,7 +223,7 @@ class ServerLimit:
 
     def told(self, headers: Mapping[str, str], now: float) -> None:
         """Headers came: a limit a minute, and how much of it is left."""
-        limit = self._window.a_minute(headers)
+        limit = self.window.a_minute(headers)
         if not limit or self._contradicted >= _TRUST:
             return
         left = (
@@ -239,6 +239,12 @@ class ServerLimit:
             self._declared, self._trial = limit / 60, None
             self._adjusted, self._cut = float("-inf"), now
             self.adjust(now)
+
+    def disbelieve(self) -> None:
+        """What headers declare is no limit."""
+        self._contradicted = _TRUST
+        if self._declared is not None:
+            self._declared = self.rate = None
 
     def adjust(self, now: float) -> None:
         """Grow where nothing speaks against it. Call it now and then."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
 
 from llmcli.batch.limit import ServerLimit
@@ -14,6 +15,13 @@ _LATENESS = (
 )
 _SHORT = 2.0  # seconds of Retry-After for which not all need wait, where that is of no help
 _IDLE = 0.05  # seconds late that are none of our clock
+_OVERTAKEN = 2  # times the crowd: others that pass while a request waits in no queue
+_LOST = 2  # least requests that are given up before fewer go at once
+_HOLD = (
+    61.0  # seconds, some more than a minute, beyond which a limit of the server's is tried, and not believed
+)
+_SAME = 1e-3  # seconds that make no difference
+_TRY_EVERY = 60.0  # seconds between two tries of it
 _ANSWER = 100.0  # tokens, the least that an answer of any length is taken to be at first
 
 
@@ -45,6 +53,10 @@ class Gate:
             is_idle = now - self._due > _IDLE
             self._due = (now if is_idle else max(self._due, now - self.lateness)) + units / self.rate
 
+    def reset(self) -> None:
+        """Be open, and forget what is still to be waited for."""
+        self.rate, self._due = None, 0.0
+
     def correct(self, now: float, units: float) -> None:
         """Count units in that were not known of when they passed; less than 0: that did not pass."""
         if self.rate is not None:
@@ -56,13 +68,15 @@ class Crowd:
 
     It doubles while that raises throughput by a quarter, then stays, and tries a tenth more now and then.
     Only rounds count in which nothing else held requests back. A 429 is a matter of the rate: as that falls,
-    fewer are under way by themselves.
+    fewer are under way by themselves. Requests that are given up are a matter of the number: where a quarter of
+    them is, half as many go; from then on a fixed number is the most, and looked for again. After a pause
+    it opens with one, and one more for each that goes through.
     """
 
     def __init__(self, fixed: int | None, most: int) -> None:
         self.limit = fixed if fixed is not None else min(8, most)
         self._auto = fixed is None
-        self._most = most
+        self._most = most if fixed is None else fixed
         self._best = 0.0
         self._began: float | None = None
         self._done = 0
@@ -70,13 +84,39 @@ class Crowd:
         self._before = self.limit
         self._probed = 0.0
         self._was_full = False
+        self._fell = float("-inf")  # time of the last fall
+        self._kept = self._lost = 0  # requests that went through since then, and that were given up
+        self._opening: int | None = None  # how many may go while it opens after a pause
 
     def has_room(self, under_way: int) -> bool:
         """Whether another request may go; a round in which none ever had to wait for that is not judged."""
+        if self._opening is not None and under_way >= self._opening:
+            return False
         if under_way < self.limit:
             return True
         self._was_full = True
         return False
+
+    def lost(self, now: float, sent: float, passed: int) -> None:
+        """A request that was `sent` then was given up, while so many others `passed`.
+
+        Those sent before the last fall say nothing new, and those that everybody overtook did not wait in a queue.
+        """
+        if sent < self._fell or passed >= _OVERTAKEN * self.limit:
+            return
+        self._lost += 1
+        if self._lost < _LOST or 3 * self._lost < self._kept:
+            return
+        self._auto = self._settled = True
+        self.limit = self._before = max(1, self.limit // 2)
+        self._best, self._probed, self._fell = 0.0, now, now
+        self._kept = self._lost = 0
+        self._restart(None)
+
+    def reopen(self) -> None:
+        """Begin with one, after a time in which nothing went through."""
+        self._opening = 1
+        self._restart(None)
 
     def allow(self, number: int) -> None:
         """Have at least `number`: the rate that is known needs so many."""
@@ -90,6 +130,12 @@ class Crowd:
 
     def finished(self, now: float) -> None:
         """A request went through."""
+        self._kept += 1
+        if self._kept > 4 * self.limit:
+            self._kept, self._lost = self._kept // 2, self._lost // 2
+        if self._opening is not None:
+            self._opening = self._opening + 1 if self._opening < self.limit else None
+            return
         if not self._auto:
             return
         if self._began is None:
@@ -146,6 +192,10 @@ class Pace:
         self._paced = Gate(None, burst=0.0, lateness=_LATENESS)
         self._paused_until = 0.0
         self._latency = 0.0
+        self._headers: Mapping[str, str] = {}  # the last that came
+        self._sent = 0.0  # time of the last request
+        self.held_since: float | None = None  # since when a limit that is not believed holds the run back,
+        self.holder = ""  # and what says so
         self._prompt_ratio = 0.3  # tokens a byte of body, as usage has it
         self._answer: float | None = None  # tokens of an answer, as usage has it
 
@@ -154,12 +204,33 @@ class Pace:
         self._server.adjust(now)
         self._paced.set(self._server.rate, now)
         self._paced.lateness = max(_LATENESS, min(_BURST, self._server.patience))
+        tokens = self._tokens.delay(now)
+        paced = self._paced.delay(now)
+        if paced > _HOLD or (tokens > _HOLD and self._token_limit is None):
+            return self._doubted(now, self._token_window if tokens > paced else self._server.window)
+        self.held_since = None
         return max(
             (self._requests.delay(now), "requests"),
-            (self._tokens.delay(now), "tokens"),
-            (self._paced.delay(now), "server"),
+            (tokens, "tokens"),
+            (paced, "server"),
             (self._paused_until - now, "server"),
         )
+
+    def _doubted(self, now: float, window: Window) -> tuple[float, str]:
+        """A limit of the server's would hold the run back for long: one request a minute finds out."""
+        if self.held_since is None:
+            self.held_since, self.holder = now, f"the server's header {window.header(self._headers)}"
+        wait = max(self._sent + _TRY_EVERY, self._paused_until) - now
+        return max(wait, self._requests.delay(now)), self.holder
+
+    def disbelieve(self) -> None:
+        """What holds the run back is no limit: a request went through, or nothing is waited for."""
+        self.held_since = None
+        self._server.disbelieve()
+        self._paced.reset()
+        if self._token_limit is None:
+            self._tokens.reset()
+            self._token_limit = math.inf  # headers that say otherwise are not heard
 
     def take(self, now: float, size: int, max_tokens: int | None) -> float:
         """A request of `size` bytes goes out; how many tokens it is taken to be."""
@@ -171,6 +242,7 @@ class Pace:
         return tokens
 
     def _send(self, now: float) -> None:
+        self._sent = now
         self._requests.take(now, 1)
         self._paced.take(now, 1)
         self._server.sends(now)
@@ -200,12 +272,15 @@ class Pace:
     def finished(self, now: float, latency: float, headers: Mapping[str, str]) -> None:
         """A reply came that is no refusal, `latency` seconds after its request."""
         self._server.passes()
+        if self.held_since is not None and now - latency > self.held_since + _SAME:
+            self.disbelieve()
         self._latency += 0.1 * (latency - self._latency)
         if (rate := self._requests.rate or self._server.rate) is not None:
             self.crowd.allow(int(1.5 * rate * self._latency) + 1)  # Little's law, and some
         if headers:
             self._server.told(headers, now)
             self._told_tokens(headers)
+            self._headers = headers
         self.crowd.finished(now)
 
     def used(self, now: float, size: int, prompt_tokens: int, completion_tokens: int, taken: float) -> None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from llmcli.batch.rows import Row
-from llmcli.errors import ExitCode
+from llmcli.errors import CallFailed, ExitCode
 from llmcli.output.report import PriceOf
 from llmcli.transport.fallback import Rebuild
 from llmcli.wire import Request
@@ -46,13 +46,16 @@ class Plan:
     """How a run treats its rows.
 
     `model` is the command line's, as `provider/model`: what is wrong with that is wrong with all rows that name none.
+    `insists`: the user said how many retries, so that they are made at a port of this machine where nothing listens.
     `fallback` are other models for a row, in their order, and `rebuild` makes its request for one.
     `worst(request)` is the most that a call may cost, in $; with `max_cost` nothing is begun that may pass it.
-    `notice` is told of each row's answer, failed attempts and failure.
+    `notice` is told of each row's answer, failed attempts and failure, `tell` of what a person should know.
+    A server that is not well is waited for `patience` seconds. `time(seconds)` is the time of day so long from now.
     """
 
     model: str
     retries: int
+    insists: bool = field(default=True, kw_only=True)
     price_of: PriceOf
     fallback: Sequence[str]
     rebuild: Rebuild
@@ -63,19 +66,27 @@ class Plan:
     max_cost: Decimal | None = None
     worst: Callable[[Request], Decimal] = lambda _request: Decimal(0)
     notice: Callable[[str], None] | None = None
+    tell: Callable[[str], None] = lambda _words: None
+    patience: float = 0.0
+    time: Callable[[float], str] = lambda seconds: f"{seconds:+.0f} s"
 
 
 @dataclass(slots=True)
 class Job:
-    """A row under way. `attempts` are those that count, `sent` all of them; `worst` and `reserved` are in $."""
+    """A row under way. `attempts` are those that count, `sent` all of them; `worst` and `reserved` are in $.
+
+    `passed` is how many replies had shown its server well when it was sent. Where its last failure may be the
+    server's alone, `doubt` is that failure, until it is known whether it counts.
+    """
 
     row: Row
     request: Request
     attempts: int = 0
     sent: int = 0
     sent_at: float = 0.0
-    refusals: int = 0
-    successes: int = 0  # of its model in the whole run, when this row was first refused
+    refusals: int = 0  # that count
+    passed: int = 0
+    doubt: CallFailed | None = None
     tokens: float = 0.0  # that the attempt under way is taken to be
     models: int = 0  # of the fallbacks, how many have had their turn
     worst: Decimal = field(default=Decimal(0))

@@ -7,6 +7,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -95,7 +96,12 @@ class Program:
             records,
             done,
             self.pace,
-            replace(self.plan, notice=progress.say if self.verbose else None),
+            replace(
+                self.plan,
+                notice=progress.say if self.verbose else None,
+                tell=progress.say,
+                time=self._time,
+            ),
             self.stats,
             self.world.clock,
             self.world.uniform,
@@ -107,6 +113,10 @@ class Program:
             if self.stats.complete:
                 self.stats.orphans = done.beyond(self.stats.found)
             await self.transport.aclose()
+
+    def _time(self, seconds: float) -> str:
+        """The time of day so long from now."""
+        return f"{(self.world.now() + timedelta(seconds=seconds)).astimezone():%H:%M:%S}"
 
     def _source(self, stream: BinaryIO) -> Source:
         if self.path is not None:
@@ -166,6 +176,7 @@ async def _tick(
                 await asyncio.to_thread(records.sync)
             except LlmcliError as error:
                 engine.stop(error)
+        engine.look()
         progress.tick(engine.stats, clock())
 
 

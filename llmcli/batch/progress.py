@@ -151,6 +151,8 @@ def words(stats: Stats, rows_per_second: float, tokens_per_second: float, now: f
     parts.append(f"bound by {stats.binds}")
     if stats.until is not None and stats.until - now >= _LONG_WAIT:
         parts.append(f"for {stats.until - now:.0f} s")
+    if stats.waiting is not None:
+        parts.append(f"nothing gets through: waiting {stats.waiting}")
     return ", ".join(parts)
 
 
@@ -167,10 +169,11 @@ def summary(stats: Stats, now: float) -> str:
     seconds = max(now - stats.began, 1e-9)
     finished = stats.ok + stats.failed
     codes = ", ".join(f"{count:,} {code}" for code, count in stats.failures.most_common())
+    full = f", {stats.overloaded:,} with 503 or 529" if stats.overloaded else ""
     lines = {
         "rows": f"{finished:,} done: {stats.ok:,} ok, {stats.failed:,} failed{f' ({codes})' if codes else ''}",
         "before": f"{stats.earlier:,} rows were done before, {stats.earlier_failed:,} of them failed",
-        "requests": f"{stats.sent:,} sent, {stats.retries:,} again, {stats.refused:,} refused with 429",
+        "requests": f"{stats.sent:,} sent, {stats.retries:,} again, {stats.refused:,} refused with 429{full}",
         "time": f"{seconds:.1f} s, {finished / seconds:,.1f} rows/s",
         "latency": ", ".join(f"p{share:g} {_seconds(stats, share)}" for share in (50, 95, 99)),
         "tokens": f"{stats.prompt_tokens:,} in + {stats.completion_tokens:,} out",

@@ -54,7 +54,8 @@ class Stats:
     failures: Counter[str] = field(default_factory=Counter)
     sent: int = 0
     retries: int = 0
-    refused: int = 0
+    refused: int = 0  # with 429
+    overloaded: int = 0  # refused with 503 or 529
     in_flight: int = 0
     crowd: int = 0
     prompt_tokens: int = 0
@@ -63,6 +64,9 @@ class Stats:
     earlier_spent: Decimal = field(default=Decimal(0))
     binds: str = "input"
     until: float | None = None  # on the clock: when that ends, where this is known
+    waiting: str | None = (
+        None  # since when, and until when, a server is waited for that nothing gets through to
+    )
     bound: defaultdict[str, float] = field(
         default_factory=lambda: defaultdict(float)
     )  # seconds by what binds

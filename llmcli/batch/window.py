@@ -9,6 +9,7 @@ from llmcli.transport.waits import seconds
 
 _SECOND, _MINUTE, _HOUR, _DAY = 1.0, 60.0, 3600.0, 86400.0
 _NAMED = {"second": _SECOND, "minute": _MINUTE}  # as some headers end
+_BOUNDLESS = 1e9  # more than anybody sends
 _NEAR = 0.03  # share by which a reset may differ from what a window explains
 _SURE = 2  # replies, with different counts left, that must agree on a window that is longer than their resets
 
@@ -45,6 +46,14 @@ class Window:
             self._look(limit, limit - left, reset)
         return limit * _MINUTE / self.length
 
+    def header(self, headers: Mapping[str, str]) -> str:
+        """The header that declares the limit, as a person reads it."""
+        names = [f"x-ratelimit-limit-{self.unit}{end}" for end in ("", "-second", "-minute")]
+        for name in (*names, f"anthropic-ratelimit-{self.unit}-limit"):
+            if value := headers.get(name):
+                return f"{name}: {value[:20]}"
+        return f"of a limit of {self.unit}"
+
     def _look(self, limit: float, used: float, reset: float) -> None:
         flowing = _near(reset * limit / used)
         if reset > _MINUTE * (1 + _NEAR):
@@ -76,9 +85,9 @@ def _near(length: float) -> float | None:
 
 
 def number(text: str | None) -> float | None:
-    """A header's number; None: it has none, or none that can be a limit."""
+    """A header's number, as far as such a limit matters; None: it has none, or none that can be a limit."""
     try:
         value = float(text) if text else None
     except ValueError:
         return None
-    return value if value is not None and 0 <= value < float("inf") else None
+    return min(value, _BOUNDLESS) if value is not None and 0 <= value < float("inf") else None

@@ -188,6 +188,7 @@ def _plan(app: App, recipe: Recipe, settings: BatchSettings) -> Plan:
     return Plan(
         model=spelled(recipe.endpoint.provider.name, recipe.endpoint.model),
         retries=settings.network.further,
+        insists=settings.network.retries is not None,
         price_of=app.prices.of,
         fallback=money.fallback,
         rebuild=recipe.rebuild,
@@ -197,6 +198,7 @@ def _plan(app: App, recipe: Recipe, settings: BatchSettings) -> Plan:
         max_failures=options.max_failures,
         max_cost=None if money.max_cost is None else Decimal(str(money.max_cost)),
         worst=lambda asked: worst(asked, app.prices.of, repairs),
+        patience=options.patience_with(recipe.endpoint.provider.name),
     )
 
 

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from llmcli.errors import UsageError
 from llmcli.settings.flag import flag, settings
 
+_PATIENCE = 600.0  # seconds
+
 
 @settings("Batch")
 class RunSettings:
@@ -24,6 +26,16 @@ class RunSettings:
     ] = None
     tpm: Annotated[
         float | None, flag("--tpm", low=0.001, finite=True, metavar="N", help="Most tokens a minute.")
+    ] = None
+    patience: Annotated[
+        float | None,
+        flag(
+            "--patience",
+            low=0,
+            finite=True,
+            metavar="S",
+            help="Wait so long for a server that is not well (600; 0 with offline/flaky).",
+        ),
     ] = None
     ordered: Annotated[bool, flag("--ordered", help="Records in the order of the input.")] = False
     limit: Annotated[int | None, flag("--limit", low=0, metavar="N", help="Only the first N rows.")] = None
@@ -59,6 +71,12 @@ class RunSettings:
                 f"{text} is no number of requests", todo="give a number from 1, or auto", flag="-j"
             )
         return int(text)
+
+    def patience_with(self, provider: str) -> float:
+        """Seconds to wait for a server that is not well; none for a rehearsal, which is in this process."""
+        if self.patience is not None:
+            return self.patience
+        return 0.0 if provider == "offline" else _PATIENCE
 
     def check(self) -> None:
         """Raise UsageError where flags exclude each other, or cannot be meant."""

@@ -134,11 +134,13 @@ def unreachable(request: Request, reason: str, key: str | None) -> TransientFail
     """The error where no reply came."""
     if _PORT_REFUSED in reason and is_this_machine(request.base_url):
         return _not_running(request)
-    return TransientFailure(
+    error = TransientFailure(
         f"cannot reach the endpoint: {without_key(reason, key)}",
         display(request),
         "check the address and the network",
     )
+    error.no_connection = True
+    return error
 
 
 def _not_running(request: Request) -> NotRunning:
@@ -159,7 +161,7 @@ def broken(request: Request, reason: str, key: str | None) -> TransientFailure:
         display(request),
         "try again later",
     )
-    error.may_have_cost = True
+    error.may_have_cost = error.connection_broke = True
     return error
 
 
@@ -176,9 +178,11 @@ def unreadable(request: Request, reason: str, key: str | None) -> TransientFailu
 
 def not_connected(request: Request, seconds: float) -> TransientFailure:
     """The error where the time for a connection was up."""
-    return TransientFailure(
+    error = TransientFailure(
         f"cannot connect within {seconds:g} s", display(request), "check the address and the network"
     )
+    error.no_connection = True
+    return error
 
 
 def timed_out(request: Request, seconds: float) -> TransientFailure:
@@ -186,7 +190,7 @@ def timed_out(request: Request, seconds: float) -> TransientFailure:
     error = TransientFailure(
         f"no answer within {seconds:g} s", display(request), "raise --timeout or try again later"
     )
-    error.may_have_cost = True
+    error.may_have_cost = error.no_answer_in_time = True
     return error
 
 

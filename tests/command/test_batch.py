@@ -620,9 +620,24 @@ def test_a_429_is_no_attempt_and_is_waited_for_as_the_server_asks(batch, server,
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_row_that_is_to_wait_for_a_day_is_a_failure_to_be_retried(batch, server, clock, status):
+def test_a_row_that_is_to_wait_for_a_day_is_tried_once_a_minute_as_long_as_there_is_patience(
+    batch, server, clock, status
+):
     server.script = by_text({"a": wire.status(status, headers={"retry-after": "86400"})})
-    assert batch.ask(prompts("a", "b"), "-j", "1", **NOW).code == 7
+    result = batch.ask(prompts("a", "b"), "-j", "1", **NOW)
+    assert result.code == 75
+    assert "nothing has got through for --patience, 600 s" in result.err
+    assert "asks to wait 86400 s" in result.err
+    assert (batch.answers, batch.failures) == ({1: "b"}, {})
+    assert 1600 <= clock.now < 1700
+    assert len(server.requests) <= 13
+    server.script = wire.echo
+    assert batch.ask(prompts("a", "b"), "-j", "1", **NOW).code == 0
+
+
+def test_without_patience_a_row_that_is_to_wait_for_a_day_is_a_failure_to_be_retried(batch, server, clock):
+    server.script = by_text({"a": wire.status(429, headers={"retry-after": "86400"})})
+    assert batch.ask(prompts("a", "b"), "-j", "1", "--patience", "0", **NOW).code == 7
     assert (batch.answers, batch.failures) == ({1: "b"}, {0: "tempfail"})
     assert "asks to wait 86400 s" in records(batch.errors)[0]["error"]["message"]
     assert clock.now < 1060
@@ -639,7 +654,7 @@ def test_a_429_uses_up_the_attempts_where_another_model_is_left(batch, clock):
     assert clock.now - 1000 < 10
     again = ("--fresh", "--fallback", model, "--retries", "2")
     assert batch(prompts("a"), *again, model="offline/flaky?rate=1&seed=2", **NOW).code == 7
-    assert records(batch.errors)[0]["llmcli"]["attempts"] == 3 + 21, "the last model is waited for"
+    assert records(batch.errors)[0]["llmcli"]["attempts"] == 3 + 3, "a rehearsal waits for nobody"
 
 
 def test_repairs_keep_to_the_rate(batch, server, clock):
@@ -655,17 +670,44 @@ def test_repairs_keep_to_the_rate(batch, server, clock):
     [(wire.quota(), 69, "quota"), (wire.status(401), 77, "auth"), (wire.status(403), 77, "auth")],
 )
 def test_what_no_row_would_survive_stops_the_run_which_can_be_resumed(batch, server, answer, code, name):
-    server.script = by_text({"b": answer})
+    server.script = by_text({"a": answer})
     result = batch.ask(prompts("a", "b", "c"), "-j", "1")
     assert result.code == code
     assert result.err.startswith(f"llmcli: {name}: ")
     assert result.err.endswith(
         f"to go on: llmcli batch -q -m tiny {batch.input} -O {batch.out} --base-url {batch.base_url} -j 1\n"
     )
-    assert (batch.answers, batch.failures) == ({0: "a"}, {})
+    assert (batch.answers, batch.failures) == ({}, {})
     server.script = wire.echo
     assert batch.ask(None, "-j", "1").code == 0
-    assert texts(server) == ["a", "b", "b", "c"]
+    assert texts(server) == ["a", "a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "name"),
+    [(wire.quota(), 69, "quota"), (wire.status(402), 69, "quota"), (wire.status(401), 77, "auth")],
+)
+def test_a_key_or_a_credit_that_dies_stops_the_run_with_the_twentieth_failure(
+    batch, server, answer, code, name
+):
+    server.script = [*[wire.echo] * 3, answer]
+    rows = prompts(*(f"row {number}" for number in range(60)))
+    assert batch.ask(rows, "-j", "1").code == code
+    assert (len(batch.answers), batch.failures) == (3, dict.fromkeys(range(3, 23), name))
+    assert len(server.requests) == 23
+    server.script = wire.echo
+    assert batch.ask(None, "-j", "1").code == 0
+    assert (len(batch.answers), batch.failures) == (60, {}), "the same command asks them again"
+
+
+def test_a_key_that_is_refused_for_one_row_fails_that_row_alone_and_is_asked_again(batch, server):
+    server.script = by_text({"b": wire.status(401)})
+    result = batch.ask(prompts("a", "b", "c"), "-j", "1")
+    assert (result.code, batch.answers, batch.failures) == (7, {0: "a", 2: "c"}, {1: "auth"})
+    assert "--retry-failed" not in result.err
+    server.script = wire.echo
+    assert batch.ask(None, "-j", "1").code == 0
+    assert texts(server) == ["a", "b", "c", "b"]
 
 
 @pytest.mark.parametrize("own", [0, 1])
