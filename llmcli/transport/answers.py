@@ -84,9 +84,9 @@ def _nothing_like_it(reply: Reply, body: bytes) -> TransientFailure:
 
 def models(reply: Reply, body: bytes) -> list[Json]:
     """The models in the body of a 200 reply to GET /models. Raises TransientFailure where there are none."""
-    data = parsed(body)
-    if isinstance(data, dict) and "data" not in data and is_error(data):
-        raise in_band(reply, data)
+    data, _ = answer_in(reply, body)
+    if isinstance(data, dict) and not isinstance(data.get("data"), list) and is_error(data):
+        raise in_band(reply, parsed(body))
     items = data.get("data") if isinstance(data, dict) else data
     if not isinstance(items, list):
         raise odd(reply, "the reply is no list of models")

@@ -979,6 +979,32 @@ def test_a_redirect_takes_the_key_nowhere(way, code, server, new_transport):
         assert elsewhere.requests == []
 
 
+MAY_HAVE_COST = {
+    "dropped": (wire.drop(), True),
+    "reset": (wire.reset(), True),
+    "half a head": (wire.raw(b"HTTP/1.1 200 OK\r\ncontent-le"), True),
+    "no HTTP": (wire.raw(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), True),
+    "no JSON": (wire.reply(b'{"id": "chatcmpl-1", "choi'), True),
+    "cut": (wire.cut(wire.framed(ok("Hello"), "length"), 30), True),
+    "429": (wire.status(429), False),
+    "400": (wire.status(400), False),
+}
+
+
+@pytest.mark.parametrize("name", MAY_HAVE_COST)
+def test_what_may_have_cost(name, server, new_transport):
+    server.script, may = MAY_HAVE_COST[name]
+    with pytest.raises(CallFailed) as caught:
+        ask(new_transport(), request_to(server.base_url, "whole"))
+    assert caught.value.may_have_cost == may
+
+
+def test_a_refused_port_has_not_cost(new_transport):
+    with pytest.raises(CallFailed) as caught:
+        ask(new_transport(), request_to("http://127.0.0.1:9/v1"))
+    assert not caught.value.may_have_cost
+
+
 @pytest.mark.parametrize("key", ["sk-\N{SNOWMAN}", "sk-\xe9", "sk-1\nX-Evil: 1", "sk-1\r\n\r\n", "sk\0"])
 @pytest.mark.parametrize("way", WAYS)
 def test_a_key_that_no_header_can_hold(way, key, server, new_transport):
