@@ -83,11 +83,10 @@ def failure(reply: Reply, body: bytes) -> CallFailed:
     said = Complaint((), plain(body.decode("utf-8", "replace")[:20_000])) if data is None else complaint(data)
     error = _error(reply, said, data)
     if data is None:
-        error.what = reply.words(body)
+        error.what, error.body = reply.words(body), _as_sent(reply, body)
     if not error.what:
         silent = "and said nothing" if data is None else f"with {reply.shown(compact(data))}"
         error.what = f"the endpoint answered {reply.status} {silent}"
-    error.body = _as_sent(reply, body)
     if isinstance(error, Rejected) and reply.status in {404, 405}:
         error.todo = " ".join(["check the model's name and the address", *_asked(reply.request)])
     if isinstance(error, AuthFailure):

@@ -35,7 +35,9 @@ _ASKED = re.compile(
 )
 _KEYS = {"retrydelay": 1.0, "retryafter": 1.0, "retryafterseconds": 1.0, "retryafterms": 0.001}
 _EPOCH = 1e9  # a number of seconds from here on is a time: no one waits for 30 years
-_DEEPEST = 8
+_DEEPEST = 8  # levels of an error body that are looked into,
+_MOST = 20  # items of each of its lists,
+_LONGEST = 4_000  # and characters of its texts
 
 
 def retry_after(headers: Mapping[str, str], body: Any = None, now: datetime | None = None) -> float | None:
@@ -95,9 +97,9 @@ def _in_body(value: Any, now: datetime | None, depth: int = _DEEPEST) -> Iterato
                 yield _wait_of(part, scale, now)
         parts = list(value.values())
     else:
-        parts = value if isinstance(value, list) and depth else []
+        parts = value[:_MOST] if isinstance(value, list) and depth else []
     if isinstance(value, str):
-        yield asked_in(value[:20_000])
+        yield asked_in(value[:_LONGEST])
     for part in parts:
         yield from _in_body(part, now, depth - 1)
 
