@@ -147,8 +147,7 @@ def count_file(app: App, path: str, settings: Asked) -> None:
 
 def _usage(tally: Tally) -> str:
     about = "" if tally.exact else "about "
-    prompts, answers = tally.standard or (None, None)
-    total = None if prompts is None or answers is None else prompts + answers
+    prompts, answers, total = tally.standard or (None, None, None)
     return (
         f"usage: {about}{tally.tokens} in, {dollars(prompts)}; answers at most {dollars(answers)};"
         f" total at most {dollars(total)}, {tally.rows} rows\n"

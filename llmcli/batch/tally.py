@@ -16,16 +16,19 @@ from llmcli.batch.rows import Row
 from llmcli.errors import BadCommand
 from llmcli.output.report import PriceOf
 from llmcli.registry.estimate import estimate
-from llmcli.tokens.count import count_request
-from llmcli.tokens.encodings import encoding_for, load
+from llmcli.tokens.count import counted_request
 from llmcli.wire import Json
 
+Span = tuple[Decimal, Decimal, Decimal]
+"""$ of prompts, of the longest answers, and of both at most: where tokens are estimated, with a margin."""
+
+_NOTHING = (Decimal(0), Decimal(0), Decimal(0))
 _CHUNK = 256  # rows that a thread counts at a time: tiktoken lets the others run meanwhile
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """One row: its tokens, whether they are exact, and its $ as (prompt, longest answer).
+    """One row: its tokens, whether they are exact, and its $.
 
     `tokens` is None for a row that is invalid.
     """
@@ -33,8 +36,8 @@ class Counted:
     row: Row
     tokens: int | None = None
     exact: bool = True
-    standard: tuple[Decimal, Decimal] | None = None
-    batch: tuple[Decimal, Decimal] | None = None  # the same through the Batch API
+    standard: Span | None = None
+    batch: Span | None = None  # the same through the Batch API
 
 
 @dataclass
@@ -45,8 +48,8 @@ class Tally:
     invalid: int = 0
     tokens: int = 0
     exact: bool = True
-    standard: tuple[Decimal, Decimal] | None = field(default=(Decimal(0), Decimal(0)))
-    batch: tuple[Decimal, Decimal] | None = field(default=(Decimal(0), Decimal(0)))
+    standard: Span | None = field(default=_NOTHING)
+    batch: Span | None = field(default=_NOTHING)
 
     def add(self, counted: Counted) -> None:
         """Take a row in."""
@@ -86,12 +89,12 @@ def row_record(counted: Counted) -> Json:
     }
 
 
-def money(amounts: tuple[Decimal, Decimal] | None) -> Json:
+def money(amounts: Span | None) -> Json:
     """Prompt, longest answer and both, in $; null where they are not known."""
     if amounts is None:
         return {"input": None, "output_max": None, "total_max": None}
-    prompt, answer = amounts
-    return {"input": float(prompt), "output_max": float(answer), "total_max": float(prompt + answer)}
+    prompt, answer, most = amounts
+    return {"input": float(prompt), "output_max": float(answer), "total_max": float(most)}
 
 
 def count_rows(rows: Iterator[Row], price_of: PriceOf) -> Iterator[Counted]:
@@ -111,24 +114,23 @@ def _counted(row: Row, price_of: PriceOf) -> Counted:
     request = row.request
     if request is None:
         return Counted(row)
-    name, exact = encoding_for(request.provider, request.model)
-    counted = count_request(request.body(), load(name))
+    counted = counted_request(request.provider, request.model, request.body())
     price = price_of(request.provider, request.model)
     if price is None:
-        return Counted(row, counted.tokens, exact and counted.exact)
-    spans = []
+        return Counted(row, counted.tokens, counted.exact)
+    spans: list[Span] = []
     for batch in (False, True):
-        prompt, answer = estimate(request, price, counted.tokens, batch=batch)
-        if answer is None:
-            return Counted(row, counted.tokens, exact and counted.exact)
-        spans.append((prompt, answer))
-    return Counted(row, counted.tokens, exact and counted.exact, *spans)
+        prompt, answer, most = estimate(request, price, counted.tokens, counted.most, batch=batch)
+        if answer is None or most is None:
+            return Counted(row, counted.tokens, counted.exact)
+        spans.append((prompt, answer, most))
+    return Counted(row, counted.tokens, counted.exact, *spans)
 
 
-def _plus(
-    left: tuple[Decimal, Decimal] | None, right: tuple[Decimal, Decimal] | None
-) -> tuple[Decimal, Decimal] | None:
-    return None if left is None or right is None else (left[0] + right[0], left[1] + right[1])
+def _plus(left: Span | None, right: Span | None) -> Span | None:
+    if left is None or right is None:
+        return None
+    return left[0] + right[0], left[1] + right[1], left[2] + right[2]
 
 
 def rows_of(source: Source, limit: int | None) -> Iterator[Row]:

@@ -23,6 +23,7 @@ from llmcli.batch.progress import Bar, Lines, Progress, Silent, summary
 from llmcli.batch.rows import Frame, RowBuilder
 from llmcli.batch.spool import spool_of, spooled
 from llmcli.batch.stats import Stats
+from llmcli.batch.tally import Span
 from llmcli.errors import LlmcliError, PartialFailure, ReaderGone, UsageError
 from llmcli.exchange.compose import Recipe
 from llmcli.exchange.transports import batch_transport_of
@@ -237,7 +238,7 @@ def _dry_run(app: App, path: str | None, frame: Frame, options: RunSettings) -> 
     )
 
 
-def _span(amounts: tuple[Decimal, Decimal] | None) -> str:
+def _span(amounts: Span | None) -> str:
     if amounts is None:
         return dollars(None)
-    return f"{dollars(amounts[0])} for the prompts, {dollars(sum(amounts, Decimal(0)))} at most"
+    return f"{dollars(amounts[0])} for the prompts, {dollars(amounts[2])} at most"

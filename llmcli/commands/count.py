@@ -23,7 +23,7 @@ from llmcli.settings.money import MoneySettings
 from llmcli.settings.network import NetworkSettings
 from llmcli.settings.output import OutputSettings
 from llmcli.settings.request import RequestSettings
-from llmcli.tokens.count import count_request
+from llmcli.tokens.count import Count, counted_request, counted_text
 from llmcli.tokens.cut import split, truncate
 from llmcli.tokens.encodings import encoding_for, load
 from llmcli.wire import Request
@@ -101,8 +101,7 @@ def _request(app: App, settings: CountSettings) -> Request:
 def _of_text(app: App, settings: CountSettings) -> None:
     counting, request = settings.counting, settings.request
     endpoint = endpoint_of(app, request)
-    name, exact = encoding_for(endpoint.provider.name, endpoint.model)
-    encoder = load(name)
+    encoder = load(encoding_for(endpoint.provider.name, endpoint.model)[0])
     text = text_of_prompt(app, settings.prompt or [], settings.input, app.stdin.read)
     if not text:
         raise UsageError("there is no text", todo="give a PROMPT, pipe text in, or name a file with -f")
@@ -115,26 +114,15 @@ def _of_text(app: App, settings: CountSettings) -> None:
     else:
         body = {"model": endpoint.model, "max_tokens": request.max_tokens}
         asked = Request(endpoint.provider.name, endpoint.model, endpoint.base_url, body)
-        _show(app, asked, Count(encoder.count(text), encoder.name, exact), settings.output)
+        _show(app, asked, counted_text(asked.provider, asked.model, text), settings.output)
 
 
 def _of_request(app: App, request: Request, output: OutputSettings) -> None:
-    name, exact = encoding_for(request.provider, request.model)
-    counted = count_request(request.body(), load(name))
-    _show(app, request, Count(counted.tokens, name, exact and counted.exact), output)
-
-
-@dataclass(frozen=True)
-class Count:
-    """Tokens, and how they were found."""
-
-    tokens: int
-    encoding: str
-    exact: bool
+    _show(app, request, counted_request(request.provider, request.model, request.body()), output)
 
 
 def _show(app: App, request: Request, count: Count, output: OutputSettings) -> None:
-    lowest, highest, total = _prices(app, request, count.tokens)
+    lowest, highest, total = _prices(app, request, count)
     model = find_model(request.provider, request.model)
     if output.shape in {"text", "events"}:  # nothing is streamed here
         app.stdout.write(f"{count.tokens}\n")
@@ -142,7 +130,8 @@ def _show(app: App, request: Request, count: Count, output: OutputSettings) -> N
         record = {
             "tokens": count.tokens,
             "method": "exact" if count.exact else "estimate",
-            "encoding": count.encoding,
+            **({} if count.exact else {"margin": count.margin}),
+            "encoding": encoding_for(request.provider, request.model)[0],
             "model": request.model,
             "context_window": model.context_window if model else None,
             "max_output_tokens": model.max_output_tokens if model else None,
@@ -161,13 +150,14 @@ def _show(app: App, request: Request, count: Count, output: OutputSettings) -> N
         )
 
 
-def _prices(app: App, request: Request, tokens: int) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
-    """$ of the prompt, of the longest answer, and of both; None where price or length is not known."""
+def _prices(
+    app: App, request: Request, count: Count
+) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
+    """$ of the prompt, of the longest answer, and of both with the margin; None where one is not known."""
     price = app.prices.of(request.provider, request.model)
     if price is None:
         return None, None, None
-    prompt, answer = estimate(request, price, tokens)
-    return prompt, answer, None if answer is None else prompt + answer
+    return estimate(request, price, count.tokens, count.most)
 
 
 def _number(amount: Decimal | None) -> Any:

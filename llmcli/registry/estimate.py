@@ -18,12 +18,16 @@ def longest_answer(request: Request) -> int | None:
 
 
 def estimate(
-    request: Request, price: Mapping[str, Any], tokens: int, *, batch: bool = False
-) -> tuple[Decimal, Decimal | None]:
-    """$ of a prompt of so many tokens, and of the longest answers (None: nothing limits them)."""
-    prompt = input_cost(price, tokens, request.service_tier, batch)
+    request: Request, price: Mapping[str, Any], tokens: int, most: int, *, batch: bool = False
+) -> tuple[Decimal, Decimal | None, Decimal | None]:
+    """$ of a prompt of so many tokens, of the longest answers, and of both where it has `most` tokens.
+
+    The latter two are None where nothing limits the answers.
+    """
+    tier = request.service_tier
+    prompt = input_cost(price, tokens, tier, batch)
     longest = longest_answer(request)
     if longest is None:
-        return prompt, None
-    total = worst_cost(price, tokens, longest, request.n, request.service_tier, batch=batch)
-    return prompt, total - prompt
+        return prompt, None, None
+    answer = worst_cost(price, tokens, longest, request.n, tier, batch=batch) - prompt
+    return prompt, answer, worst_cost(price, most, longest, request.n, tier, batch=batch)

@@ -7,10 +7,12 @@ messages and flat tools of the gpt-3.5, gpt-4 and gpt-4o families. All else is a
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from llmcli.tokens.encodings import Encoder, base_model
+from llmcli.tokens.encodings import Encoder, base_model, encoding_for, load
+from llmcli.tokens.harmony import Harmony, is_harmony
 from llmcli.tokens.images import image_tokens
 from llmcli.tokens.media import audio_tokens, file_tokens
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from llmcli.wire import Json, Message
+
+MARGIN = 1.6  # of an estimate: models count up to so many tokens where we count one (Chinese, code, tables)
 
 PER_MESSAGE = 3  # <|start|>role<|message|>...<|end|>
 PER_NAME = 1
@@ -43,10 +47,41 @@ IGNORED = {"type", "description", "required", "additionalProperties", "propertie
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Prompt tokens; `exact` where the published method covers all of the body."""
+    """Prompt tokens; `exact` where the published method covers all of the body.
+
+    `most` is what money is set aside for: an estimate's tokens with a margin.
+    """
 
     tokens: int
     exact: bool
+    most: int = field(default=0, compare=False)
+
+    @property
+    def margin(self) -> float:
+        """How many times `tokens` is `most`: 1 for what is exact."""
+        if self.exact or not self.tokens:
+            return 1.0
+        return MARGIN if self.most <= math.ceil(self.tokens * MARGIN) else round(self.most / self.tokens, 2)
+
+
+def counted_request(provider: str, model: str, body: Json) -> Count:
+    """Count the prompt tokens of `body` in the encoding of its model; exact where that is the model's own, too."""
+    name, certain = encoding_for(provider, model)
+    return _sure(count_request(body, load(name)), certain=certain)
+
+
+def counted_text(provider: str, model: str, text: str) -> Count:
+    """Count the tokens of a text alone, for a model."""
+    name, certain = encoding_for(provider, model)
+    tally = _Tally(load(name), model)
+    tally.exact = True
+    tally.text(text)
+    return _sure(tally.count(), certain=certain)
+
+
+def _sure(count: Count, *, certain: bool) -> Count:
+    exact = count.exact and certain
+    return replace(count, exact=exact, most=count.tokens if exact else count.most)
 
 
 def count_request(body: Json, encoder: Encoder) -> Count:
@@ -56,6 +91,9 @@ def count_request(body: Json, encoder: Encoder) -> Count:
     What is not of the API's shape is for the API to refuse: it counts for as little as is sure.
     """
     tally = _Tally(encoder, str(body.get("model") or ""))
+    if is_harmony(tally.model):
+        tally.harmony(Harmony(body))
+        return tally.count()
     for message in _list(body.get("messages")):
         tally.message(message)
     tally.add(REASONING_REPLY if tally.model.startswith(UNPUBLISHED) else REPLY)
@@ -64,7 +102,7 @@ def count_request(body: Json, encoder: Encoder) -> Count:
     if choice := _dict(body.get("tool_choice")):
         tally.guess(NAMED_CHOICE)
         tally.strings(choice, covered=False)
-    return Count(tally.tokens, tally.exact)
+    return tally.count()
 
 
 class _Tally:
@@ -74,13 +112,31 @@ class _Tally:
         self.encoder = encoder
         self.model = base_model(model.removeprefix("openai/"))  # as a gateway calls it
         self.tokens = 0
+        self.digits = [0, 0]  # tokens, and bytes, of texts that are digits for the most part
         self.exact = not self.model.startswith(UNPUBLISHED)
 
     def add(self, tokens: int) -> None:
         self.tokens += tokens
 
+    def count(self) -> Count:
+        """The count; of texts of digits a token a byte may be meant, of the rest the margin."""
+        tokens, size = self.digits
+        return Count(self.tokens, self.exact, size + math.ceil(round((self.tokens - tokens) * MARGIN, 6)))
+
     def text(self, text: str) -> None:
-        self.tokens += self.encoder.count(text)
+        tokens = self.encoder.count(text)
+        self.tokens += tokens
+        if 2 * sum(map(text.count, "0123456789")) > len(text):
+            self.digits[0] += tokens
+            self.digits[1] += len(text.encode("utf-8", "replace"))
+
+    def harmony(self, rendered: Harmony) -> None:
+        for special, text in rendered.segments:
+            self.add(special)
+            self.text(text)
+        for part in rendered.media:
+            self.part(part)
+        self.exact = self.exact and rendered.exact
 
     def guess(self, tokens: int) -> None:
         self.tokens += tokens

@@ -12,6 +12,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llmcli.tokens.harmony import is_harmony
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -89,6 +91,8 @@ def encoding_for(provider: str, model: str) -> tuple[str, bool]:
     if provider == "offline":
         return "cl100k_base", True  # it may choose, and this one loads in half the time
     name = base_model(model.removeprefix(f"{provider}/"))
+    if is_harmony(name):
+        return "o200k_base", True  # o200k_harmony has the same tokens, and more special ones
     if provider in {"openai", "azure"}:
         if name.startswith(O200K_MODELS):
             return "o200k_base", True

@@ -11,8 +11,7 @@ from llmcli.errors import CallFailed, ContextOverflow, UsageError
 from llmcli.registry.estimate import longest_answer
 from llmcli.registry.models import find_model
 from llmcli.registry.prices import cost, worst_cost
-from llmcli.tokens.count import count_request
-from llmcli.tokens.encodings import encoding_for, load
+from llmcli.tokens.count import Count, counted_request
 from llmcli.transport.accumulate import Accumulator
 from llmcli.transport.base import Transport
 from llmcli.wire import Chunk, Completion, Json, Request, Stream
@@ -124,15 +123,15 @@ def worst(request: Request, price_of: PriceOf, repairs: int = 0) -> Decimal:
             f"a budget cannot hold: nothing limits the answer of {request.name}",
             todo="limit it with -M",
         )
-    tokens, more = count(request, body), 2 * longest + _REASON
+    tokens, more = count(request, body).most, 2 * longest + _REASON
     prompts = (tokens + turn * more for turn in range(repairs + 1))
     n, tier = request.n, request.service_tier
     return sum((worst_cost(price, prompt, longest, n, tier) for prompt in prompts), Decimal(0))
 
 
-def count(request: Request, body: Json) -> int:
+def count(request: Request, body: Json) -> Count:
     """The prompt's tokens."""
-    return count_request(body, load(encoding_for(request.provider, request.model)[0])).tokens
+    return counted_request(request.provider, request.model, body)
 
 
 def check_window(request: Request, body: Json) -> None:
@@ -144,7 +143,7 @@ def check_window(request: Request, body: Json) -> None:
     window = model.context_window if model else None
     if window is None or _size(body) <= window:
         return
-    tokens = count(request, body)
+    tokens = count(request, body).tokens
     if tokens > window:
         raise ContextOverflow(
             f"the prompt has {tokens} tokens and {request.name} takes {window}",

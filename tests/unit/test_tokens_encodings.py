@@ -137,8 +137,6 @@ def test_encodings_that_are_known(provider, model, encoding):
         ("openai", "gpt-audio-mini"),
         ("openai", "chat-latest"),
         ("azure", "my-deployment"),
-        ("groq", "openai/gpt-oss-120b"),
-        ("openai", "gpt-oss-20b"),
         ("openrouter", "openai/gpt-4o"),
         ("mistral", "mistral-large-latest"),
     ],
