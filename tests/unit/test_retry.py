@@ -374,7 +374,7 @@ def test_a_sleep_that_is_cancelled_is_no_failure():
 
 def test_every_failure_of_the_tree_but_one_is_final():
     kinds = [kind for kind in CallFailed.__subclasses__() if not issubclass(kind, TransientFailure)]
-    assert {kind.__name__ for kind in kinds} == {"Rejected", "QuotaExhausted", "AuthFailure"}
+    assert {kind.__name__ for kind in kinds} == {"Rejected", "Moderated", "QuotaExhausted", "AuthFailure"}
     assert issubclass(StreamCut, TransientFailure)
     assert not issubclass(TransientFailure, tuple(kinds))
     assert issubclass(TransientFailure, LlmcliError)
