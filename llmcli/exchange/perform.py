@@ -8,12 +8,13 @@ from contextlib import contextmanager
 
 from llmcli import jsonl
 from llmcli.app import App
-from llmcli.errors import LlmcliError, UsageError
+from llmcli.errors import Invalid, LlmcliError, UsageError
 from llmcli.exchange.asked import Asked
 from llmcli.exchange.compose import Recipe
 from llmcli.exchange.run import Follower, run
 from llmcli.exchange.transports import key_variables, transport_of
 from llmcli.exchange.verdict import check
+from llmcli.output.media import asks_for_media, media_of
 from llmcli.output.report import Report, joined, trace
 from llmcli.output.sink import RecordSink, Sink, TextSink
 from llmcli.output.streams import Out, append_line
@@ -25,6 +26,7 @@ from llmcli.settings.output import OutputSettings
 from llmcli.wire import Completion, Request, http_url
 
 _LONGEST_WORD = 100_000  # bytes; Linux takes 128 KiB
+_MEDIA_TODO = "name a file with -O, or say --json"
 _NEAR = 30  # days before a model's shut-down in which we speak of it
 
 
@@ -33,6 +35,8 @@ def perform(app: App, recipe: Recipe, settings: Asked) -> None:
     output = settings.output
     request = recipe.request()
     followers = followers_of(app, request, settings.loop)
+    if _shows_text(output) and asks_for_media(request.fields):
+        raise UsageError("--modalities asks for more than text, which has no place to go", todo=_MEDIA_TODO)
     if output.dry_run or output.curl:
         return show_request(app, request, app.out(output.output), as_curl=not output.dry_run)
     warn_of_shutdown(app, request)
@@ -50,7 +54,16 @@ def perform(app: App, recipe: Recipe, settings: Asked) -> None:
     with paid_before_failure(app, output):
         completion = app.drive(work(), settings.network.deadline)
     tell(app, Report.of(completion, app.prices.of), output)
-    return check(completion, request)
+    check(completion, request)
+    if _shows_text(output) and media_of(completion):
+        where = completion.meta.where
+        raise Invalid("the answer has audio or an image, which text cannot show", where, _MEDIA_TODO)
+    return None
+
+
+def _shows_text(output: OutputSettings) -> bool:
+    """Whether answers are text on stdout, where nothing else has a place."""
+    return output.shape == "text" and output.output in {None, "-"}
 
 
 def show_request(app: App, request: Request, out: Out, *, as_curl: bool) -> None:
@@ -95,7 +108,9 @@ def sink_of(
 
         return ItemSink(out, app.notes, output.null, output.reasoning, live=not holds)
     holds = holds or bool(request.fields.get("tools"))
-    return TextSink(out, app.notes, output.null, output.extract, holds, output.reasoning)
+    if output.output is None or output.output == "-" or output.output.startswith("/dev/"):
+        return TextSink(out, app.notes, output.null, output.extract, holds, output.reasoning)
+    return TextSink(out, app.notes, output.null, output.extract, True, output.reasoning, app.stdout)
 
 
 def warn_of_shutdown(app: App, request: Request) -> None:

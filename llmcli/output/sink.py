@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from llmcli import jsonl
+from llmcli.output.media import media_of
 from llmcli.output.report import PriceOf, Report
 from llmcli.output.streams import Notes, Out
 from llmcli.wire import Chunk, Completion, Json
@@ -79,6 +80,7 @@ class TextSink:
     extract: bool = False
     holds: bool = False
     reasoning: bool = False
+    beside: Out | None = None  # where the text goes when audio or an image takes `out`
     _shown: int = 0  # characters of the answer at hand that were taken in
     _held: str = ""  # newlines that may turn out to be the last
     _half: str = ""  # of a character whose other half is still to come
@@ -102,6 +104,13 @@ class TextSink:
     def finish(self, completion: Completion) -> None:
         """See Sink."""
         self._thoughts.end()
+        if self.beside is not None and (media := media_of(completion)):
+            self.out.write_bytes(media[0])
+            self.out = self.beside
+            if len(media) > 1:
+                self.notes.say(
+                    f"{len(media) - 1} more of the answer's images are not written: --json has all"
+                )
         for choice in completion.choices:
             message = choice.get("message") or {}
             self._thoughts.show_whole(message)
@@ -195,14 +204,18 @@ SILENT = _Silent()
 
 
 def text_of(message: Json) -> str:
-    """The text of a message: its content, or the text parts of it."""
+    """The text of a message: its content, or the text parts of it, or what its audio says."""
     content = message.get("content")
     if isinstance(content, list):
         parts = [
             part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"
         ]
         return "".join(part for part in parts if isinstance(part, str))
-    return content if isinstance(content, str) else ""
+    if isinstance(content, str) and content:
+        return content
+    audio = message.get("audio")
+    said = audio.get("transcript") if isinstance(audio, dict) else None
+    return said if isinstance(said, str) else ""
 
 
 def reasoning_of(message: Json) -> str:
