@@ -164,6 +164,10 @@ class NoTurn(Incomplete):
     """There is nothing in the answer, or nobody knows how it ended: no conversation goes on with it."""
 
 
+class BrokenOff(Incomplete):
+    """A stream ended in the middle of the answer: asked again, it may come whole."""
+
+
 class Refused(LlmcliError):
     """The model refused, or a content filter did."""
 

@@ -17,6 +17,7 @@ from llmcli.batch.stats import Stats
 from llmcli.errors import (
     AuthFailure,
     BadCommand,
+    BrokenOff,
     BudgetExceeded,
     CallFailed,
     Interrupted,
@@ -94,6 +95,8 @@ class Endings:
             self._pace.finished(now, completion.meta.latency, completion.meta.headers)
         stats.latencies.add(completion.meta.latency)
         error = verdict(completion, job.request)
+        if isinstance(error, BrokenOff):  # nobody has seen a part of it
+            error = TransientFailure(error.what, error.where, error.todo)
         if isinstance(error, TransientFailure):
             error.paid = [*completion.meta.earlier, completion]
             raise error

@@ -46,7 +46,7 @@ def frame_of(
         return resolve(model, request.base_url, app.world.env, app.config.providers)
 
     return Frame(
-        ask=Ask(messages=(), **settings_of(request, read)),
+        ask=Ask(messages=(), stream=bool(request.stream), **settings_of(request, read)),
         endpoint=endpoint,
         system=None if given.system is None else text_or_file(given.system, read),
         earlier=()

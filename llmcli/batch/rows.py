@@ -179,21 +179,24 @@ class RowBuilder:
         before = [m for m in self._before if m["role"] != "system" or not roles & {"system", "developer"}]
         text = join_prompt([], self._frame.files, None)
         after = [self._user(text)] if text or self._frame.parts else []
-        own = {
-            key: value for key, value in body.items() if key not in {"messages", "stream", "stream_options"}
-        }
+        own = {key: value for key, value in body.items() if key not in {"messages", "stream_options"}}
         return self._built([*before, *messages, *after], own)
 
     def _built(self, messages: list[Message], own: Json) -> Request:
         """The request; a row's own parameters win over the command line's. Raises BadCommand, BadRow, UsageError."""
         if not own:
             return self._plain(messages)
+        own = dict(own)
+        stream = own.pop("stream", None)
+        if not isinstance(stream, bool | None):
+            raise BadRow("invalid_row", "stream must be true or false")
         own = {name: checked_field(name, value) for name, value in own.items()}
         model = own.pop("model", None)
         if model is not None and not isinstance(model, str):
             raise BadRow("invalid_row", "the model must be a string")
         endpoint = self._endpoint if model is None else self._frame.endpoint(model)
-        return build_request(self._with(own, messages), endpoint)
+        ask = self._with(own, messages)
+        return build_request(ask if stream is None else replace(ask, stream=stream), endpoint)
 
     def _plain(self, messages: list[Message]) -> Request:
         """The request of a row that has no parameters: what is refused of it, the command line said."""

@@ -104,7 +104,7 @@ def own_parameters(data: Json) -> Json:
     """The API's fields in a prompt row; other keys are the user's own data, but for slips of the pen."""
     own: Json = {}
     for key, value in data.items():
-        if key in {"prompt", "custom_id", "messages", "stream", "stream_options"}:
+        if key in {"prompt", "custom_id", "messages", "stream_options"}:
             continue
         if key in API_FIELDS or key in EXTENSIONS:
             own[key] = value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llmcli import jsonl
-from llmcli.errors import Incomplete, Invalid, LlmcliError, NoTurn, Refused
+from llmcli.errors import BrokenOff, Incomplete, Invalid, LlmcliError, NoTurn, Refused
 from llmcli.finish import Finish, finish_of, given_up, is_begun, is_stopped, says, shown, thinks
 from llmcli.output.sink import text_of
 from llmcli.request.schema import problem
@@ -68,13 +68,13 @@ def _unfinished(choice: Json, completion: Completion) -> LlmcliError | None:
     if finish is Finish.CUT:
         return _cut(choice, completion, word)
     if finish is Finish.BROKEN:
-        return Incomplete(given_up(choice.get("finish_reason")), meta.where, "try again")
+        return BrokenOff(given_up(choice.get("finish_reason")), meta.where, "try again")
     if finish is Finish.UNKNOWN:
         what = f"nobody knows whether the answer is whole: its finish_reason is {word}"
         return NoTurn(what, meta.where, "look at it; --ok incomplete lets it pass")
     if meta.cut or (finish is Finish.UNSAID and not meta.done):
         why = meta.cut or "it ended with neither a finish_reason nor [DONE]"
-        return Incomplete(f"the answer broke off: {why}", meta.where, "try again")
+        return BrokenOff(f"the answer broke off: {why}", meta.where, "try again")
     return None
 
 

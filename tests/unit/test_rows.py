@@ -101,10 +101,16 @@ BATCH = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions"}
         ({"prompt": "hi", "model": "openai/gpt-4o"}, body(user("hi"), model="gpt-4o")),
         ({"prompt": "hi", "model": "groq/gemma"}, body(user("hi"), model="gemma")),
         ({"prompt": "hi", "system": "S"}, body({"role": "system", "content": "S"}, user("hi"))),
-        ({"prompt": "hi", "stream": True}, body(user("hi"))),
+        (
+            {"prompt": "hi", "stream": True},
+            body(user("hi"), stream=True, stream_options={"include_usage": True}),
+        ),
         ({"messages": [user("hi")]}, body(user("hi"))),
         ({"messages": [user("hi")], "custom_id": "a", "top_k": 5}, body(user("hi"), top_k=5)),
-        ({"messages": [user("hi")], "stream": True, "stream_options": {}}, body(user("hi"))),
+        (
+            {"messages": [user("hi")], "stream": True, "stream_options": {}},
+            body(user("hi"), stream=True, stream_options={"include_usage": True}),
+        ),
         ({**BATCH, "body": {"messages": [user("hi")], "seed": 2}}, body(user("hi"), seed=2)),
         ({**BATCH, "body": {"model": "gpt-4o", "messages": [user("hi")]}}, body(user("hi"), model="gpt-4o")),
         ({"prompt": "é\ud800"}, body(user("é\ud800"))),
