@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import select
 import signal
 import sys
 from contextlib import suppress
@@ -19,10 +21,26 @@ def _leave(number: int, _frame: FrameType | None = None) -> None:
     for early in _EARLY:
         signal.signal(early, signal.SIG_DFL)  # the next one ends us even where stderr is stuck
     message, code = _EARLY[signal.Signals(number)]
+    _say(message)
+    os._exit(code)
+
+
+def _say(message: bytes) -> None:
     if sys.stderr is not None:  # else 2 may be any file's number
         with suppress(OSError):
-            os.write(2, message)
-    os._exit(code)
+            poll = select.poll()
+            poll.register(2, select.POLLOUT)
+            if poll.poll(0):  # a full pipe would hold us up
+                os.write(2, message)
+
+
+def _has_no_room(error: BaseException | None) -> bool:
+    """Whether an error has come of too many open files: then nothing can be imported, or tell where it was."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _raise_terminated(_number: int, _frame: FrameType | None) -> None:
@@ -35,21 +53,31 @@ def entry() -> None:
     """The console script. Leaves without tearing the interpreter down, which costs up to 80 ms."""
     for number in _EARLY:
         signal.signal(number, _leave)
+    try:
+        code = _run()
+    except Exception as error:  # noqa: BLE001 - a bug: its traceback is what helps
+        code = 1
+        if _has_no_room(error):
+            code = 74
+            _say(b"llmcli: io: too many open files; raise the limit (ulimit -n)\n")
+        else:
+            sys.excepthook(*sys.exc_info())
+    os._exit(code)
+
+
+def _run() -> int:
     from llmcli.cli.main import main
     from llmcli.errors import Terminated
 
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, _raise_terminated)
-        code = main(sys.argv[1:])
+        return main(sys.argv[1:])
     except KeyboardInterrupt:  # while main was explaining itself
         _leave(signal.SIGINT)
     except Terminated:
         _leave(signal.SIGTERM)
-    except Exception:  # noqa: BLE001 - a bug: its traceback is what helps
-        sys.excepthook(*sys.exc_info())
-        code = 1
-    os._exit(code)
+    return 1  # _leave has not come back
 
 
 if __name__ == "__main__":

@@ -44,4 +44,7 @@ class App:
 
     def out(self, path: str | None) -> Out:
         """Where answers go: stdout, or the file of `-O`, which becomes real only where the command ends with 0."""
-        return self.stdout if path is None or path == "-" else self.outputs.open(path)
+        if path is not None and path != "-":
+            return self.outputs.open(path)
+        self.stdout.check()
+        return self.stdout

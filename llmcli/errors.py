@@ -34,13 +34,10 @@ A message has three parts: what happened, where (file:line, row, request id), wh
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any, Self
-
-_LINE_END = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
 
 
 class ExitCode(IntEnum):
@@ -97,7 +94,7 @@ class ExitCode(IntEnum):
 
 def one_line(text: str) -> str:
     """The text without line ends: they and the blanks around them are one blank."""
-    return _LINE_END.sub(" ", text).strip()
+    return " ".join(part for line in text.splitlines() if (part := line.strip()))
 
 
 class LlmcliError(Exception):
@@ -320,6 +317,10 @@ class DeadlinePassed(LlmcliError):
     """`--deadline` passed."""
 
     exit_code = ExitCode.DEADLINE
+
+
+class OutOfTime(BaseException):
+    """`--deadline` passed while no loop could end the work: no row's and no turn's failure, but the command's end."""
 
 
 class Interrupted(LlmcliError):

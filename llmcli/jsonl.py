@@ -34,7 +34,7 @@ def dumps(value: Any) -> bytes:
     try:
         return orjson.dumps(value)
     except TypeError:
-        return _dumped(value, separators=(",", ":"), allow_nan=False)
+        return _dumped(value, separators=(",", ":"))
 
 
 def with_raw(value: Any, raw: type, plain: Callable[[Any], Any]) -> bytes:
@@ -74,9 +74,20 @@ def pretty(value: Any) -> bytes:
 
 def _dumped(value: Any, **how: Any) -> bytes:
     try:
-        return json.dumps(value, **how).encode()
+        return json.dumps(value, allow_nan=False, **how).encode()
     except RecursionError:
         raise TooDeep from None
+    except ValueError:
+        return json.dumps(_nulled(value), **how).encode()
+
+
+def _nulled(value: Any) -> Any:
+    """The same with null for numbers that JSON has no words for, as orjson writes them."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _nulled(part) for key, part in value.items()}
+    return [_nulled(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def loads(data: bytes | str) -> Any:

@@ -16,6 +16,11 @@ def exclusive(descriptor: int) -> None:
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def wait(descriptor: int) -> None:
+    """Lock a whole file, after others. Raises OSError where it cannot be locked."""
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
 def signed(descriptor: int) -> None:
     """The same, in a way that lets others find out who has it. Another close of the file ends what they are told."""
     exclusive(descriptor)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llmcli.errors import DeadlinePassed, UsageError
-from llmcli.world import World, read_some
+from llmcli.world import World, read_some, ready
 
 _SILENCE = 2.0  # seconds
 _CHUNK = 1 << 16  # bytes
@@ -121,11 +121,11 @@ class Stdin:
             return
         remaining = self._remaining()
         silent = remaining is None or remaining >= _SILENCE
-        if silent and not select.select([descriptor], [], [], _SILENCE)[0]:
+        if silent and not ready(descriptor, select.POLLIN, _SILENCE):
             self.say(_WORD)
         _await_byte(descriptor, self._remaining())
 
 
 def _await_byte(descriptor: int, remaining: float | None) -> None:
-    if remaining is not None and not select.select([descriptor], [], [], max(0.0, remaining))[0]:
+    if remaining is not None and not ready(descriptor, select.POLLIN, max(0.0, remaining)):
         raise DeadlinePassed("stdin did not end before --deadline", todo="raise --deadline or use --no-stdin")

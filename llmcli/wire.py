@@ -10,13 +10,16 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 _SNAPSHOT = re.compile(r"(?:-latest|-\d[\d-]*)?(?::latest)?(?:\.gguf)?")  # behind the name of a model
 
 Json = dict[str, Any]
 Message = dict[str, Any]
 Chunk = dict[str, Any]
+
+
+_MOST = 1 << 53  # beyond that, JSON's numbers are not whole everywhere
 
 
 def positive(fields: Mapping[str, Any], name: str) -> int | None:
@@ -42,13 +45,47 @@ def http_url(text: str) -> SplitResult | None:
     return parts if named and parts.scheme in {"http", "https"} and text.isprintable() else None
 
 
+_HARMLESS = {"api-version"}  # names in a query whose values are no secrets
+_SECRETS = re.compile(r"(?<=://)[^/?#]*(?=@)|(?<=[?&;])(?P<name>[^=&;#]*=)?[^=&;#][^&;#]*")
+
+
+def is_harmless(name: str) -> bool:
+    """Whether what stands under a name in an address's query may be shown."""
+    return name in _HARMLESS
+
+
+def shown_url(text: str) -> str:
+    """An address, or what was meant as one, with stars for a password and for what keys may be in its query."""
+
+    def starred(match: re.Match[str]) -> str:
+        name = match["name"] or ""
+        return match[0] if is_harmless(name[:-1]) else f"{name}***"
+
+    if "://" not in text or http_url(text) is None:  # no address: nobody knows where its password ends
+        text = re.sub(r"^((?:\w[\w+.-]*:/+)?).*@", r"\1***@", text, flags=re.DOTALL)
+    return _SECRETS.sub(starred, text)
+
+
+def secrets_of(url: str) -> set[str]:
+    """What stands in an address and nobody else may read: its password, the keys of its query."""
+    parts = http_url(url)
+    if parts is None:
+        return set()
+    found = {
+        parts.password or "",
+        *(value for name, value in parse_qsl(parts.query) if not is_harmless(name)),
+    }
+    return {form for value in found if value for form in (value, unquote(value), quote(value, safe=""))}
+
+
 def counted(counts: Mapping[str, Any], name: str) -> int | None:
-    """A count of a usage object, at least 0; None where it says none."""
+    """A count of a usage object, at least 0; None where it says none, or more than can be counted."""
     value = counts.get(name)
     try:
-        return None if value is None or isinstance(value, bool) else max(int(value), 0)
+        count = None if value is None or isinstance(value, bool) else max(int(value), 0)
     except (TypeError, ValueError, OverflowError):
         return None
+    return None if count is None or count > _MOST else count
 
 
 @dataclass(frozen=True, slots=True)

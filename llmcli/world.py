@@ -30,6 +30,17 @@ def _is_readable(stream: BinaryIO | None) -> bool:
         return False
 
 
+def ready(descriptor: int, event: int, seconds: float | None = None) -> bool:
+    """Wait until a descriptor can be read (`select.POLLIN`) or written (`POLLOUT`); False where the time is up.
+
+    `select` itself refuses numbers from 1,024 on, which a parent with many open files hands down. A descriptor
+    that is closed or broken is ready: its use says what is wrong.
+    """
+    poll = select.poll()
+    poll.register(descriptor, event)
+    return bool(poll.poll(None if seconds is None else seconds * 1000))
+
+
 def read_some(stream: BinaryIO, size: int) -> bytes:
     """What has come, up to `size` bytes; b"" at the end. Waits, even where the descriptor is one that does not."""
     try:
@@ -40,7 +51,7 @@ def read_some(stream: BinaryIO, size: int) -> bytes:
         try:
             return os.read(descriptor, size)
         except BlockingIOError:
-            select.select([descriptor], [], [])
+            ready(descriptor, select.POLLIN)
 
 
 def go_back(stream: BinaryIO, place: int) -> None:

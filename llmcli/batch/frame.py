@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -73,9 +74,14 @@ def _taken() -> bytes:
 
 def check_input(path: str) -> None:
     """Raise NoInput or UsageError where no rows can be read from a path."""
-    if not Path(path).exists():
-        raise NoInput(f"there is no file {path}", todo="check the path")
-    if Path(path).is_dir():
+    try:
+        found = Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise NoInput(f"there is no file {path}", todo="check the path") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", error)
+        raise UsageError(f"cannot read {path}: {reason}", todo="check the path") from None
+    if stat.S_ISDIR(found.st_mode):
         raise UsageError(f"{path} is a directory", todo="name a JSONL file")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from llmcli import jsonl, locks
+from llmcli import files, jsonl, locks
 from llmcli.errors import Busy, LlmcliError, OutputFailure, UsageError
 
 _HEAD = re.compile(rb'\{"id":"batch_req_(\d{6,12})_[0-9a-f]{16}",')
@@ -22,12 +22,19 @@ _OPEN_FILES = {
 
 
 class Journal:
-    """Opens and locks its file. Raises Busy where another run has it, and OutputFailure."""
+    """Opens and locks its file. Raises Busy where another run has it, and OutputFailure.
 
-    def __init__(self, path: Path) -> None:
+    `named` is the file that the user named, which may be a link; whose name is ours may not: what it leads to
+    is nobody's to write to.
+    """
+
+    def __init__(self, path: Path, *, named: bool = True) -> None:
         if path.parent in _OPEN_FILES:
             raise _irregular(path)
+        if not named and files.is_link(path):
+            raise OutputFailure(f"{path} is a symbolic link", todo="take it away, or choose another -O")
         self.path = path
+        self._flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | (0 if named else os.O_NOFOLLOW)
         self._dirty = False
         while not self._open():
             pass
@@ -35,7 +42,7 @@ class Journal:
     def _open(self) -> bool:
         """Open and lock the file; False where another run has put a new one in its place meanwhile."""
         with self._named("open"):
-            self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            self.descriptor = os.open(self.path, self._flags, 0o600)
         try:
             self._lock()
             with suppress(FileNotFoundError):
@@ -172,7 +179,7 @@ class Journal:
     def rewrite(self, lines: Iterable[bytes]) -> None:
         """Replace the content, by rename: a crash leaves the old or the new file, whole."""
         with self._named("rewrite"):
-            new = os.open(self._temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+            new = files.open_fresh(self._temporary)
             try:
                 with open(new, "wb", closefd=False) as stream:
                     stream.writelines(lines)

@@ -9,6 +9,7 @@ lock on both. A file that holds anything else is refused as it is.
 
 from __future__ import annotations
 
+import math
 from array import array
 from itertools import pairwise
 from pathlib import Path
@@ -32,7 +33,7 @@ class Ledger:
     def __init__(self, out: str, *, fresh: bool) -> None:
         self.out = Journal(Path(out))
         try:
-            self.errors = Journal(errors_path(Path(out)))
+            self.errors = Journal(errors_path(Path(out)), named=False)
         except LlmcliError:
             self.out.close()
             raise
@@ -51,7 +52,7 @@ class Ledger:
             for number, (row, line) in enumerate(journal.lines(), 1):
                 try:
                     record = _record(jsonl.loads(line), place, retry_failed=retry_failed)
-                except (ValueError, KeyError, TypeError):
+                except (ValueError, KeyError, TypeError, OverflowError):
                     raise journal.foreign(number) from None
                 done.take(row, record)
         self._done = done
@@ -117,7 +118,10 @@ class Ledger:
 def _record(data: Any, place: Place, *, retry_failed: bool) -> Record:
     """What counts of a line. Raises ValueError, KeyError or TypeError for what is no record."""
     again = place == Place.ERRORS and (retry_failed or data["error"]["code"] in RETRYABLE)
-    return Record(int(data["id"][-16:], 16), float(data["llmcli"]["cost_usd"] or 0), place, again)
+    cost = float(data["llmcli"]["cost_usd"] or 0)
+    if not math.isfinite(cost):
+        raise ValueError
+    return Record(int(data["id"][-16:], 16), cost, place, again)
 
 
 def errors_path(out: Path) -> Path:

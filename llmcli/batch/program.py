@@ -207,7 +207,10 @@ def _signals(engine: Engine, say: Callable[[str], None], host: Host) -> Iterator
         if len(heard) > 1:
             engine.abort()
         elif engine.stats.in_flight:
-            say(f"{heard[0].what}: finishing {engine.stats.in_flight} requests; once more to stop at once")
+            with suppress(Interrupted, Terminated):  # by `check`: the next call of this one sees to it
+                say(
+                    f"{heard[0].what}: finishing {engine.stats.in_flight} requests; once more to stop at once"
+                )
 
     def hear(number: int, _frame: object) -> None:
         heard.append(reasons[signal.Signals(number)])

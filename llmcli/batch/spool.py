@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from llmcli import files
 from llmcli.batch.rows import Row, RowBuilder
 from llmcli.batch.sniff import NoJsonl
 from llmcli.batch.source import BLOCK, LineSource
@@ -65,7 +66,7 @@ class SpooledSource(LineSource):
         try:
             while block := read_some(self._stream, BLOCK):
                 if self._file is None:
-                    self._file = os.open(_partial(self._spool), os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+                    self._file = files.open_fresh(_partial(self._spool))
                 _write_all(self._file, block)
                 self._tell()
             self._keep()
@@ -81,9 +82,9 @@ class SpooledSource(LineSource):
         """Make the copy the spool; where nothing came, take the rows of the one that is there."""
         if self._file is not None:
             _partial(self._spool).replace(self._spool)
-        elif self._spool.exists():
-            self._file = os.open(self._spool, os.O_RDONLY)
-        elif _partial(self._spool).exists():
+        elif files.exists(self._spool):
+            self._file = files.open_regular(self._spool, os.O_RDONLY)
+        elif files.exists(_partial(self._spool)):
             raise _cut_off()
 
     def _tell(self) -> None:
@@ -99,9 +100,9 @@ def spool_of(output: str | None) -> Path | None:
 def spooled(output: str | None) -> str:
     """The path of what stdin brought the first time. Raises UsageError where nothing is kept of it."""
     spool = spool_of(output)
-    if spool is not None and spool.exists():
+    if spool is not None and files.exists(spool):
         return str(spool)
-    if spool is not None and _partial(spool).exists():
+    if spool is not None and files.exists(_partial(spool)):
         raise _cut_off()
     raise UsageError("there is no input", todo="name a JSONL file, or pipe one in")
 

@@ -6,7 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmcli.chat.journal import check_regular, unreadable
+from llmcli import files
+from llmcli.chat.journal import unreadable
 from llmcli.errors import UsageError
 
 
@@ -42,7 +43,6 @@ def sessions_in(directory: Path) -> list[Listed]:
 def read_session(path: Path) -> bytes:
     """The bytes of a session that is only read. Raises NoInput, UsageError."""
     try:
-        check_regular(path)
-        return path.read_bytes()
+        return files.read_regular(path)
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from None

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Protocol
 
-from llmcli import locks
+from llmcli import files, locks
 from llmcli.errors import Busy, LlmcliError, NoInput, OutputFailure, UsageError
 
 
@@ -57,15 +57,14 @@ class FileJournal:
     def _open(self, *, must_exist: bool) -> int:
         """The descriptor, locked."""
         path = self._path
-        flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | (0 if must_exist else os.O_CREAT)
+        flags = os.O_RDWR | os.O_APPEND | (0 if must_exist else os.O_CREAT)
         try:
             if not must_exist:
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(path, flags, 0o600)
+            descriptor = files.open_regular(path, flags)
         except (OSError, ValueError) as error:
             raise (unreadable if must_exist else _unopenable)(path, error) from None
         try:
-            check_regular(path)
             self._lock(descriptor)
         except BaseException:
             os.close(descriptor)
@@ -125,12 +124,6 @@ class FileJournal:
             ) from None
         except OSError as error:
             raise OutputFailure(f"cannot lock {self._path}: {error.strerror}") from None
-
-
-def check_regular(path: Path) -> None:
-    """Raise UsageError where something else than a file is there: a device may have no end."""
-    if path.exists() and not path.is_file():
-        raise unreadable(path, ValueError("it is no regular file"))
 
 
 def unreadable(path: Path, error: Exception) -> LlmcliError:

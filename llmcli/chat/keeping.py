@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from llmcli import files
 from llmcli.app import App
 from llmcli.chat.directory import read_session, session_path, sessions_in
 from llmcli.chat.journal import FileJournal, Journal, MemoryJournal
@@ -32,8 +33,8 @@ def chosen_path(app: App, keeping: SessionSettings) -> Path | None:
         return None
     paths = [listed.path for listed in sessions_in(directory)[:1]]
     with suppress(OSError, ValueError):  # of a file that is not there any more
-        last = Path(os.fsdecode(_last(app).read_bytes()))
-        if last.is_absolute() and last.is_file():
+        last = Path(os.fsdecode(files.read_regular(_last(app))))
+        if last.is_absolute() and files.is_file(last):
             paths = sorted([last, *paths], key=lambda path: path.stat().st_mtime_ns, reverse=True)
     if not paths:
         raise NoInput("there is no session to continue", str(directory), "begin one with --session NAME")
@@ -52,8 +53,8 @@ def _remember(app: App, path: Path) -> None:
         fresh = last.with_name(f"{last.name}.{os.getpid()}")
         with suppress(OSError):
             last.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fresh.touch(mode=0o600)
-            fresh.write_bytes(os.fsencode(path.absolute()))
+            with os.fdopen(files.open_fresh(fresh), "wb") as stream:
+                stream.write(os.fsencode(path.absolute()))
             fresh.replace(last)
 
 
@@ -62,7 +63,7 @@ def new_path(app: App) -> Path:
     name = app.world.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
     directory = directory_of(app)
     path, number = directory / f"{name}.jsonl", 2
-    while path.exists():
+    while files.exists(path):
         path, number = directory / f"{name}-{number}.jsonl", number + 1
     return path
 
@@ -74,7 +75,7 @@ def open_conversation(
     journal: Journal
     if path is not None and not only_read:
         journal = FileJournal(path, must_exist=must_exist)
-    elif path is not None and (must_exist or path.exists()):
+    elif path is not None and (must_exist or files.exists(path)):
         journal = MemoryJournal(read_session(path))
     else:
         journal = MemoryJournal()

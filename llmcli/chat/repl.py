@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from llmcli import files
 from llmcli.chat.context import turns_of
 from llmcli.chat.dialogue import Dialogue
 from llmcli.chat.directory import session_path
@@ -206,7 +207,7 @@ class Repl:
             self.notes.show(f"{self.place or 'nowhere: /save NAME keeps a copy'}\n")
             return
         path = session_path(self.state / "sessions", rest)
-        if path.exists():
+        if files.exists(path):
             raise UsageError(f"{path} is there already", todo="save under another name")
         journal = FileJournal(path)
         try:

@@ -48,7 +48,7 @@ class Opening:
 
     def user(self, text: str) -> Message:
         """The user's message; the first one has the files and attachments."""
-        text = rendered(join_prompt([text], self._files, None), self.given, self.read)
+        text = rendered(join_prompt([], [*self._files, text], None), self.given, self.read)
         message = user_message(text, self._parts)
         self._files, self._parts = [], []
         return message

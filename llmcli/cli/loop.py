@@ -8,12 +8,16 @@ from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from llmcli.errors import DeadlinePassed, Terminated
+from llmcli import files
+from llmcli.cli import alarm
+from llmcli.errors import OutOfTime, Terminated
 from llmcli.output.streams import Watch
 from llmcli.world import World
 
 if TYPE_CHECKING:
     import asyncio
+
+_FILES = {False: 4, True: 10}  # that a loop, and what it imports, open; uvloop aborts where it cannot
 
 T = TypeVar("T")
 
@@ -34,8 +38,11 @@ def drive(
     try:
         import asyncio  # here, since --dry-run, count and the like need no loop
 
+        files.check_room(_FILES[fast])
         with asyncio.Runner(loop_factory=_fast_loop if fast else None) as runner:
             return runner.run(_supervised(watch, work, world.remaining(deadline)))
+    except OutOfTime:
+        raise alarm.passed(watch) from None
     finally:
         work.close()  # where it was not begun; a finished one does not mind
         with suppress(ValueError):  # not the main thread
@@ -72,17 +79,18 @@ async def _supervised(watch: Watch, work: Coroutine[Any, Any, T], seconds: float
         if task.cancelling():
             raise KeyboardInterrupt
         if (when := limit.when()) is not None and loop.time() >= when:
-            raise _passed(watch)
+            raise alarm.passed(watch)
 
     with suppress(ValueError):  # not the main thread
         signal.signal(signal.SIGTERM, terminate)
+    loop.set_exception_handler(_reported)
     try:
         async with asyncio.timeout(seconds) as limit:
-            with watch.using(check):
+            with watch.using(check), alarm.held(lambda: bool(task.cancelling())):
                 return await work
     except TimeoutError:
         if limit.expired():
-            raise _passed(watch) from None
+            raise alarm.passed(watch) from None
         raise
     except asyncio.CancelledError:
         if terminated:
@@ -90,7 +98,7 @@ async def _supervised(watch: Watch, work: Coroutine[Any, Any, T], seconds: float
         raise
 
 
-def _passed(watch: Watch) -> DeadlinePassed:
-    what, where = watch.awaited
-    waiting = f" while waiting for {what}" if what else ""
-    return DeadlinePassed(f"--deadline passed{waiting}", where, "raise it, or ask for less")
+def _reported(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Say what nobody fetched of a task, but for the alarm, which ends the command in other words."""
+    if not isinstance(context.get("exception"), OutOfTime):
+        loop.default_exception_handler(context)

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from functools import partial
 
 from llmcli.app import App
+from llmcli.cli import alarm
 from llmcli.cli.loop import drive
 from llmcli.cli.parse import Line, Parsed, parse
 from llmcli.config import load_config
-from llmcli.errors import ExitCode, Interrupted, LlmcliError, UsageError
+from llmcli.errors import ExitCode, Interrupted, LlmcliError, OutOfTime, Terminated, UsageError
 from llmcli.output.streams import Notes, Outputs, Stdout, Watch
 from llmcli.registry.pricing import Prices
 from llmcli.stdin import Stdin
@@ -32,7 +33,7 @@ class Program:
     def __init__(self, world: World, argv: Sequence[str]) -> None:
         self._world, self._argv = world, argv
         self._watch = Watch()
-        self._notes = Notes(world.stderr, world.stderr_is_terminal)
+        self._notes = Notes(world.stderr, world.stderr_is_terminal, self._watch.look_for_notes)
         self._stdout = Stdout(world.stdout, world.stdout_is_terminal, self._watch.look)
         self._outputs = Outputs(self._watch.look)
         self._line = Line(self._stdout.write, partial(load_config, world.env), world.env)
@@ -43,8 +44,11 @@ class Program:
         try:
             code = self._code()
             self._outputs.finish(code)
-        except (LlmcliError, KeyboardInterrupt) as error:
+            self._outputs.settle()
+        except (LlmcliError, KeyboardInterrupt, OutOfTime) as error:
+            alarm.disarm()
             code = self._explain(self._told(error))
+            self._outputs.mention(self._notes.say)
             try:
                 self._outputs.finish(code)
             except LlmcliError as failure:
@@ -52,6 +56,8 @@ class Program:
         except BaseException:
             self._outputs.finish(ExitCode.ERROR)
             raise
+        finally:
+            alarm.disarm()
         return code
 
     def _code(self) -> int:
@@ -67,7 +73,15 @@ class Program:
         given, network = getattr(settings, "input", None), getattr(settings, "network", None)
         asked = getattr(settings, "request", None)
         forbidden = world.env.get("LLMCLI_NO_STDIN", "").lower() in _TRUE or bool(given and given.no_stdin)
-        notes = Notes(world.stderr, world.stderr_is_terminal, quiet=general.quiet, verbose=general.verbose)
+        notes = Notes(
+            world.stderr,
+            world.stderr_is_terminal,
+            self._watch.look_for_notes,
+            quiet=general.quiet,
+            verbose=general.verbose,
+        )
+        if network is not None and (seconds := world.remaining(network.deadline)) is not None:
+            alarm.arm(seconds)
         return App(
             world=world,
             argv=self._argv,
@@ -85,10 +99,12 @@ class Program:
             watch=self._watch,
         )
 
-    def _told(self, error: LlmcliError | KeyboardInterrupt) -> LlmcliError:
+    def _told(self, error: LlmcliError | KeyboardInterrupt | OutOfTime) -> LlmcliError:
         """The error as it is to be told."""
         if isinstance(error, KeyboardInterrupt):
             return Interrupted("SIGINT arrived")
+        if isinstance(error, OutOfTime):
+            return alarm.passed(self._watch)
         if isinstance(error, UsageError) and self._parsed is not None:
             return self._parsed.sources.blamed(error)
         return error
@@ -96,6 +112,8 @@ class Program:
     def _explain(self, error: LlmcliError) -> int:
         """Say what happened in one line, and give the exit code."""
         code = error.exit_code
+        if isinstance(error, Interrupted | Terminated):
+            self._watch.hasten()
         if code is not ExitCode.BROKEN_PIPE:
             self._notes.error(f"{code.label}: {error}")
         return 0 if code in self._line.accepted else int(code)

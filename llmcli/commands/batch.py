@@ -3,7 +3,7 @@
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,7 +11,7 @@ from os.path import samestat
 from pathlib import Path
 from typing import Annotated
 
-from llmcli import jsonl
+from llmcli import files, jsonl
 from llmcli.app import App
 from llmcli.batch.frame import check_input, frame_of, opened, status_of, tally_of
 from llmcli.batch.ledger import RETRYABLE, Ledger, errors_path
@@ -24,7 +24,7 @@ from llmcli.batch.rows import Frame, RowBuilder
 from llmcli.batch.spool import spool_of, spooled
 from llmcli.batch.stats import Stats
 from llmcli.batch.tally import Span
-from llmcli.errors import LlmcliError, PartialFailure, ReaderGone, UsageError
+from llmcli.errors import Interrupted, LlmcliError, PartialFailure, ReaderGone, Terminated, UsageError
 from llmcli.exchange.compose import Recipe
 from llmcli.exchange.transports import batch_transport_of
 from llmcli.output.report import dollars
@@ -37,7 +37,7 @@ from llmcli.settings.money import MoneySettings
 from llmcli.settings.network import NetworkSettings
 from llmcli.settings.request import RequestSettings
 from llmcli.transport.guard import worst
-from llmcli.wire import spelled
+from llmcli.wire import shown_url, spelled
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 
@@ -83,7 +83,7 @@ def _input(app: App, path: str | None, options: RunSettings) -> str | None:
         check_input(str(path))
     source = status_of(app, path)
     for ours in () if options.kept is None else (Path(options.kept), errors_path(Path(options.kept))):
-        if source is not None and ours.exists() and samestat(source, ours.stat()):
+        if source is not None and files.exists(ours) and samestat(source, ours.stat()):
             raise UsageError(f"INPUT is {ours}, where records are written", todo="choose another -O")
     return path
 
@@ -103,7 +103,7 @@ def _run(app: App, path: str | None, frame: Frame, settings: BatchSettings) -> N
 
 def _program(app: App, path: str | None, frame: Frame, settings: BatchSettings) -> Program:
     options = settings.run
-    file = Path(path) if path is not None and Path(path).is_file() else None
+    file = Path(path) if path is not None and files.is_file(path) else None
     recipe = Recipe(app, frame.ask, frame.endpoint(None))
     size = None if file is None else file.stat().st_size
     pace = Pace(options.rpm, options.tpm, options.crowd, _most_connections())
@@ -132,10 +132,12 @@ def _summed_up(app: App, options: RunSettings, stats: Stats, records: Ledger | P
     except ReaderGone:
         raise
     except LlmcliError as error:
+        if isinstance(error, Interrupted | Terminated):
+            app.watch.hasten()
         if stats.rows or not isinstance(error, UsageError):  # else there was no run
             app.notes.write(summary(stats, app.world.clock()))
         if options.kept is not None and not isinstance(error, UsageError):
-            words = [word for word in app.argv if word != "--fresh" or records.is_stale]
+            words = [word for word in _without_secrets(app.argv) if word != "--fresh" or records.is_stale]
             resume = _resume(["llmcli", *words], options, stats, error)
             error.todo = "; ".join(part for part in (error.todo, resume) if part)
         raise
@@ -162,6 +164,15 @@ def _resume(words: list[str], options: RunSettings, stats: Stats, error: LlmcliE
     return f"see {errors_path(Path(options.kept or ''))}; to try them again: {_typed(words)}"
 
 
+def _without_secrets(words: Sequence[str]) -> list[str]:
+    """The words of a command line; a password or key in its address is for the user to put in again."""
+    told = zip(["", *words], words, strict=False)
+    return [
+        shown_url(word) if before == "--base-url" or word.startswith("--base-url=") else word
+        for before, word in told
+    ]
+
+
 def _typed(words: list[str]) -> str:
     """Words as a shell takes them, on one line."""
     return " ".join(shlex.quote(word) if word.isprintable() else _escaped(word) for word in words)
@@ -177,6 +188,7 @@ def _escaped(word: str) -> str:
 def _records(app: App, options: RunSettings) -> Iterator[Ledger | Printed]:
     records: Ledger | Printed
     if options.kept is None:
+        app.stdout.check()
         records = Printed(app.stdout.write_bytes, ordered=options.ordered)
     else:
         records = Ledger(options.kept, fresh=options.fresh)

@@ -23,7 +23,8 @@ from llmcli.request.params import parse_pair
 from llmcli.request.tools import tool_names
 from llmcli.settings.answer import LoopSettings
 from llmcli.settings.output import OutputSettings
-from llmcli.wire import Completion, Request, http_url
+from llmcli.transport.keys import without_keys
+from llmcli.wire import Completion, Request, http_url, shown_url
 
 _LONGEST_WORD = 100_000  # bytes; Linux takes 128 KiB
 _MEDIA_TODO = "name a file with -O, or say --json"
@@ -69,6 +70,8 @@ def _shows_text(output: OutputSettings) -> bool:
 def show_request(app: App, request: Request, out: Out, *, as_curl: bool) -> None:
     """What `--dry-run` and `--curl` write instead of sending."""
     if as_curl:
+        if shown_url(request.url) != request.url:
+            app.notes.say("*** stands for what is secret in the address: put it in again")
         return out.write(curl_command(request, key_variables(app, request)) + "\n")
     return out.write_bytes(jsonl.line(request.body()))
 
@@ -81,8 +84,19 @@ def followers_of(app: App, request: Request, loop: LoopSettings) -> list[Followe
 
     names = set(tool_names(request.fields.get("tools") or []))
     commands = parse_commands([parse_pair(pair, "--exec") for pair in loop.exec], names)
+    env, withheld = without_keys(app.world.env, app.config.providers, loop.tool_env)
     return [
-        Toolbox(commands, names, loop.tool_timeout, loop.max_turns, app.notes.detail, app.watch.waits_for)
+        Toolbox(
+            commands,
+            names,
+            loop.tool_timeout,
+            loop.max_turns,
+            app.notes.detail,
+            app.watch.waits_for,
+            env=env,
+            withheld=withheld,
+            warn=app.notes.say,
+        )
     ]
 
 
@@ -149,7 +163,7 @@ def curl_command(request: Request, names: Sequence[str]) -> str:
     """The same request as a curl command for a POSIX shell; the key is a variable's name, the first of `names`."""
     if request.provider == "offline":
         raise UsageError("offline has no address that curl could ask", todo="drop --curl")
-    words = ["curl", shlex.quote(request.url), "-H", shlex.quote("Content-Type: application/json")]
+    words = ["curl", shlex.quote(shown_url(request.url)), "-H", shlex.quote("Content-Type: application/json")]
     url = http_url(request.url)
     if names and (url is None or url.username is None):  # else the address says who asks
         words += ["-H", f'"Authorization: Bearer ${names[0]}"']

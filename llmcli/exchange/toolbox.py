@@ -52,7 +52,8 @@ class Toolbox:
 
     `commands` by tool name, `names` of all tools that are defined; `timeout` in seconds for each run (None:
     none); `max_turns` is the most requests that are sent. `tell` is given a line on each run,
-    `waits_for` what is waited for meanwhile.
+    `waits_for` what is waited for meanwhile. A command has the environment `env` (None: ours); where one fails,
+    `warn` is told once of what is `withheld` from it.
     """
 
     commands: Mapping[str, list[str]]
@@ -61,6 +62,9 @@ class Toolbox:
     max_turns: int
     tell: Callable[[str], None]
     waits_for: Callable[[str], None] = lambda _what: None
+    env: Mapping[str, str] | None = None
+    withheld: Sequence[str] = ()
+    warn: Callable[[str], None] = lambda _line: None
     _turns: int = field(default=1)
 
     async def follow(self, request: Request, completion: Completion) -> Request | None:
@@ -117,14 +121,22 @@ class Toolbox:
         text = out.decode("utf-8", "replace").removesuffix("\n")
         if code == 0:
             return text
+        self._hint(name)
         tail = err.decode("utf-8", "replace").strip()[-_TAIL:]
         return "\n".join(part for part in (f"error: the tool failed with {ended}", tail, text) if part)
+
+    def _hint(self, name: str) -> None:
+        """Say what a tool that failed may have missed."""
+        withheld, self.withheld = self.withheld, ()
+        if withheld:
+            names = ", ".join(withheld)
+            self.warn(f"tool {name} failed; tools are not given {names} (--tool-env NAME gives one to them)")
 
     async def _execute(self, name: str, given: bytes) -> tuple[int | None, bytes, bytes]:
         """(exit code, stdout, stderr); the code is None where the time was up and the tool was killed."""
         self.waits_for(f"the tool {name}")
         try:
-            process = await _start(self.commands[name], PIPE if given else DEVNULL)
+            process = await _start(self.commands[name], PIPE if given else DEVNULL, self.env)
         except OSError as error:
             raise ToolFailure(
                 f"the tool {name} cannot be started: {error.strerror}", self.commands[name][0], "check --exec"
@@ -153,11 +165,11 @@ async def _together(work: Sequence[Coroutine[Any, Any, Message]]) -> list[Messag
         raise
 
 
-async def _start(command: list[str], stdin: int) -> Process:
+async def _start(command: list[str], stdin: int, env: Mapping[str, str] | None) -> Process:
     """Start a command in a group of its own. Cancelled, it is killed: asyncio alone would leave its children."""
     starting = asyncio.ensure_future(
         asyncio.create_subprocess_exec(
-            *command, stdin=stdin, stdout=PIPE, stderr=PIPE, start_new_session=True
+            *command, stdin=stdin, stdout=PIPE, stderr=PIPE, env=env, start_new_session=True
         )
     )
     try:

@@ -24,6 +24,7 @@ from llmcli.transport.retry import Policy, Retry, failed_attempt
 from llmcli.transport.stack import ByProvider, Wrap, stacked
 from llmcli.wire import Completion, Request
 
+_WAITS = "waiting for another process that asks the same, to have its answer from the cache"
 _LONG_WAIT = 5.0  # seconds that a person may wonder about
 
 
@@ -198,11 +199,11 @@ def _stores(app: App, money: MoneySettings) -> list[Wrap]:
     wraps: list[Wrap] = []
     if money.cache:
         folder = Folder(cache_directory(app.world.env), money.cache_ttl)
-        locks = Locks(folder.path, app.world.sleep)
+        locks = Locks(folder.path, app.world.sleep, lambda: app.notes.say(_WAITS))
         wraps.append(lambda inner: Store(inner, folder, _usable, warn, read=True, locks=locks))
     if money.record is not None:
         record = recording(money.record)
-        wraps.append(lambda inner: Store(inner, record, _usable, warn, read=False))
+        wraps.append(lambda inner: Store(inner, record, _usable, app.outputs.owe, read=False))
     return wraps
 
 

@@ -15,7 +15,7 @@ from llmcli.output.streams import Notes, Out
 from llmcli.wire import Chunk, Completion, Json
 
 _FENCE = re.compile(
-    r"^( {0,3})(`{3,}(?=[^`\n]*\n)|~{3,})([^\n]*)\n(.*?)(?:^ {0,3}\2[`~]*[ \t]*\r?$|\Z)",
+    r"^( {0,3})(`{3,}(?=[^`\n]*\n)|~{3,}+)([^\n]*)\n(.*?)(?:^ {0,3}\2[`~]*[ \t]*\r?$|\Z)",
     re.MULTILINE | re.DOTALL,
 )
 
@@ -82,7 +82,7 @@ class TextSink:
     reasoning: bool = False
     beside: Out | None = None  # where the text goes when audio or an image takes `out`
     _shown: int = 0  # characters of the answer at hand that were taken in
-    _held: str = ""  # newlines that may turn out to be the last
+    _held: list[str] = field(default_factory=list)  # newlines that may turn out to be the last
     _half: str = ""  # of a character whose other half is still to come
     _thoughts: Thoughts = field(init=False)
 
@@ -147,11 +147,11 @@ class TextSink:
         if self.null:
             self.out.write(text)
             return
-        text = self._held + text
         kept = text.rstrip("\n")
-        self._held = text[len(kept) :]
         if kept:
-            self.out.write(kept)
+            self.out.write("".join([*self._held, kept]))
+            self._held.clear()
+        self._held.append(text[len(kept) :])
 
     def _end(self, rest: str = "") -> None:
         """Show the rest of an answer and its end, in one write: lines of several processes stay whole."""
@@ -159,8 +159,8 @@ class TextSink:
             self.out.write(rest)
             self.out.write_bytes(b"\0")
         else:
-            self.out.write((self._held + rest).rstrip("\n") + "\n")
-        self._shown, self._held, self._half = 0, "", ""
+            self.out.write("".join([*self._held, rest]).rstrip("\n") + "\n")
+        self._shown, self._held, self._half = 0, [], ""
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import select
@@ -13,7 +14,9 @@ from io import UnsupportedOperation
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from llmcli.errors import OutputFailure, ReaderGone, one_line
+from llmcli import files, locks
+from llmcli.errors import LlmcliError, OutputFailure, ReaderGone, one_line
+from llmcli.world import ready
 
 _UNESCAPED = re.compile(r"[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")  # by JSON
 _PIECE = 4096  # bytes that a pipe takes at once when it can be written (PIPE_BUF)
@@ -82,15 +85,16 @@ class Stdout(_Shown):
         self._waiting = waiting
         self.terminal = terminal
 
-    def _send(self, data: bytes) -> None:
+    def check(self) -> None:
+        """Raise OutputFailure where there is none: before what would be written is paid for."""
         if self._stream is None:
             raise OutputFailure("stdout is closed", todo="give the program a stdout, or use -O FILE")
+
+    def _send(self, data: bytes) -> None:
+        self.check()
+        assert self._stream is not None  # noqa: S101 - by check
         try:
-            descriptor = _descriptor_of(self._stream)
-            if descriptor is None:
-                self._stream.write(data)
-            else:
-                _write_all(descriptor, data, self._waiting)
+            _write_stream(self._stream, data, self._waiting)
         except BrokenPipeError:
             raise ReaderGone("the reader of stdout went away") from None
         except (OSError, ValueError) as error:
@@ -105,15 +109,24 @@ def _descriptor_of(stream: BinaryIO) -> int | None:
         return None
 
 
+def _write_stream(stream: BinaryIO, data: bytes, waiting: Waiting) -> None:
+    """Write all of it, past the stream's buffer."""
+    descriptor = _descriptor_of(stream)
+    if descriptor is None:
+        stream.write(data)
+    else:
+        _write_all(descriptor, data, waiting)
+
+
 def _write_all(descriptor: int, data: bytes, waiting: Waiting) -> None:
     """Write all of it, at the pace of a reader who may be slow, and who may have left us a non-blocking pipe.
 
-    A pipe that can be written takes at least one piece, so that only `select` waits, and signals are seen.
+    A pipe that can be written takes at least one piece, so that only `ready` waits, and signals are seen.
     """
     piece = _ALL if stat.S_ISREG(os.fstat(descriptor).st_mode) else _PIECE
     view = memoryview(data)
     while view:
-        while not select.select([], [descriptor], [], _GLANCE)[1]:
+        while not ready(descriptor, select.POLLOUT, _GLANCE):
             waiting()
         with suppress(BlockingIOError):
             view = view[os.write(descriptor, view[:piece]) :]
@@ -140,7 +153,7 @@ class OutputFile(_Shown):
         if inherited := _INHERITED.fullmatch(path):  # opened anew, a file would be written from its start
             name, number = inherited.groups()
             return os.dup(int(number) if number else {"out": 1, "err": 2}[name])
-        if self._path.exists() and not self._path.is_file():
+        if files.exists(self._path) and not files.is_file(self._path):
             return os.open(path, os.O_WRONLY)
         descriptor, self._temporary = tempfile.mkstemp(
             prefix=f".{self._path.name[:_SHORT]}.", dir=self._path.parent
@@ -160,7 +173,7 @@ class OutputFile(_Shown):
         if self._temporary is None:
             return self.discard()
         try:
-            if self._path.exists():
+            if files.exists(self._path):
                 os.fchmod(self._descriptor, self._path.stat().st_mode & 0o777)
             os.fsync(self._descriptor)
             Path(self._temporary).replace(self._path)
@@ -190,6 +203,7 @@ class Watch:
 
     def __init__(self) -> None:
         self._checks: list[Callable[[], None]] = []
+        self._hasty = False
         self.awaited = "", ""
 
     def waits_for(self, what: str, where: str = "") -> None:
@@ -200,6 +214,16 @@ class Watch:
         """Raise what is to end the wait; outside of a loop, signals end us by themselves."""
         for check in self._checks:
             check()
+
+    def hasten(self) -> None:
+        """Wait for no reader of stderr any more: the program was told to stop."""
+        self._hasty = True
+
+    def look_for_notes(self) -> None:
+        """The same as `look` for what is said to people."""
+        if self._hasty:
+            raise TimeoutError
+        self.look()
 
     @contextmanager
     def using(self, check: Callable[[], None]) -> Iterator[None]:
@@ -217,6 +241,23 @@ class Outputs:
     def __init__(self, waiting: Waiting = patiently) -> None:
         self._waiting = waiting
         self._files: list[OutputFile] = []
+        self._owed: LlmcliError | None = None
+
+    def owe(self, error: LlmcliError) -> None:
+        """Have the command end with an error, the first of its kind, once its answers are out."""
+        self._owed = self._owed or error
+
+    def settle(self) -> None:
+        """Raise what is owed."""
+        owed, self._owed = self._owed, None
+        if owed is not None:
+            raise owed
+
+    def mention(self, say: Callable[[str], None]) -> None:
+        """Say what is owed where the command ends with another error."""
+        owed, self._owed = self._owed, None
+        if owed is not None:
+            say(f"warning: {owed}")
 
     def open(self, path: str) -> Out:
         """A file that becomes real where the command ends with 0. Raises OutputFailure."""
@@ -235,13 +276,23 @@ class Outputs:
 
 
 class Notes:
-    """stderr: for people. What cannot be written there is nobody's error."""
+    """stderr: for people. What cannot be written there is nobody's error.
+
+    A reader who has stopped is waited for until `waiting` or a signal ends that; nothing more is said to him then.
+    """
 
     def __init__(
-        self, stream: BinaryIO | None, terminal: bool, *, quiet: bool = False, verbose: bool = False
+        self,
+        stream: BinaryIO | None,
+        terminal: bool,
+        waiting: Waiting = patiently,
+        *,
+        quiet: bool = False,
+        verbose: bool = False,
     ) -> None:
         self._stream = stream
         self._terminal = terminal
+        self._waiting = waiting
         self.quiet = quiet
         self.verbose = verbose and not quiet
 
@@ -266,22 +317,39 @@ class Notes:
 
     def show(self, text: str) -> None:
         """The same for what was asked for: the quiet see it too."""
-        if self._stream is None:
+        self.send((visible(text) if self._terminal else text).encode("utf-8", "replace"))
+
+    def send(self, data: bytes) -> None:
+        """Bytes as they are: what moves on a terminal."""
+        stream, self._stream = self._stream, None  # given up for good where this does not come to its end
+        if stream is None:
             return
-        try:
-            self._stream.write((visible(text) if self._terminal else text).encode("utf-8", "replace"))
-            self._stream.flush()
-        except (OSError, ValueError):
-            self._stream = None
+        with suppress(OSError, ValueError):
+            _write_stream(stream, data, self._waiting)
+            self._stream = stream
 
 
 def append_line(path: str, line: bytes) -> None:
-    """Append one line to a file (0600 where it is new) with one write. Raises OutputFailure."""
+    """Append one line to a file (0600 where it is new), all of it or nothing. Raises OutputFailure."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            os.write(descriptor, line)
+            _append(descriptor, line)
         finally:
             os.close(descriptor)
-    except OSError as error:
-        raise OutputFailure(f"cannot write {path}: {error.strerror}", todo="check the path") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", error)
+        raise OutputFailure(f"cannot write {path}: {reason}", todo="check the path and the disk") from None
+
+
+def _append(descriptor: int, line: bytes) -> None:
+    """One write; where the disk takes a part of it alone, the part is taken back."""
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return _write_all(descriptor, line, patiently)
+    with suppress(OSError):  # a file system without locks
+        locks.wait(descriptor)
+    size = os.fstat(descriptor).st_size
+    if os.write(descriptor, line) != len(line):
+        os.ftruncate(descriptor, size)
+        raise OSError(errno.ENOSPC, "there is no room for the line")
+    return None

@@ -72,6 +72,11 @@ def provider_names() -> tuple[str, ...]:
     return tuple(_providers())
 
 
+def key_variables() -> set[str]:
+    """The variables that hold a key of any of them."""
+    return {variable for provider in _providers().values() for variable in provider.api_key_env}
+
+
 def split_model(spec: str, known: Collection[str] = ()) -> tuple[str | None, str]:
     """Split `PROVIDER/NAME`; None where the first word is no provider: it is part of the name then.
 

@@ -11,7 +11,7 @@ from llmcli.config import ProviderConfig
 from llmcli.errors import UsageError
 from llmcli.registry.providers import Provider, find_provider, provider_of_url, split_model
 from llmcli.request.prompt import argument
-from llmcli.wire import http_url
+from llmcli.wire import http_url, shown_url
 
 _OPENAI_URL = "OPENAI_BASE_URL"
 
@@ -203,7 +203,7 @@ def _checked(address: str, variable: str = "") -> str:
         return address
     if http_url(address) is None:
         todo = "e.g. --base-url http://localhost:8080/v1"
-        raise UsageError(f"{address!r} is no http(s) URL", variable, todo)
+        raise UsageError(f"{shown_url(address)!r} is no http(s) URL", variable, todo)
     base, mark, query = address.partition("?")
     base = base.rstrip("/").removesuffix("/chat/completions").rstrip("/")
     return base + mark + query

@@ -28,6 +28,12 @@ class LoopSettings:
             help="Run COMMAND (no shell) when the tool is called (repeatable).",
         ),
     ] = field(default_factory=list)
+    tool_env: Annotated[
+        list[str],
+        flag(
+            "--tool-env", metavar="NAME", help="Give tools this variable, though it holds a key (repeatable)."
+        ),
+    ] = field(default_factory=list)
     max_turns: Annotated[
         int, flag("--max-turns", low=1, metavar="N", help="Most requests of a tool loop (8).")
     ] = 8

@@ -18,6 +18,7 @@ from llmcli.transport.sse import Event, EventDecoder
 from llmcli.wire import Chunk, Completion, Json, Meta, Request
 
 _PATIENCE = 5.0  # seconds that a server may be silent once every choice has its finish_reason
+_FLOW = 1024  # bytes of a long event that count as something said: fewer in all that time are a trickle
 _BROKEN = "broken_event"
 _ELSEWHERE = ("text", "delta")  # where other APIs have what is said
 
@@ -180,9 +181,9 @@ async def _until_the_end(
             if (data := chunk(reply, event)) is None:
                 meta.done = True
                 return
+            silent.note(data)
             yield data
-        if events or not decoder.idle:
-            silent.broken()
+        silent.pending(0 if decoder.idle else len(piece))
     if not first and not _says_events(reply):
         raise odd(reply, "the reply is empty")
     for data in _unended(reply, decoder):
@@ -205,7 +206,8 @@ def _unended(reply: Reply, decoder: EventDecoder) -> Iterator[Chunk | None]:
 class _Silence:
     """How long a stream may still say nothing: `timeout` seconds, or `patience` once its choices are finished.
 
-    Only waiting is silence: a reader who takes his time with what came is not held against the server.
+    Only waiting is silence: a reader who takes his time with what came is not held against the server. Comments,
+    pings and events that hold nothing of an answer do not break it, nor does a trickle of one event's bytes.
     """
 
     def __init__(self, request: Request, timeout: float, patience: float, courses: Courses) -> None:
@@ -214,10 +216,18 @@ class _Silence:
         self._patience = patience
         self._courses = courses
         self._waited = 0.0
+        self._pending = 0  # bytes of an event that has no end yet
 
-    def broken(self) -> None:
-        """Something was said."""
-        self._waited = 0.0
+    def pending(self, size: int) -> None:
+        """So much more of an event has come that is not whole yet; 0 where none is under way."""
+        self._pending = self._pending + size if size else 0
+        if self._pending >= _FLOW:
+            self._waited, self._pending = 0.0, 0
+
+    def note(self, data: Chunk) -> None:
+        """Take in what this says."""
+        if _is_said_in(data):
+            self._waited = 0.0
 
     async def until(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """The pieces; where nothing more comes of an answer that is complete, that is their end."""
@@ -238,6 +248,17 @@ class _Silence:
                 raise timed_out(self._request, self._timeout) from None
             self._waited += clock() - asked
             yield piece
+
+
+def _is_said_in(data: Chunk) -> bool:
+    """Whether an event holds a piece of an answer, of whatever kind, its end, or its usage."""
+    if data.get("usage"):
+        return True
+    for choice in data.get("choices") or []:
+        said = {**(choice.get("message") or {}), **(choice.get("delta") or {})}
+        if choice.get("finish_reason") or any(value for key, value in said.items() if key != "role"):
+            return True
+    return False
 
 
 def _not_empty(events: list[Event]) -> list[Event]:

@@ -87,7 +87,7 @@ class BudgetFile:
     @asynccontextmanager
     async def _locked(self) -> AsyncIterator[int]:
         try:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o600)
         except OSError as error:
             raise OutputFailure(
                 f"cannot open --budget-file {self.path}: {error.strerror}", todo="check the path"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from llmcli.config import ProviderConfig
 from llmcli.errors import AuthFailure, UsageError
-from llmcli.registry.providers import Provider
+from llmcli.registry.providers import Provider, key_variables
 from llmcli.wire import Request
 
 KeyOf = Callable[[Request], Awaitable[str | None]]
@@ -51,6 +51,15 @@ def _from_file(path: str) -> str:
     if not key:
         raise AuthFailure(f"--api-key-file {path} is empty", todo="put the key into it")
     return key
+
+
+def without_keys(
+    env: Mapping[str, str], providers: Mapping[str, ProviderConfig], given: Collection[str]
+) -> tuple[dict[str, str], list[str]]:
+    """The environment of a tool, and the names of what is withheld: keys, but for those that are `given` to it."""
+    known = key_variables() | {config.api_key_env for config in providers.values() if config.api_key_env}
+    secret = {name for name in env if name in known or name.upper().endswith("_API_KEY")} - {*given}
+    return {name: value for name, value in env.items() if name not in secret}, sorted(secret)
 
 
 async def _from_command(command: str, env: Mapping[str, str]) -> str:

@@ -28,7 +28,7 @@ from llmcli.transport.complaints import Complaint, compact, complaint, plain
 from llmcli.transport.kinds import kind_of, meant
 from llmcli.transport.stars import may_hold, without_key
 from llmcli.transport.waits import retry_after
-from llmcli.wire import Meta, Request, http_url
+from llmcli.wire import Meta, Request, http_url, secrets_of
 
 _LONGEST_MESSAGE = 500
 _VERSION = re.compile(r"/v\d[^/?]*/?(\?|$)")  # at the end of a base URL
@@ -121,7 +121,8 @@ def _as_sent(reply: Reply, body: bytes) -> Any:
 
 def unusable_proxy(reason: object) -> BadCommand:
     """The error for a proxy of the environment that nothing can be sent through."""
-    return BadCommand(f"cannot use the proxy: {reason}", todo="check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY")
+    unquoted = re.sub(r"'[^']*'", "***", str(reason))  # it may be the end of a password
+    return BadCommand(f"cannot use the proxy: {unquoted}", todo="check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY")
 
 
 def unusable_certificates(reason: str) -> BadCommand:
@@ -134,7 +135,7 @@ def unreachable(request: Request, reason: str, key: str | None) -> TransientFail
     if _PORT_REFUSED in reason and is_this_machine(request.base_url):
         return _not_running(request)
     error = TransientFailure(
-        f"cannot reach the endpoint: {without_key(reason, key)}",
+        f"cannot reach the endpoint: {_unsaid(reason, request, key)}",
         display(request),
         "check the address and the network",
     )
@@ -156,7 +157,7 @@ def _not_running(request: Request) -> NotRunning:
 def broken(request: Request, reason: str, key: str | None) -> TransientFailure:
     """The error where the connection broke once the request was sent, and before a reply had come."""
     error = TransientFailure(
-        f"the connection broke before an answer came: {without_key(reason, key)}",
+        f"the connection broke before an answer came: {_unsaid(reason, request, key)}",
         display(request),
         "try again later",
     )
@@ -167,12 +168,19 @@ def broken(request: Request, reason: str, key: str | None) -> TransientFailure:
 def unreadable(request: Request, reason: str, key: str | None) -> TransientFailure:
     """The error for a reply that is no HTTP that can be read."""
     error = TransientFailure(
-        f"the reply cannot be read: {without_key(reason, key)}",
+        f"the reply cannot be read: {_unsaid(reason, request, key)}",
         display(request),
         "check the address, and that it speaks HTTP",
     )
     error.may_have_cost = True
     return error
+
+
+def _unsaid(reason: str, request: Request, key: str | None) -> str:
+    """A reason with stars for the key and for what is secret in the address, which libraries quote."""
+    for secret in secrets_of(request.base_url):
+        reason = reason.replace(secret, "***")
+    return str(without_key(reason, key))
 
 
 def not_connected(request: Request, seconds: float) -> TransientFailure:

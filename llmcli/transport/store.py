@@ -14,14 +14,14 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from weakref import WeakValueDictionary
 
-from llmcli import jsonl, locks
+from llmcli import files, jsonl, locks
 from llmcli.errors import LlmcliError, NoInput, OutputFailure
 from llmcli.transport.accumulate import Accumulator, as_chunk
 from llmcli.transport.base import Transport
-from llmcli.wire import Chunk, Completion, Json, Meta, Request, Stream
+from llmcli.wire import Chunk, Completion, Json, Meta, Request, Stream, is_harmless
 
 _HOW = {"stream", "stream_options"}  # fields that say how an answer comes, not what it is
-_HARMLESS = {"api-version"}  # names in a query whose values are no secrets
+_WONDER = 2.0  # seconds after which a person may wonder what is waited for
 _POLL = 0.05  # seconds between two looks at a lock that another process holds
 
 
@@ -38,7 +38,7 @@ def key_of(request: Request) -> str:
 def _public(url: str) -> str:
     """The address without what may be secret: a name and password, and all of a query but what is known."""
     parts = urlsplit(url)
-    query = urlencode([pair for pair in parse_qsl(parts.query) if pair[0] in _HARMLESS])
+    query = urlencode([pair for pair in parse_qsl(parts.query) if is_harmless(pair[0])])
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query=query).geturl()
 
 
@@ -82,7 +82,7 @@ class Folder:
         try:
             if self.ttl is not None and time.time() - file.stat().st_mtime > self.ttl:
                 return None
-            data = jsonl.loads(file.read_bytes())
+            data = jsonl.loads(files.read_regular(file))
             return _entry(data)
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -134,6 +134,7 @@ class Locks:
 
     path: Path
     sleep: Callable[[float], Awaitable[None]]
+    waits: Callable[[], None] = lambda: None  # is told, once, that another process keeps us waiting
     _local: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     @asynccontextmanager
@@ -158,7 +159,7 @@ class Locks:
 
     async def _acquire(self, descriptor: int | None, key: str) -> None:
         """Lock one byte of the lock file, the place of which is the key's hash."""
-        place = int(key[:15], 16)
+        place, waited = int(key[:15], 16), 0.0
         while descriptor is not None:
             try:
                 return locks.byte(descriptor, place)
@@ -166,6 +167,9 @@ class Locks:
                 await self.sleep(_POLL)
             except OSError:
                 return None
+            if waited <= _WONDER < waited + _POLL:
+                self.waits()
+            waited += _POLL
         return None
 
 
@@ -174,7 +178,7 @@ class Store:
 
     `usable(completion, request)` says whether an answer is complete and valid: nothing else is kept, or found.
     What is to be read is the answer of the very model that was asked. An answer that cannot be kept is still
-    an answer: `warn` is told. With `locks`, one caller at a time asks for a key.
+    an answer: `unkept` is told. With `locks`, one caller at a time asks for a key.
     """
 
     def __init__(
@@ -182,7 +186,7 @@ class Store:
         inner: Transport,
         folder: Folder,
         usable: Callable[[Completion, Request], bool],
-        warn: Callable[[LlmcliError], None],
+        unkept: Callable[[LlmcliError], None],
         *,
         read: bool,
         locks: Locks | None = None,
@@ -190,7 +194,7 @@ class Store:
         self._inner = inner
         self._folder = folder
         self._usable = usable
-        self._warn = warn
+        self._unkept = unkept
         self._read = read
         self._locks = locks
 
@@ -256,7 +260,7 @@ class Store:
         try:
             self._folder.write(key, request, Entry(meta.provider, meta.model, completion.body, chunks))
         except OutputFailure as error:
-            self._warn(error)
+            self._unkept(error)
 
 
 class Replay:
@@ -290,7 +294,7 @@ class Replay:
 
 def recorded(path: str) -> Folder:
     """The folder of `--replay`. Raises NoInput where there is none."""
-    if not Path(path).is_dir():
+    if not files.is_directory(path):
         raise NoInput(
             f"--replay {path}: there is no such directory", todo="record answers with --record first"
         )

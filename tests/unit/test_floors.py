@@ -26,6 +26,7 @@ FLOORS = {
     "tokens": 1,
     "registry": 1,
     "config": 1,
+    "files": 1,
     "jsonl": 1,
     "locks": 1,
     "request": 2,
