@@ -363,7 +363,7 @@ class Campaign:
         wanted = {json.loads(line)["custom_id"] for line in (folder / "in.jsonl").read_bytes().splitlines()}
         there: Counter[str] = Counter()
         for name in ("o.jsonl", "o.errors.jsonl"):
-            data = (folder / name).read_bytes()
+            data = (folder / name).read_bytes() if (folder / name).exists() else b""
             there.update(json.loads(line)["custom_id"] for line in data.splitlines())
             if KEY.encode() in data:
                 self.fault("rows", argv, f"the key is in {name}")
