@@ -296,7 +296,7 @@ def run_until_done(process: Process, argv: tuple[str, ...], out: Path, kills: in
 def check_mixed(out: Path, count: int) -> None:
     errors = out.with_suffix(".errors.jsonl")
     assert rows_in(out, errors) == Counter(range(count))
-    bad = {row for row in range(count) if row % 5 == 4 or row % 50 == 7}
+    bad = {row for row in range(count) if row % 50 == 7}  # a prompt that is a number is its text
     assert set(rows_in(errors)) == bad
 
 
