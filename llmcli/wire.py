@@ -94,7 +94,8 @@ class Request:
 
     `provider` names the quirks, `model` is the model's name as it is sent. `expects` is the
     JSON Schema that an answer is checked against, where it is not the one that is sent. `keys_of` are the providers
-    whose key may go to the address, the first that has one (empty: the provider's own).
+    whose key may go to the address, the first that has one (empty: the provider's own). `extract`: the first code
+    block of an answer is the answer.
     """
 
     provider: str
@@ -103,6 +104,7 @@ class Request:
     fields: Mapping[str, Any]
     expects: Json | None = None
     keys_of: tuple[str, ...] = ()
+    extract: bool = False
 
     def body(self) -> Json:
         """The JSON object to send: a fresh top level, so that nobody changes the request."""
@@ -140,6 +142,12 @@ class Request:
         return bool(self.fields.get("stream"))
 
     @property
+    def is_strict(self) -> bool:
+        """Whether the user's schema was rewritten for strict mode: null may then stand for absent."""
+        wanted = (self.fields.get("response_format") or {}).get("json_schema")
+        return self.expects is not None and isinstance(wanted, dict) and bool(wanted.get("strict"))
+
+    @property
     def name(self) -> str:
         """`provider/model`, as a user writes it; the provider alone where no model is asked."""
         return spelled(self.provider, self.model) if self.model else self.provider
@@ -161,6 +169,7 @@ class Meta:
     cut: str | None = None  # why the stream ended early, where it did
     earlier: Sequence[Completion] = ()  # answers that were asked on
     repairs: int = 0  # those of them that were asked for again, since they did not fit
+    recovered: Any = None  # the answer out of its wrapping, as `llmcli.judged` has it
 
     @property
     def name(self) -> str:

@@ -30,6 +30,7 @@ from llmcli.errors import (
     TransientFailure,
     UsageError,
 )
+from llmcli.exchange.judged import missing, recovered
 from llmcli.exchange.verdict import verdict
 from llmcli.output.report import Report, joined, trace, usage_of
 from llmcli.transport.fallback import another_may, skipped
@@ -85,6 +86,7 @@ class Endings:
         self._stats = stats
         self._clock = clock
         self._uniform = uniform
+        self._missing: set[str] = set()  # what rows lacked, once told
 
     def answered(self, job: Job, completion: Completion) -> None:
         """Make the row final. Raises TransientFailure for an answer that is none."""
@@ -94,13 +96,16 @@ class Endings:
         else:
             self._pace.finished(now, completion.meta.latency, completion.meta.headers)
         stats.latencies.add(completion.meta.latency)
+        job.sent += len(completion.meta.earlier)  # of repairs; the last request was counted when it was sent
         error = verdict(completion, job.request)
         if isinstance(error, BrokenOff):  # nobody has seen a part of it
             error = TransientFailure(error.what, error.where, error.todo)
         if isinstance(error, TransientFailure):
-            error.paid = [*completion.meta.earlier, completion]
+            self._carry(job, Report.of(completion, self._plan.price_of))
             raise error
         self._health.answered(job, cached=completion.meta.cached)
+        completion.meta.recovered = recovered(completion, job.request)
+        self._warn_of_missing(job, completion)
         report = Report.of(completion, self._plan.price_of)
         self._count(job, report)
         if error is None or error.exit_code in self._plan.accepted:
@@ -113,6 +118,7 @@ class Endings:
     def failed(self, job: Job, error: LlmcliError) -> None:
         """No answer came: another attempt, another model, the end of the row, or the end of the run."""
         if error.paid:
+            job.sent += len(error.paid)
             self._carry(job, Report.of(joined(error.paid), self._plan.price_of))
         nothing_sent = isinstance(error, BudgetExceeded) and not error.paid
         if nothing_sent:
@@ -273,6 +279,13 @@ class Endings:
             self._schedule.later(job, 0.0)
             return True
         return False
+
+    def _warn_of_missing(self, job: Job, completion: Completion) -> None:
+        """Say once in a run what was asked for and did not come."""
+        for what in missing(completion, job.request):
+            if what not in self._missing:
+                self._missing.add(what)
+                self._plan.tell(f"warning: row {job.row.number}: {what}; other rows are not told of")
 
     def _tell(self, row: Row, words: Callable[..., str], *about: object) -> None:
         """Say `words(*about)` of a row to those who asked."""

@@ -92,4 +92,5 @@ def _envelope(row: Row, attempts: int, report: Report | None, carried: Decimal |
         "latency_ms": round(meta.latency * 1000, 3) if meta else None,
         "cost_usd": None if cost is None else float(cost),
         "model": meta.name if meta else None,
+        **({"recovered": meta.recovered} if meta and meta.recovered else {}),
     }

@@ -102,6 +102,7 @@ def ask_within(app: App, settings: Within, recipe_of: Callable[[RequestSettings]
     path = chosen_path(app, settings.session)
     with closing(open_conversation(app, path, must_exist=settings.session.resume)) as conversation:
         recipe = recipe_of(with_model(app, settings.request, conversation))
+        recipe = recipe.reading(extract=settings.output.extract)
         caller = Caller(app, settings, transport_of(app, recipe, settings))
         dialogue = dialogue_of(caller, recipe, conversation, settings.context)
         work = dialogue.turn(recipe.ask.messages, accepted=app.accepted)

@@ -13,6 +13,7 @@ from llmcli.errors import ExitCode, Incomplete, LlmcliError, NoTurn
 from llmcli.exchange.caller import Answered
 from llmcli.exchange.verdict import verdict
 from llmcli.finish import says
+from llmcli.output.calls import tool_calls
 from llmcli.output.report import dollars, joined
 from llmcli.registry.models import find_model
 from llmcli.request.messages import SYSTEM, open_calls
@@ -105,6 +106,8 @@ class Dialogue:
     ) -> None:
         """Write a turn down. What was needed `before` it was priced by itself."""
         message = (answered.completion.choices[0].get("message") or {}) if answered.completion.choices else {}
+        if message.get("tool_calls"):
+            message = {**message, "tool_calls": tool_calls(message)}
         said = [Entry.of(_plain(one)) for one in (*_tool_messages(answered.exchange), message)]
         said[-1].cut = cut
         costs = [self.fitting.price(completion) for completion in (answered.completion, *before)]

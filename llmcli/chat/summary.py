@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from llmcli import jsonl
 from llmcli.errors import Incomplete, NoTurn, TransientFailure
 from llmcli.exchange.verdict import verdict
+from llmcli.output.calls import inner_of, tool_calls
 from llmcli.output.sink import text_of
 from llmcli.registry.models import find_model
 from llmcli.tokens.count import count_request
@@ -121,8 +122,7 @@ def _parts(messages: Sequence[Message], size: int, encoder: Encoder) -> Iterator
 
 def _transcript(message: Message) -> str:
     lines = [text] if (text := text_of(message)) else []
-    for call in message.get("tool_calls") or []:
-        inner = call.get(call.get("type") or "function") or {}
+    for inner in map(inner_of, tool_calls(message)):
         arguments = inner.get("arguments") or inner.get("input") or ""
         lines.append(f"(calls {inner.get('name')}: {arguments})")
     if isinstance(content := message.get("content"), list):

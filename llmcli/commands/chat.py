@@ -74,6 +74,7 @@ def chat(app: App, settings: ChatSettings) -> int:
         request = with_model(app, settings.request, conversation)
         opening = Opening(app, settings.input)
         recipe = recipe_of(app, request, opening.read, whole=output.shape not in {"text", "events"})
+        recipe = recipe.reading(extract=output.extract)
         caller = Caller(app, settings, transport_of(app, recipe, settings))
         dialogue = dialogue_of(caller, recipe, conversation, settings.context)
         dialogue.opening = opening.messages
@@ -81,6 +82,7 @@ def chat(app: App, settings: ChatSettings) -> int:
         def switch(model: str) -> None:
             named = replace(request, model=model)
             other = recipe_of(app, named, opening.read, whole=output.shape not in {"text", "events"})
+            other = other.reading(extract=output.extract)
             dialogue.turn_to(builder(app, other), summarizer_of(caller, other, settings.context))
 
         if typed:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from llmcli.app import App
 from llmcli.exchange.asked import Asked
-from llmcli.exchange.perform import followers_of, paid_before_failure, sink_of, tell
+from llmcli.exchange.perform import followers_of, paid_before_failure, sink_of, tell, warn_of_missing
 from llmcli.exchange.run import Follower, run
 from llmcli.output.report import Report
 from llmcli.output.sink import SILENT, Sink
@@ -72,6 +72,7 @@ class Caller:
             completion = await run(request, self.transport, Preceded(sink, before), app.world.clock, [trail])
         self.shown = True
         tell(app, Report.of(completion, app.prices.of), self.output)
+        warn_of_missing(app, completion, request)
         return Answered(completion, trail.exchange)
 
     async def to_the_end(self, work: Coroutine[Any, Any, T]) -> T:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from llmcli.app import App
@@ -44,6 +44,10 @@ class Recipe:
         """The request. Raises UsageError."""
         return build_request(self.ask, self.endpoint)
 
+    def reading(self, *, extract: bool) -> Recipe:
+        """The same, where the first code block of an answer is the answer."""
+        return replace(self, ask=replace(self.ask, extract=extract))
+
     def rebuild(self, request: Request, model: str) -> Request:
         """`request`, as it is now, for another model. Raises UsageError where that model rejects a parameter.
 
@@ -61,6 +65,7 @@ class Recipe:
             parameters={name: value for name, value in fields.items() if name != "model"},
             max_tokens=limits[0] if limits[0] is not None else limits[1],
             expects=request.expects,
+            extract=request.extract,
         )
         return build_request(ask, there)
 
@@ -227,10 +232,8 @@ def _answer_format(request: RequestSettings, read: ReadStdin) -> dict[str, Any]:
         raise UsageError(
             "and --schema exclude each other", todo="--schema alone asks for JSON", flag="--json-mode"
         )
-    from llmcli.request.schema import check_schema, load_schema, response_format, wrap_items
+    from llmcli.request.schema import load_schema, response_format
 
-    schema = load_schema(request.schema, read)
-    if request.schema_multi:
-        schema = wrap_items(schema)
-        check_schema(schema, "--schema")  # which is deeper now
-    return {"response_format": response_format(schema, strict=not request.no_strict), "expects": schema}
+    wanted = load_schema(request.schema, read)
+    sent, schema = response_format(wanted, strict=not request.no_strict, multi=request.schema_multi)
+    return {"response_format": sent, "expects": schema}

@@ -11,6 +11,7 @@ from llmcli.app import App
 from llmcli.errors import Invalid, LlmcliError, UsageError
 from llmcli.exchange.asked import Asked
 from llmcli.exchange.compose import Recipe
+from llmcli.exchange.judged import item_of, judged, missing, wants_json
 from llmcli.exchange.run import Follower, run
 from llmcli.exchange.transports import key_variables, transport_of
 from llmcli.exchange.verdict import check
@@ -24,7 +25,7 @@ from llmcli.request.tools import tool_names
 from llmcli.settings.answer import LoopSettings
 from llmcli.settings.output import OutputSettings
 from llmcli.transport.keys import without_keys
-from llmcli.wire import Completion, Request, http_url, shown_url
+from llmcli.wire import Completion, Json, Request, http_url, shown_url
 
 _LONGEST_WORD = 100_000  # bytes; Linux takes 128 KiB
 _MEDIA_TODO = "name a file with -O, or say --json"
@@ -34,6 +35,7 @@ _NEAR = 30  # days before a model's shut-down in which we speak of it
 def perform(app: App, recipe: Recipe, settings: Asked) -> None:
     """Send the request, show the answer, report, and raise what is wrong with it."""
     output = settings.output
+    recipe = recipe.reading(extract=output.extract)
     request = recipe.request()
     followers = followers_of(app, request, settings.loop)
     if _shows_text(output) and asks_for_media(request.fields):
@@ -55,6 +57,7 @@ def perform(app: App, recipe: Recipe, settings: Asked) -> None:
     with paid_before_failure(app, output):
         completion = app.drive(work(), settings.network.deadline)
     tell(app, Report.of(completion, app.prices.of), output)
+    warn_of_missing(app, completion, request)
     check(completion, request)
     if _shows_text(output) and media_of(completion):
         where = completion.meta.where
@@ -114,17 +117,24 @@ def sink_of(
     `out` is where the answer goes, where that is open already.
     """
     out = out or app.out(output.output)
+
+    def read(message: Json) -> str:
+        return judged(message, request).text
+
     if output.shape != "text":
         encode = jsonl.pretty if output.shape == "json" else jsonl.line
         return RecordSink(out, encode, app.prices.of, events=output.shape == "events")
     if items:
         from llmcli.output.items import ItemSink
 
-        return ItemSink(out, app.notes, output.null, output.reasoning, live=not holds)
+        live = not holds and not request.extract
+        return ItemSink(out, app.notes, output.null, output.reasoning, live, read, item_of(request))
     holds = holds or bool(request.fields.get("tools"))
-    if output.output is None or output.output == "-" or output.output.startswith("/dev/"):
-        return TextSink(out, app.notes, output.null, output.extract, holds, output.reasoning)
-    return TextSink(out, app.notes, output.null, output.extract, True, output.reasoning, app.stdout)
+    reading = read if wants_json(request) else None
+    is_shown = output.output is None or output.output == "-" or output.output.startswith("/dev/")
+    beside = None if is_shown else app.stdout
+    holds = holds or beside is not None
+    return TextSink(out, app.notes, output.null, output.extract, holds, output.reasoning, beside, reading)
 
 
 def warn_of_shutdown(app: App, request: Request) -> None:
@@ -137,6 +147,12 @@ def warn_of_shutdown(app: App, request: Request) -> None:
         app.notes.say(f"warning: {request.name} was shut down on {model.shutdown}")
     elif days <= _NEAR:
         app.notes.say(f"warning: {request.name} will be shut down on {model.shutdown}")
+
+
+def warn_of_missing(app: App, completion: Completion, request: Request) -> None:
+    """Say what was asked for and did not come."""
+    for what in missing(completion, request):
+        app.notes.say(f"warning: {what}")
 
 
 @contextmanager

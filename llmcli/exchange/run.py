@@ -7,6 +7,7 @@ from contextlib import aclosing
 from typing import Protocol
 
 from llmcli.errors import StreamCut, paid_before
+from llmcli.exchange.judged import recovered
 from llmcli.output.sink import Sink
 from llmcli.transport.accumulate import Accumulator
 from llmcli.transport.base import Transport
@@ -51,6 +52,7 @@ async def run(
         raise
     meta = completion.meta
     meta.earlier = paid[:-1]
+    meta.recovered = recovered(completion, request)
     meta.latency = clock() - started
     meta.ttft = None if meta.ttft is None else meta.ttft - started
     sink.finish(completion)

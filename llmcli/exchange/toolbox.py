@@ -14,7 +14,9 @@ from typing import Any
 
 from llmcli import jsonl
 from llmcli.errors import Invalid, ToolFailure, UsageError
+from llmcli.exchange.judged import offered, unfit_arguments
 from llmcli.exchange.verdict import verdict
+from llmcli.output.calls import arguments_of, inner_of, name_of, tool_calls
 from llmcli.wire import Completion, Json, Message, Request
 
 _GRACE = 1.0  # seconds that a killed tool's pipes may take to close
@@ -74,7 +76,7 @@ class Toolbox:
         Raises ToolFailure where a command cannot be started, or the turns are used up.
         """
         message = completion.choices[0].get("message") or {} if completion.choices else {}
-        calls = [call for call in message.get("tool_calls") or [] if isinstance(call, dict)]
+        calls = tool_calls(message) if request.fields.get("tool_choice") != "none" else []
         ours = self.names - self.commands.keys()  # the user's to answer
         if not calls or any(name_of(call) in ours for call in calls):
             return None
@@ -88,25 +90,25 @@ class Toolbox:
         calls = [
             {**call, "id": call.get("id") or f"call_{self._turns}_{at}"} for at, call in enumerate(calls)
         ]
-        results = await _together([self._answer(call) for call in calls])
+        tools = offered(request) or {}
+        results = await _together([self._answer(call, tools) for call in calls])
         said = {key: value for key, value in message.items() if value is not None or key == "content"}
         said["tool_calls"] = calls
         messages = [*request.fields["messages"], said, *results]
         return replace(request, fields=_unforced({**request.fields, "messages": messages}))
 
-    async def _answer(self, call: Json) -> Message:
-        return {"role": "tool", "tool_call_id": call["id"], "content": await self._run(call)}
+    async def _answer(self, call: Json, tools: Mapping[str, Json]) -> Message:
+        return {"role": "tool", "tool_call_id": call["id"], "content": await self._run(call, tools)}
 
-    async def _run(self, call: Json) -> str:
+    async def _run(self, call: Json, tools: Mapping[str, Json]) -> str:
         name = name_of(call)
         if name not in self.commands:
             self.tell(f"tool {name}: there is none")
             return f"error: there is no tool {name}; there are: {', '.join(sorted(self.names))}"
-        try:
-            given = _input_of(call)
-        except ValueError as error:
-            self.tell(f"tool {name}: the arguments are not valid: {error}")
-            return f"error: the arguments are not a valid JSON object: {error}"
+        if misfit := unfit_arguments(call, tools):
+            self.tell(f"tool {name}: the arguments {misfit}")
+            return f"error: the arguments {misfit}"
+        given = _input_of(call)
         self.tell(f"tool {name}: {shlex.join(self.commands[name])} <<< {given.decode('utf-8', 'replace')}")
         code, out, err = await self._execute(name, given)
         if code is None:
@@ -227,18 +229,7 @@ def _unforced(fields: Json) -> Json:
     return {**fields, "tool_choice": "auto"} if forced else fields
 
 
-def name_of(call: Json) -> str:
-    """The name of the tool that a call is for."""
-    return str((call.get(call.get("type") or "function") or {}).get("name"))
-
-
 def _input_of(call: Json) -> bytes:
-    """What the command gets on stdin: the arguments as JSON, a custom tool's input as it is. Raises ValueError."""
-    inner = call.get(call.get("type") or "function") or {}
-    if "input" in inner:
-        return str(inner["input"]).encode()
-    arguments = inner.get("arguments")
-    parsed = jsonl.loads(arguments or "{}") if isinstance(arguments, str) or not arguments else arguments
-    if not isinstance(parsed, dict):
-        raise ValueError("they are no object")  # noqa: TRY004 - one kind of trouble with arguments
-    return jsonl.dumps(parsed)
+    """What the command gets on stdin: the arguments as JSON, a custom tool's input as it is."""
+    inner = inner_of(call)
+    return str(inner["input"]).encode() if "input" in inner else jsonl.dumps(arguments_of(call))

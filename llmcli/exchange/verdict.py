@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from llmcli import jsonl
 from llmcli.errors import BrokenOff, Incomplete, Invalid, LlmcliError, NoTurn, Refused
+from llmcli.exchange.judged import calls_before, judged, miscalled
 from llmcli.finish import Finish, finish_of, given_up, is_begun, is_stopped, says, shown, thinks
-from llmcli.output.sink import text_of
-from llmcli.request.schema import problem
 from llmcli.transport.retry import no_answer
 from llmcli.wire import Completion, Json, Request, counted
 
@@ -46,14 +44,14 @@ def _problem(choice: Json, completion: Completion, request: Request) -> LlmcliEr
         return NoTurn(
             f"the answer is empty: {_instead(message, completion)}", where, "ask again, or differently"
         )
+    if wrong := miscalled(message, request, calls_before(completion)):
+        return Invalid(wrong, where, "try again")
     misfitting = misfit(message, request)
-    return Invalid(misfitting, where, _remedy(message, completion)) if misfitting else None
+    return Invalid(misfitting, where, _remedy(completion)) if misfitting else None
 
 
-def _remedy(message: Json, completion: Completion) -> str:
-    """What may help an answer that does not fit: a repair, unless it is of the kind that none can mend, or none did."""
-    if message.get("tool_calls"):
-        return "try again"
+def _remedy(completion: Completion) -> str:
+    """What may help an answer that does not fit: a repair, unless none did."""
     if repairs := completion.meta.repairs:
         tried = "the repair" if repairs == 1 else f"{repairs} repairs"
         return f"{tried} did not mend it: try another model, or a simpler schema"
@@ -102,30 +100,5 @@ def _instead(message: Json, completion: Completion) -> str:
 
 
 def misfit(message: Json, request: Request) -> str | None:
-    """Why a message is not what was asked for: its calls' arguments, its JSON, its schema. None where it is."""
-    calls = message.get("tool_calls") or []
-    for call in calls:
-        inner = call.get("function") or {}
-        if isinstance(inner.get("arguments"), str) and _json(inner["arguments"] or "{}") is _NO_JSON:
-            return f"the arguments of the call of {inner.get('name')} are not valid JSON"
-    wanted = request.fields.get("response_format") or {}
-    if calls or wanted.get("type") not in {"json_object", "json_schema"}:
-        return None
-    value = _json(text_of(message))
-    if value is _NO_JSON:
-        return "the answer is not valid JSON"
-    if wanted["type"] == "json_object":
-        return None if isinstance(value, dict) else "the answer is JSON, but no object"
-    schema = request.expects or wanted["json_schema"].get("schema")
-    violation = problem(value, schema) if schema else None
-    return f"the answer does not fit the schema: {violation}" if violation else None
-
-
-_NO_JSON = object()
-
-
-def _json(text: str) -> object:
-    try:
-        return jsonl.loads(text)
-    except ValueError:
-        return _NO_JSON
+    """Why a message is not what was asked for: its JSON, its schema. None where it is."""
+    return judged(message, request).wrong

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -11,6 +11,12 @@ from llmcli import jsonl
 from llmcli.output.sink import Thoughts, calls_of, text_of
 from llmcli.output.streams import Notes, Out
 from llmcli.wire import Chunk, Completion, Json
+
+_THINK, _THOUGHT = "<think>", "</think>"
+
+
+def _as_it_is(item: Any) -> Any:
+    return item
 
 
 @dataclass(slots=True)
@@ -22,10 +28,24 @@ class ItemScanner:
     _escaped: bool = False
     _inside: bool = False  # the array
     _text: list[str] = field(default_factory=list)  # of the element; outside of the array, of the last key
+    _before: str | None = ""  # of what may be a block of thoughts; None where the answer has begun
+    _thinks: bool = False
 
     def feed(self, text: str) -> list[str]:
         """The JSON texts of the elements that `text` completes."""
+        text = text if self._before is None else self._behind_thoughts(self._before + text)
         return [item for character in text if (item := self._step(character))]
+
+    def _behind_thoughts(self, text: str) -> str:
+        """What follows a `<think>` block that the answer begins with, or may begin with."""
+        start = text if self._thinks else text.lstrip("\ufeff \t\r\n")
+        self._thinks = self._thinks or start.startswith(_THINK)
+        if self._thinks:
+            _, end, rest = start.partition(_THOUGHT)
+            self._before = None if end else start[-len(_THOUGHT) :]
+            return rest
+        self._before = start if _THINK.startswith(start) else None
+        return "" if self._before is not None else start
 
     def _step(self, character: str) -> str | None:
         if self._in_string:
@@ -68,6 +88,7 @@ class ItemSink:
     """`--schema-multi`: one JSON line per item; `null` ends each with NUL. Reasoning, if wanted, to stderr.
 
     Of an answer that was cut, the whole items are shown; one that holds none, and is no list, as it is.
+    `read` gives the text of a message as it is judged, `mend` an item.
     """
 
     events: ClassVar[bool] = False
@@ -76,6 +97,8 @@ class ItemSink:
     null: bool = False
     reasoning: bool = False
     live: bool = True
+    read: Callable[[Json], str] = text_of
+    mend: Callable[[Any], Any] = _as_it_is
     _scanner: ItemScanner = field(default_factory=ItemScanner)
     _printed: int = 0
     _thoughts: Thoughts = field(init=False)
@@ -93,7 +116,7 @@ class ItemSink:
             for item in _values(self._scanner.feed(text_of(delta))) if self.live else []:
                 self._thoughts.end()
                 self._printed += 1
-                self._print(item)
+                self._print(self.mend(item))
 
     def finish(self, completion: Completion) -> None:
         """See Sink."""
@@ -111,9 +134,9 @@ class ItemSink:
 
     def _answer(self, message: Json) -> None:
         """Print what was not printed yet."""
-        text, calls = text_of(message), calls_of(message)
+        text, calls = self.read(message), calls_of(message)
         items = _items_of(text)
-        for item in calls or (items or [])[self._printed :]:
+        for item in calls or map(self.mend, (items or [])[self._printed :]):
             self._print(item)
         if text and not calls and items is None:
             self.out.write(text if self.null else text.rstrip("\n") + "\n")

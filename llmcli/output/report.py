@@ -35,6 +35,7 @@ class Report:
     def envelope(self) -> Json:
         """The `llmcli` key. Times are in milliseconds, the cost in $; null is what is not known."""
         meta = self.completion.meta
+        told: Json = {} if meta.recovered is None else {"recovered": meta.recovered}
         return {
             "provider": meta.provider,
             "model": meta.model,
@@ -42,8 +43,9 @@ class Report:
             "cost_usd": None if self.cost is None else float(self.cost),
             "latency_ms": round(meta.latency * 1000, 3),
             "ttft_ms": None if meta.ttft is None else round(meta.ttft * 1000, 3),
-            "attempts": meta.attempts,
+            "attempts": attempts_of(self.completion),
             "cached": meta.cached,
+            **told,
         }
 
     def record(self) -> Json:
@@ -100,6 +102,11 @@ def _cost(completion: Completion, price_of: PriceOf) -> Decimal | None:
 def dollars(amount: Decimal | None) -> str:
     """`$0.000022`, or `price unknown`."""
     return "price unknown" if amount is None else f"${amount:.6f}"
+
+
+def attempts_of(completion: Completion) -> int:
+    """The requests that an answer took, those of repairs and tools included."""
+    return sum(answer.meta.attempts for answer in (*completion.meta.earlier, completion))
 
 
 def trace(completion: Completion, attempts: int) -> str:

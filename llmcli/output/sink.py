@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from llmcli import jsonl
+from llmcli.output.calls import arguments_of, inner_of, tool_calls
 from llmcli.output.media import media_of
 from llmcli.output.report import PriceOf, Report
 from llmcli.output.streams import Notes, Out
@@ -70,7 +71,8 @@ class TextSink:
     """The answer's text, in index order; tool calls as JSON lines; reasoning, if wanted, to stderr.
 
     The first choice is shown as it comes, unless something must be known first: whether calls come
-    (`holds`), or where the code is (`extract`). `null` ends answers with NUL and leaves every byte as it is.
+    (`holds`), where the code is (`extract`), or how the answer is judged (`read`, which gives the text of a
+    message as it was). `null` ends answers with NUL and leaves every byte as it is.
     """
 
     events: ClassVar[bool] = False
@@ -81,6 +83,7 @@ class TextSink:
     holds: bool = False
     reasoning: bool = False
     beside: Out | None = None  # where the text goes when audio or an image takes `out`
+    read: Callable[[Json], str] | None = None
     _shown: int = 0  # characters of the answer at hand that were taken in
     _held: list[str] = field(default_factory=list)  # newlines that may turn out to be the last
     _half: str = ""  # of a character whose other half is still to come
@@ -97,7 +100,7 @@ class TextSink:
             delta = choice.get("delta") or {}
             self._thoughts.show(delta)
             text = text_of(delta)
-            if text and not self.holds and not self.extract:
+            if text and not self.holds and not self.extract and self.read is None:
                 self._thoughts.end()
                 self._show(text)
 
@@ -133,6 +136,8 @@ class TextSink:
                 self._end()
             for call in calls:
                 self.out.write_bytes(jsonl.dumps(call) + (b"\0" if self.null else b"\n"))
+        elif self.read is not None and text:
+            self._end(self.read(message))
         elif text or not message.get("refusal"):
             self._end_text(text)
 
@@ -226,17 +231,16 @@ def reasoning_of(message: Json) -> str:
 
 def calls_of(message: Json) -> list[Json]:
     """Tool calls as they are printed: `{"id","name","arguments"}`; arguments that are no JSON stay a string."""
-    return [_call(call) for call in message.get("tool_calls") or [] if isinstance(call, dict)]
+    return [_shown(call) for call in tool_calls(message)]
 
 
-def _call(call: Json) -> Json:
-    inner = call.get(call.get("type") or "function")
-    inner = inner if isinstance(inner, dict) else {}
+def _shown(call: Json) -> Json:
+    inner = inner_of(call)
     arguments = inner.get("arguments", inner.get("input"))
-    if isinstance(arguments, str) and "arguments" in inner:
+    if "arguments" in inner:
         with contextlib.suppress(ValueError):
-            arguments = jsonl.loads(arguments or "{}")
-    return {"id": call.get("id"), "name": inner.get("name"), "arguments": arguments}
+            arguments = arguments_of(call)
+    return {"id": call["id"], "name": inner.get("name"), "arguments": arguments}
 
 
 def first_code_block(text: str) -> str:

@@ -18,7 +18,7 @@ class Ask:
 
     `parameters`: API fields as flags gave them; `extra`: those of `-o`, which win. `max_tokens` is the
     limit of `-M`, whatever the model calls it. `tool_choice` is as typed. `expects` is the JSON Schema that the
-    answer is checked against.
+    answer is checked against; `extract`: only the first code block of an answer counts.
     """
 
     messages: Sequence[Message]
@@ -30,6 +30,7 @@ class Ask:
     tools: Sequence[Json] = ()
     tool_choice: str | None = None
     stream: bool = False
+    extract: bool = False
 
 
 def build_request(ask: Ask, endpoint: Endpoint) -> Request:
@@ -46,7 +47,7 @@ def build_request(ask: Ask, endpoint: Endpoint) -> Request:
         fields["stream"] = True
         fields["stream_options"] = {"include_usage": True, **(parameters.get("stream_options") or {})}
     place = (endpoint.provider.name, endpoint.model, endpoint.base_url)
-    return Request(*place, fields, ask.expects, endpoint.keys_of)
+    return Request(*place, fields, ask.expects, endpoint.keys_of, ask.extract)
 
 
 def _parameters(ask: Ask, endpoint: Endpoint) -> Json:

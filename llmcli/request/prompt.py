@@ -5,7 +5,9 @@ from __future__ import annotations
 import codecs
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+from llmcli import jsonl
 from llmcli.errors import UsageError
 
 ReadStdin = Callable[[], bytes]
@@ -41,6 +43,17 @@ def read_file(path: str, read_stdin: ReadStdin) -> str:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError(f"cannot read {path}: {reason}", todo="check the path") from None
     return without_final_newline(decode(data, path))
+
+
+def load_json(value: str, flag: str, read_stdin: ReadStdin) -> Any:
+    """The JSON that a flag names: the text itself where it begins like JSON, else a file. Raises UsageError."""
+    inline = value.lstrip()[:1] in {"{", "["}
+    where = flag if inline else f"{flag} {value}"
+    text = argument(value) if inline else read_file(value.removeprefix("@"), read_stdin)
+    try:
+        return jsonl.loads(text)
+    except ValueError as error:
+        raise UsageError(f"{where} is not valid JSON: {error}") from None
 
 
 def text_or_file(value: str, read_stdin: ReadStdin) -> str:

@@ -4,41 +4,127 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from llmcli import jsonl
 from llmcli.errors import UsageError
-from llmcli.request.prompt import ReadStdin, argument
-from llmcli.request.tools import load_json
+from llmcli.request.prompt import ReadStdin, argument, load_json
+from llmcli.request.strict import strictly
 from llmcli.request.validation import validator
 from llmcli.wire import Json
 
 _TYPES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
 _DEFINITIONS = ("$defs", "definitions")
 _AT_ROOT = [[key] for key in _DEFINITIONS]
+_ITEM = "/properties/items/items"
 _NAMED = {"properties", "patternProperties", "dependentSchemas", *_DEFINITIONS}  # maps of names to schemas
 _DATA = {"enum", "const", "default", "examples"}
 _QUOTED = 200  # characters
+_HOLDING = (  # a schema, or a wrapping
+    *("schema", "json_schema", "input_schema", "inputSchema", "parameters", "function"),
+    *("format", "text", "response_format", "output_format", "output_config"),
+)
+_WRAPPINGS = {"json_schema", "function", "custom"}  # types of a wrapping
+_BESIDE = {
+    "type",
+    "name",
+    "title",
+    "description",
+    "strict",
+    "annotations",
+    "outputSchema",
+    "cache_control",
+    "_meta",
+}
+_ASKING = {
+    *(
+        "type",
+        "enum",
+        "const",
+        "$ref",
+        "$dynamicRef",
+        "$recursiveRef",
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "not",
+        "if",
+    ),
+    *("properties", "patternProperties", "additionalProperties", "propertyNames", "required", "dependencies"),
+    *("minProperties", "maxProperties", "dependentRequired", "dependentSchemas", "unevaluatedProperties"),
+    *("items", "prefixItems", "additionalItems", "contains", "minItems", "maxItems", "uniqueItems"),
+    *(
+        "unevaluatedItems",
+        "minLength",
+        "maxLength",
+        "pattern",
+        "format",
+        "contentEncoding",
+        "contentMediaType",
+    ),
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "disallow", "extends"),
+}
+"""Keywords that some answer would not fit."""
 _FIELD = re.compile(r"(?P<name>[^\W\d][\w-]*)(?:\s+(?P<type>\w+))?\s*(?::(?P<description>.*))?", re.DOTALL)
 
 
-def load_schema(value: str, read_stdin: ReadStdin) -> Json:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A schema, and what its wrapping says: the name, what it is for, and whether it is for strict mode."""
+
+    schema: Json
+    name: str = ""
+    description: str = ""
+    strict: bool = True
+
+
+def load_schema(value: str, read_stdin: ReadStdin) -> Wanted:
     """`--schema FILE|JSON|DSL` to a JSON Schema that is valid. Raises UsageError."""
     text = value.strip()
     if text.startswith("{") or _names_a_file(text):
-        schema = load_json(text, "--schema", read_stdin)
+        wanted = unwrapped(load_json(text, "--schema", read_stdin))
+        if isinstance(wanted.schema, dict) and not _ASKING & wanted.schema.keys():
+            words = ", ".join(map(repr, wanted.schema)) or "{}"
+            raise UsageError(
+                f"--schema asks for nothing: {words[:_QUOTED]} is no keyword of JSON Schema that does",
+                todo='e.g. {"type":"object","properties":{"name":{"type":"string"}}}',
+            )
     else:
-        schema = from_dsl(argument(text))
-    check_schema(schema, "--schema")
-    return dict(schema)
+        wanted = Wanted(from_dsl(argument(text)))
+    check_schema(wanted.schema, "--schema")
+    return wanted
+
+
+def unwrapped(data: Any) -> Wanted:
+    """A schema out of what neighbours wrap it in: OpenAI's, Anthropic's and MCP's objects, tools included."""
+    wanted = Wanted(data)
+    while (inner := _inner(wanted.schema)) is not None:
+        outer, said = wanted.schema, [wanted.name, wanted.description]
+        name, description = (outer.get(key) or said[at] for at, key in enumerate(("name", "description")))
+        is_strict = wanted.strict and outer.get("strict") is not False
+        wanted = Wanted(inner, str(name), str(description), is_strict)
+    return wanted
+
+
+def _inner(data: Any) -> Json | None:
+    """What a wrapping holds; None where it is none: all that it says must be said of a wrapping."""
+    if not isinstance(data, dict) or data.get("type", "function") not in _WRAPPINGS:
+        return None
+    held = [key for key in _HOLDING if isinstance(data.get(key), dict)]
+    if len(held) != 1 or not data.keys() - held <= _BESIDE:
+        return None
+    inner: Json = data[held[0]]
+    return inner
 
 
 def _names_a_file(text: str) -> bool:
     if text == "-" or text.startswith("@") or text.endswith(".json") or "\n" in text:
         return "\n" not in text
     try:
-        return Path(text).is_file()
+        path = Path(text)  # a FIFO is one, too: --schema <(command)
+        return path.exists() and not path.is_dir()
     except (OSError, ValueError):
         return False
 
@@ -55,6 +141,8 @@ def from_dsl(text: str) -> Json:
             continue
         match = _FIELD.fullmatch(field)
         kind = match and (match["type"] or "str")
+        if match and match["name"] in properties:
+            raise UsageError(f"--schema: {match['name']!r} is named twice", todo="names must differ")
         if match is None or kind not in _TYPES:
             raise UsageError(
                 f": {field!r} is no field",
@@ -83,33 +171,26 @@ def check_schema(schema: Any, where: str) -> None:
         ) from None
 
 
-def response_format(schema: Json, *, strict: bool) -> Json:
-    """The `response_format` that asks for answers that fit the schema."""
-    name = re.sub(r"[^A-Za-z0-9_-]+", "_", str(schema.get("title") or "answer"))[:64] or "answer"
-    sent = strictly(schema) if strict else schema
-    return {"type": "json_schema", "json_schema": {"name": name, "schema": sent, "strict": strict}}
+def response_format(wanted: Wanted, *, strict: bool, multi: bool = False) -> tuple[Json, Json]:
+    """The `response_format` that asks for answers that fit a schema, and the schema to check them with.
 
-
-_OPEN = {"allOf", "anyOf", "oneOf", "if", "$ref", "patternProperties", "propertyNames", "minProperties"}
-"""Words that have properties said elsewhere: an object with them is not closed, or nothing would fit it."""
-
-
-def strictly(schema: Any) -> Any:
-    """The schema with what strict mode demands: every object closed, every property required.
-
-    Source: https://platform.openai.com/docs/guides/structured-outputs#supported-schemas
+    `multi`: for a list of such answers. Raises UsageError where strict mode cannot take the schema.
     """
-    if isinstance(schema, list):
-        return [strictly(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    closed = _mapped(schema, strictly)
-    if isinstance(schema.get("properties"), dict):
-        closed["additionalProperties"] = False
-        closed["required"] = list(schema["properties"])
-    elif schema.get("type") == "object" and not _OPEN & schema.keys():
-        closed.setdefault("additionalProperties", False)
-    return closed
+    schema, shown_from = wanted.schema, ""
+    if multi:
+        schema, shown_from = wrap_items(schema), _ITEM
+        check_schema(schema, "--schema")  # which is deeper now
+    strict = strict and wanted.strict
+    title = wanted.name or schema.get("title") or "answer"
+    name = re.sub(r"[^A-Za-z0-9_-]+", "_", str(title))[:64] or "answer"
+    sent: Json = {
+        "name": name,
+        "schema": strictly(schema, shown_from) if strict else schema,
+        "strict": strict,
+    }
+    if wanted.description:
+        sent["description"] = wanted.description
+    return {"type": "json_schema", "json_schema": sent}, schema
 
 
 def wrap_items(schema: Json) -> Json:
@@ -117,11 +198,21 @@ def wrap_items(schema: Json) -> Json:
 
     Its definitions move to the root, and what refers to its own root refers to the item.
     """
-    inner = _moved(schema)
+    inner = _moved(_without_own_name(schema, schema.get("$id")))
     inner.pop("$id", None)  # else the definitions would be looked for inside of it
     root: Json = {key: inner.pop(key) for key in ("$schema", *_DEFINITIONS) if key in inner}
     items = {"type": "array", "items": inner}
     return {"type": "object", "properties": {"items": items}, "required": ["items"], **root}
+
+
+def _without_own_name(schema: Any, name: Any) -> Any:
+    """The schema with what refers to its `$id` referring to its root."""
+    if isinstance(schema, list):
+        return [_without_own_name(item, name) for item in schema]
+    if not isinstance(schema, dict) or not isinstance(name, str):
+        return schema
+    mapped = _mapped(schema, lambda part: _without_own_name(part, name))
+    return {**mapped, "$ref": "#"} if mapped.get("$ref") == name else mapped
 
 
 def _moved(schema: Any) -> Any:
@@ -132,7 +223,7 @@ def _moved(schema: Any) -> Any:
     moved = _mapped(schema, _moved)
     ref = moved.get("$ref")
     if isinstance(ref, str) and (ref == "#" or ref.startswith("#/")) and ref.split("/")[1:2] not in _AT_ROOT:
-        moved["$ref"] = "#/properties/items/items" + ref[1:]
+        moved["$ref"] = f"#{_ITEM}{ref[1:]}"
     return moved
 
 

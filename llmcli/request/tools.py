@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
-from llmcli import jsonl
 from llmcli.errors import UsageError
-from llmcli.request.prompt import ReadStdin, argument, read_file
+from llmcli.request.prompt import ReadStdin, load_json
+from llmcli.request.schema import check_schema
 from llmcli.wire import Json
 
 KINDS = ("function", "custom")
-
-
-def load_json(value: str, flag: str, read_stdin: ReadStdin) -> Any:
-    """The JSON that a flag names: the text itself where it begins like JSON, else a file. Raises UsageError."""
-    inline = value.lstrip()[:1] in {"{", "["}
-    where = flag if inline else f"{flag} {value}"
-    text = argument(value) if inline else read_file(value.removeprefix("@"), read_stdin)
-    try:
-        return jsonl.loads(text)
-    except ValueError as error:
-        raise UsageError(f"{where} is not valid JSON: {error}") from None
+_KEYS = ("name", "description", "parameters", "strict")
+_SCHEMAS = ("parameters", "input_schema", "inputSchema")  # the API's, Anthropic's, MCP's
+_THEIRS = {  # what MCP and Anthropic say beside it, which Chat Completions has no place for
+    *("title", "annotations", "outputSchema", "execution", "icons", "_meta"),
+    *("cache_control", "defer_loading", "input_examples", "allowed_callers", "eager_input_streaming"),
+}
 
 
 def load_tools(value: str, read_stdin: ReadStdin) -> list[Json]:
-    """`--tools FILE|JSON`: a list of tools, or one; bare function definitions are wrapped.
+    """`--tools FILE|JSON`: a list of tools, or one; what neighbours call a tool becomes what the API takes.
 
     Raises UsageError naming the tool that has no name, or a name that stands twice.
     """
     data = load_json(value, "--tools", read_stdin)
+    if isinstance(data, dict) and isinstance(data.get("result"), dict):  # MCP's reply to tools/list
+        data = data["result"]
     if isinstance(data, dict) and isinstance(data.get("tools"), list):
         data = data["tools"]
     tools = [_tool(item, index) for index, item in enumerate(data if isinstance(data, list) else [data])]
@@ -65,13 +63,59 @@ def check_tool(item: Any, index: int, where: str) -> None:
 
 
 def _tool(item: Any, index: int) -> Json:
-    if isinstance(item, dict) and "type" not in item and isinstance(item.get("name"), str):
-        item = {"type": "function", "function": item}
-    check_tool(item, index, "--tools: ")
-    if item["type"] not in KINDS:
+    """A tool in the API's shape, out of a neighbour's. Raises UsageError."""
+    tool = _of_neighbours(item) if isinstance(item, dict) else item
+    check_tool(tool, index, "--tools: ")
+    if tool["type"] not in KINDS:
         raise UsageError(
             f": tool {index} is no function definition",
             todo="give other types with -o tools=[...]",
             flag="--tools",
         )
-    return dict(item)
+    if tool["type"] == "function":
+        _check_function(tool["function"])
+    return dict(tool)
+
+
+def _of_neighbours(item: Json) -> Json:
+    """A bare function, or a tool of MCP, of Anthropic or of the Responses API, as Chat Completions takes it."""
+    kind = item.get("type", "function")
+    if kind not in KINDS or kind in item or not isinstance(item.get("name"), str):
+        return item
+    inner = {key: value for key, value in item.items() if key not in {"type", *_THEIRS, *_SCHEMAS}}
+    schemas = [key for key in _SCHEMAS if key in item]
+    if kind == "custom" and not schemas:
+        return {"type": kind, kind: {**inner, **_format(inner)}}
+    if len(schemas) > 1:
+        raise UsageError(
+            f"--tools: {item['name']!r} has both {' and '.join(schemas)}", todo="drop one of them"
+        )
+    for key in schemas:
+        inner["parameters"] = item[key]
+        if key != "parameters" and isinstance(item[key], dict):
+            inner["parameters"] = {word: value for word, value in item[key].items() if word != "$schema"}
+    return {"type": "function", "function": inner}
+
+
+def _format(tool: Json) -> Json:
+    """The grammar of a custom tool, which the Responses API has flat."""
+    said = tool.get("format")
+    if not isinstance(said, dict) or said.get("type") != "grammar" or "grammar" in said:
+        return {}
+    return {"format": {"type": "grammar", "grammar": {key: said[key] for key in said if key != "type"}}}
+
+
+def _check_function(function: Json) -> None:
+    """Raise UsageError for a key that no function has, and for parameters that are no JSON Schema."""
+    name = function["name"]
+    for key in function:
+        if key not in _KEYS:
+            close = get_close_matches(key, _KEYS, 1)
+            todo = (
+                f"did you mean {close[0]}?"
+                if close
+                else f"a function has {', '.join(_KEYS[:-1])} and {_KEYS[-1]}"
+            )
+            raise UsageError(f"--tools: {key!r} is no key of the function {name!r}", todo=todo)
+    if function.get("parameters"):
+        check_schema(function["parameters"], f"--tools: the parameters of {name!r}")

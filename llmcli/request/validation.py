@@ -1,4 +1,7 @@
-"""Owns jsonschema-rs, which it loads when there is something to check: validators of JSON Schemas and their parts."""
+"""Owns jsonschema-rs, which it loads when there is something to check: validators of JSON Schemas and their parts.
+
+`format` is checked whatever `$schema` says: some drafts would leave that to the checker.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,15 @@ def validator(schema: bytes) -> Any:
     """The validator of a schema, which is given as JSON. Raises ValueError where the schema is not valid."""
     import jsonschema_rs
 
-    return jsonschema_rs.validator_for(jsonl.loads(schema), retriever=_refuse)
+    return jsonschema_rs.validator_for(_dated(schema), retriever=_refuse, validate_formats=True)
+
+
+@lru_cache(maxsize=64)
+def validators_by_pointer(schema: bytes) -> Any:
+    """The validators of a valid schema's own parts, by `#POINTER`."""
+    import jsonschema_rs
+
+    return jsonschema_rs.validator_map_for(_dated(schema), retriever=_refuse, validate_formats=True)
 
 
 def validator_of_part(part: Mapping[str, Any], document: Mapping[str, Any]) -> Any:
@@ -28,7 +39,15 @@ def validator_of_part(part: Mapping[str, Any], document: Mapping[str, Any]) -> A
     import jsonschema_rs
 
     registry = jsonschema_rs.Registry([(_ADDRESS, {**document, _PART: part})], retriever=_refuse)
-    return jsonschema_rs.validator_for({"$ref": f"{_ADDRESS}#/{_PART}"}, registry=registry, retriever=_refuse)
+    reference = {"$ref": f"{_ADDRESS}#/{_PART}"}
+    return jsonschema_rs.validator_for(reference, registry=registry, retriever=_refuse, validate_formats=True)
+
+
+def _dated(schema: bytes) -> Any:
+    """A schema that does not say its draft, and has tuples as they were until draft 7 (TypeBox), says so."""
+    data = jsonl.loads(schema)
+    is_old = isinstance(data, dict) and b'"items":[' in schema and b'"prefixItems"' not in schema
+    return {"$schema": "http://json-schema.org/draft-07/schema#", **data} if is_old else data
 
 
 def _refuse(address: str) -> Any:

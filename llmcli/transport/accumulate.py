@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
-from llmcli import jsonl
 from llmcli.finish import Finish, meaning
+from llmcli.transport.calls import Calls
+from llmcli.transport.folding import fold, plain
 from llmcli.wire import Chunk, Json
 
 _PADDING = {"obfuscation"}  # random bytes against traffic analysis
-_IDENTITY = {"id", "type", "name", "role"}  # what some servers repeat in every delta
 
 
 class Accumulator:
@@ -24,7 +22,7 @@ class Accumulator:
     def __init__(self) -> None:
         self._head: Json = {}
         self._choices: dict[int, Json] = {}
-        self._calls: dict[int, list[Json]] = {}
+        self._calls: dict[int, Calls] = {}
 
     def add(self, chunk: Chunk) -> None:
         """Fold one chunk in."""
@@ -55,6 +53,8 @@ class Accumulator:
                 _fold_logprobs(mine, value)
             elif key == "finish_reason" and meaning(value) is Finish.UNSAID:
                 continue
+            elif isinstance(value, list):
+                fold(mine, key, value)  # the ids of the tokens, say
             elif value is not None:
                 mine[key] = value
         delta = choice.get("delta")
@@ -66,19 +66,16 @@ class Accumulator:
     def _add_delta(self, index: int, message: Json, delta: Json) -> None:
         for key, value in delta.items():
             if key == "tool_calls":
-                for position, call in enumerate(value or []):
-                    alone = len(value) == 1
-                    _fold_call(self._calls.setdefault(index, []), call, None if alone else position)
+                self._calls.setdefault(index, Calls()).add(value)
             elif key == "role":
                 message["role"] = value or message["role"]
             else:
                 fold(message, key, value)
 
     def _finished(self, index: int) -> Json:
-        choice: Json = _plain(self._choices[index])
-        if calls := self._calls.get(index):
-            in_order = sorted(calls, key=lambda call: call["index"])
-            choice["message"] = {**choice["message"], "tool_calls": [_shown(call) for call in in_order]}
+        choice: Json = plain(self._choices[index])
+        if index in self._calls and (calls := self._calls[index].list()):
+            choice["message"] = {**choice["message"], "tool_calls": calls}
         return choice
 
 
@@ -94,70 +91,6 @@ def as_chunk(body: Json) -> Chunk:
     return {**body, "object": "chat.completion.chunk", "choices": choices}
 
 
-@dataclass(slots=True)
-class _Text:
-    """A string that grows: joined once, at the end, so that a long answer does not cost its square."""
-
-    pieces: list[str]
-
-    def __str__(self) -> str:
-        return jsonl.joined("".join(self.pieces))
-
-
-def fold(target: Json, key: str, value: Any) -> None:
-    """Join `value` to what `target[key]` holds: strings and lists grow, objects merge, the rest is replaced.
-
-    Where one is a string and the other a list, as of content that is text here and parts there, the string is
-    taken for a part.
-    """
-    old = target.get(key)
-    if value is None:
-        target.setdefault(key, None)
-    elif isinstance(value, str):
-        if isinstance(old, _Text):
-            old.pieces.append(value)
-        elif isinstance(old, list):
-            _add_text(old, value)
-        else:
-            target[key] = _Text([value])
-    elif isinstance(value, dict):
-        mine = target[key] = old if isinstance(old, dict) else {}
-        for inner, part in value.items():
-            if inner in _IDENTITY and _plain(mine.get(inner)) == part:
-                continue  # said again, not gone on with
-            fold(mine, inner, part)
-    elif isinstance(value, list):
-        items = target[key] = old if isinstance(old, list) else []
-        if isinstance(old, _Text):
-            _add_text(items, str(old))
-        items.extend(value)
-    else:
-        target[key] = value
-
-
-def _add_text(parts: list[Any], text: str) -> None:
-    """Text behind the parts of a content: of the last one, where that is text of ours."""
-    if parts and _is_ours(parts[-1]):
-        parts[-1]["text"].pieces.append(text)
-    elif text:
-        parts.append({"type": "text", "text": _Text([text])})
-
-
-def _is_ours(part: Any) -> bool:
-    return isinstance(part, dict) and isinstance(part.get("text"), _Text)
-
-
-def _plain(value: Any) -> Any:
-    """What was folded, as JSON."""
-    if isinstance(value, _Text):
-        return str(value)
-    if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_plain(part) if _is_ours(part) else part for part in value]
-    return value
-
-
 def _index(item: Json, default: int) -> int:
     index = item.get("index")
     return index if isinstance(index, int) else default
@@ -168,37 +101,3 @@ def _fold_logprobs(choice: Json, value: Any) -> None:
         fold(choice, "logprobs", {key: part for key, part in value.items() if part is not None})
     else:
         choice.setdefault("logprobs", None)
-
-
-def _fold_call(calls: list[Json], call: Any, position: int | None) -> None:
-    """Find the call that this delta goes on with, or begin a new one.
-
-    A delta belongs to the call of its `index`; but a new id under an index that is taken is a new call,
-    as some servers number all their calls 0. Where there is no index, `position` in a list of several counts.
-    """
-    if not isinstance(call, dict):
-        return
-    index = call.get("index")
-    wanted = index if isinstance(index, int) else position
-    identity = call.get("id")
-    candidates: Iterator[Json] = (
-        known
-        for known in reversed(calls)
-        if (wanted is None or known["index"] == wanted)
-        and (not identity or not known.get("id") or known["id"] == identity)
-    )
-    mine = next(candidates, None)
-    if mine is None:
-        mine = {"index": len(calls) if wanted is None else wanted}
-        calls.append(mine)
-    for key, value in call.items():
-        if key in {"id", "type"}:
-            mine[key] = value or mine.get(key)
-        elif key != "index":
-            fold(mine, key, value)
-
-
-def _shown(call: Json) -> Json:
-    shown = {key: _plain(value) for key, value in call.items() if key != "index"}
-    kind = shown.get("type") or ("custom" if "custom" in shown else "function")
-    return {"id": shown.pop("id", None), **shown, "type": kind}

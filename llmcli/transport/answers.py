@@ -109,6 +109,7 @@ def _is_said(message: Any) -> bool:
     if not isinstance(message, dict):
         return message is None
     calls = message.get("tool_calls")
+    calls = [calls] if isinstance(calls, dict) else calls
     return calls is None or (isinstance(calls, list) and all(_is_call(call) for call in calls))
 
 

@@ -27,7 +27,9 @@ def test_exit_0_stop(ask, server):
 
 def test_exit_0_tool_calls(ask, server):
     server.script = wire.ok(tool_calls=[wire.call("f", {})])
-    assert ask("x") == Result(0, '{"id":"call_1","name":"f","arguments":{}}\n', "")
+    assert ask("--tools", '{"name": "f"}', "x") == Result(
+        0, '{"id":"call_1","name":"f","arguments":{}}\n', ""
+    )
 
 
 def test_exit_0_done_without_a_finish_reason(ask, server):
@@ -156,7 +158,8 @@ def test_exit_5_invalid_what_cannot_be_checked(ask, cli, server, tmp_path, text,
 
 def test_exit_5_invalid_arguments_of_a_call(ask, server):
     server.script = wire.ok(tool_calls=[wire.call("f", '{"a":')])
-    assert explained(ask("x"), 5, "invalid", '{"id":"call_1","name":"f","arguments":"{\\"a\\":"}\n')
+    tools = ("--tools", '{"name": "f"}')
+    assert explained(ask(*tools, "x"), 5, "invalid", '{"id":"call_1","name":"f","arguments":"{\\"a\\":"}\n')
 
 
 @pytest.mark.parametrize("status", [400, 404, 405, 413, 418, 422, 301])

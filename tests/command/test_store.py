@@ -146,13 +146,14 @@ def test_what_a_fallback_answered_is_not_cached(ask, server, folder, how):
 @pytest.mark.usefixtures("folder")
 @BOTH
 def test_an_answer_that_does_not_fit_what_is_asked_now_is_no_hit(ask, server, how):
-    def with_schema(required: list[str]) -> Result:
-        schema = {"type": "object", "properties": {"a": {"type": "string"}}, "required": required}
+    def with_schema(**more: object) -> Result:
+        schema = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], **more}
         return ask("--cache", how, "--schema", json.dumps(schema), "hi")
 
-    server.script = [wire.ok("{}"), wire.ok('{"a": "x"}')]
-    assert with_schema([]) == Result(0, "{}\n", "")
-    assert with_schema(["a"]) == with_schema(["a"]) == with_schema([]) == Result(0, '{"a": "x"}\n', "")
+    closed = {"additionalProperties": False}
+    server.script = [wire.ok('{"a": "x", "b": 1}'), wire.ok('{"a": "x"}')]
+    assert with_schema() == Result(0, '{"a": "x", "b": 1}\n', "")
+    assert with_schema(**closed) == with_schema(**closed) == with_schema() == Result(0, '{"a": "x"}\n', "")
     assert len(server.requests) == 2
 
 

@@ -19,7 +19,6 @@ WEATHER = {
         "parameters": {
             "type": "object",
             "properties": {"city": {"type": "string"}},
-            "required": ["city"],
         },
     },
 }
@@ -160,8 +159,8 @@ def test_calls_whose_arguments_are_no_json_are_invalid(ask, server):
     assert ask("--tools", TOOLS, "hi") == Result(
         5,
         '{"id":"call_1","name":"weather","arguments":"{\\"city\\": \\"Os"}\n',
-        "llmcli: invalid: the arguments of the call of weather are not valid JSON"
-        " (openai/tiny, request req_1); try again\n",
+        "llmcli: invalid: the arguments of the call of weather are not a valid JSON object:"
+        " Unterminated string starting at: line 1 column 10 (char 9) (openai/tiny, request req_1); try again\n",
     )
 
 
@@ -324,7 +323,8 @@ def test_arguments_that_are_no_json_are_told_to_the_model(looped, server, tmp_pa
     assert result == Result(
         0,
         "It rains.\n",
-        f"llmcli: tool weather: the arguments are not valid: {reason}\nllmcli: request req_2, 1 attempt\n",
+        f"llmcli: tool weather: the arguments are not a valid JSON object: {reason}\n"
+        "llmcli: request req_2, 1 attempt\n",
     )
     assert results(server) == [f"error: the arguments are not a valid JSON object: {reason}"]
     assert not (tmp_path / "ran").exists()
