@@ -84,7 +84,7 @@ class Folder:
                 return None
             data = jsonl.loads(files.read_regular(file))
             return _entry(data)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def write(self, key: str, request: Request, entry: Entry) -> None:
