@@ -90,7 +90,7 @@ def load_config(env: Mapping[str, str]) -> Config:
         raise ConfigError(f"cannot read the config file: {error}", str(path)) from None
     try:
         return _checked(Config(path, text), tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits is none of its own
         end = f"at line {text.count(chr(10)) + 1}, the end"
         problem = str(error).replace("at end of document", end)
         raise ConfigError(f"not valid TOML: {problem}", str(path), "mend the file") from None
