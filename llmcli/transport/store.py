@@ -123,7 +123,7 @@ def _entry(record: Json) -> Entry:
     if chunks is not None and not all(isinstance(chunk, dict) for chunk in chunks):
         raise TypeError
     choices = record["response"]["choices"]
-    if not choices or not all(isinstance(choice.get("message"), dict | None) for choice in choices):
+    if not choices or not all(_is_choice(choice) for choice in choices):
         raise TypeError
     return Entry(str(record["provider"]), str(record["model"]), record["response"], chunks)
 
@@ -311,3 +311,7 @@ def recording(path: str) -> Folder:
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputFailure(f"cannot record in {path}: it is not writable", todo="check the path")
     return Folder(folder)
+
+
+def _is_choice(choice: object) -> bool:
+    return isinstance(choice, dict) and isinstance(choice.get("message"), dict | None)
