@@ -10,6 +10,7 @@ from llmcli.config import Config
 from llmcli.errors import ExitCode
 from llmcli.output.streams import Notes, Out, Outputs, Stdout, Watch
 from llmcli.registry.pricing import Prices
+from llmcli.request.endpoint import Addresses
 from llmcli.stdin import Stdin
 from llmcli.world import World
 
@@ -41,6 +42,15 @@ class App:
     typed: frozenset[str]
     drive: Drive
     watch: Watch
+
+    def addresses(self, base_url: str | None = None) -> Addresses:
+        """Where models are."""
+        return Addresses(self.world.env, self.config.providers, base_url)
+
+    def warn(self, warnings: Sequence[str]) -> None:
+        """Warnings, for people."""
+        for warning in warnings:
+            self.notes.say(warning)
 
     def out(self, path: str | None) -> Out:
         """Where answers go: stdout, or the file of `-O`, which becomes real only where the command ends with 0."""

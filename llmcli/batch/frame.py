@@ -6,66 +6,42 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from llmcli import jsonl
 from llmcli.app import App
-from llmcli.batch.rows import Frame, RowBuilder
+from llmcli.batch.rows import RowBuilder
 from llmcli.batch.source import FileSource
 from llmcli.batch.stats import Stats
 from llmcli.batch.tally import Counted, Tally, count_rows, row_record, rows_of
 from llmcli.errors import NoInput, UsageError
-from llmcli.exchange.asked import Asked
-from llmcli.exchange.compose import endpoint_of, parts_of, settings_of
+from llmcli.exchange.asked import Asked, Rowed
 from llmcli.output.report import dollars
-from llmcli.request.build import Ask
-from llmcli.request.endpoint import Endpoint, resolve
-from llmcli.request.messages import parse_messages
-from llmcli.request.params import parse_pair
-from llmcli.request.prompt import ReadStdin, argument, read_file, text_or_file
-from llmcli.request.template import Template
-from llmcli.settings.input import InputSettings
-from llmcli.settings.request import RequestSettings
+from llmcli.request.builder import Builder
+from llmcli.request.prompt import Prompt
 
 
-def frame_of(
-    app: App,
-    given: InputSettings,
-    request: RequestSettings,
-    *,
-    rows_on_stdin: bool,
-) -> Frame:
+@dataclass(frozen=True)
+class Frame:
+    """What the command line says of every row."""
+
+    prompt: Prompt
+    builder: Builder
+
+    @property
+    def rows(self) -> RowBuilder:
+        """What makes rows of lines."""
+        return RowBuilder(self.prompt, self.builder)
+
+
+def frame_of(app: App, settings: Rowed, *, rows_on_stdin: bool) -> Frame:
     """What the command line says of every row. Raises UsageError."""
     read = _taken if rows_on_stdin else app.stdin.read
-
-    @lru_cache(maxsize=256)
-    def endpoint(model: str | None) -> Endpoint:
-        if model is None:
-            return endpoint_of(app, request)
-        return resolve(model, request.base_url, app.world.env, app.config.providers)
-
-    return Frame(
-        ask=Ask(messages=(), stream=bool(request.stream), **settings_of(request, read)),
-        endpoint=endpoint,
-        system=None if given.system is None else text_or_file(given.system, read),
-        earlier=()
-        if given.messages is None
-        else parse_messages(read_file(given.messages, read), f"--messages {given.messages}", app.notes.say),
-        files=[read_file(name, read) for name in given.file],
-        parts=parts_of(given, read),
-        template=_template(given, read),
-        params=dict(parse_pair(argument(pair), "-p") for pair in given.param),
-    )
-
-
-def _template(given: InputSettings, read: ReadStdin) -> Template | None:
-    if given.template is not None:
-        return Template(text_or_file(given.template, read), optional=True)
-    if given.param:
-        raise UsageError("without a template", todo="give it with -t", flag="-p")
-    return None
+    request = settings.request
+    builder = Builder.of(request, app.addresses(request.base_url), read)
+    return Frame(Prompt.of(settings.input, read, app.notes.say, rows=True), builder)
 
 
 def _taken() -> bytes:
@@ -118,7 +94,7 @@ def tally_of(
     """Count the rows of a file, or the first `limit` of them, each of which `see` is shown."""
     tally = Tally()
     with opened(app, path) as stream:
-        source = FileSource(stream, RowBuilder(frame), Stats(began=0.0), path)
+        source = FileSource(stream, frame.rows, Stats(began=0.0), path)
         for counted in count_rows(rows_of(source, limit), app.prices.of):
             tally.add(counted)
             see(counted)
@@ -133,7 +109,7 @@ def count_file(app: App, path: str, settings: Asked) -> None:
         check_input(path)
     else:
         app.stdin.check_allowed()
-    frame = frame_of(app, settings.input, settings.request, rows_on_stdin=path == "-")
+    frame = frame_of(app, settings, rows_on_stdin=path == "-")
     shape = settings.output.shape
 
     def see(counted: Counted) -> None:

@@ -5,25 +5,21 @@ from __future__ import annotations
 import hashlib
 import re
 from codecs import BOM_UTF8, IncrementalDecoder, getincrementaldecoder
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from llmcli import jsonl
 from llmcli.batch.shape import BadRow, CustomId, body_of, custom_id_of, own_parameters, parsed, said, text_of
-from llmcli.batch.templated import Templated
+from llmcli.batch.templated import check_template, templated
 from llmcli.errors import BadCommand, LlmcliError, UsageError
-from llmcli.request.build import Ask, build_request
-from llmcli.request.endpoint import Endpoint
+from llmcli.request.builder import Builder
 from llmcli.request.messages import check_message_list
 from llmcli.request.params import checked_field
-from llmcli.request.prompt import join_prompt
-from llmcli.request.template import Template
+from llmcli.request.prompt import Prompt, joined
 from llmcli.wire import Json, Message, Request
 
 _UTF16 = re.compile(rb"\xff\xfe[^\0]\0|\xfe\xff\0[^\0]", re.DOTALL)
 _ENOUGH = 4  # bytes that tell it
-_LIMITS = ("max_tokens", "max_completion_tokens")
 
 
 @dataclass(slots=True)
@@ -39,20 +35,6 @@ class Row:
     request: Request | None = None
     error: LlmcliError | None = None
     size: int = 0  # bytes of the body
-
-
-@dataclass(frozen=True)
-class Frame:
-    """What stands around each row's own text: flags of the command line that are the same for all rows."""
-
-    ask: Ask
-    endpoint: Callable[[str | None], Endpoint]  # of a row's model; None: the command line's
-    system: str | None = None
-    earlier: Sequence[Message] = ()
-    files: Sequence[str] = ()
-    parts: Sequence[Json] = ()  # attachments
-    template: Template | None = None
-    params: Mapping[str, str] = field(default_factory=dict)
 
 
 class LineSplitter:
@@ -103,16 +85,11 @@ class LineSplitter:
 class RowBuilder:
     """Makes Rows of lines. What the command line says is worked out once; a row costs its own part."""
 
-    def __init__(self, frame: Frame) -> None:
-        self._frame = frame
-        self._endpoint = frame.endpoint(None)
-        system: list[Message] = [] if frame.system is None else [{"role": "system", "content": frame.system}]
-        self._before: list[Message] = [*system, *frame.earlier]
+    def __init__(self, prompt: Prompt, builder: Builder) -> None:
+        self._prompt = prompt
+        self._builder = builder
+        self._before = prompt.opening
         self._common: Request | None = None
-        self._templated: Templated | None = None
-        if frame.template is not None:
-            attached = bool(frame.parts)
-            self._templated = Templated(frame.template, frame.params, frame.files, attached=attached)
 
     def row(self, line: bytes, number: int) -> Row:
         """The row of a line: its request, or what is wrong with it."""
@@ -128,12 +105,12 @@ class RowBuilder:
 
     def check(self, line: bytes) -> None:
         """Raise UsageError where the first good row shows that the template is not meant for these rows."""
-        if self._templated is not None:
-            self._templated.check(parsed(line), line)
+        if self._prompt.template is not None:
+            check_template(self._prompt, parsed(line), line)
 
     def _request(self, data: Json, line: bytes) -> Request:
-        if self._templated is not None:
-            return self._of_text(self._templated.text(data, line))
+        if self._prompt.template is not None:
+            return self._of_text(templated(self._prompt, data, line))
         data = said(data, line)
         if isinstance(data.get("body"), dict):
             return self._of_body(body_of(data))
@@ -141,7 +118,7 @@ class RowBuilder:
             return self._of_body({key: value for key, value in data.items() if key != "custom_id"})
         prompt = text_of(data, "prompt", line)
         if prompt is not None:
-            text = join_prompt([], self._frame.files, prompt)
+            text = joined(*self._prompt.files, prompt)
             system = data.get("system")
             if system is not None:
                 system = text_of(data, "system", line) or system
@@ -152,13 +129,13 @@ class RowBuilder:
 
     def _of_text(self, text: str, own: Json | None = None, system: Any = None) -> Request:
         """A row that is a user's text: with no parameters of its own it differs from the next in the text alone."""
-        if not text and not self._frame.parts:
+        if not text and not self._prompt.parts:
             raise BadRow("invalid_row", "the prompt is empty")
-        message = self._user(text)
+        message = self._prompt.user(text)
         if system is not None:
             if not isinstance(system, str):
                 raise BadRow("invalid_row", "the system message must be a string")
-            before = [{"role": "system", "content": system}, *self._frame.earlier]
+            before = [{"role": "system", "content": system}, *self._prompt.earlier]
             return self._built([*before, message], own or {})
         if own:
             return self._built([*self._before, message], own)
@@ -166,19 +143,12 @@ class RowBuilder:
             self._common = self._built([*self._before, message], {})
         return replace(self._common, fields={**self._common.fields, "messages": [*self._before, message]})
 
-    def _user(self, text: str) -> Message:
-        """The user's message: text, or parts with the text before what is attached."""
-        if not self._frame.parts:
-            return {"role": "user", "content": text}
-        head: list[Json] = [{"type": "text", "text": text}] if text else []
-        return {"role": "user", "content": [*head, *self._frame.parts]}
-
     def _of_body(self, body: Json) -> Request:
         messages = check_message_list(body.get("messages"), "messages")
         roles = {message["role"] for message in messages}
         before = [m for m in self._before if m["role"] != "system" or not roles & {"system", "developer"}]
-        text = join_prompt([], self._frame.files, None)
-        after = [self._user(text)] if text or self._frame.parts else []
+        text = joined(*self._prompt.files)
+        after = [self._prompt.user(text)] if text or self._prompt.parts else []
         own = {key: value for key, value in body.items() if key not in {"messages", "stream_options"}}
         return self._built([*before, *messages, *after], own)
 
@@ -194,25 +164,14 @@ class RowBuilder:
         model = own.pop("model", None)
         if model is not None and not isinstance(model, str):
             raise BadRow("invalid_row", "the model must be a string")
-        endpoint = self._endpoint if model is None else self._frame.endpoint(model)
-        ask = self._with(own, messages)
-        return build_request(ask if stream is None else replace(ask, stream=stream), endpoint)
+        return self._builder.with_own(own, stream).request(messages, model=model)
 
     def _plain(self, messages: list[Message]) -> Request:
         """The request of a row that has no parameters: what is refused of it, the command line said."""
         try:
-            return build_request(replace(self._frame.ask, messages=messages), self._endpoint)
+            return self._builder.request(messages)
         except UsageError as error:
             raise BadCommand(error.what, error.where, error.todo) from None
-
-    def _with(self, own: Json, messages: list[Message]) -> Ask:
-        ask, extra = self._frame.ask, self._frame.ask.extra
-        if any(name in own for name in _LIMITS):
-            ask = replace(ask, max_tokens=None)
-            extra = {name: value for name, value in extra.items() if name not in _LIMITS}
-        if "response_format" in own:
-            ask = replace(ask, expects=None)
-        return replace(ask, messages=messages, extra={**extra, **own})
 
 
 def _digest(content: bytes) -> int:

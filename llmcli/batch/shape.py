@@ -9,7 +9,7 @@ from typing import Any
 from llmcli import jsonl
 from llmcli.errors import LlmcliError, UsageError
 from llmcli.request.params import API_FIELDS, EXTENSIONS, near_miss
-from llmcli.request.prompt import decode
+from llmcli.request.reading import decode
 from llmcli.wire import Json
 
 CustomId = str | int | float

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
 from typing import Protocol
 
 from llmcli.app import App
 from llmcli.chat.context import Rules
 from llmcli.chat.dialogue import Dialogue
-from llmcli.chat.fitting import Build, Fitting
+from llmcli.chat.fitting import Fitting
 from llmcli.chat.keeping import chosen_path, open_conversation, with_model
 from llmcli.chat.session import Conversation
 from llmcli.chat.summary import Summarizer, longest_summary
 from llmcli.exchange.asked import Asked
 from llmcli.exchange.caller import Caller
-from llmcli.exchange.compose import Recipe
-from llmcli.exchange.perform import show_request, warn_of_shutdown
+from llmcli.exchange.perform import followers_of, show_request
 from llmcli.exchange.transports import transport_of
 from llmcli.output.report import Report
-from llmcli.request.build import Ask, build_request
+from llmcli.request.builder import Ask, Builder, build_request
 from llmcli.settings.conversation import ContextSettings, SessionSettings
 from llmcli.settings.request import RequestSettings
 from llmcli.wire import Completion, Message, Request
@@ -39,7 +37,7 @@ class Within(Asked, Protocol):
 
 
 def dialogue_of(
-    caller: Caller, recipe: Recipe, conversation: Conversation, context: ContextSettings
+    caller: Caller, builder: Builder, conversation: Conversation, context: ContextSettings
 ) -> Dialogue:
     """The dialogue that the options ask for."""
     app = caller.app
@@ -52,8 +50,8 @@ def dialogue_of(
     fitting = Fitting(
         conversation,
         rules,
-        builder(app, recipe),
-        summarizer_of(caller, recipe, context),
+        builder.request,
+        summarizer_of(caller, builder, context),
         price,
         app.notes.say,
         app.notes.detail,
@@ -61,60 +59,53 @@ def dialogue_of(
     return Dialogue(fitting, caller.answer)
 
 
-def summarizer_of(caller: Caller, recipe: Recipe, context: ContextSettings) -> Summarizer:
+def summarizer_of(caller: Caller, builder: Builder, context: ContextSettings) -> Summarizer:
     """What tells old turns in few words, by the model that is spoken to or --summary-model."""
 
     async def ask(messages: list[Message], room: int) -> tuple[Request, Completion]:
         def build(longest: int | None) -> Request:
-            request = build_request(Ask(messages, max_tokens=longest), recipe.endpoint)
+            request = build_request(messages, Ask(max_tokens=longest), builder.endpoint)
             other = context.summary_model
-            return request if other is None else recipe.rebuild(request, other)
+            return request if other is None else builder.again(request, other)
 
         teller = build(None)
-        request = build(longest_summary(teller.provider, teller.model, room, recipe.ask.max_tokens))
+        request = build(longest_summary(teller.provider, teller.model, room, builder.ask.max_tokens))
         return request, await caller.quietly(request)
 
     return Summarizer(ask)
 
 
-def builder(app: App, recipe: Recipe) -> Build:
-    """A function that makes the request for some messages; what is to be said of the model is said once."""
-    warned = False
-
-    def build(messages: Sequence[Message]) -> Request:
-        nonlocal warned
-        request = build_request(replace(recipe.ask, messages=messages), recipe.endpoint)
-        if not warned:
-            warn_of_shutdown(app, request)
-        warned = True
-        return request
-
-    return build
+Opened = Callable[[RequestSettings], tuple[Builder, list[Message]]]
+"""The builder, and the messages of a turn, of settings that name the session's model."""
 
 
-def ask_within(app: App, settings: Within, recipe_of: Callable[[RequestSettings], Recipe]) -> int:
+def ask_within(app: App, settings: Within, opened: Opened) -> int:
     """One turn of a session: ask with what was said before, and keep the answer."""
     output = settings.output
-    if output.dry_run or output.curl:
-        unsent = preview(app, settings, recipe_of)
+    if output.unsent:
+        unsent = preview(app, settings, opened)
         show_request(app, unsent, app.out(output.output), as_curl=not output.dry_run)
         return 0
     path = chosen_path(app, settings.session)
     with closing(open_conversation(app, path, must_exist=settings.session.resume)) as conversation:
-        recipe = recipe_of(with_model(app, settings.request, conversation))
-        recipe = recipe.reading(extract=settings.output.extract)
-        caller = Caller(app, settings, transport_of(app, recipe, settings))
-        dialogue = dialogue_of(caller, recipe, conversation, settings.context)
-        work = dialogue.turn(recipe.ask.messages, accepted=app.accepted)
+        builder, messages = opened(with_model(app, settings.request, conversation))
+        builder = builder.reading(extract=settings.output.extract)
+        app.warn(builder.warnings(app.world.today()))
+        caller = Caller(app, settings, transport_of(app, builder, settings))
+        dialogue = dialogue_of(caller, builder, conversation, settings.context)
+        work = dialogue.turn(messages, accepted=app.accepted)
         app.drive(caller.to_the_end(work), settings.network.deadline)
     return 0
 
 
-def preview(app: App, settings: Within, recipe_of: Callable[[RequestSettings], Recipe]) -> Request:
+def preview(app: App, settings: Within, opened: Opened) -> Request:
     """The request that a turn of a session would send. The session is only read."""
     keeping = settings.session
     path = chosen_path(app, keeping)
     conversation = open_conversation(app, path, must_exist=keeping.resume, only_read=True)
-    recipe = recipe_of(with_model(app, settings.request, conversation))
-    caller = Caller(app, settings, transport_of(app, recipe, settings))
-    return dialogue_of(caller, recipe, conversation, settings.context).preview(recipe.ask.messages)
+    builder, messages = opened(with_model(app, settings.request, conversation))
+    app.warn(builder.warnings(None))
+    caller = Caller(app, settings, transport_of(app, builder, settings))
+    request = dialogue_of(caller, builder, conversation, settings.context).preview(messages)
+    followers_of(app, request, settings.loop)  # which refuses what the run refuses
+    return request

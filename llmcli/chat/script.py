@@ -11,46 +11,34 @@ from llmcli.chat.dialogue import Dialogue
 from llmcli.chat.turns import message_of, turns
 from llmcli.errors import DeadlinePassed, LlmcliError, OutputFailure, ReaderGone, Terminated, UsageError
 from llmcli.exchange.caller import Caller
-from llmcli.exchange.compose import opening_of, parts_of, rendered, user_message
 from llmcli.exchange.perform import show_request
 from llmcli.request.messages import SYSTEM
-from llmcli.request.prompt import join_prompt, read_file
+from llmcli.request.prompt import Prompt
 from llmcli.settings.conversation import TurnSettings
-from llmcli.settings.input import InputSettings
-from llmcli.wire import Json, Message
+from llmcli.wire import Message
 
 _ENDS = (OutputFailure, ReaderGone, Terminated, DeadlinePassed)  # no further turn could do better
 
 
+def not_here() -> bytes:
+    """Stdin, where it holds the turns: raises UsageError."""
+    raise UsageError("stdin cannot be read here: the turns come from it", todo="name a file")
+
+
 @dataclass
 class Opening:
-    """What goes before the first turn's text: system message, earlier messages, files, attachments.
+    """The prompt around each turn's text: all of it around the first turn, the template alone around later ones."""
 
-    The template goes around each turn's text.
-    """
-
-    app: App
-    given: InputSettings
-    messages: list[Message] = field(init=False)
-    _files: list[str] = field(init=False)
-    _parts: list[Json] = field(init=False)
+    prompt: Prompt
 
     def __post_init__(self) -> None:
-        self.messages = opening_of(self.app, self.given, self.read)
-        self._files = [read_file(path, self.read) for path in self.given.file]
-        self._parts = parts_of(self.given, self.read)
-        rendered("x", self.given, self.read)  # a broken template is said before the first turn
-
-    @staticmethod
-    def read() -> bytes:
-        """Stdin holds the turns."""
-        raise UsageError("stdin cannot be read here: the turns come from it", todo="name a file")
+        self.messages = self.prompt.opening
+        self.prompt.text("x")  # a broken template is said before the first turn
 
     def user(self, text: str) -> Message:
-        """The user's message; the first one has the files and attachments."""
-        text = rendered(join_prompt([], [*self._files, text], None), self.given, self.read)
-        message = user_message(text, self._parts)
-        self._files, self._parts = [], []
+        """The user's message."""
+        message = self.prompt.user(self.prompt.text(text))
+        self.prompt = self.prompt.later()
         return message
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from llmcli import jsonl
 from llmcli.errors import UsageError
 from llmcli.request.messages import checked_message
-from llmcli.request.prompt import decode
+from llmcli.request.reading import decode
 from llmcli.wire import Message
 
 Kind = Literal["lines", "null", "jsonl"]

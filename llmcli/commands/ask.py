@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from llmcli.app import App
-from llmcli.exchange.compose import Recipe, compose
 from llmcli.exchange.perform import perform
+from llmcli.request.builder import Builder
+from llmcli.request.prompt import Prompt
+from llmcli.request.reading import said
 from llmcli.settings.answer import LoopSettings, RepairSettings
 from llmcli.settings.conversation import ContextSettings, SessionSettings
 from llmcli.settings.flag import PROMPT
@@ -16,6 +18,7 @@ from llmcli.settings.money import MoneySettings
 from llmcli.settings.network import NetworkSettings
 from llmcli.settings.output import OutputSettings
 from llmcli.settings.request import RequestSettings
+from llmcli.wire import Message
 
 
 @dataclass(frozen=True)
@@ -40,15 +43,18 @@ def ask(app: App, settings: AskSettings) -> int:
 
     The prompt is PROMPT, files and piped stdin. Exit 0 means a complete answer.
     """
-    output, within = settings.output, settings.session.wanted
-    stream = output.shape in {"text", "events"}
+    within = settings.session.wanted
 
-    def recipe_of(request: RequestSettings) -> Recipe:
-        return compose(app, settings.prompt or [], settings.input, request, stream=stream)
+    def opened(request: RequestSettings) -> tuple[Builder, list[Message]]:
+        builder = Builder.of(
+            request, app.addresses(request.base_url), app.stdin.read, stream=settings.output.streams
+        )
+        prompt = Prompt.of(settings.input, app.stdin.read, app.notes.say)
+        return builder, prompt.messages(said(settings.prompt or [], app.stdin), optional=within)
 
     if within or settings.context.wanted:
         from llmcli.chat.converse import ask_within
 
-        return ask_within(app, settings, recipe_of)
-    perform(app, recipe_of(settings.request), settings)
+        return ask_within(app, settings, opened)
+    perform(app, *opened(settings.request), settings)
     return 0

@@ -13,21 +13,20 @@ from typing import Annotated
 
 from llmcli import files, jsonl
 from llmcli.app import App
-from llmcli.batch.frame import check_input, frame_of, opened, status_of, tally_of
+from llmcli.batch.frame import Frame, check_input, frame_of, opened, status_of, tally_of
 from llmcli.batch.ledger import RETRYABLE, Ledger, errors_path
 from llmcli.batch.pace import Pace
 from llmcli.batch.plan import Plan
 from llmcli.batch.printed import Printed
 from llmcli.batch.program import Program
 from llmcli.batch.progress import Bar, Lines, Progress, Silent, summary
-from llmcli.batch.rows import Frame, RowBuilder
 from llmcli.batch.spool import spool_of, spooled
 from llmcli.batch.stats import Stats
 from llmcli.batch.tally import Span
 from llmcli.errors import Interrupted, LlmcliError, PartialFailure, ReaderGone, Terminated, UsageError
-from llmcli.exchange.compose import Recipe
 from llmcli.exchange.transports import batch_transport_of
 from llmcli.output.report import dollars
+from llmcli.request.builder import Builder
 from llmcli.settings.answer import RepairSettings
 from llmcli.settings.batch import RunSettings
 from llmcli.settings.flag import Argument
@@ -64,7 +63,7 @@ def batch(app: App, settings: BatchSettings) -> int:
     A row is {"prompt": ...}, {"messages": [...]}, a line of OpenAI's Batch API, or, with -t, any object.
     """
     path = _input(app, settings.rows, settings.run)
-    frame = frame_of(app, settings.input, settings.request, rows_on_stdin=path is None)
+    frame = frame_of(app, settings, rows_on_stdin=path is None)
     if settings.run.dry_run:
         _dry_run(app, path, frame, settings.run)
     else:
@@ -104,17 +103,18 @@ def _run(app: App, path: str | None, frame: Frame, settings: BatchSettings) -> N
 def _program(app: App, path: str | None, frame: Frame, settings: BatchSettings) -> Program:
     options = settings.run
     file = Path(path) if path is not None and files.is_file(path) else None
-    recipe = Recipe(app, frame.ask, frame.endpoint(None))
     size = None if file is None else file.stat().st_size
     pace = Pace(options.rpm, options.tpm, options.crowd, _most_connections())
     world = app.world
     return Program(
         path=None if file is None else path,
         spool=spool_of(options.kept) if path is None else None,
-        builder=RowBuilder(frame),
-        transport=batch_transport_of(app, recipe, settings, lambda: pace.next(world.clock, world.sleep)),
+        builder=frame.rows,
+        transport=batch_transport_of(
+            app, frame.builder, settings, lambda: pace.next(world.clock, world.sleep)
+        ),
         pace=pace,
-        plan=_plan(app, recipe, settings),
+        plan=_plan(app, frame.builder, settings),
         stats=Stats(began=world.clock(), size=size, limit=options.limit),
         progress=lambda: _progress(app),
         world=world,
@@ -196,22 +196,22 @@ def _records(app: App, options: RunSettings) -> Iterator[Ledger | Printed]:
         yield records
 
 
-def _plan(app: App, recipe: Recipe, settings: BatchSettings) -> Plan:
+def _plan(app: App, builder: Builder, settings: BatchSettings) -> Plan:
     options, money, repairs = settings.run, settings.money, settings.repair.repair
     return Plan(
-        model=spelled(recipe.endpoint.provider.name, recipe.endpoint.model),
+        model=spelled(builder.endpoint.provider.name, builder.endpoint.model),
         retries=settings.network.further,
         insists=settings.network.retries is not None,
         price_of=app.prices.of,
         fallback=money.fallback,
-        rebuild=recipe.rebuild,
+        rebuild=builder.again,
         accepted=app.accepted,
         on_change=options.on_change,
         limit=options.limit,
         max_failures=options.max_failures,
         max_cost=None if money.max_cost is None else Decimal(str(money.max_cost)),
         worst=lambda asked: worst(asked, app.prices.of, repairs),
-        patience=options.patience_with(recipe.endpoint.provider.name),
+        patience=options.patience_with(builder.endpoint.provider.name),
     )
 
 

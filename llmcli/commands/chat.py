@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmcli.app import App
-from llmcli.chat.converse import builder, dialogue_of, summarizer_of
+from llmcli.chat.converse import dialogue_of, summarizer_of
 from llmcli.chat.dialogue import Dialogue
 from llmcli.chat.keeping import chosen_path, new_path, open_conversation, with_model
 from llmcli.chat.live import Live
-from llmcli.chat.script import Opening, Script
+from llmcli.chat.script import Opening, Script, not_here
 from llmcli.config import state_directory
 from llmcli.errors import UsageError
 from llmcli.exchange.caller import Caller
-from llmcli.exchange.compose import Recipe, endpoint_of, settings_of, user_message, warn_of_ignored
 from llmcli.exchange.transports import transport_of
-from llmcli.request.build import Ask, build_request
-from llmcli.request.prompt import ReadStdin
+from llmcli.request.builder import Builder
+from llmcli.request.prompt import Prompt
 from llmcli.settings.answer import LoopSettings, RepairSettings
 from llmcli.settings.conversation import ContextSettings, SessionSettings, TurnSettings
 from llmcli.settings.general import GeneralSettings
@@ -68,22 +67,18 @@ def chat(app: App, settings: ChatSettings) -> int:
         return show_sessions(app, output)
     typed = is_typed(app, output)
     path = chosen_path(app, keeping) or (new_path(app) if typed and not settings.turns.no_session else None)
-    unsent = output.dry_run or output.curl
-    opened = open_conversation(app, path, must_exist=keeping.resume, only_read=unsent)
+    opened = open_conversation(app, path, must_exist=keeping.resume, only_read=output.unsent)
     with closing(opened) as conversation:
         request = with_model(app, settings.request, conversation)
-        opening = Opening(app, settings.input)
-        recipe = recipe_of(app, request, opening.read, whole=output.shape not in {"text", "events"})
-        recipe = recipe.reading(extract=output.extract)
-        caller = Caller(app, settings, transport_of(app, recipe, settings))
-        dialogue = dialogue_of(caller, recipe, conversation, settings.context)
+        opening = Opening(Prompt.of(settings.input, not_here, app.notes.say))
+        builder = _builder(app, request, output)
+        caller = Caller(app, settings, transport_of(app, builder, settings))
+        dialogue = dialogue_of(caller, builder, conversation, settings.context)
         dialogue.opening = opening.messages
 
         def switch(model: str) -> None:
-            named = replace(request, model=model)
-            other = recipe_of(app, named, opening.read, whole=output.shape not in {"text", "events"})
-            other = other.reading(extract=output.extract)
-            dialogue.turn_to(builder(app, other), summarizer_of(caller, other, settings.context))
+            other = _builder(app, replace(request, model=model), output)
+            dialogue.turn_to(other.request, summarizer_of(caller, other, settings.context))
 
         if typed:
             work = repl_of(caller, dialogue, opening, switch, path).run()
@@ -92,14 +87,13 @@ def chat(app: App, settings: ChatSettings) -> int:
         return app.drive(caller.to_the_end(work), settings.network.deadline)
 
 
-def recipe_of(app: App, request: RequestSettings, read: ReadStdin, *, whole: bool) -> Recipe:
-    """What is asked in each turn, and of whom, the messages aside. Raises UsageError, ConfigError."""
-    endpoint = endpoint_of(app, request)
-    stream = not whole if request.stream is None else request.stream
-    ask = Ask(messages=[], stream=stream, **settings_of(request, read))
-    probe = build_request(replace(ask, messages=[user_message("", [])]), endpoint)
-    warn_of_ignored(app, probe, endpoint)
-    return Recipe(app, ask, endpoint)
+def _builder(app: App, request: RequestSettings, output: OutputSettings) -> Builder:
+    """What is asked in each turn, and of whom. Raises UsageError, ConfigError."""
+    builder = Builder.of(request, app.addresses(request.base_url), not_here, stream=output.streams)
+    builder = builder.reading(extract=output.extract)
+    builder.request([{"role": "user", "content": ""}])  # what the model rejects is said before the first turn
+    app.warn(builder.warnings(None if output.unsent else app.world.today()))
+    return builder
 
 
 def repl_of(
@@ -124,7 +118,7 @@ def is_typed(app: App, output: OutputSettings) -> bool:
         return False
     if not world.stdin_is_terminal:
         raise UsageError("there are no turns", todo="pipe them in, a line each, or use a terminal")
-    if output.dry_run or output.curl:
+    if output.unsent:
         raise UsageError(
             "--dry-run and --curl show the turns of a pipe", todo="pipe one in, or use llmcli ask"
         )

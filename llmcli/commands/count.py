@@ -8,11 +8,13 @@ from typing import Annotated, Any
 from llmcli import jsonl
 from llmcli.app import App
 from llmcli.errors import UsageError
-from llmcli.exchange.compose import Recipe, compose, endpoint_of, text_of_prompt
 from llmcli.exchange.perform import followers_of, show_request
 from llmcli.output.report import dollars
 from llmcli.registry.estimate import estimate
 from llmcli.registry.models import find_model
+from llmcli.request.builder import Builder
+from llmcli.request.prompt import Prompt
+from llmcli.request.reading import said
 from llmcli.settings.answer import LoopSettings, RepairSettings
 from llmcli.settings.conversation import ContextSettings, SessionSettings
 from llmcli.settings.counting import CountingSettings
@@ -26,7 +28,7 @@ from llmcli.settings.request import RequestSettings
 from llmcli.tokens.count import Count, counted_request, counted_text
 from llmcli.tokens.cut import split, truncate
 from llmcli.tokens.encodings import encoding_for, load
-from llmcli.wire import Request
+from llmcli.wire import Message, Request
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def count(app: App, settings: CountSettings) -> int:
     else:
         asked = _request(app, settings)
         followers_of(app, asked, settings.loop)  # which refuses what ask refuses
-        if output.dry_run or output.curl:
+        if output.unsent:
             show_request(app, asked, app.stdout, as_curl=not output.dry_run)
         else:
             _of_request(app, asked, output)
@@ -85,24 +87,29 @@ def count(app: App, settings: CountSettings) -> int:
 
 def _request(app: App, settings: CountSettings) -> Request:
     """The request that ask would send."""
-    words, within = settings.prompt or [], settings.session.wanted
-    stream = (settings.output.dry_run or settings.output.curl) and settings.output.shape in {"text", "events"}
+    within, output = settings.session.wanted, settings.output
+    stream = (output.unsent) and output.streams
 
-    def recipe_of(request: RequestSettings) -> Recipe:
-        return compose(app, words, settings.input, request, stream=stream, optional=within)
+    def opened(request: RequestSettings) -> tuple[Builder, list[Message]]:
+        builder = Builder.of(request, app.addresses(request.base_url), app.stdin.read, stream=stream)
+        prompt = Prompt.of(settings.input, app.stdin.read, app.notes.say)
+        return builder, prompt.messages(said(settings.prompt or [], app.stdin), optional=within)
 
     if not within and not settings.context.wanted:
-        return recipe_of(settings.request).request()
+        builder, messages = opened(settings.request)
+        app.warn(builder.warnings(None))
+        return builder.request(messages)
     from llmcli.chat.converse import preview
 
-    return preview(app, settings, recipe_of)
+    return preview(app, settings, opened)
 
 
 def _of_text(app: App, settings: CountSettings) -> None:
     counting, request = settings.counting, settings.request
-    endpoint = endpoint_of(app, request)
+    endpoint = app.addresses(request.base_url).chosen(request)
     encoder = load(encoding_for(endpoint.provider.name, endpoint.model)[0])
-    text = text_of_prompt(app, settings.prompt or [], settings.input, app.stdin.read)
+    prompt = Prompt.of(settings.input, app.stdin.read, app.notes.say)
+    text = prompt.text(said(settings.prompt or [], app.stdin))
     if not text:
         raise UsageError("there is no text", todo="give a PROMPT, pipe text in, or name a file with -f")
     if counting.truncate is not None:

@@ -65,9 +65,7 @@ def models(app: App, settings: ModelsSettings) -> int:
 
 def live_records(app: App, pattern: str, options: ListingSettings) -> list[Json]:
     """What the endpoint of the pattern's provider, or of --base-url, offers that matches the pattern."""
-    from llmcli.exchange.compose import Recipe
     from llmcli.exchange.transports import key_lookup
-    from llmcli.request.build import Ask
     from llmcli.transport.sdk import Sdk
 
     providers = app.config.providers
@@ -77,7 +75,7 @@ def live_records(app: App, pattern: str, options: ListingSettings) -> list[Json]
     found = matcher(f"{name}/{rest}" if named == name else pattern)
     if name == "offline":
         return [record_of(app, model) for model in search_models("offline/*") if found(model.id)]
-    key_of = key_lookup(app, Recipe(app, Ask(messages=()), endpoint), options.api_key_file)
+    key_of = key_lookup(app, endpoint.provider.name, options.api_key_file)
 
     async def work() -> list[Json]:
         sdk = Sdk(key_of, app.world.env, _PATIENCE)

@@ -28,8 +28,8 @@ class Paid(Protocol):
         """Budgets, cache, recordings, fallbacks."""
 
 
-class Asked(Paid, Protocol):
-    """And what is asked, and how its answer is shown."""
+class Rowed(Protocol):
+    """What is asked, and of whom."""
 
     @property
     def input(self) -> InputSettings:
@@ -38,6 +38,10 @@ class Asked(Paid, Protocol):
     @property
     def request(self) -> RequestSettings:
         """The model and its parameters."""
+
+
+class Asked(Paid, Rowed, Protocol):
+    """And how its answer is shown."""
 
     @property
     def loop(self) -> LoopSettings:

@@ -10,7 +10,6 @@ from llmcli import jsonl
 from llmcli.app import App
 from llmcli.errors import Invalid, LlmcliError, UsageError
 from llmcli.exchange.asked import Asked
-from llmcli.exchange.compose import Recipe
 from llmcli.exchange.judged import item_of, judged, missing, wants_json
 from llmcli.exchange.run import Follower, run
 from llmcli.exchange.transports import key_variables, transport_of
@@ -19,31 +18,30 @@ from llmcli.output.media import asks_for_media, media_of
 from llmcli.output.report import Report, joined, trace
 from llmcli.output.sink import RecordSink, Sink, TextSink
 from llmcli.output.streams import Out, append_line
-from llmcli.registry.models import find_model
+from llmcli.request.builder import Builder
 from llmcli.request.params import parse_pair
 from llmcli.request.tools import tool_names
 from llmcli.settings.answer import LoopSettings
 from llmcli.settings.output import OutputSettings
 from llmcli.transport.keys import without_keys
-from llmcli.wire import Completion, Json, Request, http_url, shown_url
+from llmcli.wire import Completion, Json, Message, Request, http_url, shown_url
 
 _LONGEST_WORD = 100_000  # bytes; Linux takes 128 KiB
 _MEDIA_TODO = "name a file with -O, or say --json"
-_NEAR = 30  # days before a model's shut-down in which we speak of it
 
 
-def perform(app: App, recipe: Recipe, settings: Asked) -> None:
+def perform(app: App, builder: Builder, messages: Sequence[Message], settings: Asked) -> None:
     """Send the request, show the answer, report, and raise what is wrong with it."""
     output = settings.output
-    recipe = recipe.reading(extract=output.extract)
-    request = recipe.request()
+    builder = builder.reading(extract=output.extract)
+    request = builder.request(messages)
+    app.warn(builder.warnings(None if output.unsent else app.world.today()))
     followers = followers_of(app, request, settings.loop)
     if _shows_text(output) and asks_for_media(request.fields):
         raise UsageError("--modalities asks for more than text, which has no place to go", todo=_MEDIA_TODO)
-    if output.dry_run or output.curl:
+    if output.unsent:
         return show_request(app, request, app.out(output.output), as_curl=not output.dry_run)
-    warn_of_shutdown(app, request)
-    transport = transport_of(app, recipe, settings)
+    transport = transport_of(app, builder, settings)
     sink = sink_of(app, request, output, holds=bool(followers), items=settings.request.schema_multi)
     if output.usage_file is not None:
         append_line(output.usage_file, b"")  # what cannot be written is said before anything is paid for
@@ -135,18 +133,6 @@ def sink_of(
     beside = None if is_shown else app.stdout
     holds = holds or beside is not None
     return TextSink(out, app.notes, output.null, output.extract, holds, output.reasoning, beside, reading)
-
-
-def warn_of_shutdown(app: App, request: Request) -> None:
-    """Say so where the model is gone or soon will be."""
-    model = find_model(request.provider, request.model)
-    if model is None or model.shutdown is None:
-        return
-    days = (model.shutdown - app.world.today()).days
-    if days < 0:
-        app.notes.say(f"warning: {request.name} was shut down on {model.shutdown}")
-    elif days <= _NEAR:
-        app.notes.say(f"warning: {request.name} will be shut down on {model.shutdown}")
 
 
 def warn_of_missing(app: App, completion: Completion, request: Request) -> None:

@@ -8,11 +8,11 @@ from llmcli.app import App
 from llmcli.config import cache_directory
 from llmcli.errors import CallFailed, LlmcliError, UsageError
 from llmcli.exchange.asked import Asked, Paid
-from llmcli.exchange.compose import Recipe
 from llmcli.exchange.verdict import misfit, verdict
 from llmcli.registry.models import find_model
 from llmcli.registry.providers import Provider, provider_of_url
 from llmcli.rehearsal import PROVIDER
+from llmcli.request.builder import Builder
 from llmcli.request.endpoint import provider_named
 from llmcli.settings.money import MoneySettings
 from llmcli.settings.network import NetworkSettings
@@ -28,7 +28,7 @@ _WAITS = "waiting for another process that asks the same, to have its answer fro
 _LONG_WAIT = 5.0  # seconds that a person may wonder about
 
 
-def transport_of(app: App, recipe: Recipe, settings: Asked) -> Transport:
+def transport_of(app: App, builder: Builder, settings: Asked) -> Transport:
     """The transport that the settings ask for.
 
     Where reasoning is shown as it comes, nothing is sent again behind it. What is kept is the repaired answer, under
@@ -42,21 +42,25 @@ def transport_of(app: App, recipe: Recipe, settings: Asked) -> Transport:
     def http() -> Transport:
         from llmcli.transport.sdk import Sdk
 
-        return Sdk(key_lookup(app, recipe, network.api_key_file), app.world.env, network.timeout)
+        return Sdk(
+            key_lookup(app, builder.endpoint.provider.name, network.api_key_file),
+            app.world.env,
+            network.timeout,
+        )
 
     return stacked(
         ByProvider(http, {PROVIDER: _offline}),
         lambda inner: Awaited(inner, app.watch.waits_for),
         lambda inner: Guard(inner, app.prices.of, purse),
         lambda inner: Retry(inner, policy, reasoning=reasoning),
-        *_fallback(app, recipe, money),
+        *_fallback(app, builder, money),
         *_repair(app, settings.repair.repair),
         *_stores(app, money),
     )
 
 
 def batch_transport_of(
-    app: App, recipe: Recipe, settings: Paid, before_repair: Callable[[], Awaitable[None]]
+    app: App, builder: Builder, settings: Paid, before_repair: Callable[[], Awaitable[None]]
 ) -> Transport:
     """The same for many requests at a time: the engine itself retries, falls back and holds --max-cost."""
     network, money = settings.network, settings.money
@@ -67,7 +71,7 @@ def batch_transport_of(
     def http() -> Transport:
         from llmcli.transport.pooled import Pooled
 
-        return Pooled(key_lookup(app, recipe, network.api_key_file), network.timeout)
+        return Pooled(key_lookup(app, builder.endpoint.provider.name, network.api_key_file), network.timeout)
 
     return stacked(
         ByProvider(http, {PROVIDER: _offline}),
@@ -83,7 +87,7 @@ def _offline() -> Transport:
     return Offline()
 
 
-def key_lookup(app: App, recipe: Recipe, key_file: str | None) -> KeyOf:
+def key_lookup(app: App, here: str, key_file: str | None) -> KeyOf:
     """Finds the key for a request, once for each provider. It raises AuthFailure, UsageError.
 
     A provider's own address wants a key, and so does its own model at any address: who serves that elsewhere
@@ -93,7 +97,7 @@ def key_lookup(app: App, recipe: Recipe, key_file: str | None) -> KeyOf:
 
     found: dict[tuple[str, bool], str | None] = {}
     lock = asyncio.Lock()
-    providers, here = app.config.providers, recipe.endpoint.provider.name
+    providers = app.config.providers
 
     async def find(name: str, is_here: bool) -> str | None:
         if (name, is_here) not in found:
@@ -166,7 +170,7 @@ def _purse(app: App, money: MoneySettings) -> Purse | None:
     return None if limit is None else Budget(limit)
 
 
-def _fallback(app: App, recipe: Recipe, money: MoneySettings) -> list[Wrap]:
+def _fallback(app: App, builder: Builder, money: MoneySettings) -> list[Wrap]:
     if not money.fallback:
         return []
     from llmcli.transport.fallback import Fallback, skipped
@@ -174,7 +178,7 @@ def _fallback(app: App, recipe: Recipe, money: MoneySettings) -> list[Wrap]:
     def notice(name: str, error: LlmcliError) -> None:
         app.notes.detail(skipped(name, error))
 
-    return [lambda inner: Fallback(inner, money.fallback, recipe.rebuild, notice)]
+    return [lambda inner: Fallback(inner, money.fallback, builder.again, notice)]
 
 
 def _repair(app: App, repairs: int, before: Callable[[], Awaitable[None]] | None = None) -> list[Wrap]:
@@ -187,8 +191,6 @@ def _repair(app: App, repairs: int, before: Callable[[], Awaitable[None]] | None
 
 def _stores(app: App, money: MoneySettings) -> list[Wrap]:
     """The recording is outside of the cache: what the cache answers is recorded too."""
-    if money.cache_ttl is not None and not money.cache:
-        raise UsageError("without --cache", todo="add --cache", flag="--cache-ttl")
     if not money.cache and money.record is None:
         return []
     from llmcli.transport.store import Folder, Locks, Store, recording
@@ -210,8 +212,6 @@ def _stores(app: App, money: MoneySettings) -> list[Wrap]:
 def _replay(money: MoneySettings) -> Transport:
     from llmcli.transport.store import Replay, recorded
 
-    if money.cache or money.record is not None:
-        raise UsageError("excludes --cache and --record", todo="drop one of them", flag="--replay")
     return Replay(recorded(money.replay or ""))
 
 

@@ -6,7 +6,7 @@ import base64
 from pathlib import Path
 
 from llmcli.errors import UsageError
-from llmcli.request.prompt import ReadStdin
+from llmcli.request.reading import ReadStdin
 from llmcli.wire import Json, http_url
 
 # The API takes 50 MB in one request (https://platform.openai.com/docs/guides/images-vision).

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from llmcli.config import ProviderConfig
 from llmcli.errors import UsageError
 from llmcli.registry.providers import Provider, find_provider, provider_of_url, split_model
-from llmcli.request.prompt import argument
+from llmcli.request.reading import argument
+from llmcli.settings.request import RequestSettings
 from llmcli.wire import http_url, shown_url
+
+DEFAULT_MODEL = "gpt-6-luna"
+_MANY = 256  # models that a run may name before they are looked up again
 
 _OPENAI_URL = "OPENAI_BASE_URL"
 
@@ -32,6 +36,37 @@ class Endpoint:
     as_typed: bool = False
     named: str | None = None
     keys_of: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where models are: `base_url` is the command line's."""
+
+    env: Mapping[str, str]
+    providers: Mapping[str, ProviderConfig]
+    base_url: str | None = None
+    _known: dict[str, Endpoint] = field(default_factory=dict, compare=False, repr=False)
+
+    def of(self, model: str) -> Endpoint:
+        """The endpoint of a model; rows of a batch name the same few. Raises UsageError."""
+        if model not in self._known:
+            if len(self._known) >= _MANY:
+                self._known.clear()
+            self._known[model] = resolve(model, self.base_url, self.env, self.providers)
+        return self._known[model]
+
+    def chosen(self, settings: RequestSettings) -> Endpoint:
+        """The endpoint of the model that was chosen. Raises UsageError."""
+        try:
+            return self.of(DEFAULT_MODEL if settings.model is None else argument(settings.model))
+        except UsageError as error:
+            is_address = self.base_url is not None and http_url(self.base_url) is None
+            error.flag = "--base-url" if is_address else "--model"
+            raise
+
+    def beside(self, here: Endpoint, model: str) -> Endpoint:
+        """The endpoint of a model that takes the place of another: where that is, or at its provider's own address."""
+        return beside(here, model, self.providers) or resolve(model, None, self.env, self.providers)
 
 
 def resolve(

@@ -10,7 +10,7 @@ from typing import Any
 
 from llmcli import jsonl
 from llmcli.errors import UsageError
-from llmcli.request.prompt import ReadStdin, argument, load_json
+from llmcli.request.reading import ReadStdin, argument, load_json
 from llmcli.request.strict import strictly
 from llmcli.request.validation import validator
 from llmcli.wire import Json

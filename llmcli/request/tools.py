@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from llmcli.errors import UsageError
-from llmcli.request.prompt import ReadStdin, load_json
+from llmcli.request.reading import ReadStdin, load_json
 from llmcli.request.schema import check_schema
 from llmcli.wire import Json
 

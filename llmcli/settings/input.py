@@ -4,6 +4,7 @@
 from dataclasses import field
 from typing import Annotated, Literal
 
+from llmcli.errors import UsageError
 from llmcli.settings.flag import flag, settings
 
 
@@ -48,3 +49,10 @@ class InputSettings:
         Literal["low", "high", "auto"] | None, flag("--detail", help="How closely images are looked at.")
     ] = None
     no_stdin: Annotated[bool, flag("--no-stdin", help="Do not touch stdin (also LLMCLI_NO_STDIN=1).")] = False
+
+    def check(self) -> None:
+        """Raise UsageError for a flag that has nothing to go with."""
+        if self.param and self.template is None:
+            raise UsageError("without a template", todo="give it with -t", flag="-p")
+        if self.detail and not self.attachment:
+            raise UsageError("without an image", todo="attach one with -a", flag="--detail")

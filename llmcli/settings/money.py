@@ -4,6 +4,7 @@
 from dataclasses import field
 from typing import Annotated
 
+from llmcli.errors import UsageError
 from llmcli.settings.flag import flag, settings
 
 
@@ -37,3 +38,10 @@ class MoneySettings:
             help="The next model, where one cannot answer (repeatable).",
         ),
     ] = field(default_factory=list)
+
+    def check(self) -> None:
+        """Raise UsageError where flags exclude each other."""
+        if self.cache_ttl is not None and not self.cache:
+            raise UsageError("without --cache", todo="add --cache", flag="--cache-ttl")
+        if self.replay is not None and (self.cache or self.record is not None):
+            raise UsageError("excludes --cache and --record", todo="drop one of them", flag="--replay")

@@ -35,6 +35,16 @@ class OutputSettings:
         return "json" if self.json else self.format
 
     @property
+    def unsent(self) -> bool:
+        """Whether requests are only to be shown."""
+        return self.dry_run or self.curl
+
+    @property
+    def streams(self) -> bool:
+        """Whether an answer is asked for in pieces, unless the request says otherwise."""
+        return self.shape in {"text", "events"}
+
+    @property
     def shows_reasoning(self) -> bool:
         """Whether reasoning is shown as it comes."""
         return self.shape == "events" or (self.shape == "text" and self.reasoning)

@@ -4,6 +4,7 @@
 from dataclasses import field
 from typing import Annotated, Any
 
+from llmcli.errors import UsageError
 from llmcli.settings.flag import Flag, flag, flags_of, settings
 
 ANSWER = "Structured answers and tools"
@@ -160,6 +161,18 @@ class RequestSettings:
             api=True,
         ),
     ] = None
+
+    def check(self) -> None:
+        """Raise UsageError where flags exclude each other."""
+        if self.schema is None and (self.schema_multi or self.no_strict):
+            flag_name = "--schema-multi" if self.schema_multi else "--no-strict"
+            raise UsageError("without a schema", todo="give it with --schema", flag=flag_name)
+        if self.schema is not None and any(text.startswith("response_format=") for text in self.option):
+            problem = "and -o response_format exclude each other"
+            raise UsageError(problem, todo="drop one of them", flag="--schema")
+        if self.schema is not None and self.json_mode:
+            todo = "--schema alone asks for JSON"
+            raise UsageError("and --schema exclude each other", todo=todo, flag="--json-mode")
 
     def parameters(self) -> dict[str, Any]:
         """What was said of the parameters that are sent as they are, under the API's names."""

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from llmcli.batch.rows import BadCommand, Frame, LineSplitter, RowBuilder
+from llmcli.batch.frame import Frame
+from llmcli.batch.rows import BadCommand, LineSplitter
 from llmcli.errors import LlmcliError
 from llmcli.exchange.run import run
 from llmcli.exchange.verdict import verdict
 from llmcli.output.sink import SILENT
 from llmcli.rehearsal.offline import Offline
-from llmcli.request.build import Ask
-from llmcli.request.endpoint import resolve
+from llmcli.request.builder import Ask, Builder
+from llmcli.request.endpoint import Addresses
 from llmcli.request.params import API_FIELDS
+from llmcli.request.prompt import Prompt
 from llmcli.request.template import Template
 from llmcli.tokens.count import count_request
 from llmcli.tokens.encodings import load
@@ -28,13 +29,14 @@ MODEL = "gpt-4o-mini"
 
 def frame(model: str = MODEL, **more: object) -> Frame:
     ask = {name: more.pop(name) for name in ("parameters", "extra", "max_tokens", "expects") if name in more}
-    return Frame(Ask((), **ask), lambda name: resolve(name or model, None, {}, {}), **more)
+    addresses = Addresses({}, {})
+    return Frame(Prompt(**more), Builder(Ask(**ask), addresses.of(model), addresses))
 
 
 def fields(row: dict | bytes, **more: object) -> dict:
     """The body of a row's request; where there is none, its error."""
     line = row if isinstance(row, bytes) else json.dumps(row).encode()
-    made = RowBuilder(frame(**more)).row(line, 0)
+    made = frame(**more).rows.row(line, 0)
     return dict(made.request.fields) if made.request else {"error": str(made.error)}
 
 
@@ -207,13 +209,13 @@ def test_a_rows_own_limit_wins_over_one_of_another_name():
 
 def test_a_rows_own_format_is_not_checked_against_the_flags_schema():
     flags = {"expects": {"type": "object"}}
-    builder = RowBuilder(frame(**flags))
+    builder = frame(**flags).rows
     plain, own = (b'{"prompt":"hi"}', b'{"prompt":"hi","response_format":{"type":"text"}}')
     assert [builder.row(line, 0).request.expects for line in (plain, own)] == [{"type": "object"}, None]
 
 
 def test_what_the_flags_alone_make_wrong_is_no_rows_fault():
-    builder = RowBuilder(frame(model="openai/o3", parameters={"temperature": 0.5}))
+    builder = frame(model="openai/o3", parameters={"temperature": 0.5}).rows
     for line in (b'{"prompt":"hi"}', b'{"messages":[{"role":"user","content":"hi"}]}'):
         assert isinstance(builder.row(line, 0).error, BadCommand)
     own = builder.row(b'{"prompt":"hi","model":"gpt-4o"}', 0).request
@@ -277,11 +279,11 @@ def test_files_and_attachments_are_a_message_after_a_rows_own_ones(row):
     ],
 )
 def test_the_custom_id(row, custom_id):
-    assert RowBuilder(frame()).row(json.dumps(row).encode(), 7).custom_id == custom_id
+    assert frame().rows.row(json.dumps(row).encode(), 7).custom_id == custom_id
 
 
 def test_the_digest_is_of_what_is_sent():
-    builder = RowBuilder(frame())
+    builder = frame().rows
     digests = [
         builder.row(line, number).digest
         for number, line in enumerate(
@@ -296,7 +298,7 @@ def test_the_digest_is_of_what_is_sent():
         )
     ]
     assert [digests.index(digest) for digest in digests] == [0, 0, 0, 3, 4, 5]
-    other = RowBuilder(replace(frame(), system="S")).row(b'{"prompt":"a"}', 0)
+    other = frame(system="S").rows.row(b'{"prompt":"a"}', 0)
     assert other.digest != digests[0]
 
 
@@ -321,7 +323,7 @@ def test_whatever_a_row_holds_it_is_answered_or_fails_alone(own, prompted):
 
     data = {**own, "prompt": "hi"} if prompted else {"messages": [user("hi")], **own}
     data["model"] = "offline/echo"
-    row = RowBuilder(frame()).row(json.dumps(data).encode(), 0)
+    row = frame().rows.row(json.dumps(data).encode(), 0)
     if row.request is None:
         assert str(row.error)
         return

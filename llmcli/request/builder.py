@@ -1,0 +1,193 @@
+"""The builder: what was asked, and of whom; it makes the request for some messages, for this model or another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+
+from llmcli.errors import UsageError
+from llmcli.registry.models import find_model
+from llmcli.request.endpoint import Addresses, Endpoint
+from llmcli.request.params import (
+    check_parameters,
+    ignored_parameters,
+    max_tokens_field,
+    parse_logit_bias,
+    parse_option,
+    parse_pair,
+    parse_tool_choice,
+)
+from llmcli.request.reading import ReadStdin, argument
+from llmcli.request.tools import load_tools
+from llmcli.settings.request import RequestSettings
+from llmcli.wire import Json, Message, Request, spelled
+
+LIMITS = ("max_completion_tokens", "max_tokens")
+_NEAR = 30  # days before a model's shut-down in which we speak of it
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What the user said, messages, model and address aside.
+
+    `parameters`: API fields as flags gave them; `extra`: those of `-o`, which win. `max_tokens` is the
+    limit of `-M`, whatever the model calls it. `tool_choice` is as typed. `expects` is the JSON Schema that the
+    answer is checked against; `extract`: only the first code block of an answer counts.
+    """
+
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    max_tokens: int | None = None
+    response_format: Json | None = None
+    expects: Json | None = None
+    tools: Sequence[Json] = ()
+    tool_choice: str | None = None
+    stream: bool = False
+    extract: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """Makes requests. `addresses` finds other models."""
+
+    ask: Ask
+    endpoint: Endpoint
+    addresses: Addresses
+
+    @classmethod
+    def of(
+        cls, settings: RequestSettings, addresses: Addresses, read: ReadStdin, *, stream: bool = False
+    ) -> Builder:
+        """The builder that the settings ask for. `stream`: unless they say whether. Raises UsageError."""
+        ask = asked(settings, read, stream=stream if settings.stream is None else settings.stream)
+        return cls(ask, addresses.chosen(settings), addresses)
+
+    def request(self, messages: Sequence[Message], *, model: str | None = None) -> Request:
+        """The request; only what was asked for is in it. `model`: another one than was chosen.
+
+        Raises UsageError where there are no messages, or the model is known to reject a parameter.
+        """
+        return build_request(messages, self.ask, self.endpoint if model is None else self.addresses.of(model))
+
+    def reading(self, *, extract: bool) -> Builder:
+        """The same, where the first code block of an answer is the answer."""
+        return replace(self, ask=replace(self.ask, extract=extract))
+
+    def with_own(self, own: Mapping[str, Any], stream: bool | None = None) -> Builder:
+        """The same with parameters that win over those of the command line; `stream` None: as that says."""
+        ask = self.ask if stream is None else replace(self.ask, stream=stream)
+        extra = ask.extra
+        if any(name in own for name in LIMITS):
+            ask = replace(ask, max_tokens=None)
+            extra = {name: value for name, value in extra.items() if name not in LIMITS}
+        if "response_format" in own:
+            ask = replace(ask, expects=None)
+        return replace(self, ask=replace(ask, extra={**extra, **own}))
+
+    def again(self, request: Request, model: str) -> Request:
+        """`request`, as it is now, for another model. Raises UsageError where that model rejects a parameter.
+
+        A model of the same provider is asked at the same address, any other at its provider's own.
+        """
+        fields = dict(request.fields)
+        limits = [fields.pop(name, None) for name in LIMITS]
+        messages = fields.pop("messages")
+        ask = Ask(
+            parameters={name: value for name, value in fields.items() if name != "model"},
+            max_tokens=next((limit for limit in limits if limit is not None), None),
+            expects=request.expects,
+            extract=request.extract,
+        )
+        return build_request(messages, ask, self.addresses.beside(self.endpoint, argument(model)))
+
+    def warnings(self, today: date | None) -> list[str]:
+        """What there is to be said of the model, once: parameters that it ignores, and that it is shut down.
+
+        `today` None: nothing is sent to it, so its end does not matter.
+        """
+        provider = self.endpoint.provider
+        ignored = ignored_parameters(provider, _parameters(self.ask, self.endpoint))
+        said = [f"warning: {provider.name} takes {name} and ignores it" for name in ignored]
+        model = find_model(provider.name, self.endpoint.model)
+        if today is None or model is None or model.shutdown is None:
+            return said
+        days = (model.shutdown - today).days
+        if days <= _NEAR:
+            when = "was" if days < 0 else "will be"
+            said.append(
+                f"warning: {spelled(provider.name, self.endpoint.model)} {when} shut down on {model.shutdown}"
+            )
+        return said
+
+
+def build_request(messages: Sequence[Message], ask: Ask, endpoint: Endpoint) -> Request:
+    """The request for messages at an endpoint.
+
+    Raises UsageError where the messages are none, or the model is known to reject a parameter.
+    """
+    if not messages:
+        raise UsageError("there is no message to send")
+    parameters = _parameters(ask, endpoint)
+    check_parameters(endpoint.provider, endpoint.model, parameters)
+    fields: Json = {"model": endpoint.model, "messages": list(messages), **parameters}
+    if ask.stream:
+        fields["stream"] = True
+        fields["stream_options"] = {"include_usage": True, **(parameters.get("stream_options") or {})}
+    place = (endpoint.provider.name, endpoint.model, endpoint.base_url)
+    return Request(*place, fields, ask.expects, endpoint.keys_of, ask.extract)
+
+
+def _parameters(ask: Ask, endpoint: Endpoint) -> Json:
+    parameters = dict(ask.parameters)
+    if ask.max_tokens is not None:
+        parameters[max_tokens_field(endpoint.provider, endpoint.model, endpoint.own_address)] = ask.max_tokens
+    if ask.response_format is not None:
+        parameters["response_format"] = ask.response_format
+    if ask.tools:
+        parameters["tools"] = list(ask.tools)
+    if ask.tool_choice is not None and "tool_choice" not in ask.extra:
+        tools = ask.extra.get("tools", ask.tools)
+        if not tools:
+            raise UsageError("without tools", todo="give them with --tools", flag="--tool-choice")
+        parameters["tool_choice"] = parse_tool_choice(ask.tool_choice, tools)
+    if "top_logprobs" in parameters:
+        parameters.setdefault("logprobs", True)  # the API takes the one only with the other
+    parameters.update(ask.extra)
+    return parameters
+
+
+def asked(request: RequestSettings, read: ReadStdin, *, stream: bool) -> Ask:
+    """What the settings say. Raises UsageError."""
+    said = request.parameters().items()
+    parameters = {name: argument(value) if isinstance(value, str) else value for name, value in said}
+    if request.stop:
+        parameters["stop"] = [argument(text) for text in request.stop]
+    if request.logit_bias:
+        parameters["logit_bias"] = parse_logit_bias(request.logit_bias)
+    if request.metadata:
+        parameters["metadata"] = dict(parse_pair(argument(text), "--metadata") for text in request.metadata)
+    if request.modalities:
+        parameters["modalities"] = [kind for text in request.modalities for kind in argument(text).split(",")]
+    response_format, expects = _answer_format(request, read)
+    return Ask(
+        parameters=parameters,
+        extra=dict(parse_option(argument(text)) for text in request.option),
+        max_tokens=request.max_tokens,
+        tools=load_tools(request.tools, read) if request.tools is not None else (),
+        tool_choice=request.tool_choice,
+        response_format=response_format,
+        expects=expects,
+        stream=stream,
+    )
+
+
+def _answer_format(request: RequestSettings, read: ReadStdin) -> tuple[Json | None, Json | None]:
+    """(`response_format`, the schema that is expected), as --schema or --json-mode ask for them."""
+    if request.schema is None:
+        return ({"type": "json_object"} if request.json_mode else None), None
+    from llmcli.request.schema import load_schema, response_format
+
+    wanted = load_schema(request.schema, read)
+    return response_format(wanted, strict=not request.no_strict, multi=request.schema_multi)
