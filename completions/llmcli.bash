@@ -68,7 +68,7 @@ _llmcli() {
             case $prev in
                 --output | -O | --concurrency | -j | --rpm | --tpm | --patience | --limit | --max-failures | --param | -p | --base-url | --max-tokens | -M | --stop | --logit-bias | --metadata | --modalities | --option | -o | --price | --temperature | --top-p | --n | --seed | --presence-penalty | --frequency-penalty | --top-logprobs | --reasoning-effort | --verbosity | --service-tier | --user | --tool-choice | --repair | --timeout | --deadline | --retries | --max-cost | --cache-ttl | --profile) _llmcli_text ;;
                 --on-change) _llmcli_words 'stop rerun keep' ;;
-                --format) _llmcli_words 'text json' ;;
+                --format) _llmcli_words 'text json jsonl' ;;
                 --file | -f | --messages | --attachment | -a | --schema | --tools | --api-key-file | --budget-file) _llmcli_paths -f ;;
                 --system | -s | --template | -t) _llmcli_text @ ;;
                 --detail) _llmcli_words 'low high auto' ;;

@@ -181,7 +181,7 @@ complete -c llmcli -n '__fish_seen_subcommand_from batch' -l fresh -d 'Start ove
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l retry-failed -d 'Try final failures again, too.'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l on-change -x -a 'stop rerun keep' -d 'What to do where a row that is done has changed (stop).'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l dry-run -d 'Count and price the rows; send nothing.'
-complete -c llmcli -n '__fish_seen_subcommand_from batch' -l format -x -a 'text json' -d 'How --dry-run prints.'
+complete -c llmcli -n '__fish_seen_subcommand_from batch' -l format -x -a 'text json jsonl' -d 'How --dry-run prints (text).'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l json -d 'The same as --format json.'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l file -s f -r -F -d 'Put a text file before the prompt (repeatable; - is stdin).'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l system -s s -x -a '(__llmcli_at_file)' -d 'The system message.'

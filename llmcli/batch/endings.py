@@ -11,7 +11,7 @@ from llmcli.batch.health import LONGEST_HOLD, Health, Trouble, trouble_of
 from llmcli.batch.money import Money
 from llmcli.batch.pace import Pace
 from llmcli.batch.plan import Job, Plan, Records
-from llmcli.batch.records import failure_line, success_line
+from llmcli.batch.records import Course, failure_line, success_line
 from llmcli.batch.rows import Row
 from llmcli.batch.stats import Stats
 from llmcli.errors import (
@@ -109,7 +109,7 @@ class Endings:
         report = Report.of(completion, self._plan.price_of)
         self._count(job, report)
         if error is None or error.exit_code in self._plan.accepted:
-            line = success_line(job.row, job.sent, report, job.carried)
+            line = success_line(job.row, Course(job.sent, job.carried, self._plan.now()), report)
             stats.ok += self._write(job.row, line, failed=False)
             self._tell(job.row, trace, completion, job.sent)
         else:
@@ -159,7 +159,8 @@ class Endings:
         """Make a row a final failure; without a job, nothing of it was sent."""
         sent, request = (job.sent, job.request) if job else (0, None)
         carried = job.carried if job else self._done.cost(row.number)
-        line, code = failure_line(row, sent, request, error, report, carried)
+        course = Course(sent, carried, self._plan.now())
+        line, code = failure_line(row, course, request, error, report)
         self._stats.failures[code] += self._write(row, line, failed=True)
         self._tell(row, "failed: {}".format, error)
         most, failed = self._plan.max_failures, self._stats.failed

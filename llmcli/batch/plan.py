@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Protocol
 
@@ -50,7 +51,8 @@ class Plan:
     `fallback` are other models for a row, in their order, and `rebuild` makes its request for one.
     `worst(request)` is the most that a call may cost, in $; with `max_cost` nothing is begun that may pass it.
     `notice` is told of each row's answer, failed attempts and failure, `tell` of what a person should know.
-    A server that is not well is waited for `patience` seconds. `time(seconds)` is the time of day so long from now.
+    A server that is not well is waited for `patience` seconds. `time(seconds)` is the time of day so long from now,
+    and `now()` the date and time, UTC.
     """
 
     model: str
@@ -68,6 +70,7 @@ class Plan:
     notice: Callable[[str], None] | None = None
     tell: Callable[[str], None] = lambda _words: None
     patience: float = 0.0
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
     time: Callable[[float], str] = lambda seconds: f"{seconds:+.0f} s"
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from llmcli import jsonl
 from llmcli.batch.done import record_id
@@ -12,21 +14,21 @@ from llmcli.output.report import Report
 from llmcli.wire import Completion, Json, Request
 
 
-def success_line(row: Row, attempts: int, report: Report, carried: Decimal | None = None) -> bytes:
-    """The record of an answer. The body is the very bytes that the server sent, where they are one line.
+class Course(NamedTuple):
+    """How a row came to its end: requests that were sent, $ that they cost before the last, and when (UTC) it was."""
 
-    `carried`: what the row cost before this answer, in $.
-    """
-    return _line(row, _response(report.completion), None, _envelope(row, attempts, report, carried))
+    attempts: int
+    carried: Decimal | None
+    at: datetime
+
+
+def success_line(row: Row, course: Course, report: Report) -> bytes:
+    """The record of an answer. The body is the very bytes that the server sent, where they are one line."""
+    return _line(row, _response(report.completion), None, _envelope(row, course, report))
 
 
 def failure_line(
-    row: Row,
-    attempts: int,
-    request: Request | None,
-    error: LlmcliError,
-    report: Report | None,
-    carried: Decimal | None = None,
+    row: Row, course: Course, request: Request | None, error: LlmcliError, report: Report | None
 ) -> tuple[bytes, str]:
     """The record of a final failure, and its code; with the reply, where there was one."""
     code = code_of(error)
@@ -35,7 +37,7 @@ def failure_line(
         response = _response(report.completion)
     elif isinstance(error, CallFailed) and error.status is not None:
         response = _head(error.status, error.request_id) + jsonl.dumps(error.body) + b"}"
-    envelope = _envelope(row, attempts, report, carried)
+    envelope = _envelope(row, course, report)
     if report is None and request is not None:
         envelope["model"] = request.name
     return _line(row, response, {"code": code, "message": str(error)}, envelope), code
@@ -80,17 +82,21 @@ def _head(status: int, request_id: str | None) -> bytes:
     return b'{"status_code":%d,"request_id":%s,"body":' % (status, jsonl.dumps(request_id))
 
 
-def _envelope(row: Row, attempts: int, report: Report | None, carried: Decimal | None) -> Json:
-    """`cost_usd` in $, of all that the row took; `latency_ms` of the last attempt; null is what is not known."""
+def _envelope(row: Row, course: Course, report: Report | None) -> Json:
+    """What we know of a row; null is what is not known.
+
+    `cost_usd` in $, of all that the row took; `latency_ms` of the last attempt; `at`: when it came to its end, UTC.
+    """
     meta = report.completion.meta if report else None
-    cost = report.cost if report else carried
-    if report and cost is not None and carried:
-        cost += carried
+    cost = report.cost if report else course.carried
+    if report and cost is not None and course.carried:
+        cost += course.carried
     return {
         "row": row.number,
-        "attempts": attempts,
+        "attempts": course.attempts,
         "latency_ms": round(meta.latency * 1000, 3) if meta else None,
         "cost_usd": None if cost is None else float(cost),
         "model": meta.name if meta else None,
+        "at": f"{course.at:%Y-%m-%dT%H:%M:%S}.{course.at.microsecond // 1000:03d}Z",
         **({"recovered": meta.recovered} if meta and meta.recovered else {}),
     }

@@ -211,6 +211,7 @@ def _plan(app: App, builder: Builder, settings: BatchSettings) -> Plan:
         max_failures=options.max_failures,
         max_cost=None if money.max_cost is None else Decimal(str(money.max_cost)),
         worst=lambda asked: worst(asked, app.prices.of, repairs),
+        now=app.world.now,
         patience=options.patience_with(builder.endpoint.provider.name),
     )
 
@@ -236,8 +237,9 @@ def _progress(app: App) -> Progress:
 
 def _dry_run(app: App, path: str | None, frame: Frame, options: RunSettings) -> None:
     tally = tally_of(app, path, frame, options.limit, lambda _: None)
-    if options.json or options.format == "json":
-        app.stdout.write_bytes(jsonl.pretty(tally.record()))
+    if options.json or options.format in {"json", "jsonl"}:
+        shown = jsonl.line if options.format == "jsonl" and not options.json else jsonl.pretty
+        app.stdout.write_bytes(shown(tally.record()))
         return
     about = "" if tally.exact else "about "
     standard, cheaper = tally.standard, tally.batch

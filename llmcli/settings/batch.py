@@ -49,7 +49,9 @@ class RunSettings:
         flag("--on-change", help="What to do where a row that is done has changed (stop)."),
     ] = "stop"
     dry_run: Annotated[bool, flag("--dry-run", help="Count and price the rows; send nothing.")] = False
-    format: Annotated[Literal["text", "json"], flag("--format", help="How --dry-run prints.")] = "text"
+    format: Annotated[
+        Literal["text", "json", "jsonl"] | None, flag("--format", help="How --dry-run prints (text).")
+    ] = None
     json: Annotated[bool, flag("--json", help="The same as --format json.")] = False
     exec: Annotated[list[str], flag("--exec", hidden=True, help="Not for batch.")] = field(
         default_factory=list
@@ -83,6 +85,8 @@ class RunSettings:
         if self.exec:
             todo = "calls of tools are the answer: run them afterwards"
             raise UsageError("is not for batch", todo=todo, flag="--exec")
+        if self.format == "text" and not self.dry_run:
+            raise UsageError("text is for --dry-run", todo="records are JSON lines", flag="--format")
         for flag_name, wanted in (("--fresh", self.fresh), ("--retry-failed", self.retry_failed)):
             if wanted and self.kept is None:
                 raise UsageError("without an output file", todo="name it with -O", flag=flag_name)

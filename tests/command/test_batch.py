@@ -111,16 +111,16 @@ def test_records_go_to_stdout_and_a_summary_to_stderr(cli, tmp_path):
         '"object":"chat.completion","created":0,"model":"offline/echo","choices":[{"index":0,"message":{"role":'
         '"assistant","content":"Hello","refusal":null},"logprobs":null,"finish_reason":"stop"}],"usage":'
         '{"prompt_tokens":8,"completion_tokens":1,"total_tokens":9},"system_fingerprint":"offline"}},"error":null,'
-        '"llmcli":{"row":0,"attempts":1,"latency_ms":0.0,"cost_usd":0.0,"model":"offline/echo"}}\n'
+        '"llmcli":{"row":0,"attempts":1,"latency_ms":0.0,"cost_usd":0.0,"model":"offline/echo","at":"2026-11-20T12:00:00.000Z"}}\n'
         '{"id":"batch_req_000001_a58adaa3814409c4","custom_id":"row-1","response":null,"error":{"code":'
         '"invalid_json","message":"the line is not valid JSON: Expecting value: line 1 column 1 (char 0)"},'
-        '"llmcli":{"row":1,"attempts":0,"latency_ms":null,"cost_usd":null,"model":null}}\n'
+        '"llmcli":{"row":1,"attempts":0,"latency_ms":null,"cost_usd":null,"model":null,"at":"2026-11-20T12:00:00.000Z"}}\n'
         '{"id":"batch_req_000002_2d34d54538c6bf60","custom_id":"b","response":{"status_code":200,'
         '"request_id":"chatcmpl-offline-2d34d54538c6bf60","body":{"id":"chatcmpl-offline-2d34d54538c6bf60",'
         '"object":"chat.completion","created":0,"model":"offline/echo","choices":[{"index":0,"message":{"role":'
         '"assistant","content":"yes","refusal":null},"logprobs":null,"finish_reason":"stop"}],"usage":'
         '{"prompt_tokens":8,"completion_tokens":1,"total_tokens":9},"system_fingerprint":"offline"}},"error":null,'
-        '"llmcli":{"row":2,"attempts":1,"latency_ms":0.0,"cost_usd":0.0,"model":"offline/echo"}}\n',
+        '"llmcli":{"row":2,"attempts":1,"latency_ms":0.0,"cost_usd":0.0,"model":"offline/echo","at":"2026-11-20T12:00:00.000Z"}}\n',
         "rows      3 done: 2 ok, 1 failed (1 invalid_json)\n"
         "requests  2 sent, 0 again, 0 refused with 429\n"
         "time      0.0 s, 3,000,000,000.0 rows/s\n"
@@ -163,7 +163,14 @@ def test_a_failure_has_the_status_and_the_body(batch, server):
                 "code": "rejected",
                 "message": "The server says 400. (HTTP 400, openai/tiny, request req_1); change the request",
             },
-            "llmcli": {"row": 0, "attempts": 1, "latency_ms": None, "cost_usd": None, "model": "openai/tiny"},
+            "llmcli": {
+                "row": 0,
+                "attempts": 1,
+                "latency_ms": None,
+                "cost_usd": None,
+                "model": "openai/tiny",
+                "at": "2026-11-20T12:00:00.000Z",
+            },
         }
     ]
 
@@ -958,3 +965,34 @@ def test_a_tool_choice_holds_for_the_tools_of_a_row(batch):
     assert batch([{"prompt": "x", "tools": wrapped}], "--tool-choice", "weather").code == 0
     [record] = records(batch.out)
     assert record["response"]["body"]["choices"][0]["finish_reason"] == "tool_calls"
+
+
+def test_format_text_is_taken_only_for_what_it_changes(cli, tmp_path):
+    (tmp_path / "rows").write_text('{"prompt":"x"}')
+    refused = cli("batch", "-m", "offline/echo", "--format", "text", str(tmp_path / "rows"))
+    words = "llmcli: usage: --format text is for --dry-run; records are JSON lines\n"
+    assert refused == Result(2, "", words)
+    assert cli("batch", "-m", "offline/echo", "--format", "jsonl", str(tmp_path / "rows")).code == 0
+    assert (
+        cli("batch", "-m", "offline/echo", "--dry-run", "--format", "text", str(tmp_path / "rows")).code == 0
+    )
+
+
+@pytest.mark.parametrize("flag", ["--max-turns", "--tool-timeout"])
+def test_a_flag_that_would_do_nothing_in_a_batch_is_not_taken(cli, flag):
+    assert cli("batch", flag, "3", stdin=b'{"prompt":"x"}').code == 2
+
+
+def test_a_broken_template_file_is_named_as_in_ask(cli, tmp_path):
+    (tmp_path / "bad.tpl").write_text("{{ x")
+    flags = ("-m", "offline/echo", "-t", f"@{tmp_path}/bad.tpl")
+    batch, ask = cli("batch", *flags, stdin=b'{"prompt":"x"}'), cli("ask", *flags, "hi")
+    assert batch == ask
+    assert (ask.code, f"({tmp_path}/bad.tpl, line 1" in ask.err) == (2, True)
+
+
+def test_a_profile_is_not_blamed_for_what_a_file_says(cli, config, tmp_path):
+    config.write_text("[profiles.p]\nsystem = 'hello'\n")
+    (tmp_path / "talk").write_text('[{"role":"hello","content":"x"}]')
+    result = cli("ask", "--profile", "p", "--messages", str(tmp_path / "talk"), "hi")
+    assert (result.code, "profiles" in result.err) == (2, False)

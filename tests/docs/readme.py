@@ -21,7 +21,7 @@ EXAMPLE = re.compile(r"(?P<head>^```console\n)(?P<body>.*?)(?P<tail>^```\n)", re
 
 # What is never twice the same: times and rates.
 VARIES = re.compile(
-    r'\b\d+(?:\.\d+|(?:\.\d+)?e-\d+) s\b|(?<=_ms":)\d+\.\d+|[\d,]+\.\d rows/s|(?<=bound by )\s+\w+'
+    r'\b\d+(?:\.\d+|(?:\.\d+)?e-\d+) s\b|(?<="at":")[^"]+|(?<=_ms":)\d+\.\d+|[\d,]+\.\d rows/s|(?<=bound by )\s+\w+'
 )
 NEEDED = ("jq",)  # a block that uses one of these stays as it is where the program is missing
 
