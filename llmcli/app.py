@@ -4,26 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from llmcli.config import Config
 from llmcli.errors import ExitCode
-from llmcli.output.streams import Notes, Out, Outputs, Stdout, Watch
+from llmcli.loop.drive import drive
+from llmcli.loop.watch import Watch
+from llmcli.output.streams import Notes, Out, Outputs, Stdout
 from llmcli.registry.pricing import Prices
 from llmcli.request.endpoint import Addresses
 from llmcli.stdin import Stdin
 from llmcli.world import World
 
 T = TypeVar("T")
-
-
-class Drive(Protocol):
-    """Runs a coroutine to its end, under `--deadline`, in seconds; `fast`: on uvloop, where there is one."""
-
-    def __call__(
-        self, work: Coroutine[Any, Any, T], deadline: float | None = None, *, fast: bool = False
-    ) -> T:
-        """The work's result. Raises DeadlinePassed, Terminated, KeyboardInterrupt."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +33,11 @@ class App:
     prices: Prices
     accepted: frozenset[ExitCode]
     typed: frozenset[str]
-    drive: Drive
     watch: Watch
+
+    def drive(self, work: Coroutine[Any, Any, T], deadline: float | None = None, *, fast: bool = False) -> T:
+        """The work's result, see `loop.drive`. Raises DeadlinePassed, Terminated, KeyboardInterrupt."""
+        return drive(self.world, self.watch, work, deadline, fast=fast)
 
     def addresses(self, base_url: str | None = None) -> Addresses:
         """Where models are."""

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from functools import partial
 
 from llmcli.app import App
-from llmcli.cli import alarm
-from llmcli.cli.loop import drive
 from llmcli.cli.parse import Line, Parsed, parse
 from llmcli.config import load_config
 from llmcli.errors import ExitCode, Interrupted, LlmcliError, OutOfTime, Terminated, UsageError
-from llmcli.output.streams import Notes, Outputs, Stdout, Watch
+from llmcli.loop import alarm
+from llmcli.loop.watch import Watch
+from llmcli.output.streams import Notes, Outputs, Stdout
 from llmcli.registry.pricing import Prices
 from llmcli.stdin import Stdin
 from llmcli.world import World
@@ -69,7 +69,7 @@ class Program:
 
     def _app(self, parsed: Parsed) -> App:
         world, settings, general = self._world, parsed.settings, parsed.settings.general
-        config = parsed.sources.layers.config
+        config = parsed.layers.config
         given, network = getattr(settings, "input", None), getattr(settings, "network", None)
         asked = getattr(settings, "request", None)
         forbidden = world.env.get("LLMCLI_NO_STDIN", "").lower() in _TRUE or bool(given and given.no_stdin)
@@ -94,8 +94,7 @@ class Program:
             ),
             prices=Prices(config.prices, config.error, asked.price if asked else None),
             accepted=self._line.accepted,
-            typed=parsed.sources.given,
-            drive=partial(drive, world, self._watch),
+            typed=parsed.typed,
             watch=self._watch,
         )
 
@@ -106,7 +105,7 @@ class Program:
         if isinstance(error, OutOfTime):
             return alarm.passed(self._watch)
         if isinstance(error, UsageError) and self._parsed is not None:
-            return self._parsed.sources.blamed(error)
+            return self._parsed.layers.blamed(error, self._parsed.typed)
         return error
 
     def _explain(self, error: LlmcliError) -> int:

@@ -6,17 +6,18 @@ import importlib
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from llmcli import __version__
-from llmcli.cli.layers import Layers, Option, Sources, layered
+from llmcli.cli.layers import Layers, layered
 from llmcli.config import Config
 from llmcli.errors import ExitCode, LlmcliError, UsageError
-from llmcli.settings.flag import MOST, Argument, Flag, flags_of, subjects
+from llmcli.settings.flag import MOST, Argument, Flag, Option, flags_of, options_of, subjects
+from llmcli.settings.general import accepted
 
 COMMANDS = ("ask", "chat", "batch", "count", "models")
 
@@ -39,11 +40,15 @@ class Line:
 
 @dataclass(frozen=True)
 class Parsed:
-    """A command line that was understood: the command's story, its settings, and where each value is from."""
+    """A command line that was understood: the command's story, its settings, and where each value is from.
+
+    `typed` are the settings that flags gave; `layers` what stands under them.
+    """
 
     story: Story
     settings: Any
-    sources: Sources
+    layers: Layers
+    typed: frozenset[str]
 
     def check(self) -> None:
         """Let each subject, and then the whole, check itself. Raises UsageError."""
@@ -152,13 +157,12 @@ def command_of(name: str) -> Any:
     story, settings = story_of(name)
 
     def parsed(ctx: typer.Context, **values: Any) -> Parsed:
-        given = frozenset(
+        typed = frozenset(
             item
             for item in values
             if ctx.get_parameter_source(item).name == "COMMANDLINE"  # type: ignore[union-attr]
         )
-        names = {name: option.name for name, option in _by_name(settings).items()}
-        return Parsed(story, _made(settings, values), Sources(given, ctx.obj.layers, names))
+        return Parsed(story, _made(settings, values), ctx.obj.layers, typed)
 
     parsed.__name__, parsed.__doc__ = name, story.__doc__
     parameters = [
@@ -240,23 +244,13 @@ def _accept(ctx: typer.Context, names: list[str]) -> list[str]:
     return names
 
 
-def accepted(names: Sequence[str]) -> frozenset[ExitCode]:
-    """The exits that `--ok NAME[,NAME]` turns to 0. Raises UsageError."""
-    codes = {code.label.replace(" ", "-"): code for code in ExitCode}
-    wanted = [name.strip().lower().replace(" ", "-") for text in names for name in text.split(",")]
-    for name in wanted:
-        if name not in codes:
-            raise UsageError(f"{name}: no such exit", todo=f"one of {', '.join(codes)}", flag="--ok")
-    return frozenset(codes[name] for name in wanted)
-
-
 def _layer(ctx: typer.Context, profile: str | None) -> str | None:
     """Fill the command's default map: `--profile` is read before all other flags. Raises UsageError, ConfigError."""
     line: Line = ctx.obj
     if not ctx.resilient_parsing:
         name = profile or line.env.get("LLMCLI_PROFILE") or None
         _, settings = story_of(str(ctx.info_name))
-        line.layers = layered(line.config(), line.env, name, CommandOptions(settings))
+        line.layers = layered(line.config(), line.env, name, options_of(settings), _anywhere)
         ctx.default_map = dict(line.layers.values)
     return profile
 
@@ -264,42 +258,10 @@ def _layer(ctx: typer.Context, profile: str | None) -> str | None:
 _EAGER |= {"profile": _layer, "ok": _accept}
 
 
-# --- What a profile may name ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class CommandOptions:
-    """See Options: those of the command that has `settings`."""
-
-    settings: type[Any]
-
-    def here(self, key: str) -> Option | None:
-        """See Options."""
-        return _by_name(self.settings).get(f"--{key}")
-
-    def anywhere(self, key: str) -> list[Option]:
-        """See Options."""
-        found = (_by_name(story_of(command)[1]).get(f"--{key}") for command in COMMANDS)
-        return [option for option in found if option is not None]
-
-
-def _by_name(settings: type[Any]) -> dict[str, Option]:
-    """The options of a command by each of their names; the second of `--x/--no-x` is the negated one."""
-    classes = [settings, *(subject for _, subject in subjects(settings))]
-    found: dict[str, Option] = {}
-    for item, kind, mark in (entry for each in classes for entry in flags_of(each)):
-        if isinstance(mark, Flag):
-            for names in mark.names:
-                for position, name in enumerate(names.split("/")):
-                    found[name] = _as_option(item, kind, negated=position > 0)
-    return found
-
-
-def _as_option(item: Field[Any], kind: Any, *, negated: bool) -> Option:
-    inner = [part for part in get_args(kind) if part is not type(None)]
-    switch = kind is bool or bool in inner
-    literal = next((part for part in (kind, *inner) if get_origin(part) is Literal), None)
-    return Option(item.name, get_origin(kind) is list, switch, get_args(literal), negated)
+def _anywhere(name: str) -> list[Option]:
+    """The options of a name in all commands."""
+    found = (options_of(story_of(command)[1]).get(name) for command in COMMANDS)
+    return [option for option in found if option is not None]
 
 
 class GroupedCommand(TyperCommand):

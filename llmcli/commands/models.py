@@ -2,7 +2,7 @@
 # No `from __future__ import annotations`: the annotations are read as objects.
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from llmcli import jsonl
 from llmcli.app import App
@@ -10,9 +10,8 @@ from llmcli.errors import LlmcliError, UsageError
 from llmcli.registry.models import Model, find_model, matcher, search_models
 from llmcli.registry.providers import split_model
 from llmcli.request.endpoint import Endpoint, resolve
-from llmcli.settings.flag import Argument
+from llmcli.settings.flag import Argument, flag, settings
 from llmcli.settings.general import GeneralSettings
-from llmcli.settings.listing import ListingSettings
 from llmcli.wire import Json, Request, spelled
 
 _PATIENCE = 60.0  # seconds
@@ -26,6 +25,27 @@ _SHORT = {
     "reasoning": "reasoning",
     "prompt_caching": "caching",
 }
+
+
+@settings("Output")
+class ListingSettings:
+    """Which models, and how to show them."""
+
+    live: Annotated[
+        bool,
+        flag("--live", panel="Network", help="Ask the endpoint what it offers: PROVIDER/ or --base-url."),
+    ] = False
+    base_url: Annotated[
+        str | None,
+        flag("--base-url", panel="Network", metavar="URL", help="With --live: the endpoint to ask."),
+    ] = None
+    api_key_file: Annotated[
+        str | None,
+        flag("--api-key-file", panel="Network", metavar="FILE", help="With --live: read the key from FILE."),
+    ] = None
+
+    format: Annotated[Literal["text", "json", "jsonl"], flag("--format", help="What stdout gets.")] = "text"
+    json: Annotated[bool, flag("--json", help="The same as --format json.")] = False
 
 
 @dataclass(frozen=True)

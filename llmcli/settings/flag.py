@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import Field, dataclass, fields, is_dataclass
-from typing import Any, TypeVar, dataclass_transform, get_args
+from typing import Any, Literal, TypeVar, dataclass_transform, get_args, get_origin
 
 Settings = TypeVar("Settings")
 
@@ -73,3 +73,31 @@ def flags_of(subject: type[Any]) -> Iterator[tuple[Field[Any], Any, Flag | Argum
         for mark in marks:
             if isinstance(mark, Flag | Argument):
                 yield item, kind, mark
+
+
+@dataclass(frozen=True)
+class Option:
+    """What a profile has to know of an option: `switch`: it is true or false; `negated`: by its `--no-` form."""
+
+    name: str
+    repeatable: bool
+    switch: bool
+    choices: tuple[Any, ...] = ()
+    negated: bool = False
+
+
+def options_of(command: type[Any]) -> dict[str, Option]:
+    """The options of a command by each of their names."""
+    found: dict[str, Option] = {}
+    for subject in (command, *(each for _, each in subjects(command))):
+        for item, kind, mark in flags_of(subject):
+            for names in mark.names if isinstance(mark, Flag) else ():
+                for position, name in enumerate(names.split("/")):
+                    found[name] = _option(item.name, kind, negated=position > 0)
+    return found
+
+
+def _option(name: str, kind: Any, *, negated: bool) -> Option:
+    inner = [part for part in get_args(kind) if part is not type(None)]
+    literal = next((part for part in (kind, *inner) if get_origin(part) is Literal), None)
+    return Option(name, get_origin(kind) is list, kind is bool or bool in inner, get_args(literal), negated)

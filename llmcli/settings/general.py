@@ -1,9 +1,11 @@
 """General: what every command has."""
 # No `from __future__ import annotations`: the annotations are read as objects.
 
+from collections.abc import Sequence
 from dataclasses import field
 from typing import Annotated
 
+from llmcli.errors import ExitCode, UsageError
 from llmcli.settings.flag import flag, settings
 
 
@@ -20,3 +22,13 @@ class GeneralSettings:
     quiet: Annotated[bool, flag("--quiet", "-q", help="Errors only.")] = False
     verbose: Annotated[bool, flag("--verbose", "-v", help="Also attempts, waits and request ids.")] = False
     help: Annotated[bool, flag("--help", "-h", help="Show this and exit.")] = False
+
+
+def accepted(names: Sequence[str]) -> frozenset[ExitCode]:
+    """The exits that `--ok NAME[,NAME]` turns to 0. Raises UsageError."""
+    codes = {code.label.replace(" ", "-"): code for code in ExitCode}
+    wanted = [name.strip().lower().replace(" ", "-") for text in names for name in text.split(",")]
+    for name in wanted:
+        if name not in codes:
+            raise UsageError(f"{name}: no such exit", todo=f"one of {', '.join(codes)}", flag="--ok")
+    return frozenset(codes[name] for name in wanted)

@@ -32,6 +32,7 @@ FLOORS = {
     "request": 2,
     "transport": 2,
     "output": 2,
+    "loop": 2,
     "rehearsal": 3,
     "app": 3,
     "exchange": 4,

@@ -5,12 +5,10 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from llmcli.errors import DeadlinePassed, OutOfTime
-
-if TYPE_CHECKING:
-    from llmcli.output.streams import Watch
+from llmcli.loop.watch import Watch
 
 _LATE = 0.2  # seconds that the loop, which leaves things in better order, is given before the alarm
 _AGAIN = 1.0  # seconds between two alarms, where something has caught the first

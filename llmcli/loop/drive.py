@@ -9,9 +9,9 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from llmcli import files
-from llmcli.cli import alarm
 from llmcli.errors import OutOfTime, Terminated
-from llmcli.output.streams import Watch
+from llmcli.loop import alarm
+from llmcli.loop.watch import Watch
 from llmcli.world import World
 
 if TYPE_CHECKING:

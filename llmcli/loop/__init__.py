@@ -1,0 +1,1 @@
+"""The loop: where a coroutine runs, what may end it, and how long it may take."""
