@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 _SYSTEM = (
     "You are ChatGPT, a large language model trained by OpenAI.\nKnowledge cutoff: 2024-06\n"
-    # All dates have as many tokens, and all efforts.
-    "Current date: 2026-01-01\n\nReasoning: medium\n\n"
+    # All efforts have as many tokens. The line with the date is not here: servers put it in, or not.
+    "\nReasoning: medium\n\n"
     "# Valid channels: analysis, commentary, final. Channel must be included for every message."
 )
 _CALLS = "\nCalls to these tools must go to the commentary channel: 'functions'."

@@ -6,19 +6,19 @@ import pytest
 
 from llmcli.tokens.count import Count, counted_request
 
-# With the system message of a conversation that began on a date, as servers send it.
+# Without the line of the date, which a request does not say: a server that puts it in adds 11 tokens.
 TABLE = {
-    "hi": (68, {"messages": [{"role": "user", "content": "hi"}]}),
+    "hi": (57, {"messages": [{"role": "user", "content": "hi"}]}),
     "system": (
-        78,
+        67,
         {"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hi"}]},
     ),
     "developer": (
-        78,
+        67,
         {"messages": [{"role": "developer", "content": "Be brief.\n"}, {"role": "user", "content": "hi"}]},
     ),
     "turns": (
-        81,
+        70,
         {
             "messages": [
                 {"role": "user", "content": "hi"},
@@ -27,16 +27,16 @@ TABLE = {
             ]
         },
     ),
-    "special": (74, {"messages": [{"role": "user", "content": "<|end|> is text"}]}),
+    "special": (63, {"messages": [{"role": "user", "content": "<|end|> is text"}]}),
     "bare tool": (
-        106,
+        95,
         {
             "messages": [{"role": "user", "content": "hi"}],
             "tools": [{"type": "function", "function": {"name": "now"}}],
         },
     ),
     "described": (
-        131,
+        120,
         {
             "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hi"}],
             "tools": [
@@ -53,7 +53,7 @@ TABLE = {
         },
     ),
     "flat": (
-        153,
+        142,
         {
             "messages": [{"role": "user", "content": "hi"}],
             "tools": [
@@ -81,7 +81,7 @@ TABLE = {
         },
     ),
     "defaults": (
-        142,
+        131,
         {
             "messages": [{"role": "user", "content": "hi"}],
             "tools": [
@@ -104,7 +104,7 @@ TABLE = {
         },
     ),
     "default text": (
-        120,
+        109,
         {
             "messages": [{"role": "user", "content": "hi"}],
             "tools": [
@@ -123,7 +123,7 @@ TABLE = {
         },
     ),
     "default null": (
-        118,
+        107,
         {
             "messages": [{"role": "user", "content": "hi"}],
             "tools": [
@@ -142,7 +142,7 @@ TABLE = {
         },
     ),
     "default list": (
-        119,
+        108,
         {
             "messages": [{"role": "user", "content": "hi"}],
             "tools": [
@@ -163,7 +163,7 @@ TABLE = {
         },
     ),
     "enum list": (
-        119,
+        108,
         {
             "messages": [{"role": "user", "content": "hi"}],
             "tools": [
@@ -184,7 +184,7 @@ TABLE = {
         },
     ),
     "desc multi": (
-        117,
+        106,
         {
             "messages": [{"role": "user", "content": "hi"}],
             "tools": [
@@ -203,7 +203,7 @@ TABLE = {
         },
     ),
     "null type": (
-        113,
+        102,
         {
             "messages": [{"role": "user", "content": "hi"}],
             "tools": [
@@ -251,4 +251,4 @@ CALL = {"id": "1", "type": "function", "function": {"name": "w", "arguments": '{
 )
 def test_what_servers_render_each_in_their_way_is_an_estimate(body):
     counted = counted_request("groq", "openai/gpt-oss-20b", {"model": "openai/gpt-oss-20b", **body})
-    assert (counted.tokens > 60, counted.exact) == (True, False)
+    assert (counted.tokens > 50, counted.exact) == (True, False)
