@@ -133,7 +133,7 @@ def miscalled(message: Json, request: Request, earlier: Mapping[str, int] | None
     for call in calls:
         if (wrong := _wrong_call(call, request)) is not None:
             return wrong
-    choice = request.fields.get("tool_choice")
+    choice = _choice(request)
     if choice == "none" and calls:
         return f"the model called {name_of(calls[0])}, and no call was to be made"
     called = {*map(name_of, calls), *(earlier or ())}
@@ -141,6 +141,11 @@ def miscalled(message: Json, request: Request, earlier: Mapping[str, int] | None
     if wanted is None or (called and not wanted) or wanted & called:
         return None
     return f"the model did not call {' or '.join(sorted(wanted)) or 'a tool'}, as it was to"
+
+
+def _choice(request: Request) -> Any:
+    """What was said of calls; `function_call` is the API's first word for it."""
+    return request.fields.get("tool_choice", request.fields.get("function_call"))
 
 
 def _forced(choice: Any) -> set[str] | None:
