@@ -134,7 +134,8 @@ def _summed_up(app: App, options: RunSettings, stats: Stats, records: Ledger | P
     except LlmcliError as error:
         if isinstance(error, Interrupted | Terminated):
             app.watch.hasten()
-        if stats.rows or not isinstance(error, UsageError):  # else there was no run
+        done = stats.sent + stats.failed + stats.earlier
+        if done or not isinstance(error, UsageError):  # else there was no run
             app.notes.write(summary(stats, app.world.clock()))
         if options.kept is not None and not isinstance(error, UsageError):
             words = [word for word in _without_secrets(app.argv) if word != "--fresh" or records.is_stale]

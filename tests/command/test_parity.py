@@ -1,0 +1,132 @@
+"""Parity: a rehearsal refuses what the run refuses; ask, a session and a chat send the same body."""
+
+from __future__ import annotations
+
+import pytest
+
+OFFLINE = ("-m", "offline/echo")
+TOOL = '[{"type":"function","function":{"name":"cat","parameters":{"type":"object","properties":{}}}}]'
+FIT = ["hello"]
+
+# Flags, and whether they are refused.
+LINES = [
+    ([], False),
+    (["-s", "Be brief."], False),
+    (["-M", "5"], False),
+    (["-M", "0"], True),
+    (["--temperature", "3"], True),
+    (["--temperature", "x"], True),
+    (["--top-p", "0.5"], False),
+    (["--n", "2"], False),
+    (["--n", "0"], True),
+    (["--seed", "7"], False),
+    (["--seed", "x"], True),
+    (["--stop", "END"], False),
+    (["--logit-bias", "1=2"], False),
+    (["--logit-bias", "x=2"], True),
+    (["--logit-bias", "1"], True),
+    (["--metadata", "a=b"], False),
+    (["--metadata", "a"], True),
+    (["--top-logprobs", "2"], False),
+    (["--top-logprobs", "30"], True),
+    (["-o", "top_k=5"], False),
+    (["-o", "temprature=1"], True),
+    (["-o", "top_k"], True),
+    (["-o", "stop=5"], True),
+    (["-o", "model=x"], True),
+    (["-t", "{{ input }}"], False),
+    (["-t", "{{ input"], True),
+    (["-t", "@nowhere.tpl"], True),
+    (["-p", "a=b"], True),
+    (["-t", "{{ a }}", "-p", "a=b"], False),
+    (["-t", "{{ a }}"], True),
+    (["-t", "{{ input }}", "-p", "input=z"], True),
+    (["-f", "nowhere.txt"], True),
+    (["-a", "nowhere.png"], True),
+    (["--detail", "low"], True),
+    (["--messages", "nowhere.json"], True),
+    (["--schema", "name, age int"], False),
+    (["--schema", "{"], True),
+    (["--schema", "a, a"], True),
+    (["--schema", '{"type":"nosuch"}'], True),
+    (["--schema-multi"], True),
+    (["--no-strict"], True),
+    (["--json-mode"], False),
+    (["--json-mode", "--schema", "a"], True),
+    (["--schema", "a", "-o", "response_format={}"], True),
+    (["--tools", TOOL], False),
+    (["--tools", "[]"], True),
+    (["--tools", "{"], True),
+    (["--tool-choice", "required"], True),
+    (["--tool-choice", "nosuch", "--tools", TOOL], True),
+    (["--cache-ttl", "5"], True),
+    (["--replay", ".", "--cache"], True),
+    (["--max-cost", "1"], False),
+    (["--retries", "-1"], True),
+    (["--timeout", "0"], True),
+    (["--timeout", "1e12"], True),
+    (["--ok", "nosuch"], True),
+    (["--price", "x"], True),
+    (["--profile", "nosuch"], True),
+    (["--base-url", "zzz"], True),
+    (["-m", ""], True),
+]
+ASK_ALONE = [
+    (["--exec", "nope=cat", "--tools", TOOL], True),
+    (["--exec", "cat=", "--tools", TOOL], True),
+    (["--exec", "cat=cat", "--tools", TOOL], False),
+    (["--max-turns", "0"], True),
+]
+
+
+def runs(cli, flags: list[str], command: str) -> list:
+    """The results of the rehearsal and of the run."""
+    stdin = {"batch": b'{"prompt":"hello"}', "chat": b"hello\n"}.get(command)
+    words = FIT if command == "ask" else []
+    lines = ([command, *OFFLINE, *flags, "--dry-run", *words], [command, *OFFLINE, *flags, *words])
+    return [cli(*line, stdin=stdin) for line in lines]
+
+
+@pytest.mark.parametrize("command", ["ask", "chat", "batch"])
+@pytest.mark.parametrize(("flags", "refused"), LINES, ids=str)
+def test_a_rehearsal_refuses_what_the_run_refuses(cli, tmp_path, monkeypatch, command, flags, refused):
+    monkeypatch.chdir(tmp_path)
+    rehearsed, run = runs(cli, flags, command)
+    assert (rehearsed.code in {2, 78}, run.code in {2, 78}) == (refused, refused), (rehearsed, run)
+    if refused:
+        assert (rehearsed.code, rehearsed.err) == (run.code, run.err)
+
+
+@pytest.mark.parametrize("command", ["ask"])
+@pytest.mark.parametrize("session", [[], ["--session", "s"]], ids=["alone", "session"])
+@pytest.mark.parametrize(("flags", "refused"), ASK_ALONE)
+def test_so_it_is_with_tools(cli, tmp_path, monkeypatch, command, session, flags, refused):
+    monkeypatch.chdir(tmp_path)
+    cli.env["LLMCLI_STATE"] = str(tmp_path)
+    rehearsed, run = runs(cli, [*session, *flags], command)
+    assert (rehearsed.code == 2, run.code == 2) == (refused, refused), (rehearsed, run)
+    if refused:
+        assert rehearsed == run
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        [],
+        ["-s", "Be brief."],
+        ["-M", "5", "--temperature", "0.5"],
+        ["-t", "Say {{ input }}"],
+        ["-t", "Before."],
+        ["--schema", "name, age int"],
+        ["--tools", TOOL, "--tool-choice", "cat"],
+        ["-o", "top_k=5", "--stop", "x"],
+    ],
+    ids=" ".join,
+)
+def test_ask_and_a_session_and_a_chat_send_one_body(cli, tmp_path, flags):
+    cli.env["LLMCLI_STATE"] = str(tmp_path)
+    common = ["-m", "gpt-4o-mini", "--dry-run", "--no-stream", *flags]
+    asked = cli("ask", *common, "hello")
+    assert asked.code == 0
+    assert cli("ask", *common, "--session", "s", "hello") == asked
+    assert cli("chat", *common, stdin=b"hello\n") == asked
