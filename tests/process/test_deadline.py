@@ -36,7 +36,7 @@ def test_a_stream_that_hangs_keeps_what_came(asking, server):
 def test_a_tool_that_does_not_end(asking, server):
     server.script = wire.ok(tool_calls=[wire.call("wait", {})])
     tools = '[{"type": "function", "function": {"name": "wait"}}]'
-    child = asking("--deadline", "3", "--tools", tools, "--exec", "wait=sleep 60", "hi")
+    child = asking("--deadline", "10", "--tools", tools, "--exec", "wait=sleep 60", "hi")
     assert ended(child) == (124, b"", passed("the tool wait"))
 
 
