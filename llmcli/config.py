@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from llmcli.errors import ConfigError
 from llmcli.wire import http_url
@@ -47,29 +48,28 @@ class Config:
 
 def config_path(env: Mapping[str, str]) -> Path:
     """LLMCLI_CONFIG, else config.toml in the user's config directory."""
-    if env.get("LLMCLI_CONFIG"):
-        return Path(env["LLMCLI_CONFIG"])
-    import platformdirs
-
-    return Path(platformdirs.user_config_dir("llmcli", appauthor=False)) / "config.toml"
+    return Path(env.get("LLMCLI_CONFIG") or _directory(env, "config") / "config.toml")
 
 
 def cache_directory(env: Mapping[str, str]) -> Path:
     """Where answers are cached: `answers` in the user's cache directory (LLMCLI_CACHE names another)."""
-    if env.get("LLMCLI_CACHE"):
-        return Path(env["LLMCLI_CACHE"])
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("llmcli", appauthor=False)) / "answers"
+    return Path(env.get("LLMCLI_CACHE") or _directory(env, "cache") / "answers")
 
 
 def state_directory(env: Mapping[str, str]) -> Path:
     """Where sessions and the history of what was typed are kept (LLMCLI_STATE names another directory)."""
-    if env.get("LLMCLI_STATE"):
-        return Path(env["LLMCLI_STATE"])
+    return Path(env.get("LLMCLI_STATE") or _directory(env, "state"))
+
+
+def _directory(env: Mapping[str, str], kind: Literal["cache", "config", "state"]) -> Path:
+    """Our part of the user's directory of a kind: XDG's where `env` sets one, else this system's, below HOME."""
+    if (named := env.get(f"XDG_{kind.upper()}_HOME", "")).strip():
+        return Path(named) / "llmcli"
     import platformdirs
 
-    return Path(platformdirs.user_state_dir("llmcli", appauthor=False))
+    system = Path(getattr(platformdirs, f"user_{kind}_dir")("llmcli", appauthor=False))
+    home, here = env.get("HOME"), os.path.expanduser("~")  # noqa: PTH111 -- Path.home() raises where there is none
+    return Path(home, system.relative_to(here)) if home and system.is_relative_to(here) else system
 
 
 def load_config(env: Mapping[str, str]) -> Config:

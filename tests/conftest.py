@@ -99,7 +99,8 @@ def clock() -> Clock:
 def cli(tmp_path: Path, clock: Clock) -> Cli:
     config = tmp_path / "config.toml"
     config.touch()
-    return Cli({"LLMCLI_CONFIG": str(config)}, clock)
+    places = {"LLMCLI_CACHE": tmp_path / "cache", "LLMCLI_STATE": tmp_path / "state"}
+    return Cli({"LLMCLI_CONFIG": str(config), **{name: str(path) for name, path in places.items()}}, clock)
 
 
 KEY = {"OPENAI_API_KEY": "sk-test"}  # for a model that the provider's table knows
