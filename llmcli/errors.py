@@ -102,7 +102,8 @@ class LlmcliError(Exception):
 
     `what` happened, `where` (file:line, row, request id; may be empty), `todo`: what the user can do
     (may be empty). `str()` joins them to the one line that goes to stderr behind `llmcli: NAME: `.
-    `paid` are the Completions that came, and cost money, before it.
+    `paid` are the Completions that came, and cost money, before it: the first `earlier` of requests before the
+    one that failed, then its own, where one came.
     """
 
     exit_code: ExitCode = ExitCode.ERROR
@@ -113,6 +114,7 @@ class LlmcliError(Exception):
         self.where = where
         self.todo = todo
         self.paid: list[Any] = []
+        self.earlier = 0
 
     def __str__(self) -> str:
         parts = [self.what + (f" ({self.where})" if self.where else ""), self.todo]
@@ -126,6 +128,7 @@ def paid_before(answers: Sequence[Any]) -> Iterator[None]:
         yield
     except LlmcliError as error:
         error.paid = [*answers, *error.paid]
+        error.earlier += len(answers)
         raise
 
 

@@ -45,7 +45,7 @@ def http_url(text: str) -> SplitResult | None:
     return parts if named and parts.scheme in {"http", "https"} and text.isprintable() else None
 
 
-_HARMLESS = {"api-version"}  # names in a query whose values are no secrets
+_HARMLESS = {"api-version", "api_version", "version", "v"}  # names in a query whose values are no secrets
 _SECRETS = re.compile(r"(?<=://)[^/?#]*(?=@)|(?<=[?&;])(?P<name>[^=&;#]*=)?[^=&;#][^&;#]*")
 
 

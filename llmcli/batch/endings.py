@@ -118,7 +118,7 @@ class Endings:
     def failed(self, job: Job, error: LlmcliError) -> None:
         """No answer came: another attempt, another model, the end of the row, or the end of the run."""
         if error.paid:
-            job.sent += len(error.paid)
+            job.sent += error.earlier  # the request that failed was counted when it was sent
             self._carry(job, Report.of(joined(error.paid), self._plan.price_of))
         nothing_sent = isinstance(error, BudgetExceeded) and not error.paid
         if nothing_sent:

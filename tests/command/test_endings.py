@@ -36,6 +36,7 @@ UNKNOWN = [
     {"a": 1},
 ]
 UNSAID = [None, wire.ABSENT, "", "null", "None", "FINISH_REASON_UNSPECIFIED", False, []]
+OFFERED = ("--tools", '{"name": "f"}')
 
 
 def gave_up(result: Result, code: int, name: str, out: str, *words: str) -> None:
@@ -68,7 +69,7 @@ def test_a_whole_answer_in_any_servers_word_is_exit_0(ask, server, way, word):
 @pytest.mark.parametrize("word", CALLS.split())
 def test_calls_in_any_servers_word_are_exit_0(ask, server, way, word):
     server.script = wire.ok(tool_calls=[wire.call("f", {})], finish_reason=word)
-    assert ask(way, "x") == Result(0, '{"id":"call_1","name":"f","arguments":{}}\n', "")
+    assert ask(way, *OFFERED, "x") == Result(0, '{"id":"call_1","name":"f","arguments":{}}\n', "")
 
 
 @WAYS
@@ -178,7 +179,8 @@ def test_a_body_that_came_whole_without_a_finish_reason_did_not_break_off(ask, s
     assert ask("--no-stream", "x") == Result(0, "Hi\n", "")
     assert ask("--stream", "x") == Result(0, "Hi\n", "")  # JSON for a stream
     server.script = choice({"role": "assistant", "tool_calls": [wire.call("f", {})]}, word)
-    assert ask("--no-stream", "x") == Result(0, '{"id":"call_1","name":"f","arguments":{}}\n', "")
+    calls = Result(0, '{"id":"call_1","name":"f","arguments":{}}\n', "")
+    assert ask("--no-stream", *OFFERED, "x") == calls
 
 
 @pytest.mark.parametrize("word", UNSAID, ids=str)
@@ -244,7 +246,7 @@ def test_a_finish_reason_of_calls_without_a_call_is_broken(ask, server, way, wor
 def test_a_function_call_of_the_old_api_is_a_call(ask, server):
     call = {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}}
     server.script = choice(call, "function_call")
-    assert ask("--no-stream", "--json", "x").code == 0
+    assert ask("--no-stream", "--json", *OFFERED, "x").code == 0
 
 
 # --- Nothing in it ------------------------------------------------------------------------------------------
@@ -476,7 +478,7 @@ def test_calls_behind_a_finish_reason_count(ask, server):
     call = {"index": 0, **wire.call("f", {})}
     early = wire.chunk("", finish_reason="tool_calls")
     server.script = wire.events([early, wire.chunk(tool_calls=[call]), STOP, wire.DONE])
-    assert ask("x") == Result(0, '{"id":"call_1","name":"f","arguments":{}}\n', "")
+    assert ask(*OFFERED, "x") == Result(0, '{"id":"call_1","name":"f","arguments":{}}\n', "")
 
 
 def test_the_usage_behind_an_answer_that_was_given_up_is_told(ask, server):

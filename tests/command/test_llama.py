@@ -166,11 +166,15 @@ def test_events(ask):
     assert record["choices"][0]["message"]["content"] == SAID
 
 
-@pytest.mark.parametrize("key", ["sk-wrong", ""])
+@pytest.mark.parametrize(
+    ("key", "todo"),
+    [("sk-wrong", "check the key"), ("", "no key was sent: set OPENAI_API_KEY or use --api-key-file")],
+    ids=["wrong", "none"],
+)
 @pytest.mark.parametrize("flags", [[], ["--no-stream"]], ids=["streamed", "whole"])
-def test_a_wrong_key_and_no_key_are_exit_77(key, flags, ask):
+def test_a_wrong_key_and_no_key_are_exit_77(key, todo, flags, ask):
     assert ask(*flags, "Hi", env={"OPENAI_API_KEY": key}) == Result(
-        77, "", "llmcli: auth: Invalid API Key (HTTP 401, openai/tiny); check the key\n"
+        77, "", f"llmcli: auth: Invalid API Key (HTTP 401, openai/tiny); {todo}\n"
     )
 
 

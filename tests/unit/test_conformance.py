@@ -28,6 +28,7 @@ from hypothesis import strategies as st
 from llmcli import jsonl
 from llmcli.errors import (
     AuthFailure,
+    BrokenOff,
     CallFailed,
     Incomplete,
     LlmcliError,
@@ -58,6 +59,7 @@ from tests.server import ABSENT, DONE, ERROR_BODIES, Scenario, chunk, event, ok
 
 KEY = "sk-secret-0123456789"
 EXIT = {
+    BrokenOff: 3,
     Incomplete: 3,
     NoTurn: 3,
     Refused: 4,
@@ -385,7 +387,7 @@ ERROR = {"error": {"message": "It went wrong.", "code": "server_error"}}
 
 def streams() -> Iterator[Row]:
     dialect = wire.dialect
-    cut_off = Fails(Incomplete, "the answer broke off: it ended with neither a finish_reason nor [DONE]")
+    cut_off = Fails(BrokenOff, "the answer broke off: it ended with neither a finish_reason nor [DONE]")
     reported = Fails(TransientFailure, "the endpoint reported an error: It went wrong.", 200, "server_error")
     nonsense = Fails(TransientFailure, "an event of the stream is no chunk", 200, "broken_event")
     nothing = Fails(
@@ -861,9 +863,9 @@ def test_comments_keep_a_connection_alive_and_break_no_silence(server, new_trans
 
 
 def test_an_event_that_trickles_in_is_no_silence(server, new_transport):
-    server.script = wire.slow(hello(STOP), 0.01, 10)
+    server.script = wire.slow(hello(STOP), 0.05, 100)  # an event is 0.1 s, the answer more than 0.5
     request = request_to(server.base_url, "stream")
-    assert text(follow(new_transport(timeout=0.2), request, Silent())) == "Hello"
+    assert text(follow(new_transport(timeout=0.5), request, Silent())) == "Hello"
 
 
 def test_comments_behind_the_finish_reason_do_not_hold_the_answer():
