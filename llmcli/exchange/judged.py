@@ -165,6 +165,8 @@ def _forced(choice: Any) -> set[str] | None:
 
 def _wrong_call(call: Json, request: Request) -> str | None:
     name, tools = name_of(call), offered(request)
+    if not name:
+        return "the model called a tool without a name"
     if tools is not None and name not in tools:
         return f"the model called {name}, which is no tool that it was offered"
     misfit = unfit_arguments(call, tools or {})

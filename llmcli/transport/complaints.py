@@ -44,6 +44,7 @@ _DRESSES = {
     "fault",
     "htmlmessage",
     "statusmsg",
+    "exception",
 }  # keys that make an object without choices an error
 _NOT_SAID = {"choices", "input", "inputs", "ctx", "messages", "prompt", "usage", "request", "flaggedinput"}
 _NO_CODE = {"error", "fail", "failed", "failure"}
@@ -114,19 +115,35 @@ def is_error(data: Any) -> bool:
     """Whether an object of a 200 is an error: beside choices one that says something, else one in any dress."""
     if not isinstance(data, dict):
         return isinstance(data, list) and bool(data) and isinstance(data[0], dict) and is_error(data[0])
-    gateway = data.get("x_groq")
-    if not is_blank(data.get("error")) or (isinstance(gateway, dict) and not is_blank(gateway.get("error"))):
+    beside = [data.get("error"), _part(data, "x_groq", "error"), _part(data, "base_resp", "status_code")]
+    if not all(map(is_blank, beside)):
         return True
     if data.get("choices") is not None:
         return False
-    status = data.get("base_resp")
+    return _has_failed(data) or any(_name(key) in _DRESSES and _complains(part) for key, part in data.items())
+
+
+def _part(data: dict[str, Any], key: str, inner: str) -> Any:
+    part = data.get(key)
+    return part.get(inner) if isinstance(part, dict) else None
+
+
+def _has_failed(data: dict[str, Any]) -> bool:
+    """Whether an object without choices says that it is an error, in whatever words."""
     if "error" in (data.get("object"), data.get("type")) or (
         isinstance(data.get("error"), dict) and data["error"]
     ):
         return True
-    if isinstance(status, dict) and not is_blank(status.get("status_code")):
+    if False in (data.get("success", True), data.get("ok", True)) or _is_failure(data):
         return True
-    return any(_name(key) in _DRESSES and _complains(part) for key, part in data.items())
+    return "choices" in data and not data.get("usage") and bool(words_of(data))
+
+
+def _is_failure(data: dict[str, Any]) -> bool:
+    """Whether a status in an object is that of an error."""
+    said = [data.get(key) for key in ("status", "code", "statusCode", "status_code")]
+    words = {str(word).lower() for word in said if isinstance(word, str | int)}
+    return not words.isdisjoint(_NO_CODE) or not words.isdisjoint(map(str, _LEVELS))
 
 
 def _complains(part: Any) -> bool:

@@ -21,8 +21,8 @@ class Event:
 class EventDecoder:
     """Feed it bytes as they come; it gives the events that have become whole.
 
-    Follows https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream but
-    for the end: `finish` gives the last event even without its blank line, since servers forget it.
+    Follows https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream, but at
+    the end `finish` gives the last event even without its blank line, since servers forget it.
     """
 
     _begun: list[bytes] = field(default_factory=list)  # a line without its end yet, in pieces
@@ -64,12 +64,16 @@ class EventDecoder:
     def _line(self, line: bytes) -> Event | None:
         if not line:
             return self._dispatch()
+        if not self._data and line[:1] == b"{" and line.rstrip()[-1:] == b"}":
+            return Event(b"", line)
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if name == b"data":
             self._data.append(value)
         elif name == b"event":
             self._name = value
+        elif name == b"error" and value:
+            return Event(name, value)
         return None  # comments, id, retry and unknown fields mean nothing here
 
     def _dispatch(self) -> Event | None:

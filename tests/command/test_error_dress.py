@@ -37,6 +37,22 @@ EVENTS = {
     "a choice's own": {
         "choices": [{"index": 0, "delta": {}, "error": {"message": "It broke.", "code": 502}}]
     },
+    "empty choices": {"choices": [], "base_resp": {"status_code": 1000, "status_msg": "It broke."}},
+    "a status beside choices": {
+        **wire.chunk(""),
+        "base_resp": {"status_code": 1000, "status_msg": "It broke."},
+    },
+    "null choices and words": {"choices": None, "info": {"reason": "It broke."}},
+    "a status that failed": {"status": "error", "reason": "It broke."},
+    "a problem": {"title": "It broke.", "status": 500},
+    "not ok": {"ok": False, "description": "It broke."},
+    "no success": {"success": False, "data": {"reason": "It broke."}},
+    "a code": {"code": 503, "description": "It broke."},
+    "an exception": {"exception": "It broke."},
+    "a line of JSON": b'{"error": {"message": "It broke."}}\n\n',
+    "a line of JSON behind its event": b'event: message\n{"error": {"message": "It broke."}}\n\n',
+    "a field of that name": b'error: {"message": "It broke."}\n\n',
+    "a field of that name, words": b"error: It broke.\n\n",
     "an event of that name": b"event: error\ndata: It broke.\n\n",
     "an event of that name, a string": b'event: error\ndata: "It broke."\n\n',
 }
