@@ -13,8 +13,8 @@ from typing import Any
 from llmcli import jsonl
 from llmcli.output.calls import arguments_of, inner_of, name_of, tool_calls
 from llmcli.output.sink import first_code_block, text_of
-from llmcli.request.absent import without_nulls
-from llmcli.request.schema import problem
+from llmcli.request.schemas.absent import without_nulls
+from llmcli.request.schemas.schema import problem
 from llmcli.wire import Completion, Json, Request
 
 _THINK = re.compile(r"<think>.*?</think>", re.DOTALL)

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from llmcli.rehearsal.keywords import Schema
-from llmcli.request.validation import validator_of_part
+from llmcli.request.schemas.validation import validator_of_part
 
 
 class Document:

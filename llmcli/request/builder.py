@@ -187,7 +187,7 @@ def _answer_format(request: RequestSettings, read: ReadStdin) -> tuple[Json | No
     """(`response_format`, the schema that is expected), as --schema or --json-mode ask for them."""
     if request.schema is None:
         return ({"type": "json_object"} if request.json_mode else None), None
-    from llmcli.request.schema import load_schema, response_format
+    from llmcli.request.schemas.schema import load_schema, response_format
 
     wanted = load_schema(request.schema, read)
     return response_format(wanted, strict=not request.no_strict, multi=request.schema_multi)

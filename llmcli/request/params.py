@@ -13,7 +13,7 @@ from llmcli.errors import UsageError
 from llmcli.registry.limits import refused_parameters
 from llmcli.registry.models import find_model
 from llmcli.registry.providers import Provider
-from llmcli.request.schema import check_schema
+from llmcli.request.schemas.schema import check_schema
 from llmcli.request.tools import check_tool, tool_names
 from llmcli.wire import Json
 

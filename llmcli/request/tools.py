@@ -8,7 +8,7 @@ from typing import Any
 
 from llmcli.errors import UsageError
 from llmcli.request.reading import ReadStdin, load_json
-from llmcli.request.schema import check_schema
+from llmcli.request.schemas.schema import check_schema
 from llmcli.wire import Json
 
 KINDS = ("function", "custom")

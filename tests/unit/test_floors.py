@@ -50,7 +50,7 @@ PATH = {"run", "verdict", "repair", "toolbox"}
 OWNERS = {
     "aiohttp": "llmcli.transport.pooled",
     "httpx2": "llmcli.transport.sdk",  # openai brings it
-    "jsonschema_rs": "llmcli.request.validation",
+    "jsonschema_rs": "llmcli.request.schemas.validation",
     "openai": "llmcli.transport.sdk",
     "orjson": "llmcli.jsonl",
     "platformdirs": "llmcli.config",

@@ -11,8 +11,8 @@ from typing import Any
 from llmcli import jsonl
 from llmcli.errors import UsageError
 from llmcli.request.reading import ReadStdin, argument, load_json
-from llmcli.request.strict import strictly
-from llmcli.request.validation import validator
+from llmcli.request.schemas.strict import strictly
+from llmcli.request.schemas.validation import validator
 from llmcli.wire import Json
 
 _TYPES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}

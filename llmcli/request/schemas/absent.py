@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from llmcli import jsonl
-from llmcli.request.pointers import escaped, found, pointer_of
-from llmcli.request.validation import validators_by_pointer
+from llmcli.request.schemas.pointers import escaped, found, pointer_of
+from llmcli.request.schemas.validation import validators_by_pointer
 from llmcli.wire import Json
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from llmcli import jsonl
 from llmcli.errors import UsageError
-from llmcli.request.pointers import Clash, escaped, found, merged, pointer_of
+from llmcli.request.schemas.pointers import Clash, escaped, found, merged, pointer_of
 from llmcli.wire import Json
 
 _KEPT = (

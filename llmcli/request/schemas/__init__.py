@@ -1,0 +1,1 @@
+"""Schemas: what an answer is to fit, as it is asked for and as it is checked."""
