@@ -120,6 +120,8 @@ class Endings:
         if error.paid:
             job.sent += error.earlier  # the request that failed was counted when it was sent
             self._carry(job, Report.of(joined(error.paid), self._plan.price_of))
+        if isinstance(error, CallFailed) and error.may_have_cost:
+            self._money.doubt(job)
         nothing_sent = isinstance(error, BudgetExceeded) and not error.paid
         if nothing_sent:
             self._health.takes_back(job)

@@ -17,6 +17,7 @@ class Money:
         self._plan = plan
         self._stats = stats
         self._spent = Decimal(0)  # where a cost is not known, what was reserved for it
+        self._doubted = Decimal(0)  # of that, for answers that never came
         self._reserved = Decimal(0)
 
     def price(self, job: Job) -> None:
@@ -31,8 +32,10 @@ class Money:
             return
         spent = self._stats.earlier_spent + self._spent
         if spent + self._reserved + job.worst > most:
+            doubted = f" (${self._doubted:.6f} of it for answers that broke off)" if self._doubted else ""
             raise BudgetExceeded(
-                f"the next row may cost ${job.worst:.6f} on top of ${spent:.6f}, and --max-cost is ${most:.6f}",
+                f"the next row may cost ${job.worst:.6f} on top of ${spent:.6f}{doubted},"
+                f" and --max-cost is ${most:.6f}",
                 str(job.row.custom_id),
                 "raise --max-cost",
             )
@@ -46,6 +49,18 @@ class Money:
 
     def spend(self, job: Job, report: Report) -> None:
         """Count in what answers of a job took."""
-        self._spent += job.reserved if report.cost is None else report.cost
+        self._take(job, job.reserved if report.cost is None else report.cost)
         spent = self._stats.spent
         self._stats.spent = None if spent is None or report.cost is None else spent + report.cost
+
+    def doubt(self, job: Job) -> None:
+        """Count in an attempt without an answer, which may have been charged for, at the most that it may cost."""
+        self._doubted += job.reserved
+        self._take(job, job.reserved)
+
+    def _take(self, job: Job, amount: Decimal) -> None:
+        """Count in an amount, for which no more is set aside then."""
+        covered = min(amount, job.reserved)
+        self._spent += amount
+        self._reserved -= covered
+        job.reserved -= covered

@@ -15,16 +15,17 @@ from typing import BinaryIO, Protocol
 from llmcli.batch.done import Done, changed
 from llmcli.batch.engine import Engine
 from llmcli.batch.ledger import Ledger
+from llmcli.batch.money import Money
 from llmcli.batch.pace import Pace
-from llmcli.batch.plan import Plan, Source
+from llmcli.batch.plan import Job, Plan, Source
 from llmcli.batch.printed import Printed
 from llmcli.batch.progress import Progress
 from llmcli.batch.rows import RowBuilder
 from llmcli.batch.source import FileSource, PipeSource
 from llmcli.batch.spool import SpooledSource
 from llmcli.batch.stats import Stats
-from llmcli.batch.tally import rows_of
-from llmcli.errors import Interrupted, LlmcliError, PartialFailure, Terminated
+from llmcli.batch.tally import Counted, rows_of
+from llmcli.errors import Interrupted, LlmcliError, PartialFailure, Terminated, UsageError
 from llmcli.transport.base import Transport
 from llmcli.world import World, go_back
 
@@ -66,6 +67,26 @@ class Program:
             place = stream.tell()
             FileSource(stream, self.builder, Stats(began=0.0), self.path).next()
             go_back(stream, place)
+
+    def check_money(self) -> Callable[[Counted], None]:
+        """What is shown rows that are not sent: it raises what would stop a run at the first good one."""
+        money, seen = Money(self.plan, Stats(began=0.0)), list[int]()
+
+        def check(counted: Counted) -> None:
+            row = counted.row
+            if row.request is None or seen:
+                return
+            seen.append(row.number)
+            job = Job(row, row.request)
+            try:
+                money.price(job)
+            except UsageError:
+                if row.request.name == self.plan.model:
+                    raise
+            else:
+                money.reserve(job)
+
+        return check
 
     def recovered(self, stream: BinaryIO, records: Ledger | Printed, *, retry_failed: bool) -> Done:
         """What is done before the run. Raises UsageError where a row of that has changed, and that is to stop us."""

@@ -17,6 +17,7 @@ from llmcli.exchange.asked import Asked
 from llmcli.exchange.caller import Caller
 from llmcli.exchange.perform import followers_of, show_request
 from llmcli.exchange.transports import transport_of
+from llmcli.exchange.unsent import check_unsent
 from llmcli.output.report import Report
 from llmcli.request.builder import Ask, Builder, build_request
 from llmcli.settings.conversation import ContextSettings, SessionSettings
@@ -84,6 +85,7 @@ def ask_within(app: App, settings: Within, opened: Opened) -> int:
     output = settings.output
     if output.unsent:
         unsent = preview(app, settings, opened)
+        check_unsent(app, unsent, settings)
         show_request(app, unsent, app.out(output.output), as_curl=not output.dry_run)
         return 0
     path = chosen_path(app, settings.session)

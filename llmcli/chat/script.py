@@ -11,7 +11,8 @@ from llmcli.chat.dialogue import Dialogue
 from llmcli.chat.turns import message_of, turns
 from llmcli.errors import DeadlinePassed, LlmcliError, OutputFailure, ReaderGone, Terminated, UsageError
 from llmcli.exchange.caller import Caller
-from llmcli.exchange.perform import show_request
+from llmcli.exchange.perform import followers_of, show_request
+from llmcli.exchange.unsent import check_unsent
 from llmcli.request.messages import SYSTEM
 from llmcli.request.prompt import Prompt
 from llmcli.settings.conversation import TurnSettings
@@ -88,6 +89,8 @@ class Script:
         new, self._waiting = self._waiting, []
         if self.caller.unsent:
             shown, caller = self.dialogue.preview(new), self.caller
+            followers_of(self.app, shown, caller.settings.loop)  # which refuses what the run refuses
+            check_unsent(self.app, shown, caller.settings)
             show_request(self.app, shown, caller.out, as_curl=not caller.output.dry_run)
         else:
             await self.dialogue.turn(new, accepted=self.app.accepted)

@@ -24,7 +24,7 @@ from llmcli.batch.spool import spool_of, spooled
 from llmcli.batch.stats import Stats
 from llmcli.batch.tally import Span
 from llmcli.errors import Interrupted, LlmcliError, PartialFailure, ReaderGone, Terminated, UsageError
-from llmcli.exchange.transports import batch_transport_of
+from llmcli.exchange.transports import batch_transport_of, check_provider
 from llmcli.output.report import dollars
 from llmcli.request.builder import Builder
 from llmcli.settings.answer import RepairSettings
@@ -65,7 +65,7 @@ def batch(app: App, settings: BatchSettings) -> int:
     path = _input(app, settings.rows, settings.run)
     frame = frame_of(app, settings, rows_on_stdin=path is None)
     if settings.run.dry_run:
-        _dry_run(app, path, frame, settings.run)
+        _dry_run(app, path, frame, settings)
     else:
         _run(app, path, frame, settings)
     return 0
@@ -102,6 +102,8 @@ def _run(app: App, path: str | None, frame: Frame, settings: BatchSettings) -> N
 
 def _program(app: App, path: str | None, frame: Frame, settings: BatchSettings) -> Program:
     options = settings.run
+    at = frame.builder.endpoint
+    check_provider(at.provider.name, at.model, at.base_url)
     file = Path(path) if path is not None and files.is_file(path) else None
     size = None if file is None else file.stat().st_size
     pace = Pace(options.rpm, options.tpm, options.crowd, _most_connections())
@@ -236,8 +238,9 @@ def _progress(app: App) -> Progress:
     return Lines(app.notes.say)
 
 
-def _dry_run(app: App, path: str | None, frame: Frame, options: RunSettings) -> None:
-    tally = tally_of(app, path, frame, options.limit, lambda _: None)
+def _dry_run(app: App, path: str | None, frame: Frame, settings: BatchSettings) -> None:
+    program, options = _program(app, path, frame, settings), settings.run
+    tally = tally_of(app, path, frame, options.limit, program.check_money())
     if options.json or options.format in {"json", "jsonl"}:
         shown = jsonl.line if options.format == "jsonl" and not options.json else jsonl.pretty
         app.stdout.write_bytes(shown(tally.record()))

@@ -9,6 +9,7 @@ from llmcli import jsonl
 from llmcli.app import App
 from llmcli.errors import UsageError
 from llmcli.exchange.perform import followers_of, show_request
+from llmcli.exchange.unsent import check_budget, check_unsent
 from llmcli.output.report import dollars
 from llmcli.registry.estimate import estimate
 from llmcli.registry.models import find_model
@@ -79,8 +80,10 @@ def count(app: App, settings: CountSettings) -> int:
         asked = _request(app, settings)
         followers_of(app, asked, settings.loop)  # which refuses what ask refuses
         if output.unsent:
+            check_unsent(app, asked, settings)
             show_request(app, asked, app.stdout, as_curl=not output.dry_run)
         else:
+            check_budget(app, asked, settings.money)
             _of_request(app, asked, output)
     return 0
 

@@ -13,6 +13,7 @@ from llmcli.exchange.asked import Asked
 from llmcli.exchange.judged import item_of, judged, missing, wants_json
 from llmcli.exchange.run import Follower, run
 from llmcli.exchange.transports import key_variables, transport_of
+from llmcli.exchange.unsent import check_unsent
 from llmcli.exchange.verdict import check
 from llmcli.output.media import asks_for_media, media_of
 from llmcli.output.report import Report, joined, trace
@@ -39,9 +40,10 @@ def perform(app: App, builder: Builder, messages: Sequence[Message], settings: A
     followers = followers_of(app, request, settings.loop)
     if _shows_text(output) and asks_for_media(request.fields):
         raise UsageError("--modalities asks for more than text, which has no place to go", todo=_MEDIA_TODO)
-    if output.unsent:
-        return show_request(app, request, app.out(output.output), as_curl=not output.dry_run)
     transport = transport_of(app, builder, settings)
+    if output.unsent:
+        check_unsent(app, request, settings)
+        return show_request(app, request, app.out(output.output), as_curl=not output.dry_run)
     sink = sink_of(app, request, output, holds=bool(followers), items=settings.request.schema_multi)
     if output.usage_file is not None:
         append_line(output.usage_file, b"")  # what cannot be written is said before anything is paid for

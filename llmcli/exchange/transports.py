@@ -10,7 +10,7 @@ from llmcli.errors import CallFailed, LlmcliError, UsageError
 from llmcli.exchange.asked import Asked, Paid
 from llmcli.exchange.verdict import misfit, verdict
 from llmcli.registry.models import find_model
-from llmcli.registry.providers import Provider, provider_of_url
+from llmcli.registry.providers import Provider, find_provider, provider_of_url
 from llmcli.rehearsal import PROVIDER
 from llmcli.request.builder import Builder
 from llmcli.request.endpoint import provider_named
@@ -111,8 +111,7 @@ def key_lookup(app: App, here: str, key_file: str | None) -> KeyOf:
         return found[name, is_here]
 
     async def key_of(request: Request) -> str | None:
-        if "/" in request.model:
-            _check_provider(request)
+        check_provider(request.provider, request.model, request.base_url)
         owners = request.keys_of or (request.provider,)
         for name in owners:
             if (key := await find(name, request.provider == here)) is not None:
@@ -125,13 +124,16 @@ def key_lookup(app: App, here: str, key_file: str | None) -> KeyOf:
     return key_of
 
 
-def _check_provider(request: Request) -> None:
+def check_provider(provider: str, model: str, base_url: str) -> None:
     """Raise UsageError where OpenAI would be sent what is for a provider that nobody knows."""
-    there = provider_of_url(request.base_url)
-    if request.provider == "openai" and there is not None and there.name == "openai":
+    prefix, slash, _ = model.partition("/")
+    if not slash or provider != "openai" or find_provider(prefix) is not None:
+        return
+    there = provider_of_url(base_url)
+    if there is not None and there.name == "openai":
         raise UsageError(
-            f"{request.model.partition('/')[0]} is no provider, and openai has no such model",
-            request.model,
+            f"{prefix} is no provider, and openai has no such model",
+            model,
             "see llmcli models, or give the address with --base-url or in the config file",
         )
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from llmcli import locks
+from llmcli import files, locks
 from llmcli.errors import BudgetExceeded, Busy, OutputFailure, UsageError
 from llmcli.transport.account import LINE, Account, line_of
 from llmcli.transport.guard import Settle
@@ -61,6 +61,13 @@ class BudgetFile:
     sleep: Callable[[float], Awaitable[None]]
     _account: Account = field(default_factory=Account, init=False)
 
+    def spent(self) -> Decimal:
+        """$ spent and reserved by now; a file that is not there is not made. Raises UsageError, OutputFailure."""
+        if not files.exists(self.path):
+            return Decimal(0)
+        with self._opened(os.O_RDONLY) as descriptor:
+            return self._sum(descriptor)
+
     async def reserve(self, amount: Decimal, name: str) -> Settle:
         """See guard.Purse."""
         async with self._locked() as descriptor:
@@ -86,8 +93,14 @@ class BudgetFile:
 
     @asynccontextmanager
     async def _locked(self) -> AsyncIterator[int]:
+        with self._opened(os.O_RDWR | os.O_CREAT) as descriptor:
+            await self._lock(descriptor)
+            yield descriptor
+
+    @contextmanager
+    def _opened(self, flags: int) -> Iterator[int]:
         try:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o600)
+            descriptor = os.open(self.path, flags | os.O_NONBLOCK, 0o600)
         except OSError as error:
             raise OutputFailure(
                 f"cannot open --budget-file {self.path}: {error.strerror}", todo="check the path"
@@ -99,7 +112,6 @@ class BudgetFile:
                     todo="name a file",
                     flag="--budget-file",
                 )
-            await self._lock(descriptor)
             yield descriptor
         finally:
             os.close(descriptor)
