@@ -14,6 +14,7 @@
     ├─ CallFailed                           the call did not work; knows status, code, request id, attempts
     │  ├─ Rejected                      65  rejected
     │  │  └─ UnfitModel                 65              another model may take the request
+    │  │     └─ PromptTooLong           65              and so may this one, if it is shorter
     │  ├─ Moderated                      4  refused     the endpoint did not let the input pass
     │  ├─ QuotaExhausted                69  quota
     │  ├─ TransientFailure              75  tempfail    the only class that is retried
@@ -250,6 +251,10 @@ class Rejected(CallFailed):
 
 class UnfitModel(Rejected):
     """The model is not there, or never takes a request as large as this one: another may answer."""
+
+
+class PromptTooLong(UnfitModel):
+    """The prompt, and the room for an answer, have more tokens than the model's window."""
 
 
 class Moderated(CallFailed):

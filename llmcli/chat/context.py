@@ -32,18 +32,23 @@ class Fit:
     tokens: int
 
 
-def limit_of(request: Request, max_tokens: int | None) -> int | None:
+def limit_of(
+    request: Request, max_tokens: int | None, window: int | None = None, stretch: float = 1.0
+) -> int | None:
     """The most tokens that the prompt may have: the model's window less the room for the answer.
 
-    The room is what `-M` asks for, else a quarter of the window, or less where the model cannot say so much.
+    `window` is what its server said (None: what the table knows); `stretch`: it counts so many tokens for one of
+    ours. The room is what `-M` asks for, else a quarter of the window, or less where the model cannot say so much.
     None: nothing is known.
     """
     model = find_model(request.provider, request.model)
-    window = model.context_window if model else None
-    if window is None or model is None:
+    window = window or (model.context_window if model else None)
+    if window is None:
         return max_tokens
-    room = request.max_tokens or min(window // 4, model.max_output_tokens or window)
-    return window - room if max_tokens is None else min(max_tokens, window - room)
+    longest = model.max_output_tokens if model else None
+    room = request.max_tokens or min(window // 4, longest or window)
+    most = int((window - room) / stretch)
+    return most if max_tokens is None else min(max_tokens, most)
 
 
 def turns_of(messages: Sequence[Message]) -> list[list[int]]:

@@ -13,10 +13,11 @@ from llmcli.chat.fitting import Fitting
 from llmcli.chat.keeping import chosen_path, open_conversation, with_model
 from llmcli.chat.session import Conversation
 from llmcli.chat.summary import Summarizer, longest_summary
+from llmcli.chat.windows import Windows
 from llmcli.exchange.asked import Asked
 from llmcli.exchange.caller import Caller
 from llmcli.exchange.perform import followers_of, show_request
-from llmcli.exchange.transports import transport_of
+from llmcli.exchange.transports import listing_of, transport_of
 from llmcli.exchange.unsent import check_unsent
 from llmcli.output.report import Report
 from llmcli.request.builder import Ask, Builder, build_request
@@ -56,6 +57,7 @@ def dialogue_of(
         price,
         app.notes.say,
         app.notes.detail,
+        Windows(listing_of(app, builder, caller.settings), app.notes.detail),
     )
     return Dialogue(fitting, caller.answer)
 

@@ -9,16 +9,16 @@ from decimal import Decimal
 from llmcli.chat.fitting import Build, Fitting
 from llmcli.chat.session import Conversation, Entry
 from llmcli.chat.summary import Summarizer
-from llmcli.errors import ExitCode, Incomplete, LlmcliError, NoTurn
+from llmcli.errors import ExitCode, Incomplete, LlmcliError, NoTurn, PromptTooLong
 from llmcli.exchange.caller import Answered
 from llmcli.exchange.verdict import verdict
 from llmcli.finish import says
 from llmcli.output.calls import tool_calls
 from llmcli.output.report import dollars, joined
-from llmcli.registry.models import find_model
 from llmcli.request.messages import SYSTEM, open_calls
 from llmcli.wire import Completion, Message, Request
 
+_AGAIN = 2  # times that a prompt is made shorter: the first may go by a count that is an estimate
 _KEPT = ("role", "content", "tool_calls", "function_call", "refusal", "name", "tool_call_id")
 
 
@@ -77,13 +77,7 @@ class Dialogue:
         Raises ContextOverflow before anything is sent, the CallFailed family, and those of the verdict.
         """
         entries, after = self._placed(new, after)
-        request, before = await self.fitting.fitted(entries, after)
-        try:
-            answered = await self.answer(request, before)
-        except LlmcliError as error:
-            if error.paid:
-                self.spent.add(self.fitting.price(joined(error.paid)))
-            raise
+        request, before, answered = await self._answered(entries, after)
         self.spent.add(self.fitting.price(answered.completion))
         usage = answered.completion.usage
         self._used = usage.get("total_tokens") if usage else None
@@ -94,6 +88,30 @@ class Dialogue:
         if wrong.exit_code in accepted and _may_go_on(answered.completion, wrong):
             self._keep(entries, answered, before, after, cut=isinstance(wrong, Incomplete))
         raise wrong
+
+    async def _answered(self, entries: list[Entry], after: int) -> tuple[Request, list[Completion], Answered]:
+        """The request, what was needed to make it, and its answer.
+
+        A server that takes no prompt so long is asked again with fewer turns, unless tools ran before.
+        """
+        request, before = await self.fitting.fitted(entries, after)
+        for more in reversed(range(_AGAIN + 1)):
+            try:
+                return request, before, await self.answer(request, before)
+            except PromptTooLong as error:
+                self._pay(error)
+                if error.paid or not more:
+                    raise
+                request, made = await self.fitting.fewer(error, request, entries, after)
+                before = [*before, *made]
+            except LlmcliError as error:
+                self._pay(error)
+                raise
+        raise AssertionError  # the last time raises
+
+    def _pay(self, error: LlmcliError) -> None:
+        if error.paid:
+            self.spent.add(self.fitting.price(joined(error.paid)))
 
     def _keep(
         self,
@@ -159,10 +177,9 @@ class Dialogue:
     def used(self) -> tuple[int | None, int | None]:
         """(tokens of the window that the last turn used, as far as that is known; the window)."""
         request = self.fitting.build([{"role": "user", "content": ""}])
-        model = find_model(request.provider, request.model)
         counts = [entry.tokens for entry in self.conversation.entries]
         known = None if None in counts or not counts else sum(count or 0 for count in counts)
-        return (known if self._used is None else self._used), model.context_window if model else None
+        return (known if self._used is None else self._used), self.fitting.windows.of(request)
 
     def open_calls(self, new: Sequence[Message]) -> list[str]:
         """The ids of the calls that wait for a tool message, once `new` is said."""

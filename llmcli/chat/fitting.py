@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from llmcli import jsonl
 from llmcli.chat.context import Fit, Rules, fit, limit_of, overflow, turns_of
 from llmcli.chat.session import Conversation, Entry, Summary
 from llmcli.chat.summary import Summarizer, head_of
-from llmcli.errors import ContextOverflow, UsageError
+from llmcli.chat.windows import MATTERS, Windows
+from llmcli.errors import ContextOverflow, PromptTooLong, UsageError
 from llmcli.request.messages import SYSTEM
 from llmcli.tokens.count import count_request
 from llmcli.tokens.encodings import Encoder, encoding_for, load
@@ -37,6 +39,7 @@ class Fitting:
     price: Callable[[Completion], float | None]
     say: Callable[[str], None]
     detail: Callable[[str], None]
+    windows: Windows = field(default_factory=Windows)
     _encoder: Encoder | None = None
     _said: int = 0  # turns that were dropped when we last spoke of it
 
@@ -49,8 +52,10 @@ class Fitting:
     async def fitted(self, entries: list[Entry], after: int) -> tuple[Request, list[Completion]]:
         """The request for the first `after` messages and new ones, and the completions that were needed to make it.
 
-        Raises ContextOverflow, and what is wrong with a summary.
+        A server whose window matters, and is not known, is asked for it. Raises ContextOverflow, and what is wrong
+        with a summary.
         """
+        await self._learn_window(entries, after)
         request, view, found = self._found(entries, after)
         if found is None or not found.dropped:
             return request, []
@@ -63,6 +68,41 @@ class Fitting:
             return self._without(found, view, request), made
         return self._without(found, view, request), []
 
+    async def fewer(
+        self, error: PromptTooLong, request: Request, entries: list[Entry], after: int
+    ) -> tuple[Request, list[Completion]]:
+        """What `fitted` gives once it is known that the server takes no such request.
+
+        Raises `error` where no turn can go, or none may.
+        """
+        counted = count_request(request.body(), self._load(request)).tokens
+        window = self.windows.learn(request, error, counted)
+        if self.rules.strategy == "error":
+            raise error
+        self.say(f"context: the prompt is too long for the server, whose window has {window} tokens")
+        try:
+            shorter, made = await self.fitted(entries, after)
+        except ContextOverflow:
+            raise error from None
+        if len(jsonl.dumps(shorter.fields)) >= len(jsonl.dumps(request.fields)):
+            raise error
+        return shorter, made
+
+    async def _learn_window(self, entries: list[Entry], after: int) -> None:
+        """Ask for the window, where there are turns that may go and as much text as a small one might not hold.
+
+        Who said how many tokens may be sent knows it.
+        """
+        if self.rules.max_tokens is not None or not after:
+            return
+        said = [*self.conversation.entries[:after], *entries]
+        if sum(entry.bound for entry in said if math.isfinite(entry.bound)) > MATTERS:
+            await self.windows.ask(self._whole(entries, after)[0])
+
+    def _limit(self, request: Request, rules: Rules) -> int | None:
+        windows = self.windows
+        return limit_of(request, rules.max_tokens, windows.of(request), windows.stretch(request))
+
     def preview(self, entries: list[Entry], after: int) -> Request:
         """The same request; where a summary would be needed, the oldest turns are dropped."""
         request, view, found = self._found(entries, after)
@@ -73,9 +113,8 @@ class Fitting:
         entries = self.conversation.entries
         request, view = self._whole([], len(entries))
         encoder = self._load(request)
-        return self._fixed(request, encoder) + sum(self._counted(view, encoder)), limit_of(
-            request, self.rules.max_tokens
-        )
+        counted = self._fixed(request, encoder) + sum(self._counted(view, encoder))
+        return counted, self._limit(request, self.rules)
 
     def count(self, entries: Sequence[Entry]) -> None:
         """Count new entries, where counting has begun."""
@@ -139,7 +178,7 @@ class Fitting:
 
     def _fit(self, request: Request, view: list[Entry], rules: Rules) -> Fit | None:
         """What stays; None where all does, as can be seen without counting."""
-        limit = limit_of(request, rules.max_tokens)
+        limit = self._limit(request, rules)
         turns = len(turns_of([entry.message for entry in view]))
         if limit is not None and self._surely_fits(request, view, limit):
             limit = None
@@ -175,7 +214,7 @@ class Fitting:
 
     def _why(self, request: Request, left: int) -> str:
         """Why no more than so many turns are `left`."""
-        limit, most = limit_of(request, self.rules.max_tokens), self.rules.keep_turns
+        limit, most = self._limit(request, self.rules), self.rules.keep_turns
         by_turns = limit is None or (most is not None and left >= most)
         return "" if by_turns else f", to stay within {limit} tokens"
 
@@ -186,7 +225,7 @@ class Fitting:
 
         The completions that it took; none where there is no room for a summary.
         """
-        encoder, limit = self._load(request), limit_of(request, self.rules.max_tokens)
+        encoder, limit = self._load(request), self._limit(request, self.rules)
         if limit is not None:
             try:
                 found = self._fit(request, view, replace(self.rules, max_tokens=limit // 2)) or found

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from llmcli import jsonl
 from llmcli.app import App
 from llmcli.errors import LlmcliError, UsageError
+from llmcli.registry.listed import window_of
 from llmcli.registry.models import Model, find_model, matcher, search_models
 from llmcli.registry.providers import split_model
 from llmcli.request.endpoint import Endpoint, resolve
@@ -15,7 +16,6 @@ from llmcli.settings.general import GeneralSettings
 from llmcli.wire import Json, Request, spelled
 
 _PATIENCE = 60.0  # seconds
-_WINDOWS = ("context_window", "context_length", "max_model_len")  # groq and openrouter and vllm
 _SHORT = {
     "function_calling": "tools",
     "response_schema": "schema",
@@ -119,7 +119,7 @@ def _live_record(app: App, endpoint: Endpoint, item: Json) -> Json:
         id=f"{provider}/{name}",
         name=name,
         provider=provider,
-        context_window=next((item[key] for key in _WINDOWS if isinstance(item.get(key), int)), None),
+        context_window=window_of(item),
         max_output_tokens=None,
         price=None,
         caps=frozenset(),

@@ -22,9 +22,10 @@ from llmcli.transport.guard import Guard, Purse
 from llmcli.transport.keys import KeyOf, find_key, missing_key
 from llmcli.transport.retry import Policy, Retry, failed_attempt
 from llmcli.transport.stack import ByProvider, Wrap, stacked
-from llmcli.wire import Completion, Request
+from llmcli.wire import Completion, Json, Request
 
 _WAITS = "waiting for another process that asks the same, to have its answer from the cache"
+_LISTING = 5.0  # seconds that a server has for the list of its models
 _LONG_WAIT = 5.0  # seconds that a person may wonder about
 
 
@@ -57,6 +58,27 @@ def transport_of(app: App, builder: Builder, settings: Asked) -> Transport:
         *_repair(app, settings.repair.repair),
         *_stores(app, money),
     )
+
+
+def listing_of(
+    app: App, builder: Builder, settings: Asked
+) -> Callable[[Request], Awaitable[list[Json]]] | None:
+    """What asks a server for its models, with the key that its requests have; None where nothing may be asked."""
+    network = settings.network
+    if settings.money.replay is not None or settings.output.unsent:
+        return None
+
+    async def listing(request: Request) -> list[Json]:
+        from llmcli.transport.sdk import Sdk
+
+        key_of = key_lookup(app, builder.endpoint.provider.name, network.api_key_file)
+        sdk = Sdk(key_of, app.world.env, min(network.timeout, _LISTING))
+        try:
+            return await sdk.list_models(request)
+        finally:
+            await sdk.aclose()
+
+    return listing
 
 
 def batch_transport_of(

@@ -13,6 +13,7 @@ from llmcli.errors import (
     AuthFailure,
     CallFailed,
     Moderated,
+    PromptTooLong,
     QuotaExhausted,
     Rejected,
     TransientFailure,
@@ -34,7 +35,7 @@ class Kind:
 NO_MONEY = Kind(QuotaExhausted, "check the account's plan and billing")
 REFUSED = Kind(Moderated, "ask for something else")
 NO_MODEL = Kind(UnfitModel, "check the model's name and the address")
-TOO_LONG = Kind(UnfitModel, "shorten the prompt or choose another model")
+TOO_LONG = Kind(PromptTooLong, "shorten the prompt or choose another model")
 NEVER = Kind(UnfitModel, "shorten the prompt or choose another model: waiting does not help")
 AUTH = Kind(AuthFailure, "check the key")
 TRANSIENT = Kind(TransientFailure, "try again later")
