@@ -16,7 +16,7 @@ from llmcli.chat.summary import Summarizer, longest_summary
 from llmcli.chat.windows import Windows
 from llmcli.exchange.asked import Asked
 from llmcli.exchange.caller import Caller
-from llmcli.exchange.perform import followers_of, show_request
+from llmcli.exchange.perform import check_media, followers_of, show_request
 from llmcli.exchange.transports import listing_of, transport_of
 from llmcli.exchange.unsent import check_unsent
 from llmcli.output.report import Report
@@ -97,6 +97,7 @@ def ask_within(app: App, settings: Within, opened: Opened) -> int:
         app.warn(builder.warnings(app.world.today()))
         caller = Caller(app, settings, transport_of(app, builder, settings))
         dialogue = dialogue_of(caller, builder, conversation, settings.context)
+        check_media(builder.request(messages), settings)
         work = dialogue.turn(messages, accepted=app.accepted)
         app.drive(caller.to_the_end(work), settings.network.deadline)
     return 0
@@ -111,5 +112,6 @@ def preview(app: App, settings: Within, opened: Opened) -> Request:
     app.warn(builder.warnings(None))
     caller = Caller(app, settings, transport_of(app, builder, settings))
     request = dialogue_of(caller, builder, conversation, settings.context).preview(messages)
+    check_media(request, settings)
     followers_of(app, request, settings.loop)  # which refuses what the run refuses
     return request

@@ -16,6 +16,7 @@ from llmcli.chat.script import Opening, Script, not_here
 from llmcli.config import state_directory
 from llmcli.errors import UsageError
 from llmcli.exchange.caller import Caller
+from llmcli.exchange.perform import check_media
 from llmcli.exchange.transports import transport_of
 from llmcli.request.builder import Builder
 from llmcli.request.prompt import Prompt
@@ -72,7 +73,8 @@ def chat(app: App, settings: ChatSettings) -> int:
         request = with_model(app, settings.request, conversation)
         opening = Opening(Prompt.of(settings.input, not_here, app.notes.say))
         builder = _builder(app, request, output)
-        caller = Caller(app, settings, transport_of(app, builder, settings))
+        check_media(builder.request([{"role": "user", "content": ""}]), settings, turns=True)
+        caller = Caller(app, settings, transport_of(app, builder, settings), turns=True)
         dialogue = dialogue_of(caller, builder, conversation, settings.context)
         dialogue.opening = opening.messages
 

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from llmcli.app import App
 from llmcli.exchange.asked import Asked
-from llmcli.exchange.perform import followers_of, paid_before_failure, sink_of, tell, warn_of_missing
+from llmcli.exchange.perform import (
+    followers_of,
+    lost_media,
+    paid_before_failure,
+    sink_of,
+    tell,
+    warn_of_missing,
+)
 from llmcli.exchange.run import Follower, run
 from llmcli.output.report import Report
 from llmcli.output.sink import SILENT, Sink
@@ -37,6 +44,7 @@ class Caller:
     app: App
     settings: Asked
     transport: Transport
+    turns: bool = False  # whether there may be many
     out: Out = field(init=False)
     shown: bool = False  # whether the last request had an answer
 
@@ -67,12 +75,15 @@ class Caller:
             holds=bool(trail.inner),
             items=self.settings.request.schema_multi,
             out=self.out,
+            turns=self.turns,
         )
         with paid_before_failure(app, self.output):
             completion = await run(request, self.transport, Preceded(sink, before), app.world.clock, [trail])
         self.shown = True
         tell(app, Report.of(completion, app.prices.of), self.output)
         warn_of_missing(app, completion, request)
+        if (lost := lost_media(completion, self.settings, turns=self.turns)) is not None:
+            app.outputs.owe(lost)  # the turn is kept
         return Answered(completion, trail.exchange)
 
     async def to_the_end(self, work: Coroutine[Any, Any, T]) -> T:

@@ -38,8 +38,7 @@ def perform(app: App, builder: Builder, messages: Sequence[Message], settings: A
     request = builder.request(messages)
     app.warn(builder.warnings(None if output.unsent else app.world.today()))
     followers = followers_of(app, request, settings.loop)
-    if _shows_text(output) and asks_for_media(request.fields):
-        raise UsageError("--modalities asks for more than text, which has no place to go", todo=_MEDIA_TODO)
+    check_media(request, settings)
     transport = transport_of(app, builder, settings)
     if output.unsent:
         check_unsent(app, request, settings)
@@ -59,15 +58,34 @@ def perform(app: App, builder: Builder, messages: Sequence[Message], settings: A
     tell(app, Report.of(completion, app.prices.of), output)
     warn_of_missing(app, completion, request)
     check(completion, request)
-    if _shows_text(output) and media_of(completion):
-        where = completion.meta.where
-        raise Invalid("the answer has audio or an image, which text cannot show", where, _MEDIA_TODO)
+    if (lost := lost_media(completion, settings)) is not None:
+        raise lost
     return None
 
 
-def _shows_text(output: OutputSettings) -> bool:
-    """Whether answers are text on stdout, where nothing else has a place."""
-    return output.shape == "text" and output.output in {None, "-"}
+def check_media(request: Request, settings: Asked, *, turns: bool = False) -> None:
+    """Raise UsageError where a request asks for media that have no place to go; of many `turns`, a file is none."""
+    if asks_for_media(request.fields) and _holds_text_alone(settings, turns=turns):
+        todo = "say --json, or ask turn by turn: llmcli ask --session FILE -O FILE" if turns else _MEDIA_TODO
+        raise UsageError("--modalities asks for more than text, which has no place to go", todo=todo)
+
+
+def lost_media(completion: Completion, settings: Asked, *, turns: bool = False) -> Invalid | None:
+    """What is wrong with an answer whose media have no place to go."""
+    if not (_holds_text_alone(settings, turns=turns) and media_of(completion)):
+        return None
+    where = completion.meta.where
+    return Invalid("the answer has audio or an image, which text cannot show", where, _MEDIA_TODO)
+
+
+def _holds_text_alone(settings: Asked, *, turns: bool) -> bool:
+    """Whether answers are text where nothing else has a place: on stdout, a device, or in items."""
+    output = settings.output
+    return output.shape == "text" and (turns or settings.request.schema_multi or _is_shown(output))
+
+
+def _is_shown(output: OutputSettings) -> bool:
+    return output.output in {None, "-"} or str(output.output).startswith("/dev/")
 
 
 def show_request(app: App, request: Request, out: Out, *, as_curl: bool) -> None:
@@ -111,10 +129,11 @@ def sink_of(
     holds: bool = False,
     items: bool = False,
     out: Out | None = None,
+    turns: bool = False,
 ) -> Sink:
     """The sink for the format. `holds`: an answer may be asked on, so nothing is shown before it is whole.
 
-    `out` is where the answer goes, where that is open already.
+    `out` is where the answer goes, where that is open already. Of many `turns` it gets the text alone.
     """
     out = out or app.out(output.output)
 
@@ -131,8 +150,7 @@ def sink_of(
         return ItemSink(out, app.notes, output.null, output.reasoning, live, read, item_of(request))
     holds = holds or bool(request.fields.get("tools"))
     reading = read if wants_json(request) else None
-    is_shown = output.output is None or output.output == "-" or output.output.startswith("/dev/")
-    beside = None if is_shown else app.stdout
+    beside = None if turns or _is_shown(output) else app.stdout
     holds = holds or beside is not None
     return TextSink(out, app.notes, output.null, output.extract, holds, output.reasoning, beside, reading)
 
