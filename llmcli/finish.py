@@ -24,7 +24,8 @@ _CALLS = {"tool_calls", "tool_call", "tool_use", "toolcalls", "function_call", "
 _WORDS = {
     Finish.WHOLE: """
         stop stopped end end_turn endturn stop_sequence stop_sequences stop_str stop_token eos eos_token eosfound
-        eog eogtoken endoftext end_of_text complete completed done finished finish normal success stopstringfound
+        eos_token_id eog eogtoken endoftext end_of_text complete completed done finished finish normal success
+        stopstringfound
     """,
     Finish.CUT: """
         length max_tokens maxtokens max_token max_length max_new_tokens max_output_tokens maximum_tokens
@@ -101,8 +102,13 @@ def thinks(message: Json) -> bool:
     """Whether a message, or a delta, has reasoning in it."""
     content = message.get("content")
     parts = content if isinstance(content, list) else []
-    in_parts = any(isinstance(part, dict) and part.get("type") in _THOUGHTS for part in parts)
+    in_parts = any(isinstance(part, dict) and is_thought(part) for part in parts)
     return in_parts or any(isinstance(message.get(key), str) and message[key] for key in _REASONING)
+
+
+def is_thought(part: Json) -> bool:
+    """Whether a part of a content is reasoning, and no answer."""
+    return str(part.get("type")) in _THOUGHTS
 
 
 def has_calls(message: Json) -> bool:
@@ -186,6 +192,6 @@ def _is_part(part: Any) -> bool:
     """Whether a part of a content, a call or an image holds anything but its labels, and no reasoning."""
     if not isinstance(part, dict):
         return bool(part) and isinstance(part, str)
-    if part.get("type") in _THOUGHTS:
+    if is_thought(part):
         return False
     return any(value for key, value in part.items() if key not in _LABELS)

@@ -40,6 +40,8 @@ def _encoded(message: Json) -> Iterator[str]:
         url = url.get("url") if isinstance(url, dict) else url
         if isinstance(url, str) and url.startswith("data:"):
             yield url.partition(",")[2]
+        elif isinstance(part.get("b64_json"), str):  # as the API of images has it
+            yield part["b64_json"]
 
 
 def _decoded(text: str) -> bytes:

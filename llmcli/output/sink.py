@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from llmcli import jsonl
+from llmcli.finish import is_thought
 from llmcli.output.calls import arguments_of, inner_of, tool_calls
 from llmcli.output.media import media_of
 from llmcli.output.report import PriceOf, Report
@@ -211,16 +212,20 @@ SILENT = _Silent()
 def text_of(message: Json) -> str:
     """The text of a message: its content, or the text parts of it, or what its audio says."""
     content = message.get("content")
-    if isinstance(content, list):
-        parts = [
-            part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"
-        ]
-        return "".join(part for part in parts if isinstance(part, str))
+    if isinstance(content, list | dict):
+        return "".join(map(_text_of_part, [content] if isinstance(content, dict) else content))
     if isinstance(content, str) and content:
         return content
     audio = message.get("audio")
     said = audio.get("transcript") if isinstance(audio, dict) else None
     return said if isinstance(said, str) else ""
+
+
+def _text_of_part(part: Any) -> str:
+    """The text of a part of a content; of a thought, none."""
+    if isinstance(part, dict):
+        part = None if is_thought(part) else part.get("text")
+    return part if isinstance(part, str) else ""
 
 
 def reasoning_of(message: Json) -> str:

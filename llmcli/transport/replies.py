@@ -215,6 +215,7 @@ def display(request: Request) -> str:
     """The model and the address, without a password that may stand in it."""
     parts = urlsplit(request.base_url)
     host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host
     return f"{request.name} at {parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}{parts.path}"
 
 
