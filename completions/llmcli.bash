@@ -30,7 +30,7 @@ _llmcli() {
     fi
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case $word in
-            ask | chat | batch | count | models) command=$word; break ;;
+            ask | chat | batch | count | models | help) command=$word; break ;;
         esac
     done
     COMPREPLY=()
@@ -102,8 +102,13 @@ _llmcli() {
                 *) if [[ $cur == -* ]]; then _llmcli_words '--live --base-url --api-key-file --format --json --profile --ok --quiet -q --verbose -v --help -h'; fi ;;
             esac
             ;;
+        help)
+            case $prev in
+                *) if [[ $cur == -* ]]; then _llmcli_words '--help -h'; fi ;;
+            esac
+            ;;
         *)
-            if [[ $cur == -* ]]; then _llmcli_words '--version --help -h'; else _llmcli_words 'ask chat batch count models'; fi
+            if [[ $cur == -* ]]; then _llmcli_words '--version --help -h'; else _llmcli_words 'ask chat batch count models help'; fi
             ;;
     esac
 }

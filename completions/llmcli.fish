@@ -12,6 +12,7 @@ complete -c llmcli -n __fish_use_subcommand -a chat -d 'Hold a conversation, typ
 complete -c llmcli -n __fish_use_subcommand -a batch -d 'Run every row of a JSONL file'
 complete -c llmcli -n __fish_use_subcommand -a count -d 'Count the tokens of the request that ask would send, and price it'
 complete -c llmcli -n __fish_use_subcommand -a models -d 'List known models, their limits, prices and abilities'
+complete -c llmcli -n __fish_use_subcommand -a help -d 'Show a page of the guide, or list its topics'
 
 complete -c llmcli -n '__fish_seen_subcommand_from ask' -l file -s f -r -F -d 'Put a text file before the prompt (repeatable; - is stdin).'
 complete -c llmcli -n '__fish_seen_subcommand_from ask' -l system -s s -x -a '(__llmcli_at_file)' -d 'The system message.'
@@ -332,3 +333,5 @@ complete -c llmcli -n '__fish_seen_subcommand_from models' -l ok -x -a 'error us
 complete -c llmcli -n '__fish_seen_subcommand_from models' -l quiet -s q -d 'Errors only.'
 complete -c llmcli -n '__fish_seen_subcommand_from models' -l verbose -s v -d 'Also attempts, waits and request ids.'
 complete -c llmcli -n '__fish_seen_subcommand_from models' -l help -s h -d 'Show this and exit.'
+
+complete -c llmcli -n '__fish_seen_subcommand_from help' -l help -s h -d 'Show this and exit.'

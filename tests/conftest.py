@@ -23,7 +23,7 @@ NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--update-docs", action="store_true", help="write README and completions anew")
+    parser.addoption("--update-docs", action="store_true", help="write README, guide and completions anew")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from llmcli.loop import alarm
 from llmcli.loop.watch import Watch
 from llmcli.output.streams import Notes, Outputs, Stdout
 from llmcli.registry.pricing import Prices
+from llmcli.settings.general import GeneralSettings
 from llmcli.stdin import Stdin
 from llmcli.world import World
 
@@ -68,7 +69,8 @@ class Program:
         return int(self._parsed.story(self._app(self._parsed), self._parsed.settings))
 
     def _app(self, parsed: Parsed) -> App:
-        world, settings, general = self._world, parsed.settings, parsed.settings.general
+        world, settings = self._world, parsed.settings
+        general = getattr(settings, "general", GeneralSettings())
         config = parsed.layers.config
         given, network = getattr(settings, "input", None), getattr(settings, "network", None)
         asked = getattr(settings, "request", None)

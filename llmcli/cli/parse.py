@@ -19,7 +19,7 @@ from llmcli.errors import ExitCode, LlmcliError, UsageError
 from llmcli.settings.flag import MOST, Argument, Flag, Option, flags_of, options_of, subjects
 from llmcli.settings.general import accepted
 
-COMMANDS = ("ask", "chat", "batch", "count", "models")
+COMMANDS = ("ask", "chat", "batch", "count", "models", "help")
 
 Story = Callable[[Any, Any], int]  # of an App and a command's settings: the exit code
 
@@ -162,7 +162,8 @@ def command_of(name: str) -> Any:
             for item in values
             if ctx.get_parameter_source(item).name == "COMMANDLINE"  # type: ignore[union-attr]
         )
-        return Parsed(story, _made(settings, values), ctx.obj.layers, typed)
+        layers = ctx.obj.layers or Layers(Config(), {})  # a command without --profile stands on nothing
+        return Parsed(story, _made(settings, values), layers, typed)
 
     parsed.__name__, parsed.__doc__ = name, story.__doc__
     parameters = [

@@ -27,6 +27,7 @@ FLOORS = {
     "registry": 1,
     "config": 1,
     "files": 1,
+    "guide": 1,
     "jsonl": 1,
     "locks": 1,
     "request": 2,

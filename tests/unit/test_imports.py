@@ -39,6 +39,8 @@ def modules_after(*argv: str, tmp_path) -> tuple[int, set[str]]:
         ["count", "--no-stdin", "x"],
         ["count", "--no-stdin", "--json", "-m", "gpt-4o-mini", "x"],
         ["models"],
+        ["help"],
+        ["help", "batch"],
         ["models", "gpt-4o", "--json"],
         ["ask", "--no-stdin", "--dry-run", "x"],
         ["ask", "--no-stdin", "--curl", "x"],

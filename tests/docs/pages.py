@@ -1,4 +1,4 @@
-"""The README's generated blocks: help texts, the exit-code table, and the output of every example."""
+"""The generated blocks of README and guide: help texts, the exit-code table, and the output of every example."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def ended(output: str) -> str:
 
 
 def rendered(text: str, shell: Shell) -> str:
-    """The README as it should be. Examples run in order and see each other's files."""
+    """A page as it should be. Examples run in order and see each other's files."""
     text = _replaced(HELP, text, lambda found: shell.run(f"llmcli {command_line(found['command'])} --help"))
     text = _replaced(EXITS, text, lambda _: exit_table())
     return _replaced(EXAMPLE, text, lambda found: _unless_only_time_differs(found["body"], shell))

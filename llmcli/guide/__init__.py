@@ -1,0 +1,67 @@
+"""The guide: what users read, one Markdown file a subject, and the order of the pages."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+PARTS = {
+    "One answer": ("ask", "prompt", "attachments", "templates", "models", "parameters", "output"),
+    "More than text": ("schemas", "tools"),
+    "Many answers": ("batch", "rows", "records", "resuming", "pace", "recipes"),
+    "Conversations": ("chat", "sessions", "context"),
+    "What it costs": ("usage", "budgets", "count"),
+    "When things fail": ("network", "fallback", "cache", "rehearsing", "exits"),
+    "The program": ("config", "completion", "help", "choices", "limits", "changes"),
+}
+TOPICS = tuple(topic for part in PARTS.values() for topic in part)
+
+_WIDTH = max(map(len, TOPICS))
+_COMMENT = re.compile(r"^<!-- .* -->\n", re.MULTILINE)
+_LINK = re.compile(r"\[([^\]]+)\]\((\w+)\.md(?:#[\w-]+)?\)")
+
+
+def path_of(topic: str) -> Path:
+    """The file of a topic of TOPICS."""
+    return Path(__file__).with_name(f"{topic}.md")
+
+
+@cache
+def source(topic: str) -> str:
+    """A page as it stands in its file: Markdown that begins with a title and, after a blank line, a summary."""
+    return path_of(topic).read_text("utf-8")
+
+
+def page(topic: str) -> str:
+    """A page for the terminal: a link says which page it leads to, and comments for tools are left out."""
+    return _LINK.sub(r"\1 (llmcli help \2)", _COMMENT.sub("", source(topic)))
+
+
+def contents() -> str:
+    """All topics by part, each with its summary."""
+    return "\n".join(["llmcli help TOPIC prints a page of the guide.", *_lines(), ""])
+
+
+def _lines() -> Iterator[str]:
+    for part, topics in PARTS.items():
+        yield f"\n{part}:"
+        yield from (f"  {topic.ljust(_WIDTH)}  {summary(topic)}" for topic in topics)
+
+
+def summary(topic: str) -> str:
+    """The one line that says what a page is about."""
+    return source(topic).split("\n", 3)[2]
+
+
+def nearest(word: str) -> str | None:
+    """The topic that is spelled like a word, else the one whose page has the word most often; None without either."""
+    close = difflib.get_close_matches(word, TOPICS, n=1)
+    if close or not word:
+        return next(iter(close), None)
+    whole = re.compile(rf"(?<!\w){re.escape(word)}(?![\w-])", re.IGNORECASE)
+    times = {topic: len(whole.findall(source(topic))) for topic in TOPICS if topic != "changes"}
+    best = max(times, key=lambda topic: times[topic])
+    return best if times[best] else None

@@ -1,0 +1,56 @@
+"""The pager: a long text, shown to a person a screen at a time."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
+from io import UnsupportedOperation
+
+from llmcli.output.streams import Out
+from llmcli.world import World
+
+_LESS = {"LESS": "FRX"}  # leave where all fits on the screen, and leave the text there: as git asks for
+_PLAIN = {"", "cat"}
+
+
+def show(text: str, out: Out, world: World) -> None:
+    """Write a text to stdout, through a pager where stdout is a terminal. Raises as `out` does."""
+    command = pager_of(world.env) if world.stdout_is_terminal else None
+    if command is None or not _paged(text, command, world):
+        out.write(text)
+
+
+def pager_of(env: Mapping[str, str]) -> list[str] | None:
+    """The words of the command that PAGER names, else of `less`; None where text is best written as it is."""
+    try:
+        words = shlex.split(env.get("PAGER", "less"))
+    except ValueError:  # a quote that is not closed
+        return None
+    if env.get("TERM") == "dumb" or not words or words[0] in _PLAIN:
+        return None
+    return words if shutil.which(words[0], path=env.get("PATH")) else None
+
+
+def _paged(text: str, command: list[str], world: World) -> bool:
+    """Whether a pager showed the text; False where there is none to write to, or it does not start."""
+    try:
+        descriptor = world.stdout.fileno()  # type: ignore[union-attr] # by show
+        pager = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=descriptor, env={**_LESS, **world.env}
+        )
+    except (OSError, UnsupportedOperation):
+        return False
+    _fed(pager, text.encode())
+    return True
+
+
+def _fed(pager: subprocess.Popen[bytes], data: bytes) -> None:
+    """Give a pager its text, and wait until its reader has had enough; Ctrl-C is the pager's own."""
+    with suppress(KeyboardInterrupt):
+        pager.communicate(data)
+    while pager.returncode is None:
+        with suppress(KeyboardInterrupt):
+            pager.wait()

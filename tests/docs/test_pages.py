@@ -1,0 +1,116 @@
+"""README and guide say what the program does: their blocks are what comes out today, and they leave nothing out."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from llmcli import guide
+from llmcli.cli.parse import COMMANDS
+from tests.docs.conftest import ROOT
+from tests.docs.pages import EXAMPLE, EXITS, HELP, Shell, lacks_a_program, rendered, shell_blocks
+from tests.docs.tree import commands
+
+GUIDE = {f"llmcli/guide/{topic}.md": guide.source(topic) for topic in guide.TOPICS}
+README = (ROOT / "README.md").read_text("utf-8")
+CONTRIBUTING = (ROOT / ".github/CONTRIBUTING.md").read_text("utf-8")
+PAGES = {"README.md": README, ".github/CONTRIBUTING.md": CONTRIBUTING, **GUIDE}
+SHARED = [["README.md"], *([f"llmcli/guide/{topic}.md" for topic in part] for part in guide.PARTS.values())]
+"""Pages whose examples run in one directory, in this order."""
+
+
+@pytest.mark.parametrize("names", SHARED, ids=lambda names: Path(names[0]).stem)
+def test_help_exit_codes_and_examples_are_up_to_date(names, tmp_path, up_to_date):
+    for name in names:
+        up_to_date(name, rendered(PAGES[name], Shell(tmp_path)))
+
+
+def test_every_page_is_a_topic():
+    files = sorted(path.stem for path in (ROOT / "llmcli/guide").glob("*.md"))
+    assert files == sorted(guide.TOPICS)
+
+
+def test_every_command_has_a_page_with_its_help_and_no_other_page_has_it():
+    found = {block["command"]: name for name, text in PAGES.items() for block in HELP.finditer(text)}
+    assert found == {
+        "llmcli": "llmcli/guide/help.md",
+        **{name: f"llmcli/guide/{name}.md" for name in COMMANDS},
+    }
+    assert sum(len(HELP.findall(text)) for text in PAGES.values()) == len(found)
+
+
+def test_the_exit_table_stands_once():
+    assert [name for name, text in PAGES.items() if EXITS.search(text)] == ["llmcli/guide/exits.md"]
+
+
+@pytest.mark.parametrize("command", commands(), ids=lambda command: command.name)
+def test_every_long_option_is_on_the_page_of_its_command(command):
+    words = set(re.findall(r"--[\w-]+", GUIDE[f"llmcli/guide/{command.name}.md"]))
+    assert not {name for flag in command.flags for name in flag.long} - words
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_options_that_a_page_speaks_of_exist(name):
+    prose = HELP.sub("", PAGES[name])
+    if name.endswith("changes.md"):
+        prose = prose.partition("### Removed")[0]
+    prose = re.sub(r"^```sh\n.*?^```\n", "", prose, flags=re.DOTALL | re.MULTILINE)
+    known = {name for command in commands() for flag in command.flags for name in flag.long}
+    elsewhere = {"--version", "--help", "--update-docs", "--data-raw", "--quick"}
+    assert not set(re.findall(r"(?<![\w-])--[a-z][\w-]*", prose)) - known - elsewhere
+
+
+def test_there_are_examples():
+    assert sum(len(EXAMPLE.findall(text)) for text in PAGES.values()) > 30
+
+
+def test_the_first_two_commands_set_up_and_test():
+    first, second = next(shell_blocks(README)).splitlines()
+    assert "llmcli ask -m offline/echo" in first
+    assert "pytest" in second
+
+
+def anchors(text: str) -> set[str]:
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^#+ (.*)", prose, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_lead_somewhere(name):
+    here = (ROOT / name).parent
+    prose = re.sub(r"^```.*?^```", "", PAGES[name], flags=re.DOTALL | re.MULTILINE)
+    for link in re.findall(r"\]\(([^)]+)\)", prose):
+        path, _, anchor = link.partition("#")
+        if path.startswith("https://"):
+            continue
+        target = (here / path).resolve() if path else ROOT / name
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target.read_text("utf-8")), link
+
+
+def test_the_readme_links_to_every_page():
+    assert {f"llmcli/guide/{topic}.md" for topic in guide.TOPICS} <= set(re.findall(r"\]\(([^)#]+)", README))
+
+
+@pytest.mark.parametrize("topic", guide.TOPICS)
+def test_a_page_begins_with_a_title_and_one_line_that_says_what_it_is_about(topic):
+    title, blank, summary, after = guide.source(topic).split("\n")[:4]
+    assert title.startswith("# ")
+    assert (blank, after) == ("", "")
+    assert summary.endswith(".")
+    assert max(map(len, guide.contents().splitlines())) <= 100
+
+
+def test_the_contributing_page_speaks_of_files_that_exist():
+    named = set(re.findall(r"`((?:llmcli|tests|completions)/[\w/.]+?)/?`", CONTRIBUTING))
+    assert len(named) > 20
+    assert [name for name in sorted(named) if "NAME" not in name and not (ROOT / name).exists()] == []
+
+
+def test_examples_of_a_missing_program_are_left_as_they_are():
+    assert lacks_a_program("$ jq . out.jsonl\n", lambda _: None)
+    assert not lacks_a_program("$ llmcli ask hello\n", lambda _: None)
+    assert not lacks_a_program("$ jq . out.jsonl\n", lambda name: f"/usr/bin/{name}")
