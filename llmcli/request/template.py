@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property, lru_cache
 from math import isfinite
 from typing import Any
 
 from llmcli import jsonl
-from llmcli.errors import UsageError
+from llmcli.errors import OutOfTime, Terminated, UsageError
 from llmcli.request.written import Written, numeric, plain
 
 _FUEL = 10_000_000  # instructions: an endless loop in a template is an error, not a hang
 _NAME = "template"
+_ENDS: Mapping[str, Callable[[], BaseException]] = {
+    "KeyboardInterrupt": KeyboardInterrupt,
+    "OutOfTime": OutOfTime,
+    "Terminated": lambda: Terminated("SIGTERM arrived"),
+}
 
 
 class Undefined(UsageError):
@@ -112,7 +117,14 @@ def _environment(source: str, undefined: Any) -> Any:
 
 
 def _rendered(environment: Any, values: Mapping[str, Any]) -> str:
-    rendered: str = environment.render_template(_NAME, **values)
+    """The text. Where a signal ends the program, minijinja panics: what was raised stands in the panic's words."""
+    try:
+        rendered: str = environment.render_template(_NAME, **values)
+    except BaseException as error:
+        end = next((end for name, end in _ENDS.items() if name in str(error)), None)
+        if type(error).__name__ != "PanicException" or end is None:
+            raise
+        raise end() from None
     return rendered
 
 
