@@ -17,7 +17,7 @@ from typing import Any
 
 from llmcli import jsonl
 from llmcli.batch.done import Done, Place, Record
-from llmcli.batch.journal import Journal
+from llmcli.batch.recordfile import RecordFile
 from llmcli.errors import LlmcliError
 
 # Final in this run, worth another try in the next: moods of the server and the network, a key, an account.
@@ -31,15 +31,15 @@ class Ledger:
     """
 
     def __init__(self, out: str, *, fresh: bool) -> None:
-        self.out = Journal(Path(out))
+        self.out = RecordFile(Path(out))
         try:
-            self.errors = Journal(errors_path(Path(out)), named=False)
+            self.errors = RecordFile(errors_path(Path(out)), named=False)
         except LlmcliError:
             self.out.close()
             raise
         self._files = ((self.out, Place.OUT), (self.errors, Place.ERRORS))
-        for journal, _ in self._files:
-            journal.tidy()
+        for records, _ in self._files:
+            records.tidy()
         self._done = Done()
         self.is_stale = fresh  # the files are to be emptied
 
@@ -48,12 +48,12 @@ class Ledger:
         done = Done(limit)
         if self.is_stale:
             return done
-        for journal, place in self._files:
-            for number, (row, line) in enumerate(journal.lines(), 1):
+        for records, place in self._files:
+            for number, (row, line) in enumerate(records.lines(), 1):
                 try:
                     record = _record(jsonl.loads(line), place, retry_failed=retry_failed)
                 except (ValueError, KeyError, TypeError, OverflowError):
-                    raise journal.foreign(number) from None
+                    raise records.foreign(number) from None
                 done.take(row, record)
         self._done = done
         return done
@@ -64,20 +64,20 @@ class Ledger:
         if ordered or self._done.superseded:
             self._done.superseded = False  # one attempt: a signal may have ended it
             self.sync()
-            for journal, place in self._files:
-                self._rewrite(journal, place, ordered=ordered)
+            for records, place in self._files:
+                self._rewrite(records, place, ordered=ordered)
 
     def _renew(self) -> None:
         """Begin the files anew, where that was asked for."""
         if self.is_stale:
             self.is_stale = False
-            for journal, _ in self._files:
-                journal.empty()
+            for records, _ in self._files:
+                records.empty()
 
-    def _rewrite(self, journal: Journal, place: Place, *, ordered: bool) -> None:
+    def _rewrite(self, records: RecordFile, place: Place, *, ordered: bool) -> None:
         """Keep the last record of each row that has its own here: some 50 bytes of memory a row."""
         rows, ends = array("Q"), array("Q", [0])
-        for row, line in journal.lines():
+        for row, line in records.lines():
             rows.append(row)
             ends.append(ends[-1] + len(line))
         last = array("Q", bytes(8 * (max(rows, default=-1) + 1)))
@@ -87,7 +87,7 @@ class Ledger:
         if ordered:
             kept.sort(key=rows.__getitem__)
         if len(kept) < len(rows) or any(left > right for left, right in pairwise(kept)):
-            journal.rewrite(journal.between(ends[index], ends[index + 1]) for index in kept)
+            records.rewrite(records.between(ends[index], ends[index + 1]) for index in kept)
 
     def room(self, _row: int) -> bool:
         """Whether a row may be begun: always, in a file."""

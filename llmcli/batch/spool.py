@@ -34,12 +34,13 @@ class SpooledSource(LineSource):
         self._place = 0
         self._copied = False
         self._error: LlmcliError | None = None
+        self._copy: files.Replacement | None = None
         self._file: int | None = None  # open as long as the process is, for the thread may outlive the run
 
     def start(self, wake: Callable[[], None]) -> None:
         """See Source."""
         self._wake = wake
-        threading.Thread(target=self._copy, daemon=True).start()
+        threading.Thread(target=self._copy_all, daemon=True).start()
 
     def next(self) -> Row | None:
         """See Source. What is no JSONL is not kept: it would be the input of the next run."""
@@ -61,13 +62,14 @@ class SpooledSource(LineSource):
             raise self._error
         return block if copied else None
 
-    def _copy(self) -> None:
+    def _copy_all(self) -> None:
         """The thread."""
         try:
             while block := read_some(self._stream, BLOCK):
-                if self._file is None:
-                    self._file = files.open_fresh(_partial(self._spool))
-                _write_all(self._file, block)
+                if self._copy is None:
+                    self._copy = files.Replacement(self._spool, _partial(self._spool))
+                    self._file = self._copy.descriptor
+                files.write_all(self._copy.descriptor, block)
                 self._tell()
             self._keep()
         except OSError as error:
@@ -80,10 +82,10 @@ class SpooledSource(LineSource):
 
     def _keep(self) -> None:
         """Make the copy the spool; where nothing came, take the rows of the one that is there."""
-        if self._file is not None:
-            _partial(self._spool).replace(self._spool)
+        if self._copy is not None:
+            self._copy.commit()
         elif files.exists(self._spool):
-            self._file = files.open_regular(self._spool, os.O_RDONLY)
+            self._file = files.open_regular(self._spool)
         elif files.exists(_partial(self._spool)):
             raise _cut_off()
 
@@ -119,9 +121,3 @@ def _cut_off() -> UsageError:
 
 def _unspooled(error: OSError) -> OutputFailure:
     return OutputFailure(f"cannot read stdin, or keep it for a resume: {error.strerror}")
-
-
-def _write_all(descriptor: int, block: bytes) -> None:
-    view = memoryview(block)
-    while view:
-        view = view[os.write(descriptor, view) :]

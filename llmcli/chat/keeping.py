@@ -10,8 +10,8 @@ from pathlib import Path
 from llmcli import files
 from llmcli.app import App
 from llmcli.chat.directory import read_session, session_path, sessions_in
-from llmcli.chat.journal import FileJournal, Journal, MemoryJournal
 from llmcli.chat.session import Conversation
+from llmcli.chat.transcript import FileTranscript, MemoryTranscript, Transcript
 from llmcli.config import state_directory
 from llmcli.errors import NoInput
 from llmcli.request.endpoint import respelled
@@ -50,12 +50,9 @@ def _remember(app: App, path: Path) -> None:
     """Let `-c` find a session wherever it is. Nothing is lost where that cannot be kept."""
     if path.parent != directory_of(app):
         last = _last(app)
-        fresh = last.with_name(f"{last.name}.{os.getpid()}")
         with suppress(OSError):
-            last.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with os.fdopen(files.open_fresh(fresh), "wb") as stream:
-                stream.write(os.fsencode(path.absolute()))
-            fresh.replace(last)
+            files.make_directory(last.parent)
+            files.replace(last, os.fsencode(path.absolute()), sync=False)
 
 
 def new_path(app: App) -> Path:
@@ -72,20 +69,20 @@ def open_conversation(
     app: App, path: Path | None, *, must_exist: bool = False, only_read: bool = False
 ) -> Conversation:
     """The conversation of a file, locked until it is closed; None: of no file. `only_read`: a copy of it."""
-    journal: Journal
+    transcript: Transcript
     if path is not None and not only_read:
-        journal = FileJournal(path, must_exist=must_exist)
+        transcript = FileTranscript(path, must_exist=must_exist)
     elif path is not None and (must_exist or files.exists(path)):
-        journal = MemoryJournal(read_session(path))
+        transcript = MemoryTranscript(read_session(path))
     else:
-        journal = MemoryJournal()
+        transcript = MemoryTranscript()
     created = app.world.now().strftime("%Y-%m-%dT%H:%M:%SZ")
     try:
         if path is not None and not only_read:
             _remember(app, path)
-        return Conversation(journal, str(path or "the conversation"), created)
+        return Conversation(transcript, str(path or "the conversation"), created)
     except BaseException:
-        journal.close()
+        transcript.close()
         raise
 
 

@@ -8,9 +8,9 @@ from llmcli import jsonl
 from llmcli.app import App
 from llmcli.chat.context import turns_of
 from llmcli.chat.directory import Listed, read_session, sessions_in
-from llmcli.chat.journal import MemoryJournal
 from llmcli.chat.keeping import directory_of
 from llmcli.chat.session import Conversation
+from llmcli.chat.transcript import MemoryTranscript
 from llmcli.errors import NoInput, UsageError
 from llmcli.output.sink import text_of
 from llmcli.settings.output import OutputSettings
@@ -36,8 +36,8 @@ def show_sessions(app: App, output: OutputSettings) -> int:
 def _record(listed: Listed) -> Json | None:
     """A session as JSON; None where the file is none."""
     try:
-        journal = MemoryJournal(read_session(listed.path))
-        conversation = Conversation(journal, str(listed.path), created="")
+        transcript = MemoryTranscript(read_session(listed.path))
+        conversation = Conversation(transcript, str(listed.path), created="")
     except (UsageError, NoInput):
         return None
     messages = [entry.message for entry in conversation.entries[: conversation.settled]]

@@ -9,6 +9,7 @@ import signal
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,8 @@ from llmcli import files
 from llmcli.chat.context import turns_of
 from llmcli.chat.dialogue import Dialogue
 from llmcli.chat.directory import session_path
-from llmcli.chat.journal import FileJournal
 from llmcli.chat.live import Live
+from llmcli.chat.transcript import FileTranscript
 from llmcli.errors import (
     DeadlinePassed,
     Incomplete,
@@ -209,11 +210,11 @@ class Repl:
         path = session_path(self.state / "sessions", rest)
         if files.exists(path):
             raise UsageError(f"{path} is there already", todo="save under another name")
-        journal = FileJournal(path)
+        transcript = FileTranscript(path)
         try:
-            self.dialogue.conversation.copy_to(journal)
+            self.dialogue.conversation.copy_to(transcript)
         finally:
-            journal.close()
+            transcript.close()
         self.notes.write(f"saved: {path}\n")
 
     async def _do_tokens(self, _rest: str) -> None:
@@ -267,10 +268,20 @@ def _history(path: Path) -> Any:
     """What was typed before; of this run alone, where it cannot be kept."""
     from prompt_toolkit.history import FileHistory, InMemoryHistory
 
+    class Typed(FileHistory):
+        """The same file, to which each input is added whole, or where there is no room not at all."""
+
+        def store_string(self, string: str) -> None:
+            lines = "".join(f"+{line}\n" for line in string.split("\n"))
+            with suppress(OutputFailure):
+                files.append_line(
+                    str(path), f"\n# {datetime.now().astimezone()}\n{lines}".encode("utf-8", "replace")
+                )
+
     with suppress(OSError):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
-        return FileHistory(str(path))
+        files.make_directory(path.parent)
+        os.close(files.open_shared(path))
+        return Typed(str(path))
     return InMemoryHistory()
 
 

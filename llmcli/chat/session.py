@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llmcli import jsonl
-from llmcli.chat.journal import Journal
+from llmcli.chat.transcript import Transcript
 from llmcli.errors import UsageError
 from llmcli.request.messages import checked_message, settled
 from llmcli.wire import Json, Message
@@ -93,7 +93,7 @@ class Summary:
 
 @dataclass(slots=True)
 class _State:
-    """What the lines of a journal say."""
+    """What the lines of a transcript say."""
 
     entries: list[Entry] = field(default_factory=list)
     model: str | None = None
@@ -104,16 +104,16 @@ class _State:
 
 
 class Conversation:
-    """What was said, as a journal has it. Messages of a turn are written together, when the turn is whole.
+    """What was said, as a transcript has it. Messages of a turn are written together, when the turn is whole.
 
     `name` is for error messages. A last line that is torn is not seen, and cut off before the next is written.
     """
 
-    def __init__(self, journal: Journal, name: str, created: str) -> None:
+    def __init__(self, transcript: Transcript, name: str, created: str) -> None:
         self.name = name
-        self._journal = journal
+        self._transcript = transcript
         self._created = created
-        self._state = _parse(journal.read(), name)
+        self._state = _parse(transcript.read(), name)
 
     @property
     def entries(self) -> list[Entry]:
@@ -149,7 +149,7 @@ class Conversation:
         after = len(self.entries) if after is None else after
         if after < len(self.entries):
             # What stood behind the cut is gone: model, pins, counts and summaries are read anew.
-            self._state = _parse(self._journal.read()[: self.entries[after].offset], self.name)
+            self._state = _parse(self._transcript.read()[: self.entries[after].offset], self.name)
         self._write(b"", cut=self._state.end, head=self._head(model), entries=entries)
         self._state.entries += entries
         self._state.model = model
@@ -171,11 +171,11 @@ class Conversation:
 
     def close(self) -> None:
         """Let go of the file."""
-        self._journal.close()
+        self._transcript.close()
 
-    def copy_to(self, journal: Journal) -> None:
-        """Write all of it to another journal."""
-        journal.write(0, self._journal.read()[: self._state.end])
+    def copy_to(self, transcript: Transcript) -> None:
+        """Write all of it to another transcript."""
+        transcript.write(0, self._transcript.read()[: self._state.end])
 
     def _note(self, what: Json) -> None:
         if self._state.end:  # else there is nothing yet that it could be about
@@ -194,13 +194,13 @@ class Conversation:
             entry.offset = offset
             lines.append(entry.line())
             offset += len(lines[-1])
-        self._journal.write(cut, b"".join(lines))
+        self._transcript.write(cut, b"".join(lines))
         self._state.end = offset
         self._state.newline = False
 
 
 def _parse(data: bytes, name: str) -> _State:
-    """Read the lines of a journal. Raises UsageError naming the line that is none of a session."""
+    """Read the lines of a transcript. Raises UsageError naming the line that is none of a session."""
     state = _State()
     for number, offset, line in _lines(data):
         last = offset + len(line) >= len(data)

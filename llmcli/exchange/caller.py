@@ -17,9 +17,10 @@ from llmcli.exchange.perform import (
     warn_of_missing,
 )
 from llmcli.exchange.run import Follower, run
+from llmcli.files import append_line
 from llmcli.output.report import Report
 from llmcli.output.sink import SILENT, Sink
-from llmcli.output.streams import Out, append_line
+from llmcli.output.streams import Out
 from llmcli.settings.output import OutputSettings
 from llmcli.wire import Chunk, Completion, Json, Message, Request
 

@@ -15,10 +15,11 @@ from llmcli.exchange.run import Follower, run
 from llmcli.exchange.transports import key_variables, transport_of
 from llmcli.exchange.unsent import check_unsent
 from llmcli.exchange.verdict import check
+from llmcli.files import append_line
 from llmcli.output.media import asks_for_media, media_of
 from llmcli.output.report import Report, joined, trace
 from llmcli.output.sink import RecordSink, Sink, TextSink
-from llmcli.output.streams import Out, append_line
+from llmcli.output.streams import Out
 from llmcli.request.builder import Builder
 from llmcli.request.params import parse_pair
 from llmcli.request.tools import tool_names

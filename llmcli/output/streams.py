@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
-import select
-import stat
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from io import UnsupportedOperation
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from llmcli import files, locks
+from llmcli import files
 from llmcli.errors import LlmcliError, OutputFailure, ReaderGone, one_line
-from llmcli.world import ready
+from llmcli.files import Waiting, patiently, write_all
 
 _UNESCAPED = re.compile(r"[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")  # by JSON
-_PIECE = 4096  # bytes that a pipe takes at once when it can be written (PIPE_BUF)
-_ALL = 1 << 30  # bytes; a file takes any number
-_GLANCE = 0.1  # seconds between two looks at what may end a wait
-_SHORT = 100  # characters of a name that the name of a file beside it begins with
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
@@ -47,14 +39,6 @@ class Out(Protocol):
 
     def write_bytes(self, data: bytes) -> None:
         """Send bytes on at once."""
-
-
-Waiting = Callable[[], None]
-"""Is called every so often while a reader keeps us waiting; raises what is to end that."""
-
-
-def patiently() -> None:
-    """Wait on: signals end us by themselves."""
 
 
 class _Shown:
@@ -115,35 +99,20 @@ def _write_stream(stream: BinaryIO, data: bytes, waiting: Waiting) -> None:
     if descriptor is None:
         stream.write(data)
     else:
-        _write_all(descriptor, data, waiting)
-
-
-def _write_all(descriptor: int, data: bytes, waiting: Waiting) -> None:
-    """Write all of it, at the pace of a reader who may be slow, and who may have left us a non-blocking pipe.
-
-    A pipe that can be written takes at least one piece, so that only `ready` waits, and signals are seen.
-    """
-    piece = _ALL if stat.S_ISREG(os.fstat(descriptor).st_mode) else _PIECE
-    view = memoryview(data)
-    while view:
-        while not ready(descriptor, select.POLLOUT, _GLANCE):
-            waiting()
-        with suppress(BlockingIOError):
-            view = view[os.write(descriptor, view[:piece]) :]
+        write_all(descriptor, data, waiting)
 
 
 _INHERITED = re.compile(r"/dev/(?:(?:std(out|err))|fd/([0-9]+))")
 
 
 class OutputFile(_Shown):
-    """`-O FILE`: written beside FILE, renamed to it by `commit`. Devices and pipes are written as they are."""
+    """`-O FILE`: written beside FILE, which it replaces by `commit`. Devices and pipes are written as they are."""
 
     def __init__(self, path: str, waiting: Waiting = patiently) -> None:
         self._name = path
         self._waiting = waiting
-        self._temporary: str | None = None
+        self._new: files.Replacement | None = None
         try:
-            self._path = Path(path).resolve()  # a link stays one: what it leads to is written
             self._descriptor = self._open(path)
             self.terminal = os.isatty(self._descriptor)
         except (OSError, RuntimeError, ValueError) as error:
@@ -153,42 +122,36 @@ class OutputFile(_Shown):
         if inherited := _INHERITED.fullmatch(path):  # opened anew, a file would be written from its start
             name, number = inherited.groups()
             return os.dup(int(number) if number else {"out": 1, "err": 2}[name])
-        if files.exists(self._path) and not files.is_file(self._path):
-            return os.open(path, os.O_WRONLY)
-        descriptor, self._temporary = tempfile.mkstemp(
-            prefix=f".{self._path.name[:_SHORT]}.", dir=self._path.parent
-        )
-        return descriptor
+        meant = Path(path).resolve()  # a link stays one: what it leads to is written
+        if files.exists(meant) and not files.is_file(meant):
+            return files.open_existing(path)
+        self._new = files.Replacement(meant)
+        return self._new.descriptor
 
     def _send(self, data: bytes) -> None:
         try:
-            _write_all(self._descriptor, data, self._waiting)
+            write_all(self._descriptor, data, self._waiting)
         except BrokenPipeError:
             raise ReaderGone("the reader of the output went away") from None
         except OSError as error:
             raise self._failed(error) from None
 
     def commit(self) -> None:
-        """Make what was written the file's content."""
-        if self._temporary is None:
-            return self.discard()
+        """Make what was written the file's content. Raises OutputFailure."""
         try:
-            if files.exists(self._path):
-                os.fchmod(self._descriptor, self._path.stat().st_mode & 0o777)
-            os.fsync(self._descriptor)
-            Path(self._temporary).replace(self._path)
-            self._temporary = None
+            if self._new is not None:
+                self._new.commit()
         except OSError as error:
             raise self._failed(error) from None
         finally:
             self.discard()
-        return None
 
     def discard(self) -> None:
-        """Leave FILE as it was."""
-        os.close(self._descriptor)
-        if self._temporary is not None:
-            Path(self._temporary).unlink(missing_ok=True)
+        """Let go; where nothing was committed, FILE is as it was."""
+        if self._new is not None:
+            self._new.close()
+        else:
+            os.close(self._descriptor)
 
     def _failed(self, error: Exception) -> OutputFailure:
         reason = getattr(error, "strerror", None) or error
@@ -287,29 +250,3 @@ class Notes:
         with suppress(OSError, ValueError):
             _write_stream(stream, data, self._waiting)
             self._stream = stream
-
-
-def append_line(path: str, line: bytes) -> None:
-    """Append one line to a file (0600 where it is new), all of it or nothing. Raises OutputFailure."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            _append(descriptor, line)
-        finally:
-            os.close(descriptor)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", error)
-        raise OutputFailure(f"cannot write {path}: {reason}", todo="check the path and the disk") from None
-
-
-def _append(descriptor: int, line: bytes) -> None:
-    """One write; where the disk takes a part of it alone, the part is taken back."""
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return _write_all(descriptor, line, patiently)
-    with suppress(OSError):  # a file system without locks
-        locks.wait(descriptor)
-    size = os.fstat(descriptor).st_size
-    if os.write(descriptor, line) != len(line):
-        os.ftruncate(descriptor, size)
-        raise OSError(errno.ENOSPC, "there is no room for the line")
-    return None

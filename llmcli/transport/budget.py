@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from llmcli import files, locks
+from llmcli import files
 from llmcli.errors import BudgetExceeded, Busy, OutputFailure, UsageError
+from llmcli.files import locks
 from llmcli.transport.account import LINE, Account, line_of
 from llmcli.transport.guard import Settle
 
@@ -75,7 +75,7 @@ class BudgetFile:
             if self.limit is not None and spent + amount > self.limit:
                 raise exceeded(name, amount, spent, self.limit)
             reserved = line_of(name, amount, "reserved")
-            self._write(descriptor, reserved, os.fstat(descriptor).st_size)
+            self._append(descriptor, reserved)
             place = self._account.reserved(reserved)
 
         async def settle(cost: Decimal) -> None:
@@ -84,10 +84,10 @@ class BudgetFile:
                 async with self._locked() as again:
                     spent = line_of(name, cost, "spent")
                     if os.pread(again, LINE, place) == reserved:
-                        self._write(again, spent, place)
+                        self._overwrite(again, spent, place)
                         self._account.settled(place, spent)
                     else:
-                        self._write(again, spent, os.fstat(again).st_size)
+                        self._append(again, spent)
 
         return settle
 
@@ -100,18 +100,18 @@ class BudgetFile:
     @contextmanager
     def _opened(self, flags: int) -> Iterator[int]:
         try:
-            descriptor = os.open(self.path, flags | os.O_NONBLOCK, 0o600)
+            descriptor = files.open_regular(self.path, flags)
+        except files.Irregular:
+            raise UsageError(
+                f"{self.path} is no regular file, so it cannot keep a sum",
+                todo="name a file",
+                flag="--budget-file",
+            ) from None
         except OSError as error:
             raise OutputFailure(
                 f"cannot open --budget-file {self.path}: {error.strerror}", todo="check the path"
             ) from None
         try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise UsageError(
-                    f"{self.path} is no regular file, so it cannot keep a sum",
-                    todo="name a file",
-                    flag="--budget-file",
-                )
             yield descriptor
         finally:
             os.close(descriptor)
@@ -141,15 +141,20 @@ class BudgetFile:
                 flag="--budget-file",
             ) from None
 
-    def _write(self, descriptor: int, line: bytes, place: int) -> None:
-        size = os.fstat(descriptor).st_size
+    def _append(self, descriptor: int, line: bytes) -> None:
+        with self._written():
+            os.lseek(descriptor, 0, os.SEEK_END)
+            files.append(descriptor, line)
+
+    def _overwrite(self, descriptor: int, line: bytes, place: int) -> None:
+        with self._written():
+            files.overwrite(descriptor, line, place)
+
+    @contextmanager
+    def _written(self) -> Iterator[None]:
         try:
-            if os.pwrite(descriptor, line, place) == len(line):
-                return
-            reason = "no space left"
+            yield
         except OSError as error:
-            reason = str(error.strerror)
-        if place == size:
-            with suppress(OSError):  # the first failure is the one to tell
-                os.ftruncate(descriptor, size)
-        raise OutputFailure(f"cannot write --budget-file {self.path}: {reason}", todo="check the disk")
+            raise OutputFailure(
+                f"cannot write --budget-file {self.path}: {error.strerror}", todo="check the disk"
+            ) from None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import tempfile
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
@@ -14,8 +13,9 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from weakref import WeakValueDictionary
 
-from llmcli import files, jsonl, locks
+from llmcli import files, jsonl
 from llmcli.errors import LlmcliError, NoInput, OutputFailure
+from llmcli.files import locks
 from llmcli.transport.accumulate import Accumulator, as_chunk
 from llmcli.transport.base import Transport
 from llmcli.wire import Chunk, Completion, Json, Meta, Request, Stream, is_harmless
@@ -99,15 +99,8 @@ class Folder:
         }
         file = self._file(key)
         try:
-            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor, temporary = tempfile.mkstemp(prefix=f".{key[:8]}.", dir=file.parent)
-            try:
-                with os.fdopen(descriptor, "wb") as stream:
-                    stream.write(jsonl.line(record))
-                Path(temporary).replace(file)
-            except BaseException:
-                Path(temporary).unlink(missing_ok=True)
-                raise
+            files.make_directory(file.parent)
+            files.replace(file, jsonl.line(record), sync=False)  # a broken one is none
         except OSError as error:
             raise OutputFailure(
                 f"cannot keep the answer in {self.path}: {error.strerror}", todo="check the path"
@@ -152,8 +145,8 @@ class Locks:
 
     def _open(self) -> int | None:
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+            files.make_directory(self.path)
+            return files.open_shared(self.path / "lock")
         except OSError:
             return None
 
@@ -305,7 +298,7 @@ def recording(path: str) -> Folder:
     """The folder of `--record`, made where it is not there. Raises OutputFailure before an answer is paid."""
     folder = Path(path)
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        files.make_directory(folder)
     except OSError as error:
         raise OutputFailure(f"cannot record in {path}: {error.strerror}", todo="check the path") from None
     if not os.access(folder, os.W_OK | os.X_OK):

@@ -362,7 +362,7 @@ def test_a_batch_that_cannot_record_says_so_once(cli, tmp_path):
 
 
 def test_a_call_that_another_process_holds_up_says_what_it_waits_for(cli, server, tmp_path):
-    from llmcli import locks
+    from llmcli.files import locks
 
     env = {"LLMCLI_CACHE": str(tmp_path)}
     argv = ["ask", "--cache", "--base-url", server.base_url, "-m", "tiny", "hi"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import signal
 import stat
 from pathlib import Path
@@ -22,11 +23,10 @@ CURSOR_ASKED, CURSOR_TOLD = "\x1b[6n", "\x1b[5;1R"
 class Person:
     """Types, and looks at what comes."""
 
-    def __init__(self, process, argv: tuple[str, ...], env: dict[str, str]) -> None:
-        command, *rest = process.command("chat", *argv)
+    def __init__(self, process, argv: tuple[str, ...], env: dict[str, str], before: str) -> None:
         self.screen = pexpect.spawn(
-            command,
-            rest,
+            "/bin/bash",
+            ["-c", f"{before}; exec {shlex.join(process.command('chat', *argv))}"],
             cwd=str(process.home),
             env={**process.env, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", **env},
             encoding="utf-8",
@@ -63,8 +63,8 @@ class Person:
 def person(process):
     people: list[Person] = []
 
-    def sit_down(*argv: str, **env: str) -> Person:
-        people.append(Person(process, argv, env))
+    def sit_down(*argv: str, before: str = ":", **env: str) -> Person:
+        people.append(Person(process, argv, env, before))
         return people[-1]
 
     yield sit_down
@@ -485,3 +485,19 @@ def test_a_session_is_gone_on_with(echoed, process):
         "and?",
         "and?",
     ]
+
+
+def test_a_history_that_finds_no_room_ends_no_conversation(echoed, process):
+    history = state(process) / "history"
+    history.parent.mkdir(parents=True)
+    history.write_text("\n# before\n+" + "y" * 1000 + "\n")
+    before = history.read_bytes()
+    someone = echoed(before="ulimit -f 1")
+    someone.say("the first", "the first\r\n")
+    someone.say("the second", "the second\r\n")
+    someone.press(UP)
+    someone.sees("the second")
+    someone.screen.send("\x03")
+    someone.press(CTRL_D)
+    assert someone.leaves() == 0
+    assert history.read_bytes() == before

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from llmcli.chat.context import Rules
 from llmcli.chat.dialogue import Answered, Dialogue
 from llmcli.chat.fitting import Fitting
-from llmcli.chat.journal import MemoryJournal
 from llmcli.chat.session import Conversation
 from llmcli.chat.summary import Summarizer
+from llmcli.chat.transcript import MemoryTranscript
 from llmcli.errors import ContextOverflow
 from llmcli.request.messages import check_tool_calls, parse_messages
 from llmcli.tokens.count import count_request
@@ -58,7 +58,7 @@ class Model:
         self.wishes.append(request(messages))
         return self.wishes[-1], completion({"role": "assistant", "content": self.summary})
 
-    def talk(self, journal: MemoryJournal, rules: Rules) -> Dialogue:
+    def talk(self, journal: MemoryTranscript, rules: Rules) -> Dialogue:
         conversation = Conversation(journal, "it", "now")
         summarizer = Summarizer(self.summarize)
         said = self.said.append
@@ -90,7 +90,7 @@ turn = st.tuples(words, words, st.integers(0, 2), st.booleans())  # question, an
     reopened=st.booleans(),
 )
 def test_the_laws(strategy, turns, system, limit, keep_turns, summary, reopened):
-    model, journal = Model(summary), MemoryJournal()
+    model, journal = Model(summary), MemoryTranscript()
     rules = Rules(strategy, limit, keep_turns)
     talk, asked = model.talk(journal, rules), []
     for number, (question, told, calls, pin) in enumerate(turns):
@@ -128,7 +128,7 @@ def test_the_laws(strategy, turns, system, limit, keep_turns, summary, reopened)
 @given(st.lists(turn, min_size=2, max_size=10), st.integers(200, 800), words)
 def test_a_prompt_for_a_summary_is_no_longer_than_any_other(turns, limit, summary):
     model = Model(summary)
-    talk = model.talk(MemoryJournal(), Rules("summarize", limit))
+    talk = model.talk(MemoryTranscript(), Rules("summarize", limit))
     for question, told, calls, _ in turns:
         model.answered = answer(told, calls)
         asyncio.run(talk.turn([{"role": "user", "content": question}]))
@@ -138,7 +138,7 @@ def test_a_prompt_for_a_summary_is_no_longer_than_any_other(turns, limit, summar
 @settings(deadline=None, max_examples=50)
 @given(st.lists(turn, min_size=1, max_size=8), st.data())
 def test_any_prefix_of_the_bytes_is_a_session_of_whole_turns(turns, data):
-    model, journal = Model("summary"), MemoryJournal()
+    model, journal = Model("summary"), MemoryTranscript()
     talk = model.talk(journal, Rules("summarize", 300))
     for number, (question, told, calls, pin) in enumerate(turns):
         model.answered = answer(told, calls)
@@ -148,7 +148,7 @@ def test_any_prefix_of_the_bytes_is_a_session_of_whole_turns(turns, data):
             talk.conversation.pin(len(talk.conversation.entries) - 1)
     whole = journal.read()
     cut = data.draw(st.integers(0, len(whole)))
-    left = MemoryJournal(whole[:cut])
+    left = MemoryTranscript(whole[:cut])
     again = model.talk(left, Rules())
     model.answered = answer("and on", 0)
     asyncio.run(again.turn([{"role": "user", "content": "on"}]))

@@ -29,7 +29,6 @@ FLOORS = {
     "files": 1,
     "guide": 1,
     "jsonl": 1,
-    "locks": 1,
     "request": 2,
     "transport": 2,
     "output": 2,

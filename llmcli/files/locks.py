@@ -6,6 +6,7 @@ import fcntl
 import os
 import struct
 import sys
+from contextlib import suppress
 
 # struct flock, where Python's own functions have no name for what is asked: its fields, and their order.
 _LINUX, _BSD = "hhqqi4x", "qqihh"  # type, whence, start, length, pid; start, length, pid, type, whence
@@ -24,7 +25,8 @@ def wait(descriptor: int) -> None:
 def signed(descriptor: int) -> None:
     """The same, in a way that lets others find out who has it. Another close of the file ends what they are told."""
     exclusive(descriptor)
-    fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with suppress(OSError):  # over NFS the two are one lock, which we have: then nobody is told who
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def holder(descriptor: int) -> int | None:

@@ -10,6 +10,13 @@ from pathlib import Path
 # pathlib's own raise for a name that is too long, or in a directory that may not be searched.
 
 
+class Irregular(OSError):
+    """What was to be a regular file is a pipe, a device or a socket."""
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__(errno.EINVAL, "it is no regular file", str(path))
+
+
 def exists(path: str | Path) -> bool:
     """Whether something has this name."""
     return os.path.exists(path)  # noqa: PTH110
@@ -30,13 +37,24 @@ def is_link(path: str | Path) -> bool:
     return os.path.islink(path)  # noqa: PTH114
 
 
-def open_regular(path: str | Path, flags: int, mode: int = 0o600) -> int:
-    """The descriptor of a regular file: a pipe would hang for ever, a device need have no end. Raises OSError."""
-    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, mode)
+def open_regular(path: str | Path, flags: int = os.O_RDONLY) -> int:
+    """The descriptor of a regular file, 0600 where `flags` make it.
+
+    A pipe would hang for ever, and a device need have no end. Raises Irregular, and any other OSError.
+    """
+    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return descriptor
     os.close(descriptor)
-    raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    raise Irregular(path)
+
+
+def open_shared(path: str | Path) -> int:
+    """The descriptor of a regular file, made where it is not there, that other processes read and write, too.
+
+    Raises Irregular, and any other OSError.
+    """
+    return open_regular(path, os.O_RDWR | os.O_CREAT)
 
 
 def open_fresh(path: Path) -> int:
@@ -46,6 +64,16 @@ def open_fresh(path: Path) -> int:
     """
     path.unlink(missing_ok=True)
     return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+
+def open_existing(path: str | Path) -> int:
+    """The descriptor of a device or a pipe to write to, once a pipe has a reader. Raises OSError."""
+    return os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory where there is none, for its owner alone. Raises OSError."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def check_room(number: int) -> None:
@@ -60,6 +88,6 @@ def check_room(number: int) -> None:
 
 
 def read_regular(path: Path) -> bytes:
-    """All of a regular file. Raises OSError."""
-    with open(open_regular(path, os.O_RDONLY), "rb") as stream:
+    """All of a regular file. Raises Irregular, and any other OSError."""
+    with open(open_regular(path), "rb") as stream:
         return stream.read()

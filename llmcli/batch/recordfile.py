@@ -1,0 +1,158 @@
+"""A file of records: which lines are records, whose rows they are, and what is said where the file cannot be used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from llmcli import files, jsonl
+from llmcli.errors import Busy, OutputFailure, UsageError
+
+_HEAD = re.compile(rb'\{"id":"batch_req_(\d{6,12})_[0-9a-f]{16}",')
+_LOOK = 1 << 20  # bytes from the beginning that show what a file is
+_FAR = 100_000_000  # rows: a number that is so far beyond those before it is no row's (it would cost 800 MB)
+_OPEN_FILES = {
+    Path("/dev"),
+    Path("/dev/fd"),
+}  # names of what is open or a device; a file beside them is for nobody
+
+
+class RecordFile:
+    """Opens and locks its file. Raises Busy where another run has it, and OutputFailure.
+
+    `named` is the file that the user named, which may be a link; whose name is ours may not: what it leads to
+    is nobody's to write to.
+    """
+
+    def __init__(self, path: Path, *, named: bool = True) -> None:
+        if path.parent in _OPEN_FILES:
+            raise _irregular(path)
+        if not named and files.is_link(path):
+            raise OutputFailure(f"{path} is a symbolic link", todo="take it away, or choose another -O")
+        self.path = path
+        try:
+            self._journal = files.Journal(path, ours=not named)
+        except files.Irregular:
+            raise _irregular(path) from None
+        except files.Held:
+            raise Busy(f"another run holds {path}", todo="wait for it to end, or choose another -O") from None
+        except OSError as error:
+            raise self._unopened(error) from None
+
+    def close(self) -> None:
+        """Let the file and its lock go."""
+        self._journal.close()
+
+    def _unopened(self, error: OSError) -> OutputFailure:
+        verb = "lock" if isinstance(error, files.Unlockable) else "open"
+        return OutputFailure(f"cannot {verb} {self.path}: {error.strerror}", todo="check the path")
+
+    def _unwritten(self, error: OSError, verb: str = "write") -> OutputFailure:
+        todo = "make room, then type the same command again"
+        return OutputFailure(f"cannot {verb} {self.path}: {error.strerror}", todo=todo)
+
+    @contextmanager
+    def _written(self, verb: str = "write") -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise self._unwritten(error, verb) from None
+
+    def tidy(self) -> None:
+        """Take away what a run that was killed while rewriting has left."""
+        try:
+            self._journal.tidy()
+        except OSError as error:
+            raise self._unopened(error) from None
+
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        """(row, line) of each whole line, newline included; what is torn at the end is cut off the file.
+
+        Raises UsageError, before anything is cut, where a line is no record.
+        """
+        begin = self._journal.read(0, _LOOK)
+        if len(begin) == _LOOK and b"\n" not in begin and not _HEAD.match(begin) and begin.strip(b"\0"):
+            raise self.foreign(1)  # a line of any size, which need not be read to its end
+        highest = 0
+        for number, line in enumerate(self._journal.lines(), 1):
+            is_ended = line.endswith(b"\n")
+            if not is_ended and not self._is_whole(line, number):
+                return
+            row = self._row(line, number, highest)
+            highest = max(highest, row)
+            yield row, line if is_ended else self._ended(line)
+
+    def _is_whole(self, tail: bytes, number: int) -> bool:
+        """Whether the last line, which has no end, is a whole record; anything else is cut off."""
+        is_whole = _is_json(tail)
+        if is_whole and _HEAD.match(tail):
+            return True
+        if number == 1 and (is_whole or not (tail.startswith(b"{") or not tail.strip(b"\0"))):
+            raise self.foreign(number)
+        with self._written():
+            self._journal.cut(self._journal.size - len(tail))
+            self._journal.sync()
+        return False
+
+    def _ended(self, line: bytes) -> bytes:
+        """The last line, to which its newline is given."""
+        self.append(b"\n")
+        return line + b"\n"
+
+    def _row(self, line: bytes, number: int, highest: int) -> int:
+        """The row of a line, by its first and its last bytes. Raises UsageError if it is no record."""
+        head = _HEAD.match(line)
+        if head is None or not line.endswith((b"}}\n", b"}}")) or (row := int(head[1])) > highest + _FAR:
+            raise self.foreign(number)
+        return row
+
+    def foreign(self, number: int) -> UsageError:
+        """The error where a line of the file is something else."""
+        return UsageError(
+            f"{self.path} is no output of llmcli batch",
+            f"line {number}",
+            "choose another -O, or start over with --fresh (what is there will be lost)",
+        )
+
+    def empty(self) -> None:
+        """Take all lines away."""
+        with self._written():
+            self._journal.cut(0)
+
+    def append(self, line: bytes) -> None:
+        """Append one line, all of it or nothing. Raises OutputFailure."""
+        try:  # for each row: no context manager
+            self._journal.append(line)
+        except OSError as error:
+            raise self._unwritten(error) from None
+
+    def sync(self) -> None:
+        """Have the disk keep what was written."""
+        with self._written():
+            self._journal.sync()
+
+    def between(self, start: int, end: int) -> bytes:
+        """The bytes from one offset to another."""
+        return self._journal.read(start, end)
+
+    def rewrite(self, lines: Iterable[bytes]) -> None:
+        """Replace the content, by rename: a crash leaves the old or the new file, whole."""
+        with self._written("rewrite"):
+            self._journal.rewrite(lines)
+
+
+def _irregular(path: Path) -> OutputFailure:
+    return OutputFailure(
+        f"cannot keep records in {path}: it is no regular file",
+        todo="name a file, or leave -O out to have them on stdout",
+    )
+
+
+def _is_json(tail: bytes) -> bool:
+    try:
+        jsonl.loads(tail)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,49 @@
+"""Files: the only room that opens one to write, so that what is kept is whole, and new files are their owner's alone.
+
+`replace` puts whole content in a file's place, `append` adds a whole line or nothing, and `Journal` is a file of lines
+that one process holds. All raise OSError, but for `append_line`, whose path a user named.
+"""
+
+from llmcli.files.journal import Held, Journal, Unlockable
+from llmcli.files.opening import (
+    Irregular,
+    check_room,
+    exists,
+    is_directory,
+    is_file,
+    is_link,
+    make_directory,
+    open_existing,
+    open_fresh,
+    open_regular,
+    open_shared,
+    read_regular,
+)
+from llmcli.files.replacing import Replacement, replace
+from llmcli.files.writing import Waiting, append, append_line, overwrite, patiently, write_all
+
+__all__ = [
+    "Held",
+    "Irregular",
+    "Journal",
+    "Replacement",
+    "Unlockable",
+    "Waiting",
+    "append",
+    "append_line",
+    "check_room",
+    "exists",
+    "is_directory",
+    "is_file",
+    "is_link",
+    "make_directory",
+    "open_existing",
+    "open_fresh",
+    "open_regular",
+    "open_shared",
+    "overwrite",
+    "patiently",
+    "read_regular",
+    "replace",
+    "write_all",
+]

@@ -1,0 +1,148 @@
+"""The journal: a regular file of lines, which one process holds as long as it is open; sessions and batches use it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from llmcli.files import locks
+from llmcli.files.opening import open_regular
+from llmcli.files.replacing import Replacement
+from llmcli.files.writing import append
+
+_BLOCK = 1 << 20  # bytes
+_KEEP = os.fdatasync if hasattr(os, "fdatasync") else os.fsync  # macOS has no fdatasync
+
+
+class Held(OSError):
+    """Another process has the file; `pid` is None where it cannot be told which."""
+
+    def __init__(self, path: Path, pid: int | None) -> None:
+        super().__init__(errno.EAGAIN, "another process has it", str(path))
+        self.pid = pid
+
+
+class Unlockable(OSError):
+    """The file system has no lock for the file."""
+
+
+class Journal:
+    """Opens and locks a regular file, 0600 where it is new. Raises Held, Unlockable, Irregular, and any other OSError.
+
+    `ours`: the name is not one that a user gave, so that a symbolic link there is an error: what it leads to is
+    nobody's to write to. `must_exist`: none is made. Every method raises OSError where the disk does.
+    """
+
+    def __init__(self, path: Path, *, ours: bool = False, must_exist: bool = False) -> None:
+        self.path = path
+        self._flags = os.O_RDWR | os.O_APPEND
+        self._flags |= (os.O_NOFOLLOW if ours else 0) | (0 if must_exist else os.O_CREAT)
+        self._dirty = False
+        while not self._open():
+            pass
+
+    def _open(self) -> bool:
+        """Open and lock the file; False where another has put a new one in its place meanwhile, or none."""
+        self._descriptor = open_regular(self.path, self._flags)
+        try:
+            self._lock()
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(self._descriptor), self.path.stat()):
+                    return True
+        except BaseException:
+            self.close()
+            raise
+        self.close()
+        return False
+
+    def _lock(self) -> None:
+        try:
+            locks.signed(self._descriptor)
+        except BlockingIOError:
+            raise Held(self.path, locks.holder(self._descriptor)) from None
+        except OSError as error:
+            raise Unlockable(error.errno, error.strerror, str(self.path)) from None
+
+    def close(self) -> None:
+        """Let the file and its lock go."""
+        os.close(self._descriptor)
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return os.fstat(self._descriptor).st_size
+
+    def read(self, start: int, end: int) -> bytes:
+        """The bytes from one offset to another, or to the end where that comes first."""
+        return b"".join(self._blocks(start, end))
+
+    def _blocks(self, place: int, end: int) -> Iterator[bytes]:
+        while block := os.pread(self._descriptor, min(_BLOCK, end - place), place):
+            place += len(block)
+            yield block
+
+    def lines(self) -> Iterator[bytes]:
+        """All lines with their newlines, which the last one may lack where it is torn."""
+        begun: list[bytes] = []  # pieces of a line
+        for block in self._blocks(0, self.size):
+            piece, *more = block.split(b"\n")
+            begun.append(piece)
+            if more:
+                *whole, tail = b"".join(begun), *more
+                begun = [tail]
+                for line in whole:
+                    yield line + b"\n"
+        if tail := b"".join(begun):
+            yield tail
+
+    def append(self, line: bytes) -> None:
+        """Add one line, all of it or nothing."""
+        append(self._descriptor, line)
+        self._dirty = True
+
+    def cut(self, end: int) -> None:
+        """Take away what lies behind the first `end` bytes, such as a line that is torn."""
+        os.ftruncate(self._descriptor, end)
+        self._dirty = True
+
+    def put(self, end: int, data: bytes) -> None:
+        """Have `data` in the place of what lies behind the first `end` bytes. Where that fails, all is as it was."""
+        behind = self.read(end, self.size)
+        try:
+            if behind:
+                self.cut(end)
+            self.append(data)
+        except BaseException:
+            self.cut(end)
+            append(self._descriptor, behind)  # it had room before
+            raise
+
+    def sync(self) -> None:
+        """Have the disk keep what was written."""
+        if self._dirty:
+            self._dirty = False
+            _KEEP(self._descriptor)
+
+    def tidy(self) -> None:
+        """Take away what a process that was killed while rewriting has left."""
+        self._beside(self.path.resolve()).unlink(missing_ok=True)
+
+    def rewrite(self, lines: Iterable[bytes]) -> None:
+        """Replace the content, by rename: a crash leaves the old or the new file, whole."""
+        path = self.path.resolve()
+        new = Replacement(path, self._beside(path))
+        try:
+            new.write(lines)
+            locks.signed(new.descriptor)  # before others can open it
+            new.commit()
+        except BaseException:
+            new.close()
+            raise
+        self.close()
+        self._descriptor = new.descriptor
+
+    def _beside(self, path: Path) -> Path:
+        return path.with_name(f".{path.name}.new")
