@@ -77,9 +77,12 @@ def _no_choices(reply: Reply, body: bytes) -> CallFailed:
 
 
 def _nothing_like_it(reply: Reply, body: bytes) -> TransientFailure:
-    kind = reply.without_key(reply.headers.get("content-type", "no content type"))
-    shown = reply.words(body)
-    what = f"the reply is no Chat Completion but {kind}" + (f": {shown}" if shown else "")
+    if not body.strip():
+        return odd(reply, "the reply is empty", body=body)
+    kind, shown = reply.without_key(reply.headers.get("content-type", "")), reply.words(body)
+    what = f"the reply is no Chat Completion{f' but {kind}' if kind else ''}" + (
+        f": {shown}" if shown else ""
+    )
     return odd(reply, what, body=body)
 
 
