@@ -786,7 +786,7 @@ class Server:
         with self._changed:
             self._script = script if callable(script) else list(script)
 
-    def wait_for(self, count: int, timeout: float = 10) -> bool:
+    def wait_for(self, count: int, timeout: float = 60) -> bool:
         """Whether so many requests have come, at the latest after `timeout` seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: len(self.requests) >= count, timeout)

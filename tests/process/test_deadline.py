@@ -19,7 +19,7 @@ def passed(waiting: str) -> bytes:
 
 def test_a_server_that_hangs(asking, server):
     server.script = wire.hang()
-    assert ended(asking("--deadline", "0.8", "hi")) == (
+    assert ended(asking("--deadline", "3", "hi")) == (
         124,
         b"",
         passed(f"the answer (openai/tiny at {server.base_url})"),
@@ -28,7 +28,7 @@ def test_a_server_that_hangs(asking, server):
 
 def test_a_stream_that_hangs_keeps_what_came(asking, server):
     server.script = wire.ok("Hello there", hold=wire.Hold(), after=2)
-    child = asking("--deadline", "3", "hi")
+    child = asking("--deadline", "5", "hi")
     where = f"openai/tiny at {server.base_url}"
     assert ended(child) == (124, b"Hello th\n", passed(f"the rest of the answer ({where})"))
 
