@@ -81,10 +81,21 @@ def test_a_link_in_place_of_the_copy_of_stdin_leaves_what_it_leads_to(shell, pro
     assert done.out.split() == ["precious", "2"]
 
 
+# Files of 1 kB at most; Python would keep what it compiles, cut off.
+LITTLE = "export PYTHONDONTWRITEBYTECODE=1; ulimit -f 1"
+
+
 @pytest.mark.parametrize("size", [1000, 900, 1023, 1024])
 def test_a_usage_line_is_whole_or_not_there(shell, size):
     done = shell(
-        f"head -c {size} /dev/zero | tr '\\0' x >u; ulimit -f 1; llmcli ask -m offline/echo --usage-file u hi;"
+        f"head -c {size} /dev/zero | tr '\\0' x >u; {LITTLE}; llmcli ask -m offline/echo --usage-file u hi;"
         " echo $?; wc -c <u"
     )
     assert done.out.split() == ["hi", "74", str(size)]
+
+
+def test_a_line_of_a_budget_is_whole_or_not_there(shell):
+    asked = "llmcli ask -m offline/echo --budget-file b hi"
+    done = shell(f"for i in 1 2 3 4 5; do {asked}; done >o; {LITTLE}; {asked}; echo $?; wc -c <b")
+    assert done.err == "llmcli: io: cannot write --budget-file b: File too large; check the disk\n"
+    assert done.out.split() == ["74", "1000"]

@@ -492,7 +492,7 @@ def test_a_history_that_finds_no_room_ends_no_conversation(echoed, process):
     history.parent.mkdir(parents=True)
     history.write_text("\n# before\n+" + "y" * 1000 + "\n")
     before = history.read_bytes()
-    someone = echoed(before="ulimit -f 1")
+    someone = echoed(before="ulimit -f 1", PYTHONDONTWRITEBYTECODE="1")
     someone.say("the first", "the first\r\n")
     someone.say("the second", "the second\r\n")
     someone.press(UP)
