@@ -22,7 +22,7 @@ OS = {
 PATH = {"write_text", "touch", "rename", "symlink_to", "hardlink_to", "mkdir", "chmod"}
 OUT = {"out", "stdout"}  # what an Out is called
 # Modules that write files by themselves.
-WRITERS = {"tempfile", "shutil", "sqlite3", "dbm", "shelve", "zipfile", "tarfile", "gzip", "bz2", "lzma"}
+WRITERS = {"tempfile", "sqlite3", "dbm", "shelve", "zipfile", "tarfile", "gzip", "bz2", "lzma"}
 
 # (module, call): what is no file.
 EXCEPTIONS = {("__main__", "os.write")}  # the last words of a process that a signal ends: descriptor 2
@@ -69,7 +69,7 @@ def _is_writing(call: ast.Call, receiver: str, name: str) -> bool:
         return receiver not in OUT
     if name == "replace":  # a str's wants two arguments, and a dataclass's fields have names
         return len(call.args) == 1 and not call.keywords
-    return name in PATH
+    return name in PATH or (receiver == "shutil" and name not in {"which", "get_terminal_size"})
 
 
 def _mode(call: ast.Call, place: int) -> bool:
@@ -108,6 +108,7 @@ def test_files_are_opened_to_write_in_their_room_alone(path):
         "import tempfile",
         "from tempfile import mkstemp",
         "p.touch()",
+        "shutil.copyfile(p, q)",
     ],
 )
 def test_what_opens_a_file_to_write_is_seen(code):
