@@ -36,6 +36,7 @@ NO_MONEY = Kind(QuotaExhausted, "check the account's plan and billing")
 REFUSED = Kind(Moderated, "ask for something else")
 NO_MODEL = Kind(UnfitModel, "check the model's name and the address")
 TOO_LONG = Kind(PromptTooLong, "shorten the prompt or choose another model")
+TOO_LARGE = Kind(UnfitModel, "shorten the prompt or choose another model")  # it may be bytes, not tokens
 NEVER = Kind(UnfitModel, "shorten the prompt or choose another model: waiting does not help")
 AUTH = Kind(AuthFailure, "check the key")
 TRANSIENT = Kind(TransientFailure, "try again later")
@@ -170,7 +171,7 @@ def by_status(status: int) -> Kind:
         return TRANSIENT
     if status < 400:
         return MOVED
-    return {404: NO_MODEL, 413: TOO_LONG}.get(status, REJECTED)
+    return {404: NO_MODEL, 413: TOO_LARGE}.get(status, REJECTED)
 
 
 def _known(table: dict[str, Kind], said: Complaint) -> str | None:
