@@ -97,7 +97,7 @@ def test_a_rehearsal_refuses_what_the_run_refuses(cli, tmp_path, monkeypatch, co
         assert (rehearsed.code, rehearsed.err) == (run.code, run.err)
 
 
-@pytest.mark.parametrize("command", ["ask"])
+@pytest.mark.parametrize("command", ["ask", "chat"])
 @pytest.mark.parametrize("session", [[], ["--session", "s"]], ids=["alone", "session"])
 @pytest.mark.parametrize(("flags", "refused"), ASK_ALONE)
 def test_so_it_is_with_tools(cli, tmp_path, monkeypatch, command, session, flags, refused):
@@ -107,6 +107,29 @@ def test_so_it_is_with_tools(cli, tmp_path, monkeypatch, command, session, flags
     assert (rehearsed.code == 2, run.code == 2) == (refused, refused), (rehearsed, run)
     if refused:
         assert rehearsed == run
+
+
+def test_a_budget_for_a_model_without_a_price_is_refused_in_a_rehearsal_too(cli, tmp_path):
+    cli.env["LLMCLI_STATE"] = str(tmp_path)
+    flags = ("-m", "tiny", "--base-url", "http://127.0.0.1:9/v1", "--max-cost", "1", "-M", "5")
+    for command, words, stdin in (
+        ("ask", ["hi"], None),
+        ("ask", ["--session", "s", "hi"], None),
+        ("chat", [], b"hi\n"),
+        ("batch", [], b'{"prompt":"hi"}'),
+        ("count", ["hi"], None),
+    ):
+        run = cli(command if command != "count" else "ask", *flags, *words, stdin=stdin)
+        rehearsed = cli(command, *flags, *([] if command == "count" else ["--dry-run"]), *words, stdin=stdin)
+        assert (run.code, rehearsed.code, rehearsed.err) == (2, 2, run.err), command
+
+
+def test_a_budget_that_would_be_passed_is_exit_6_in_a_count_and_a_rehearsal_too(cli):
+    flags = ("-m", "gpt-4o-mini", "--max-cost", "0.000000001", "-M", "5")
+    run, env = cli("ask", *flags, "hi", env={"OPENAI_API_KEY": "sk-test-key"}), {}
+    assert run.code == 6
+    assert cli("ask", *flags, "--dry-run", "hi", env=env) == run
+    assert cli("count", *flags, "hi", env=env) == run
 
 
 @pytest.mark.parametrize(
