@@ -104,7 +104,7 @@ _llmcli() {
             ;;
         help)
             case $prev in
-                *) if [[ $cur == -* ]]; then _llmcli_words '--help -h'; fi ;;
+                *) if [[ $cur == -* ]]; then _llmcli_words '--help -h'; else _llmcli_words 'ask prompt attachments templates models parameters output schemas tools batch rows records resuming pace recipes chat sessions context usage budgets count network fallback cache rehearsing exits config completion help choices limits changes'; fi ;;
             esac
             ;;
         *)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shlex
 import shutil
-import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 from io import UnsupportedOperation
+from typing import TYPE_CHECKING
 
 from llmcli.output.streams import Out
 from llmcli.world import World
+
+if TYPE_CHECKING:
+    import subprocess
 
 _LESS = {"LESS": "FRX"}  # leave where all fits on the screen, and leave the text there: as git asks for
 _PLAIN = {"", "cat"}
@@ -36,6 +39,8 @@ def pager_of(env: Mapping[str, str]) -> list[str] | None:
 
 def _paged(text: str, command: list[str], world: World) -> bool:
     """Whether a pager showed the text; False where there is none to write to, or it does not start."""
+    import subprocess  # here, since most pages go into a pipe
+
     try:
         descriptor = world.stdout.fileno()  # type: ignore[union-attr] # by show
         pager = subprocess.Popen(

@@ -74,6 +74,7 @@ def _bash_case(command: Command) -> str:
     lines = [f"                {' | '.join(names)}) {action} ;;" for action, names in values.items()]
     options = " ".join(name for flag in command.flags for name in flag.names)
     rest = " else _llmcli_paths -f;" if command.takes_files else ""
+    rest = f" else _llmcli_words '{' '.join(command.words)}';" if command.words else rest
     lines.append(f"                *) if [[ $cur == -* ]]; then _llmcli_words '{options}';{rest} fi ;;")
     return "\n".join(
         [
@@ -135,9 +136,15 @@ def zsh() -> str:
 
 def _zsh_case(command: Command) -> str:
     specs = [_zsh_spec(flag) for flag in command.flags]
-    specs.append("'*:input:_files'" if command.takes_files else "'*: : _message prompt'")
+    specs.append(_zsh_argument(command))
     body = " \\\n                ".join(specs)
     return f"        {command.name})\n            _arguments -s -S \\\n                {body}\n            ;;"
+
+
+def _zsh_argument(command: Command) -> str:
+    if command.words:
+        return f"'1:topic:({' '.join(command.words)})'"
+    return "'*:input:_files'" if command.takes_files else "'*: : _message prompt'"
 
 
 def _zsh_spec(flag: Flag, *, alone: bool = False) -> str:
@@ -194,6 +201,8 @@ def fish() -> str:
         lines += [_fish_flag(flag, seen) for flag in command.flags]
         if command.takes_files:
             lines.append(f"complete -c llmcli -n {_fish(seen)} -F")
+        if command.words:
+            lines.append(f"complete -c llmcli -n {_fish(seen)} -a {_fish(' '.join(command.words))}")
     return HEAD + FISH + "\n".join(lines) + "\n"
 
 

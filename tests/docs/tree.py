@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from llmcli.cli.parse import COMMANDS, command_of
 from llmcli.errors import ExitCode
+from llmcli.guide import TOPICS
 from llmcli.registry.providers import provider_names
 
 Kind = Literal["flag", "choice", "file", "directory", "text"]
@@ -33,12 +34,13 @@ class Flag:
 
 @dataclass(frozen=True)
 class Command:
-    """One command: its flags, and whether its argument names a file."""
+    """One command: its flags, and what its argument is: the name of a file, one of some words, or any text."""
 
     name: str
     summary: str
     flags: tuple[Flag, ...]
     takes_files: bool
+    words: tuple[str, ...] = ()
 
 
 ROOT = (
@@ -58,7 +60,10 @@ def _command(name: str) -> Command:
     arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
     summary = " ".join(command.help.split()).partition(". ")[0].rstrip(".")
     files = any(_words(argument.metavar) & {"FILE", "INPUT", "PATH"} for argument in arguments)
-    return Command(name, summary, tuple(_flag(option) for option in options if not option.hidden), files)
+    words = TOPICS if any(argument.metavar == "TOPIC" for argument in arguments) else ()
+    return Command(
+        name, summary, tuple(_flag(option) for option in options if not option.hidden), files, words
+    )
 
 
 def _flag(option: Any) -> Flag:
