@@ -1,4 +1,4 @@
-"""The words of the wire: Request, Completion, Stream and what they are made of.
+"""The words of the wire: Request, Completion and what they are made of.
 
 Shapes are those of the Chat Completions API (https://platform.openai.com/docs/api-reference/chat);
 a Message, a Chunk and a completion's body are its JSON objects, untouched.
@@ -7,7 +7,7 @@ a Message, a Chunk and a completion's body are its JSON objects, untouched.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
@@ -218,14 +218,3 @@ class Completion:
         """The tier that answered."""
         tier = self.body.get("service_tier")
         return tier if isinstance(tier, str) else None
-
-
-@dataclass(slots=True)
-class Stream:
-    """An open answer: iterate for Chunks. Its `meta` is complete when the iteration has ended."""
-
-    chunks: AsyncGenerator[Chunk, None]
-    meta: Meta
-
-    def __aiter__(self) -> AsyncIterator[Chunk]:
-        return self.chunks

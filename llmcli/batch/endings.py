@@ -30,11 +30,11 @@ from llmcli.errors import (
     TransientFailure,
     UsageError,
 )
-from llmcli.exchange.judged import missing, recovered
-from llmcli.exchange.verdict import verdict
+from llmcli.exchange.exchange import Exchanged
+from llmcli.exchange.judged import missing
+from llmcli.exchange.layers.fallback import another_may, skipped
+from llmcli.exchange.layers.retry import backoff, failed_attempt
 from llmcli.output.report import Report, joined, trace, usage_of
-from llmcli.transport.fallback import another_may, skipped
-from llmcli.transport.retry import backoff, failed_attempt
 from llmcli.wire import Completion
 
 _A_LITTLE = 0.5  # seconds until a job is looked at again that there was no money for
@@ -88,25 +88,23 @@ class Endings:
         self._uniform = uniform
         self._missing: set[str] = set()  # what rows lacked, once told
 
-    def answered(self, job: Job, completion: Completion) -> None:
+    def answered(self, job: Job, exchanged: Exchanged) -> None:
         """Make the row final. Raises TransientFailure for an answer that is none."""
-        now, stats = self._clock(), self._stats
+        now, stats, completion = self._clock(), self._stats, exchanged.completion
         if completion.meta.cached:
             self._give_back(job, now)
         else:
             self._pace.finished(now, completion.meta.latency, completion.meta.headers)
         stats.latencies.add(completion.meta.latency)
         job.sent += len(completion.meta.earlier)  # of repairs; the last request was counted when it was sent
-        error = verdict(completion, job.request)
+        error, report = exchanged.wrong, exchanged.report
         if isinstance(error, BrokenOff):  # nobody has seen a part of it
             error = TransientFailure(error.what, error.where, error.todo)
         if isinstance(error, TransientFailure):
-            self._carry(job, Report.of(completion, self._plan.price_of))
+            self._carry(job, report)
             raise error
         self._health.answered(job, cached=completion.meta.cached)
-        completion.meta.recovered = recovered(completion, job.request)
         self._warn_of_missing(job, completion)
-        report = Report.of(completion, self._plan.price_of)
         self._count(job, report)
         if error is None or error.exit_code in self._plan.accepted:
             line = success_line(job.row, Course(job.sent, job.carried, self._plan.now()), report)

@@ -20,8 +20,7 @@ from llmcli.batch.plan import Job, Plan, Records, Source
 from llmcli.batch.rows import Row
 from llmcli.batch.stats import Stats
 from llmcli.errors import BadCommand, BudgetExceeded, LlmcliError, PartialFailure, UsageError
-from llmcli.exchange.run import run
-from llmcli.output.sink import SILENT
+from llmcli.exchange.exchange import Way, exchange
 from llmcli.transport.base import Transport
 
 _WAITING = 1024  # retries that may wait, whatever the crowd, before no new row is begun
@@ -45,7 +44,7 @@ class Engine:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._source = source
-        self._transport = transport
+        self._way = Way(transport, clock, plan.price_of)
         self._records = records
         self._done = done
         self._pace = pace
@@ -302,7 +301,6 @@ class Engine:
 
     async def _once(self, job: Job) -> None:
         try:
-            completion = await run(job.request, self._transport, SILENT, self._clock)
-            self._endings.answered(job, completion)
+            self._endings.answered(job, await exchange(job.request, self._way))
         except LlmcliError as error:
             self._endings.failed(job, error)

@@ -16,7 +16,7 @@ from llmcli.batch.pace import Pace
 from llmcli.batch.plan import Job, Plan
 from llmcli.batch.stats import Stats
 from llmcli.errors import CallFailed, LlmcliError, Rejected, TransientFailure
-from llmcli.transport.replies import display
+from llmcli.transport.failures import display
 
 LONGEST_HOLD = 60.0  # seconds for which a server's word is taken that nothing is to be sent
 _EVIDENCE = (

@@ -10,8 +10,8 @@ from typing import Protocol
 
 from llmcli.batch.rows import Row
 from llmcli.errors import CallFailed, ExitCode
+from llmcli.exchange.layers.fallback import Rebuild
 from llmcli.output.report import PriceOf
-from llmcli.transport.fallback import Rebuild
 from llmcli.wire import Request
 
 

@@ -15,10 +15,9 @@ from llmcli.chat.session import Conversation
 from llmcli.chat.summary import Summarizer, longest_summary
 from llmcli.chat.windows import Windows
 from llmcli.exchange.asked import Asked
-from llmcli.exchange.caller import Caller
-from llmcli.exchange.perform import check_media, followers_of, show_request
-from llmcli.exchange.transports import listing_of, transport_of
-from llmcli.exchange.unsent import check_unsent
+from llmcli.exchange.client import Client
+from llmcli.exchange.exchange import Exchanged
+from llmcli.exchange.stack import listing_of
 from llmcli.output.report import Report
 from llmcli.request.builder import Ask, Builder, build_request
 from llmcli.settings.conversation import ContextSettings, SessionSettings
@@ -39,10 +38,10 @@ class Within(Asked, Protocol):
 
 
 def dialogue_of(
-    caller: Caller, builder: Builder, conversation: Conversation, context: ContextSettings
+    client: Client, builder: Builder, conversation: Conversation, context: ContextSettings
 ) -> Dialogue:
     """The dialogue that the options ask for."""
-    app = caller.app
+    app = client.app
 
     def price(completion: Completion) -> float | None:
         cost = Report.of(completion, app.prices.of).cost
@@ -53,19 +52,19 @@ def dialogue_of(
         conversation,
         rules,
         builder.request,
-        summarizer_of(caller, builder, context),
+        summarizer_of(client, builder, context),
         price,
         app.notes.say,
         app.notes.detail,
-        Windows(listing_of(app, builder, caller.settings), app.notes.detail),
+        Windows(listing_of(app, builder, client.settings), app.notes.detail),
     )
-    return Dialogue(fitting, caller.answer)
+    return Dialogue(fitting, client.turn)
 
 
-def summarizer_of(caller: Caller, builder: Builder, context: ContextSettings) -> Summarizer:
+def summarizer_of(client: Client, builder: Builder, context: ContextSettings) -> Summarizer:
     """What tells old turns in few words, by the model that is spoken to or --summary-model."""
 
-    async def ask(messages: list[Message], room: int) -> tuple[Request, Completion]:
+    async def ask(messages: list[Message], room: int) -> tuple[Request, Exchanged]:
         def build(longest: int | None) -> Request:
             request = build_request(messages, Ask(max_tokens=longest), builder.endpoint)
             other = context.summary_model
@@ -73,7 +72,7 @@ def summarizer_of(caller: Caller, builder: Builder, context: ContextSettings) ->
 
         teller = build(None)
         request = build(longest_summary(teller.provider, teller.model, room, builder.ask.max_tokens))
-        return request, await caller.quietly(request)
+        return request, await client.quietly(request)
 
     return Summarizer(ask)
 
@@ -83,23 +82,21 @@ Opened = Callable[[RequestSettings], tuple[Builder, list[Message]]]
 
 
 def ask_within(app: App, settings: Within, opened: Opened) -> int:
-    """One turn of a session: ask with what was said before, and keep the answer."""
-    output = settings.output
-    if output.unsent:
-        unsent = preview(app, settings, opened)
-        check_unsent(app, unsent, settings)
-        show_request(app, unsent, app.out(output.output), as_curl=not output.dry_run)
-        return 0
-    path = chosen_path(app, settings.session)
-    with closing(open_conversation(app, path, must_exist=settings.session.resume)) as conversation:
+    """One turn of a session: ask with what was said before, and keep the answer. A dry run only reads the session."""
+    unsent, keeping = settings.output.unsent, settings.session
+    path = chosen_path(app, keeping)
+    conversation = open_conversation(app, path, must_exist=keeping.resume, only_read=unsent)
+    with closing(conversation):
         builder, messages = opened(with_model(app, settings.request, conversation))
         builder = builder.reading(extract=settings.output.extract)
-        app.warn(builder.warnings(app.world.today()))
-        caller = Caller(app, settings, transport_of(app, builder, settings))
-        dialogue = dialogue_of(caller, builder, conversation, settings.context)
-        check_media(builder.request(messages), settings)
-        work = dialogue.turn(messages, accepted=app.accepted)
-        app.drive(caller.to_the_end(work), settings.network.deadline)
+        app.warn(builder.warnings(None if unsent else app.world.today()))
+        client = Client(app, settings, builder)
+        dialogue = dialogue_of(client, builder, conversation, settings.context)
+        if unsent:
+            client.show(dialogue.preview(messages))
+        else:
+            client.ready(builder.request(messages))
+            client.drive(dialogue.turn(messages, accepted=app.accepted))
     return 0
 
 
@@ -110,8 +107,7 @@ def preview(app: App, settings: Within, opened: Opened) -> Request:
     conversation = open_conversation(app, path, must_exist=keeping.resume, only_read=True)
     builder, messages = opened(with_model(app, settings.request, conversation))
     app.warn(builder.warnings(None))
-    caller = Caller(app, settings, transport_of(app, builder, settings))
-    request = dialogue_of(caller, builder, conversation, settings.context).preview(messages)
-    check_media(request, settings)
-    followers_of(app, request, settings.loop)  # which refuses what the run refuses
+    client = Client(app, settings, builder)
+    request = dialogue_of(client, builder, conversation, settings.context).preview(messages)
+    client.ready(request)
     return request

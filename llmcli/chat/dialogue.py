@@ -10,8 +10,7 @@ from llmcli.chat.fitting import Build, Fitting
 from llmcli.chat.session import Conversation, Entry
 from llmcli.chat.summary import Summarizer
 from llmcli.errors import ExitCode, Incomplete, LlmcliError, NoTurn, PromptTooLong
-from llmcli.exchange.caller import Answered
-from llmcli.exchange.verdict import verdict
+from llmcli.exchange.exchange import Exchanged
 from llmcli.finish import says
 from llmcli.output.calls import tool_calls
 from llmcli.output.report import dollars, joined
@@ -21,8 +20,7 @@ from llmcli.wire import Completion, Message, Request
 _AGAIN = 2  # times that a prompt is made shorter: the first may go by a count that is an estimate
 _KEPT = ("role", "content", "tool_calls", "function_call", "refusal", "name", "tool_call_id")
 
-
-Answer = Callable[[Request, list[Completion]], Awaitable[Answered]]
+Send = Callable[[Request, list[Completion]], Awaitable[Exchanged]]
 
 
 @dataclass
@@ -46,12 +44,12 @@ class Spent:
 class Dialogue:
     """A conversation that goes on.
 
-    `fitting` makes the requests; `answer` sends one and shows what comes, given the completions that were needed
+    `fitting` makes the requests; `send` sends one and shows what comes, given the completions that were needed
     before it. `opening` goes before the first turn that is kept.
     """
 
     fitting: Fitting
-    answer: Answer
+    send: Send
     opening: Sequence[Message] = ()
     spent: Spent = field(init=False)
     _chosen: bool = False  # the system message was chosen in the conversation itself
@@ -77,27 +75,27 @@ class Dialogue:
         Raises ContextOverflow before anything is sent, the CallFailed family, and those of the verdict.
         """
         entries, after = self._placed(new, after)
-        request, before, answered = await self._answered(entries, after)
-        self.spent.add(self.fitting.price(answered.completion))
-        usage = answered.completion.usage
+        before, exchanged = await self._exchanged(entries, after)
+        self.spent.add(self.fitting.price(exchanged.completion))
+        usage = exchanged.completion.usage
         self._used = usage.get("total_tokens") if usage else None
-        wrong = verdict(answered.completion, request)
+        wrong = exchanged.wrong
         if wrong is None:
-            self._keep(entries, answered, before, after)
-            return answered.completion
-        if wrong.exit_code in accepted and _may_go_on(answered.completion, wrong):
-            self._keep(entries, answered, before, after, cut=isinstance(wrong, Incomplete))
+            self._keep(entries, exchanged, before, after)
+            return exchanged.completion
+        if wrong.exit_code in accepted and _may_go_on(exchanged.completion, wrong):
+            self._keep(entries, exchanged, before, after, cut=isinstance(wrong, Incomplete))
         raise wrong
 
-    async def _answered(self, entries: list[Entry], after: int) -> tuple[Request, list[Completion], Answered]:
-        """The request, what was needed to make it, and its answer.
+    async def _exchanged(self, entries: list[Entry], after: int) -> tuple[list[Completion], Exchanged]:
+        """What was needed to make a request, and what became of it.
 
         A server that takes no prompt so long is asked again with fewer turns, unless tools ran before.
         """
         request, before = await self.fitting.fitted(entries, after)
         for more in reversed(range(_AGAIN + 1)):
             try:
-                return request, before, await self.answer(request, before)
+                return before, await self.send(request, before)
             except PromptTooLong as error:
                 self._pay(error)
                 if error.paid or not more:
@@ -116,19 +114,21 @@ class Dialogue:
     def _keep(
         self,
         entries: list[Entry],
-        answered: Answered,
+        exchanged: Exchanged,
         before: list[Completion],
         after: int,
         *,
         cut: bool = False,
     ) -> None:
         """Write a turn down. What was needed `before` it was priced by itself."""
-        message = (answered.completion.choices[0].get("message") or {}) if answered.completion.choices else {}
+        message = (
+            (exchanged.completion.choices[0].get("message") or {}) if exchanged.completion.choices else {}
+        )
         if message.get("tool_calls"):
             message = {**message, "tool_calls": tool_calls(message)}
-        said = [Entry.of(_plain(one)) for one in (*_tool_messages(answered.exchange), message)]
+        said = [Entry.of(_plain(one)) for one in (*_tool_messages(exchanged.said), message)]
         said[-1].cut = cut
-        costs = [self.fitting.price(completion) for completion in (answered.completion, *before)]
+        costs = [self.fitting.price(completion) for completion in (exchanged.completion, *before)]
         said[-1].cost = None if None in costs else (costs[0] or 0.0) - sum(cost or 0.0 for cost in costs[1:])
         self.fitting.count([*entries, *said])
         self._append([*entries, *said], after)
@@ -256,5 +256,5 @@ def _plain(message: Message) -> Message:
     return plain
 
 
-def _tool_messages(exchange: Sequence[Message]) -> list[Message]:
-    return [one for one in exchange if one.get("tool_calls") or one["role"] in {"tool", "function"}]
+def _tool_messages(said: Sequence[Message]) -> list[Message]:
+    return [one for one in said if one.get("tool_calls") or one["role"] in {"tool", "function"}]

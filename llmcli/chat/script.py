@@ -10,9 +10,7 @@ from llmcli.app import App
 from llmcli.chat.dialogue import Dialogue
 from llmcli.chat.turns import message_of, turns
 from llmcli.errors import DeadlinePassed, LlmcliError, OutputFailure, ReaderGone, Terminated, UsageError
-from llmcli.exchange.caller import Caller
-from llmcli.exchange.perform import followers_of, show_request
-from llmcli.exchange.unsent import check_unsent
+from llmcli.exchange.client import Client
 from llmcli.request.messages import SYSTEM
 from llmcli.request.prompt import Prompt
 from llmcli.settings.conversation import TurnSettings
@@ -49,7 +47,7 @@ class Script:
 
     app: App
     dialogue: Dialogue
-    caller: Caller
+    client: Client
     opening: Opening
     talk: TurnSettings
     _waiting: list[Message] = field(default_factory=list)  # what is said, but asks for no answer yet
@@ -87,11 +85,8 @@ class Script:
         if message["role"] in SYSTEM or self.dialogue.open_calls(self._waiting):
             return
         new, self._waiting = self._waiting, []
-        if self.caller.unsent:
-            shown, caller = self.dialogue.preview(new), self.caller
-            followers_of(self.app, shown, caller.settings.loop)  # which refuses what the run refuses
-            check_unsent(self.app, shown, caller.settings)
-            show_request(self.app, shown, caller.out, as_curl=not caller.output.dry_run)
+        if self.client.unsent:
+            self.client.show(self.dialogue.preview(new))
         else:
             await self.dialogue.turn(new, accepted=self.app.accepted)
 
@@ -111,16 +106,16 @@ class Script:
             return
         if calls := self.dialogue.open_calls(self._waiting):
             raise _unanswered(calls, f"after turn {number}")
-        if not self.caller.unsent:
+        if not self.client.unsent:
             self.dialogue.keep(self._waiting)
 
     def _failed(self, number: int, error: LlmcliError) -> int:
         """Say it, and give the exit code that it is for this command line."""
         label = error.exit_code.label
         self.app.notes.error(f"{label}: turn {number}: {error}")
-        if self.caller.output.shape != "text" and not self.caller.shown:
+        if self.client.output.shape != "text" and not self.client.shown:
             record = {"error": {"code": label, "message": str(error)}, "llmcli": {"turn": number}}
-            self.caller.out.write_bytes(jsonl.line(record))
+            self.client.out.write_bytes(jsonl.line(record))
         return 0 if error.exit_code in self.app.accepted else int(error.exit_code)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from llmcli import jsonl
 from llmcli.errors import Incomplete, NoTurn, TransientFailure
-from llmcli.exchange.verdict import verdict
+from llmcli.exchange.exchange import Exchanged
 from llmcli.output.calls import inner_of, tool_calls
 from llmcli.output.sink import text_of
 from llmcli.registry.models import find_model
@@ -31,7 +31,7 @@ _ALONE = 3_000  # tokens of a transcript that any model takes, where nothing is 
 class Summarizer:
     """`ask` sends the messages of a request for a summary, of so many tokens, to the model that makes them."""
 
-    ask: Callable[[list[Message], int], Awaitable[tuple[Request, Completion]]]
+    ask: Callable[[list[Message], int], Awaitable[tuple[Request, Exchanged]]]
 
     def message(self, text: str) -> Message:
         """The message that a summary is sent as."""
@@ -60,15 +60,15 @@ class Summarizer:
         text = before or ""
         for part in _parts(messages, size, encoder):
             transcript = _BEFORE.format(text=text) + part if text else part
-            request, completion = await self.ask(
+            request, exchanged = await self.ask(
                 [
                     {"role": "system", "content": _WISH.format(words=max(room * 2 // 3, 1))},
                     {"role": "user", "content": transcript},
                 ],
                 room,
             )
-            completions.append(completion)
-            text = truncate(_told(request, completion), room, "head", encoder)
+            completions.append(exchanged.completion)
+            text = truncate(_told(request, exchanged), room, "head", encoder)
         return text, completions
 
 
@@ -93,10 +93,10 @@ def head_of(messages: Sequence[Message]) -> int:
     )
 
 
-def _told(request: Request, completion: Completion) -> str:
+def _told(request: Request, exchanged: Exchanged) -> str:
+    completion, error = exchanged.completion, exchanged.wrong
     message = (completion.choices[0].get("message") or {}) if completion.choices else {}
     text = text_of(message).strip()
-    error = verdict(completion, request)
     if not text and isinstance(error, NoTurn | None):
         raise TransientFailure(
             "the summary of the conversation is empty", request.name, "try another --summary-model"

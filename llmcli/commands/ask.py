@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from llmcli.app import App
-from llmcli.exchange.perform import perform
+from llmcli.exchange.client import ask_once
 from llmcli.request.builder import Builder
 from llmcli.request.prompt import Prompt
 from llmcli.request.reading import said
@@ -56,5 +56,5 @@ def ask(app: App, settings: AskSettings) -> int:
         from llmcli.chat.converse import ask_within
 
         return ask_within(app, settings, opened)
-    perform(app, *opened(settings.request), settings)
+    ask_once(app, *opened(settings.request), settings)
     return 0

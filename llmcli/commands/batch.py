@@ -24,7 +24,9 @@ from llmcli.batch.spool import spool_of, spooled
 from llmcli.batch.stats import Stats
 from llmcli.batch.tally import Span
 from llmcli.errors import Interrupted, LlmcliError, PartialFailure, ReaderGone, Terminated, UsageError
-from llmcli.exchange.transports import batch_transport_of, check_provider
+from llmcli.exchange.authorization import check_provider
+from llmcli.exchange.layers.window import worst
+from llmcli.exchange.stack import batch_transport_of
 from llmcli.output.report import dollars
 from llmcli.request.builder import Builder
 from llmcli.settings.answer import RepairSettings
@@ -35,7 +37,6 @@ from llmcli.settings.input import InputSettings
 from llmcli.settings.money import MoneySettings
 from llmcli.settings.network import NetworkSettings
 from llmcli.settings.request import RequestSettings
-from llmcli.transport.guard import worst
 from llmcli.wire import shown_url, spelled
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")

@@ -15,9 +15,7 @@ from llmcli.chat.live import Live
 from llmcli.chat.script import Opening, Script, not_here
 from llmcli.config import state_directory
 from llmcli.errors import UsageError
-from llmcli.exchange.caller import Caller
-from llmcli.exchange.perform import check_media
-from llmcli.exchange.transports import transport_of
+from llmcli.exchange.client import Client
 from llmcli.request.builder import Builder
 from llmcli.request.prompt import Prompt
 from llmcli.settings.answer import LoopSettings, RepairSettings
@@ -31,6 +29,8 @@ from llmcli.settings.request import RequestSettings
 
 if TYPE_CHECKING:
     from llmcli.chat.repl import Repl
+
+_ANY = [{"role": "user", "content": ""}]  # a turn
 
 
 @dataclass(frozen=True)
@@ -73,41 +73,41 @@ def chat(app: App, settings: ChatSettings) -> int:
         request = with_model(app, settings.request, conversation)
         opening = Opening(Prompt.of(settings.input, not_here, app.notes.say))
         builder = _builder(app, request, output)
-        check_media(builder.request([{"role": "user", "content": ""}]), settings, turns=True)
-        caller = Caller(app, settings, transport_of(app, builder, settings), turns=True)
-        dialogue = dialogue_of(caller, builder, conversation, settings.context)
+        client = Client(app, settings, builder, turns=True)
+        client.ready(builder.request(_ANY))  # what is refused in every turn is said before the first
+        dialogue = dialogue_of(client, builder, conversation, settings.context)
         dialogue.opening = opening.messages
 
         def switch(model: str) -> None:
             other = _builder(app, replace(request, model=model), output)
-            dialogue.turn_to(other.request, summarizer_of(caller, other, settings.context))
+            dialogue.turn_to(other.request, summarizer_of(client, other, settings.context))
 
         if typed:
-            work = repl_of(caller, dialogue, opening, switch, path).run()
+            work = repl_of(client, dialogue, opening, switch, path).run()
         else:
-            work = Script(app, dialogue, caller, opening, settings.turns).play()
-        return app.drive(caller.to_the_end(work), settings.network.deadline)
+            work = Script(app, dialogue, client, opening, settings.turns).play()
+        return client.drive(work)
 
 
 def _builder(app: App, request: RequestSettings, output: OutputSettings) -> Builder:
     """What is asked in each turn, and of whom. Raises UsageError, ConfigError."""
     builder = Builder.of(request, app.addresses(request.base_url), not_here, stream=output.streams)
     builder = builder.reading(extract=output.extract)
-    builder.request([{"role": "user", "content": ""}])  # what the model rejects is said before the first turn
+    builder.request(_ANY)  # what the model rejects is said before the first turn
     app.warn(builder.warnings(None if output.unsent else app.world.today()))
     return builder
 
 
 def repl_of(
-    caller: Caller, dialogue: Dialogue, opening: Opening, switch: Callable[[str], None], path: Path | None
+    client: Client, dialogue: Dialogue, opening: Opening, switch: Callable[[str], None], path: Path | None
 ) -> "Repl":
     """The REPL, with the answers shown live unless another format is asked for."""
     from llmcli.chat.repl import Repl
 
-    app = caller.app
-    live = Live(caller.out, app.notes, caller.output.reasoning)
-    if caller.output.shape == "text":
-        dialogue.answer = lambda request, before: caller.answer(request, before, live)
+    app = client.app
+    live = Live(client.out, app.notes, client.output.reasoning)
+    if client.output.shape == "text":
+        dialogue.send = lambda request, before: client.turn(request, before, live)
 
     state = state_directory(app.world.env)
     return Repl(dialogue, live, app.notes, opening.user, switch, path, state)

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from llmcli import jsonl
 from llmcli.app import App
 from llmcli.errors import UsageError
-from llmcli.exchange.perform import followers_of, show_request
-from llmcli.exchange.unsent import check_budget, check_unsent
+from llmcli.exchange.client import followers_of
+from llmcli.exchange.unsent import check_budget, check_unsent, show_request
 from llmcli.output.report import dollars
 from llmcli.registry.estimate import estimate
 from llmcli.registry.models import find_model

@@ -85,7 +85,7 @@ def models(app: App, settings: ModelsSettings) -> int:
 
 def live_records(app: App, pattern: str, options: ListingSettings) -> list[Json]:
     """What the endpoint of the pattern's provider, or of --base-url, offers that matches the pattern."""
-    from llmcli.exchange.transports import key_lookup
+    from llmcli.exchange.authorization import key_lookup
     from llmcli.transport.sdk import Sdk
 
     providers = app.config.providers

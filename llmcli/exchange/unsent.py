@@ -1,17 +1,23 @@
-"""Unsent: what a run refuses before it sends, refused in the same words by what sends nothing."""
+"""Unsent: requests that `--dry-run` and `--curl` show, and refuse in the words in which a run would."""
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from decimal import Decimal
 
+from llmcli import jsonl
 from llmcli.app import App
-from llmcli.errors import LlmcliError
+from llmcli.errors import LlmcliError, UsageError
 from llmcli.exchange.asked import Paid
-from llmcli.exchange.transports import check_provider
+from llmcli.exchange.authorization import check_provider, key_variables
+from llmcli.exchange.layers.fallback import another_may
+from llmcli.exchange.layers.window import check_window, worst
+from llmcli.output.streams import Out
 from llmcli.settings.money import MoneySettings
-from llmcli.transport.fallback import another_may
-from llmcli.transport.guard import check_window, worst
-from llmcli.wire import Request
+from llmcli.wire import Request, http_url, shown_url
+
+_LONGEST_WORD = 100_000  # bytes; Linux takes 128 KiB
 
 
 def check_unsent(app: App, request: Request, settings: Paid) -> None:
@@ -31,7 +37,7 @@ def check_budget(app: App, request: Request, money: MoneySettings) -> None:
     """Raise BudgetExceeded where the request may cost too much, UsageError where nobody knows what it costs."""
     if money.max_cost is None and money.budget_file is None:
         return
-    from llmcli.transport.budget import BudgetFile, exceeded
+    from llmcli.exchange.layers.budget import BudgetFile, exceeded
 
     amount = worst(request, app.prices.of)
     limit = Decimal(str(money.max_cost or 0))
@@ -39,3 +45,27 @@ def check_budget(app: App, request: Request, money: MoneySettings) -> None:
     spent = BudgetFile(file, limit, app.world.clock, app.world.sleep).spent() if file else Decimal(0)
     if money.max_cost is not None and spent + amount > limit:
         raise exceeded(request.name, amount, spent, limit)
+
+
+def show_request(app: App, request: Request, out: Out, *, as_curl: bool) -> None:
+    """What `--dry-run` and `--curl` write instead of sending."""
+    if as_curl:
+        if shown_url(request.url) != request.url:
+            app.notes.say("*** stands for what is secret in the address: put it in again")
+        return out.write(curl_command(request, key_variables(app, request)) + "\n")
+    return out.write_bytes(jsonl.line(request.body()))
+
+
+def curl_command(request: Request, names: Sequence[str]) -> str:
+    """The same request as a curl command for a POSIX shell; the key is a variable's name, the first of `names`."""
+    if request.provider == "offline":
+        raise UsageError("offline has no address that curl could ask", todo="drop --curl")
+    words = ["curl", shlex.quote(shown_url(request.url)), "-H", shlex.quote("Content-Type: application/json")]
+    url = http_url(request.url)
+    if names and (url is None or url.username is None):  # else the address says who asks
+        words += ["-H", f'"Authorization: Bearer ${names[0]}"']
+    words += ["--no-buffer"] * request.stream
+    body = jsonl.dumps(request.body()).decode()
+    if len(body.encode()) > _LONGEST_WORD:  # more than a command may be given in one word
+        return " ".join([*words, "--data-binary", "@-", f"<<'BODY'\n{body}\nBODY"])
+    return " ".join([*words, "--data-raw", shlex.quote(body)])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from llmcli.errors import BrokenOff, Incomplete, Invalid, LlmcliError, NoTurn, Refused
 from llmcli.exchange.judged import calls_before, judged, miscalled
+from llmcli.exchange.layers.retry import no_answer
 from llmcli.finish import Finish, finish_of, given_up, is_begun, is_stopped, says, shown, thinks
-from llmcli.transport.retry import no_answer
 from llmcli.wire import Completion, Json, Request, counted
 
 _USUAL = {"length", "content_filter"}  # words of the API that need no telling

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from llmcli import jsonl
 from llmcli.errors import UsageError
-from llmcli.transport import replies
+from llmcli.transport import failures
 from llmcli.wire import Request
 
 _DEFAULTS = {"rate": "0.2", "status": "429", "seed": "1"}
@@ -25,8 +25,8 @@ def maybe_fail(request: Request, query: str, attempts: Counter[str]) -> None:
     attempts[identity] += 1
     if random.Random(f"{identity}:{attempts[identity]}").random() < rate:  # noqa: S311 - a rehearsal
         error = {"error": {"message": "offline/flaky fails this attempt on purpose", "code": "offline"}}
-        reply = replies.Reply(request, status, {"x-request-id": f"offline-{identity[:8]}"})
-        raise replies.failure(reply, jsonl.dumps(error))
+        reply = failures.Reply(request, status, {"x-request-id": f"offline-{identity[:8]}"})
+        raise failures.failure(reply, jsonl.dumps(error))
 
 
 def _settings(query: str) -> tuple[float, int, str]:

@@ -14,7 +14,8 @@ from llmcli.rehearsal import PROVIDER
 from llmcli.rehearsal.chunks import chunks_of
 from llmcli.rehearsal.echo import completion_of
 from llmcli.tokens.encodings import Encoder, encoding_for, load
-from llmcli.wire import Chunk, Completion, Json, Meta, Request, Stream
+from llmcli.transport.answer import Answer
+from llmcli.wire import Chunk, Completion, Json, Meta, Request
 
 
 class Offline:
@@ -23,15 +24,12 @@ class Offline:
     def __init__(self) -> None:
         self._attempts: Counter[str] = Counter()
 
-    async def send(self, request: Request) -> Completion:
-        """See Transport."""
-        body, _ = self._answer(request)
-        return Completion(body, _meta(request, body))
-
-    async def open_stream(self, request: Request) -> Stream:
-        """See Transport. One chunk per token."""
+    async def ask(self, request: Request) -> Answer:
+        """See Transport. A stream has one chunk per token."""
         body, encoder = self._answer(request)
-        meta = _meta(request, body)
+        meta = Meta(request.provider, request.model, request_id=body["id"])
+        if not request.stream:
+            return Answer.of(Completion(body, meta))
         with_usage = bool((request.fields.get("stream_options") or {}).get("include_usage"))
 
         async def chunks() -> AsyncGenerator[Chunk, None]:
@@ -39,7 +37,7 @@ class Offline:
                 yield chunk
             meta.done = True
 
-        return Stream(chunks(), meta)
+        return Answer.streamed(chunks(), meta)
 
     async def aclose(self) -> None:
         """See Transport."""
@@ -66,7 +64,3 @@ class Offline:
                 todo="change the request",
                 status=400,
             ) from None
-
-
-def _meta(request: Request, body: Json) -> Meta:
-    return Meta(request.provider, request.model, request_id=body["id"])

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from llmcli.wire import Completion, Request, Stream
+from llmcli.transport.answer import Answer
+from llmcli.wire import Request
 
 
 class Transport(Protocol):
-    """Two ways to ask. Both raise the CallFailed family of errors, whatever the server did."""
+    """One way to ask. It raises the CallFailed family of errors, whatever the server did."""
 
-    async def send(self, request: Request) -> Completion:
-        """Send a request that does not ask for a stream, and wait for the whole answer."""
-
-    async def open_stream(self, request: Request) -> Stream:
-        """Send a request with `stream: true`; return once the server has begun to answer."""
+    async def ask(self, request: Request) -> Answer:
+        """Send a request; the answer is there whole, or, where `request.stream`, it has begun to come."""
 
     async def aclose(self) -> None:
         """Let go of connections."""

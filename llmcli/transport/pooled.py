@@ -18,10 +18,11 @@ from weakref import WeakSet
 
 from llmcli import __version__, jsonl
 from llmcli.errors import CallFailed, StreamCut
-from llmcli.transport import answers, replies
+from llmcli.transport import bodies, failures
+from llmcli.transport.answer import Answer
 from llmcli.transport.keys import KeyOf, checked_key
 from llmcli.transport.stars import starred
-from llmcli.wire import Chunk, Completion, Request, Stream
+from llmcli.wire import Chunk, Request
 
 if TYPE_CHECKING:
     import ssl
@@ -44,30 +45,31 @@ class Pooled:
         self._fresh: aiohttp.ClientSession | None = None  # each of its requests has a new connection
         self._places: dict[str, _Place] = {}
 
-    async def send(self, request: Request) -> Completion:
+    async def ask(self, request: Request) -> Answer:
         """See Transport."""
+        if request.stream:
+            return await self._streamed(request)
         reply, response = await self._post(request, whole=True)
         body = await self._body(reply, response)
-        return answers.completion(reply, body)
+        return Answer.of(bodies.completion(reply, body))
 
-    async def open_stream(self, request: Request) -> Stream:
-        """See Transport."""
+    async def _streamed(self, request: Request) -> Answer:
         try:
             async with asyncio.timeout(self._timeout):
                 reply, response = await self._post(request, whole=False)
         except TimeoutError:
-            raise replies.timed_out(request, self._timeout) from None
+            raise failures.timed_out(request, self._timeout) from None
         meta, pieces = reply.meta(), self._pieces(reply, response)
 
         async def chunks() -> AsyncGenerator[Chunk, None]:
             try:
-                answer = answers.chunks(reply, pieces, meta, self._timeout)
-                async for chunk in starred(answer, reply.key):
+                whole = bodies.chunks(reply, pieces, meta, self._timeout)
+                async for chunk in starred(whole, reply.key):
                     yield chunk
             finally:
                 response.close()
 
-        return Stream(chunks(), meta)
+        return Answer.streamed(chunks(), meta)
 
     async def aclose(self) -> None:
         """See Transport."""
@@ -75,7 +77,7 @@ class Pooled:
             if session is not None:
                 await session.close()
 
-    async def _post(self, request: Request, *, whole: bool) -> tuple[replies.Reply, aiohttp.ClientResponse]:
+    async def _post(self, request: Request, *, whole: bool) -> tuple[failures.Reply, aiohttp.ClientResponse]:
         """Send; give the head of a 2xx reply and its unread body. Raises the CallFailed family."""
         import aiohttp
 
@@ -95,14 +97,14 @@ class Pooled:
                 timeout=self._limits(whole=whole),
             )
         except aiohttp.ConnectionTimeoutError:
-            raise replies.not_connected(request, self._connect) from None
+            raise failures.not_connected(request, self._connect) from None
         except (aiohttp.ServerTimeoutError, TimeoutError):
-            raise replies.timed_out(request, self._timeout) from None
+            raise failures.timed_out(request, self._timeout) from None
         except aiohttp.ClientError as error:
             raise _no_reply(request, key, error) from None
-        reply = replies.Reply(request, response.status, response.headers, key)
+        reply = failures.Reply(request, response.status, response.headers, key)
         if not 200 <= response.status < 300:
-            raise replies.failure(reply, await self._refusal(reply, response))
+            raise failures.failure(reply, await self._refusal(reply, response))
         return reply, response
 
     async def _sent(self, url: URL, *, body: bytes, **how: Any) -> aiohttp.ClientResponse:
@@ -120,19 +122,19 @@ class Pooled:
             self._fresh = _session(_connector(force_close=True))
         return await self._fresh.post(url, data=_payload(body), **how)
 
-    async def _body(self, reply: replies.Reply, response: aiohttp.ClientResponse) -> bytes:
+    async def _body(self, reply: failures.Reply, response: aiohttp.ClientResponse) -> bytes:
         import aiohttp
 
         try:
             return await response.read()
         except (aiohttp.ServerTimeoutError, TimeoutError):
-            raise replies.timed_out(reply.request, self._timeout) from None
+            raise failures.timed_out(reply.request, self._timeout) from None
         except aiohttp.ClientError as error:
-            raise replies.cut(reply, _cause(error)) from None
+            raise failures.cut(reply, _cause(error)) from None
         finally:
             response.release()
 
-    async def _refusal(self, reply: replies.Reply, response: aiohttp.ClientResponse) -> bytes:
+    async def _refusal(self, reply: failures.Reply, response: aiohttp.ClientResponse) -> bytes:
         """The body of an error, as far as it came: the status alone says enough."""
         pieces = []
         try:
@@ -144,16 +146,16 @@ class Pooled:
             response.release()
         return b"".join(pieces)
 
-    async def _pieces(self, reply: replies.Reply, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    async def _pieces(self, reply: failures.Reply, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         import aiohttp
 
         try:
             async for piece in response.content.iter_any():
                 yield piece
         except (aiohttp.ServerTimeoutError, TimeoutError):
-            raise replies.timed_out(reply.request, self._timeout) from None
+            raise failures.timed_out(reply.request, self._timeout) from None
         except aiohttp.ClientError as error:
-            raise replies.cut(reply, _cause(error)) from None
+            raise failures.cut(reply, _cause(error)) from None
 
     @cache  # noqa: B019 - two values, and the transport lives as long as the command
     def _limits(self, *, whole: bool) -> aiohttp.ClientTimeout:
@@ -232,9 +234,9 @@ def _proxy_for(url: URL) -> str | None:
     try:
         scheme = URL(proxy if "://" in proxy else f"http://{proxy}").scheme
     except ValueError as error:
-        raise replies.unusable_proxy(error) from None
+        raise failures.unusable_proxy(error) from None
     if scheme not in {"http", "https"}:
-        raise replies.unusable_proxy(f"{scheme} is not spoken here")
+        raise failures.unusable_proxy(f"{scheme} is not spoken here")
     return proxy if "://" in proxy else f"http://{proxy}"
 
 
@@ -259,7 +261,7 @@ def _trust_for(url: URL) -> ssl.SSLContext | bool:
     try:
         context = ssl.create_default_context(cafile=file, capath=None if file else folder)
     except OSError as error:
-        raise replies.unusable_certificates(_cause(error)) from None
+        raise failures.unusable_certificates(_cause(error)) from None
     context.set_alpn_protocols(["http/1.1"])
     return context
 
@@ -277,10 +279,10 @@ def _no_reply(request: Request, key: str | None, error: aiohttp.ClientError) -> 
     if isinstance(error, before) or not isinstance(
         error, aiohttp.ClientConnectionError | aiohttp.ClientResponseError | aiohttp.ClientPayloadError
     ):
-        return replies.unreachable(request, _cause(error), key)
+        return failures.unreachable(request, _cause(error), key)
     if isinstance(error, aiohttp.ClientResponseError):
-        return replies.unreadable(request, _cause(error), key)
-    return replies.broken(request, _cause(error), key)
+        return failures.unreadable(request, _cause(error), key)
+    return failures.broken(request, _cause(error), key)
 
 
 def _cause(error: BaseException) -> str:

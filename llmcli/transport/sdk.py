@@ -15,11 +15,12 @@ from urllib.parse import urlsplit
 
 from llmcli import __version__, jsonl
 from llmcli.errors import CallFailed, TransientFailure
-from llmcli.transport import answers, replies
+from llmcli.transport import bodies, failures
+from llmcli.transport.answer import Answer
 from llmcli.transport.keys import KeyOf, checked_key
 from llmcli.transport.lazy import import_openai
 from llmcli.transport.stars import starred
-from llmcli.wire import Chunk, Completion, Json, Request, Stream
+from llmcli.wire import Chunk, Json, Request
 
 if TYPE_CHECKING:
     import ssl
@@ -46,33 +47,34 @@ class Sdk:
         self._connect = min(connect, timeout)
         self._clients: dict[tuple[str, str | None], AsyncOpenAI] = {}
 
-    async def send(self, request: Request) -> Completion:
+    async def ask(self, request: Request) -> Answer:
         """See Transport."""
+        if request.stream:
+            return await self._streamed(request)
         async with self._open(request) as (reply, response):
             body = await self._whole(reply, response)
-        return answers.completion(reply, body)
+        return Answer.of(bodies.completion(reply, body))
 
-    async def open_stream(self, request: Request) -> Stream:
-        """See Transport."""
+    async def _streamed(self, request: Request) -> Answer:
         opened = self._open(request)
         reply, response = await opened.__aenter__()
         meta, pieces = reply.meta(), self._pieces(reply, response)
 
         async def chunks() -> AsyncGenerator[Chunk, None]:
             try:
-                answer = answers.chunks(reply, pieces, meta, self._timeout)
-                async for chunk in starred(answer, reply.key):
+                whole = bodies.chunks(reply, pieces, meta, self._timeout)
+                async for chunk in starred(whole, reply.key):
                     yield chunk
                 await _read_to_end(pieces)
             finally:
                 await opened.__aexit__(None, None, None)
 
-        return Stream(chunks(), meta)
+        return Answer.streamed(chunks(), meta)
 
     async def list_models(self, request: Request) -> list[Json]:
         """What the address of `request` offers: the model objects, as it sends them."""
         async with self._open(request, "models") as (reply, response):
-            return answers.models(reply, await self._whole(reply, response))
+            return bodies.models(reply, await self._whole(reply, response))
 
     async def aclose(self) -> None:
         """See Transport."""
@@ -82,7 +84,7 @@ class Sdk:
     @asynccontextmanager
     async def _open(
         self, request: Request, listing: str | None = None
-    ) -> AsyncIterator[tuple[replies.Reply, httpx2.Response]]:
+    ) -> AsyncIterator[tuple[failures.Reply, httpx2.Response]]:
         """Send; give the head of a 2xx reply and its unread body. Raises the CallFailed family.
 
         `listing` is a path that is read instead.
@@ -95,7 +97,7 @@ class Sdk:
         except TimeoutError:
             raise self._timed_out(request) from None
         try:
-            yield replies.Reply(request, response.status_code, response.headers, key), response
+            yield failures.Reply(request, response.status_code, response.headers, key), response
         finally:
             await response.aclose()
 
@@ -120,7 +122,7 @@ class Sdk:
             raise _refusal(request, key, error.response, error.response.content) from None
         except (openai.APITimeoutError, httpx2.TimeoutException) as error:
             if isinstance(error.__cause__ or error, httpx2.ConnectTimeout):
-                raise replies.not_connected(request, self._connect) from None
+                raise failures.not_connected(request, self._connect) from None
             raise self._timed_out(request) from None
         except openai.APIConnectionError as error:
             raise _no_reply(request, key, error) from None
@@ -130,14 +132,14 @@ class Sdk:
             raise _refusal(request, key, answer.response, b"") from None
         return response
 
-    async def _whole(self, reply: replies.Reply, response: httpx2.Response) -> bytes:
+    async def _whole(self, reply: failures.Reply, response: httpx2.Response) -> bytes:
         try:
             async with asyncio.timeout(self._timeout):
                 return b"".join([piece async for piece in self._pieces(reply, response)])
         except TimeoutError:
             raise self._timed_out(reply.request) from None
 
-    async def _pieces(self, reply: replies.Reply, response: httpx2.Response) -> AsyncIterator[bytes]:
+    async def _pieces(self, reply: failures.Reply, response: httpx2.Response) -> AsyncIterator[bytes]:
         import httpx2
 
         try:
@@ -146,10 +148,10 @@ class Sdk:
         except httpx2.TimeoutException:
             raise self._timed_out(reply.request) from None
         except (httpx2.TransportError, httpx2.DecodingError, httpx2.StreamError) as error:
-            raise replies.cut(reply, _cause(error)) from None
+            raise failures.cut(reply, _cause(error)) from None
 
     def _timed_out(self, request: Request) -> TransientFailure:
-        return replies.timed_out(request, self._timeout)
+        return failures.timed_out(request, self._timeout)
 
     def _client(self, request: Request, key: str | None) -> AsyncOpenAI:
         place = (request.base_url, key)
@@ -168,9 +170,9 @@ class Sdk:
                 timeout=timeout, follow_redirects=False, verify=_verify(request.base_url)
             )
         except OSError as error:
-            raise replies.unusable_certificates(_cause(error)) from None
+            raise failures.unusable_certificates(_cause(error)) from None
         except (httpx2.InvalidURL, ValueError, ImportError) as error:
-            raise replies.unusable_proxy(error) from None
+            raise failures.unusable_proxy(error) from None
         client: AsyncOpenAI = openai.AsyncOpenAI(
             api_key=key or "none", base_url=request.base_url, max_retries=0, timeout=timeout, http_client=http
         )
@@ -233,16 +235,16 @@ def _no_reply(request: Request, key: str | None, error: Exception) -> CallFailed
 
     kind: BaseException = error.__cause__ or error
     if isinstance(kind, httpx2.RemoteProtocolError) and "disconnected" not in str(kind):
-        return replies.unreadable(request, _cause(error), key)
+        return failures.unreadable(request, _cause(error), key)
     if isinstance(
         kind, httpx2.ReadError | httpx2.WriteError | httpx2.CloseError | httpx2.RemoteProtocolError
     ):
-        return replies.broken(request, _cause(error), key)
-    return replies.unreachable(request, _cause(error), key)
+        return failures.broken(request, _cause(error), key)
+    return failures.unreachable(request, _cause(error), key)
 
 
 def _refusal(request: Request, key: str | None, answer: httpx2.Response, body: bytes) -> CallFailed:
-    return replies.failure(replies.Reply(request, answer.status_code, answer.headers, key), body)
+    return failures.failure(failures.Reply(request, answer.status_code, answer.headers, key), body)
 
 
 def _status_error(error: BaseException | None) -> httpx2.HTTPStatusError | None:

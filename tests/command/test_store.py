@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from llmcli.transport.store import Folder, Locks, Replay, Store, key_of
+from llmcli.exchange.layers.store import Folder, Locks, Replay, Store, key_of
+from llmcli.transport.answer import Answer
 from llmcli.wire import Completion, Meta, Request
 from tests import server as wire
 from tests.conftest import Result
@@ -421,13 +422,13 @@ class Slow:
         self.came = asyncio.Semaphore(0)
         self.go = asyncio.Event()
 
-    async def send(self, request: Request) -> Completion:
+    async def ask(self, request: Request) -> Answer:
         self.calls += 1
         self.came.release()
         await self.go.wait()
         message = {"role": "assistant", "content": "Hello"}
         body = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
-        return Completion(body, Meta(request.provider, request.model))
+        return Answer.of(Completion(body, Meta(request.provider, request.model)))
 
     async def aclose(self) -> None:
         pass
@@ -440,20 +441,20 @@ def asked(prompt: str) -> Request:
 
 
 def test_many_in_one_process_send_one_request(tmp_path):
-    async def work() -> tuple[int, list[Completion]]:
+    async def work() -> tuple[int, list[Answer]]:
         slow, folder = Slow(), Folder(tmp_path)
         locks = Locks(tmp_path, asyncio.sleep)
         store = Store(slow, folder, lambda *_: True, pytest.fail, read=True, locks=locks)
-        tasks = [asyncio.ensure_future(store.send(asked(str(number % 2)))) for number in range(24)]
+        tasks = [asyncio.ensure_future(store.ask(asked(str(number % 2)))) for number in range(24)]
         await slow.came.acquire()
         await slow.came.acquire()
         slow.go.set()
-        completions = await asyncio.gather(*tasks)
-        return slow.calls, completions
+        answers = await asyncio.gather(*tasks)
+        return slow.calls, answers
 
-    calls, completions = asyncio.run(work())
+    calls, answers = asyncio.run(work())
     assert calls == 2
-    assert sum(not completion.meta.cached for completion in completions) == 2
+    assert sum(not answer.meta.cached for answer in answers) == 2
 
 
 def test_one_who_gives_up_lets_the_next_ask(tmp_path):
@@ -467,7 +468,7 @@ def test_one_who_gives_up_lets_the_next_ask(tmp_path):
             read=True,
             locks=Locks(tmp_path, asyncio.sleep),
         )
-        first, second = (asyncio.ensure_future(store.send(asked("x"))) for _ in range(2))
+        first, second = (asyncio.ensure_future(store.ask(asked("x"))) for _ in range(2))
         await slow.came.acquire()
         first.cancel()
         await slow.came.acquire()

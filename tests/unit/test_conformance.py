@@ -40,18 +40,18 @@ from llmcli.errors import (
     TransientFailure,
     UnfitModel,
 )
-from llmcli.exchange.repair import Repair
-from llmcli.exchange.run import run
+from llmcli.exchange.exchange import Way, exchange
+from llmcli.exchange.layers.repair import Repair
+from llmcli.exchange.layers.retry import says_something
 from llmcli.exchange.verdict import check, misfit
 from llmcli.output.items import ItemSink
 from llmcli.output.sink import RecordSink, Sink, TextSink, text_of
 from llmcli.output.streams import Notes, Stdout
-from llmcli.transport import answers, replies
+from llmcli.transport import bodies, failures
 from llmcli.transport.accumulate import Accumulator
 from llmcli.transport.base import Transport
 from llmcli.transport.keys import KeyOf
 from llmcli.transport.pooled import Pooled
-from llmcli.transport.retry import says_something
 from llmcli.transport.sdk import Sdk
 from llmcli.wire import Chunk, Completion, Request
 from tests import server as wire
@@ -109,14 +109,11 @@ def request_to(base_url: str, way: str = "whole", provider: str = "openai", **fi
 
 async def answer_of(transport: Transport, request: Request) -> Completion:
     """The checked answer, streamed or not."""
+    answer = await transport.ask(request)
     if request.stream:
-        stream = await transport.open_stream(request)
-        folded = Accumulator()
-        async for piece in stream:
-            folded.add(piece)
-        completion = Completion(folded.body(), stream.meta)
-    else:
-        completion = await transport.send(request)
+        async for _ in answer:
+            pass
+    completion = await answer.whole()
     check(completion, request)
     return completion
 
@@ -598,13 +595,10 @@ def test_a_streamed_answer_is_the_unstreamed_one(name, server, new_transport):
 
     async def both() -> list[Completion]:
         transport = new_transport()
-        whole = await transport.send(request_to(server.base_url))
-        stream = await transport.open_stream(request_to(server.base_url, "stream"))
-        folded = Accumulator()
-        async for piece in stream:
-            folded.add(piece)
+        asked = [request_to(server.base_url), request_to(server.base_url, "stream")]
+        completions = [await (await transport.ask(request)).whole() for request in asked]
         await transport.aclose()
-        return [whole, Completion(folded.body(), stream.meta)]
+        return completions
 
     whole, streamed = asyncio.run(both())
     assert bare(streamed.body) == bare(whole.body)
@@ -671,11 +665,7 @@ def test_a_stream_that_ends_anywhere_gives_what_had_come(server, new_transport):
         for end in range(0, size, 7):
             server.script = wire.cut(base, end)
             request = request_to(server.base_url, "stream")
-            stream = await transport.open_stream(request)
-            folded = Accumulator()
-            async for piece in stream:
-                folded.add(piece)
-            answer = Completion(folded.body(), stream.meta)
+            answer = await (await transport.ask(request)).whole()
             seen.append(text(answer) if answer.choices else "")
             if seen[-1] != "Hello":
                 with pytest.raises(
@@ -714,7 +704,8 @@ class Silent:
 def follow(transport: Transport, request: Request, sink: Silent) -> Completion:
     async def work() -> Completion:
         try:
-            return await run(request, transport, sink, lambda: 0.0)
+            way = Way(transport, lambda: 0.0, lambda *_: None)
+            return (await exchange(request, way, sink)).completion
         finally:
             await transport.aclose()
 
@@ -815,7 +806,7 @@ def test_an_error_behind_the_finish_reason_is_an_error(server, new_transport):
 
 def test_a_server_that_never_ends_is_left_when_every_choice_is_finished():
     request = request_to("http://127.0.0.1:1/v1", "stream", n=2)
-    reply = replies.Reply(request, 200, {"content-type": "text/event-stream"})
+    reply = failures.Reply(request, 200, {"content-type": "text/event-stream"})
     ends = [chunk("a", finish_reason="stop", index=index) for index in range(2)]
 
     async def pieces() -> AsyncIterator[bytes]:
@@ -824,7 +815,7 @@ def test_a_server_that_never_ends_is_left_when_every_choice_is_finished():
         await asyncio.Event().wait()
 
     async def work() -> list[Chunk]:
-        return [piece async for piece in answers.chunks(reply, pieces(), reply.meta(), 60, patience=0.01)]
+        return [piece async for piece in bodies.chunks(reply, pieces(), reply.meta(), 60, patience=0.01)]
 
     assert asyncio.run(work()) == ends
 
@@ -841,7 +832,7 @@ def test_a_server_that_never_ends_is_left_when_every_choice_is_finished():
 )
 def test_silence_ends_no_answer_that_was_not_both_said_and_finished(early):
     request = request_to("http://127.0.0.1:1/v1", "stream")
-    reply = replies.Reply(request, 200, {"content-type": "text/event-stream"})
+    reply = failures.Reply(request, 200, {"content-type": "text/event-stream"})
 
     async def pieces() -> AsyncIterator[bytes]:
         for each in early:
@@ -850,7 +841,7 @@ def test_silence_ends_no_answer_that_was_not_both_said_and_finished(early):
         yield event(chunk("!", finish_reason="stop"))
 
     async def work() -> list[Chunk]:
-        return [piece async for piece in answers.chunks(reply, pieces(), reply.meta(), 60, patience=0.01)]
+        return [piece async for piece in bodies.chunks(reply, pieces(), reply.meta(), 60, patience=0.01)]
 
     assert asyncio.run(work()) == [*early, chunk("!", finish_reason="stop")]
 
@@ -870,7 +861,7 @@ def test_an_event_that_trickles_in_is_no_silence(server, new_transport):
 
 def test_comments_behind_the_finish_reason_do_not_hold_the_answer():
     request = request_to("http://127.0.0.1:1/v1", "stream")
-    reply = replies.Reply(request, 200, {"content-type": "text/event-stream"})
+    reply = failures.Reply(request, 200, {"content-type": "text/event-stream"})
     end = chunk("a", finish_reason="stop")
 
     async def pieces() -> AsyncIterator[bytes]:
@@ -880,14 +871,14 @@ def test_comments_behind_the_finish_reason_do_not_hold_the_answer():
             yield b": still here\n\n"
 
     async def work() -> list[Chunk]:
-        return [piece async for piece in answers.chunks(reply, pieces(), reply.meta(), 60, patience=0.01)]
+        return [piece async for piece in bodies.chunks(reply, pieces(), reply.meta(), 60, patience=0.01)]
 
     assert asyncio.run(work()) == [end]
 
 
 def test_the_time_that_a_reader_takes_is_no_silence():
     request = request_to("http://127.0.0.1:1/v1", "stream")
-    reply = replies.Reply(request, 200, {"content-type": "text/event-stream"})
+    reply = failures.Reply(request, 200, {"content-type": "text/event-stream"})
 
     async def pieces() -> AsyncIterator[bytes]:
         for letter in "abc":
@@ -896,7 +887,7 @@ def test_the_time_that_a_reader_takes_is_no_silence():
 
     async def work() -> int:
         seen = 0
-        async for _ in answers.chunks(reply, pieces(), reply.meta(), 0.05):
+        async for _ in bodies.chunks(reply, pieces(), reply.meta(), 0.05):
             await asyncio.sleep(0.1)  # the reader's own pace
             seen += 1
         return seen
@@ -923,10 +914,10 @@ def test_leaving_a_stream_hangs_up(server, new_transport):
 
     async def work() -> None:
         transport = new_transport()
-        stream = await transport.open_stream(request_to(server.base_url, "stream"))
-        async for _ in stream:
+        answer = await transport.ask(request_to(server.base_url, "stream"))
+        async for _ in answer:
             break
-        await stream.chunks.aclose()
+        await answer.aclose()
         await asyncio.to_thread(server.requests[0].finished.wait, 5)
         await transport.aclose()
 
@@ -1274,7 +1265,7 @@ USAGE = ANYTHING | st.fixed_dictionaries(
 BODIES = ANYTHING | st.fixed_dictionaries(
     {"choices": st.lists(CHOICE | LEAVES, max_size=3)}, optional={"error": ANYTHING, "usage": USAGE}
 )
-REPLY = replies.Reply(request_to("http://x/v1"), 200, {})
+REPLY = failures.Reply(request_to("http://x/v1"), 200, {})
 
 
 def sinks() -> list[Sink]:
@@ -1310,14 +1301,14 @@ def judged(act: Callable[[], None]) -> None:
 
 @given(ANYTHING, st.sampled_from([301, 400, 401, 404, 429, 500]))
 def test_any_json_is_an_error_body(body, status):
-    error = replies.failure(replies.Reply(REPLY.request, status, {}), json.dumps(body).encode())
+    error = failures.failure(failures.Reply(REPLY.request, status, {}), json.dumps(body).encode())
     assert isinstance(error, CallFailed)
     assert str(error)
 
 
 @given(st.binary())
 def test_any_bytes_are_an_error_body(body):
-    assert str(replies.failure(replies.Reply(REPLY.request, 500, {}), body))
+    assert str(failures.failure(failures.Reply(REPLY.request, 500, {}), body))
 
 
 @given(BODIES)
@@ -1328,7 +1319,7 @@ def test_any_bytes_are_an_error_body(body):
 @example({"choices": [{"message": {"tool_calls": [{"type": "custom", "function": "a"}]}}]})
 @example({"choices": [{"message": {"tool_calls": [{"function": {"arguments": "[" * 999 + "]" * 999}}]}}]})
 def test_any_json_is_an_answer_or_an_error(body):
-    judged(lambda: shown([], answers.completion(REPLY, json.dumps(body).encode())))
+    judged(lambda: shown([], bodies.completion(REPLY, json.dumps(body).encode())))
 
 
 @given(st.lists(BODIES, max_size=4))
@@ -1340,14 +1331,14 @@ def test_any_json_is_an_answer_or_an_error(body):
     ]
 )
 @example([{"choices": [{"delta": {"content": "[" * 999 + "]" * 999}}]}])
-def test_any_json_in_a_stream_is_an_answer_or_an_error(bodies):
+def test_any_json_in_a_stream_is_an_answer_or_an_error(said):
     async def pieces() -> Any:
-        for body in bodies:
+        for body in said:
             yield event(json.dumps(body).encode())
 
     async def work() -> None:
         folded, meta, seen = Accumulator(), REPLY.meta(), []
-        async for piece in answers.chunks(REPLY, pieces(), meta, 60):
+        async for piece in bodies.chunks(REPLY, pieces(), meta, 60):
             says_something(piece)
             folded.add(piece)
             seen.append(piece)
@@ -1376,16 +1367,16 @@ def test_json_nested_however_deep_is_an_answer_or_an_error(body, depth, brackets
 
     async def work() -> None:
         folded, meta = Accumulator(), REPLY.meta()
-        async for piece in answers.chunks(REPLY, pieces(), meta, 60):
+        async for piece in bodies.chunks(REPLY, pieces(), meta, 60):
             folded.add(piece)
         shown([], Completion(folded.body(), meta))
 
-    judged(lambda: shown([], answers.completion(REPLY, whole)))
+    judged(lambda: shown([], bodies.completion(REPLY, whole)))
     judged(lambda: asyncio.run(work()))
-    assert str(replies.failure(replace(REPLY, key=KEY), whole))
+    assert str(failures.failure(replace(REPLY, key=KEY), whole))
 
 
 @given(st.text())
 def test_any_retry_after_is_seconds_or_nothing(value):
-    seconds = replies.retry_after({"retry-after": value})
+    seconds = failures.retry_after({"retry-after": value})
     assert seconds is None or 0 <= seconds < float("inf")

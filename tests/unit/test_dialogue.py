@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -11,16 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmcli.chat.context import Rules
-from llmcli.chat.dialogue import Answered, Dialogue
+from llmcli.chat.dialogue import Dialogue
 from llmcli.chat.fitting import Fitting
 from llmcli.chat.session import Conversation
 from llmcli.chat.summary import Summarizer
 from llmcli.chat.transcript import MemoryTranscript
 from llmcli.errors import ContextOverflow
+from llmcli.exchange.exchange import Exchanged
+from llmcli.exchange.verdict import verdict
+from llmcli.output.report import Report
 from llmcli.request.messages import check_tool_calls, parse_messages
 from llmcli.tokens.count import count_request
 from llmcli.tokens.encodings import load
-from llmcli.wire import Completion, Meta, Request
+from llmcli.wire import Completion, Message, Meta, Request
 
 FIELDS = {"model": "tiny", "temperature": 0.0}
 words = st.integers(1, 60).map(lambda count: "word " * count)
@@ -47,16 +51,17 @@ class Model:
     sent: list[Request] = field(default_factory=list)
     wishes: list[Request] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
-    answered: Answered | None = None
+    answered: Exchanged | None = None
 
-    async def answer(self, asked: Request, _before: list[Completion]) -> Answered:
+    async def answer(self, asked: Request, _before: list[Completion]) -> Exchanged:
         self.sent.append(asked)
         assert self.answered
         return self.answered
 
-    async def summarize(self, messages, _room) -> tuple[Request, Completion]:
+    async def summarize(self, messages, _room) -> tuple[Request, Exchanged]:
         self.wishes.append(request(messages))
-        return self.wishes[-1], completion({"role": "assistant", "content": self.summary})
+        answer = completion({"role": "assistant", "content": self.summary})
+        return self.wishes[-1], exchanged(answer)
 
     def talk(self, journal: MemoryTranscript, rules: Rules) -> Dialogue:
         conversation = Conversation(journal, "it", "now")
@@ -67,13 +72,18 @@ class Model:
         )
 
 
-def answer(text: str, calls: int) -> Answered:
+def exchanged(answer: Completion, said: Sequence[Message] = ()) -> Exchanged:
+    wrong = verdict(answer, request([]))
+    return Exchanged(answer, said, Report(answer, None), wrong)
+
+
+def answer(text: str, calls: int) -> Exchanged:
     exchange = []
     for number in range(calls):
         call = {"id": f"call_{number}", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}}
         exchange.append({"role": "assistant", "content": None, "tool_calls": [call]})
         exchange.append({"role": "tool", "tool_call_id": call["id"], "content": text})
-    return Answered(completion({"role": "assistant", "content": text}), exchange)
+    return exchanged(completion({"role": "assistant", "content": text}), exchange)
 
 
 turn = st.tuples(words, words, st.integers(0, 2), st.booleans())  # question, answer, calls, pinned

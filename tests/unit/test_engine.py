@@ -30,6 +30,7 @@ from llmcli.errors import (
     TransientFailure,
     UsageError,
 )
+from llmcli.transport.answer import Answer
 from llmcli.wire import Completion, Meta, Request
 from tests.conftest import Clock
 
@@ -91,7 +92,7 @@ class Answers:
     def __init__(self, answer: Callable[[int], str]) -> None:
         self.answer, self.under_way, self.most, self.sent = answer, 0, 0, 0
 
-    async def send(self, request: Request) -> Completion:
+    async def ask(self, request: Request) -> Answer:
         self.sent += 1
         self.under_way += 1
         self.most = max(self.most, self.under_way)
@@ -100,7 +101,7 @@ class Answers:
         text = self.answer(int(request.fields["messages"][0]["content"]))
         choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
         usage = {"prompt_tokens": 1, "completion_tokens": 1}
-        return Completion({"choices": [choice], "usage": usage}, Meta("openai", "tiny"))
+        return Answer.of(Completion({"choices": [choice], "usage": usage}, Meta("openai", "tiny")))
 
 
 def engine(

@@ -18,7 +18,8 @@ from llmcli.batch.pace import Pace
 from llmcli.batch.plan import Plan
 from llmcli.batch.stats import Stats
 from llmcli.errors import AuthFailure, LlmcliError, PartialFailure, QuotaExhausted, Rejected, TransientFailure
-from llmcli.transport import replies
+from llmcli.transport import failures
+from llmcli.transport.answer import Answer
 from llmcli.wire import Completion, Meta, Request
 from tests.unit.test_engine import Kept, Numbers
 
@@ -58,7 +59,7 @@ def failure(status: int, retry_after: float | None = None) -> TransientFailure:
 
 
 def refused() -> TransientFailure:
-    return replies.unreachable(REQUEST, "Connection refused", None)
+    return failures.unreachable(REQUEST, "Connection refused", None)
 
 
 class Server:
@@ -79,7 +80,7 @@ class Server:
     def rows(self, begin: float = 0.0, end: float = float("inf")) -> Counter[int]:
         return Counter(row for then, row in self.requests if begin <= then < end)
 
-    async def send(self, request: Request) -> Completion:
+    async def ask(self, request: Request) -> Answer:
         row, began = int(request.fields["messages"][0]["content"]), self.time.now
         self.requests.append((self.seconds, row))
         error = self._answer(row, self.seconds)
@@ -94,7 +95,7 @@ class Server:
         choice = {"index": 0, "message": {"role": "assistant", "content": "x"}, "finish_reason": "stop"}
         usage = {"prompt_tokens": 300, "completion_tokens": 300}
         meta = Meta("openai", "tiny", headers=self._headers, latency=self.time.now - began)
-        return Completion({"choices": [choice], "usage": usage}, meta)
+        return Answer.of(Completion({"choices": [choice], "usage": usage}, meta))
 
 
 class Run:
@@ -167,7 +168,7 @@ def test_a_server_with_two_slots_is_not_crowded_until_all_rows_time_out(crowd):
         begin = max(now, heapq.heappop(free))
         heapq.heappush(free, begin + 0.45)
         if begin + 0.45 - now > 4:
-            return replies.timed_out(REQUEST, 4.0), 4.0
+            return failures.timed_out(REQUEST, 4.0), 4.0
         return None, begin + 0.45 - now
 
     server = Server(answer)
@@ -187,7 +188,7 @@ def down(begin: float, end: float, error: Callable[[], TransientFailure]):
     "error",
     [
         refused,
-        lambda: replies.not_connected(REQUEST, 10.0),
+        lambda: failures.not_connected(REQUEST, 10.0),
         *(lambda status=status: failure(status) for status in (429, 502, 503, 504, 522, 529)),
     ],
 )
@@ -218,7 +219,7 @@ def test_a_person_is_told_when_it_is_there_again():
     assert run.said[1] == "openai/tiny at http://x answers again"
 
 
-@pytest.mark.parametrize("error", [refused, lambda: replies.timed_out(REQUEST, 4.0)])
+@pytest.mark.parametrize("error", [refused, lambda: failures.timed_out(REQUEST, 4.0)])
 def test_a_server_that_never_answered_is_not_waited_for(error):
     server = Server(down(0.0, 1e9, error))
     run = Run(server, 20)
@@ -263,7 +264,7 @@ def test_a_row_that_alone_meets_a_gateways_word_has_its_attempts(crowd, status):
 
 
 def test_a_row_that_times_out_when_all_others_are_done_has_its_attempts():
-    server = Server(lambda row, _now: (replies.timed_out(REQUEST, 4.0), 4.0) if row == 3 else None)
+    server = Server(lambda row, _now: (failures.timed_out(REQUEST, 4.0), 4.0) if row == 3 else None)
     run = Run(server, 8, retries=2)
     assert run.records.failed == [3]
     assert server.rows()[3] == 3
@@ -285,7 +286,7 @@ def test_a_row_that_kills_its_server_does_not_keep_the_others_waiting():
 
 
 def test_slow_rows_of_a_healthy_server_do_not_shrink_the_crowd():
-    server = Server(lambda row, _now: (replies.timed_out(REQUEST, 4.0), 4.0) if row % 25 == 24 else None)
+    server = Server(lambda row, _now: (failures.timed_out(REQUEST, 4.0), 4.0) if row % 25 == 24 else None)
     run = Run(server, 2000, crowd=50, retries=0)
     assert len(run.records.failed) == 80
     assert run.engine._pace.crowd.limit == 50
@@ -300,10 +301,11 @@ def test_another_model_is_asked_at_once_where_one_is_left():
         return Request("other", model, "http://y", request.fields)
 
     class Two(Server):
-        async def send(self, request: Request) -> Completion:
+        async def ask(self, request: Request) -> Answer:
             if request.provider == "other":
-                return Completion({"choices": [{"message": {"content": "y"}, "finish_reason": "stop"}]}, meta)
-            return await super().send(request)
+                choice = {"message": {"content": "y"}, "finish_reason": "stop"}
+                return Answer.of(Completion({"choices": [choice]}, meta))
+            return await super().ask(request)
 
     meta = Meta("other", "z")
     server = Two(answer)
@@ -394,7 +396,7 @@ def test_patience_counts_while_a_limit_holds_the_run_back():
 
 
 def test_what_a_failure_says_of_the_server():
-    broken = replies.broken(REQUEST, "Connection reset by peer", None)
+    broken = failures.broken(REQUEST, "Connection reset by peer", None)
     assert [trouble_of(failure(status)) for status in (500, 408, 409)] == [None] * 3
     assert trouble_of(refused()) is Trouble.GONE
     assert trouble_of(broken) is Trouble.BROKEN

@@ -22,12 +22,14 @@ from llmcli.errors import (
     StreamCut,
     TransientFailure,
 )
-from llmcli.transport.retry import Policy, Retry
-from llmcli.wire import Chunk, Completion, Meta, Request, Stream
+from llmcli.exchange.layers.retry import Policy, Retry
+from llmcli.transport.answer import Answer
+from llmcli.wire import Chunk, Completion, Meta, Request
 from tests.conftest import Clock
 from tests.server import chunk
 
 REQUEST = Request("openai", "tiny", "http://127.0.0.1/v1", {"model": "tiny", "messages": []})
+STREAMED = Request("openai", "tiny", "http://127.0.0.1/v1", {"model": "tiny", "messages": [], "stream": True})
 Outcome = BaseException | list[Chunk | BaseException]
 """A failure of the call, or the chunks of its answer; a failure among them comes in the middle."""
 
@@ -50,12 +52,10 @@ class Inner:
             raise outcome
         return outcome
 
-    async def send(self, _: Request) -> Completion:
-        self._next()
-        return Completion({}, Meta("openai", "tiny"))
-
-    async def open_stream(self, _: Request) -> Stream:
-        pieces = self._next()
+    async def ask(self, request: Request) -> Answer:
+        pieces, meta = self._next(), Meta("openai", "tiny")
+        if not request.stream:
+            return Answer.of(Completion({}, meta))
 
         async def chunks() -> AsyncGenerator[Chunk, None]:
             try:
@@ -66,7 +66,7 @@ class Inner:
             finally:
                 self.closed += 1
 
-        return Stream(chunks(), Meta("openai", "tiny"))
+        return Answer.streamed(chunks(), meta)
 
     async def aclose(self) -> None:
         self.outcomes.clear()
@@ -100,30 +100,30 @@ def flaky(what: str = "busy", **known: Any) -> TransientFailure:
     return TransientFailure(what, "here", "try again", **known)
 
 
-def send(retry: Retry) -> Completion:
-    return asyncio.run(retry.send(REQUEST))
+def whole(retry: Retry) -> Answer:
+    return asyncio.run(retry.ask(REQUEST))
 
 
-def opened(retry: Retry) -> Stream:
+def opened(retry: Retry) -> Answer:
     """A stream, opened and left."""
 
-    async def work() -> Stream:
-        stream = await retry.open_stream(REQUEST)
-        await anext(stream.chunks)
-        await stream.chunks.aclose()
-        return stream
+    async def work() -> Answer:
+        answer = await retry.ask(STREAMED)
+        await anext(answer)
+        await answer.aclose()
+        return answer
 
     return asyncio.run(work())
 
 
 def read(retry: Retry) -> list[Chunk]:
     async def work() -> list[Chunk]:
-        return [piece async for piece in await retry.open_stream(REQUEST)]
+        return [piece async for piece in await retry.ask(STREAMED)]
 
     return asyncio.run(work())
 
 
-WAYS: list[Callable[[Retry], Any]] = [send, opened]
+WAYS: list[Callable[[Retry], Any]] = [whole, opened]
 
 
 # --- How often ----------------------------------------------------------------------------------------------
@@ -194,7 +194,7 @@ def test_a_failure_that_cannot_be_mended_ends_the_trying(way):
 def test_a_retry_can_be_used_again():
     tried = trial(flaky(), ANSWER, ANSWER, flaky(), flaky(), ANSWER)
     retry = tried.retry()
-    assert [send(retry).meta.attempts for _ in range(3)] == [2, 1, 3]
+    assert [whole(retry).meta.attempts for _ in range(3)] == [2, 1, 3]
 
 
 # --- How long -----------------------------------------------------------------------------------------------
@@ -239,7 +239,7 @@ def test_a_day_is_waited_where_the_deadline_is_in_two(way):
 def test_each_wait_is_noticed_before_it_begins():
     tried = trial(flaky("one"), flaky("two", retry_after=9.0), flaky("three"))
     with pytest.raises(TransientFailure):
-        send(tried.retry(retries=2))
+        whole(tried.retry(retries=2))
     assert tried.noticed == [(1, 0.5, "one"), (2, 9.0, "two")], "there is no wait after the last one"
 
 
@@ -260,13 +260,13 @@ def test_a_wait_beyond_the_deadline_is_not_begun(way):
 def test_waits_before_the_deadline_are_waited():
     tried = trial(flaky(retry_after=20.0), flaky(retry_after=9.0), flaky(retry_after=2.0), ANSWER)
     with pytest.raises(DeadlinePassed):
-        send(tried.retry(deadline=1030.0))
+        whole(tried.retry(deadline=1030.0))
     assert tried.clock.slept == [20.0, 9.0]
 
 
 def test_a_deadline_far_away_changes_nothing():
     tried = trial(flaky(), ANSWER)
-    assert send(tried.retry(deadline=1e9)).meta.attempts == 2
+    assert whole(tried.retry(deadline=1e9)).meta.attempts == 2
 
 
 # --- Streams ------------------------------------------------------------------------------------------------
@@ -306,7 +306,7 @@ def test_a_stream_is_not_tried_again_after_its_first_piece(piece):
     seen = []
 
     async def work() -> None:
-        async for each in await tried.retry().open_stream(REQUEST):
+        async for each in await tried.retry().ask(STREAMED):
             seen.append(each)  # noqa: PERF401, the last step raises
 
     with pytest.raises(StreamCut):
@@ -366,7 +366,7 @@ def test_a_sleep_that_is_cancelled_is_no_failure():
 
     async def work() -> None:
         with pytest.raises(asyncio.CancelledError):
-            await retry.send(REQUEST)
+            await retry.ask(REQUEST)
 
     asyncio.run(work())
     assert inner.calls == 1

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from llmcli.batch.frame import Frame
 from llmcli.batch.rows import BadCommand, LineSplitter
 from llmcli.errors import LlmcliError
-from llmcli.exchange.run import run
-from llmcli.exchange.verdict import verdict
-from llmcli.output.sink import SILENT
+from llmcli.exchange.exchange import Way, exchange
+from llmcli.exchange.layers.window import Window
 from llmcli.rehearsal.offline import Offline
 from llmcli.request.builder import Ask, Builder
 from llmcli.request.endpoint import Addresses
@@ -22,7 +21,6 @@ from llmcli.request.prompt import Prompt
 from llmcli.request.template import Template
 from llmcli.tokens.count import count_request
 from llmcli.tokens.encodings import load
-from llmcli.transport.guard import Guard
 
 MODEL = "gpt-4o-mini"
 
@@ -328,9 +326,8 @@ def test_whatever_a_row_holds_it_is_answered_or_fails_alone(own, prompted):
         assert str(row.error)
         return
     count_request(row.request.body(), load("o200k_base"))
-    transport = Guard(Offline(), lambda *_: None, None)
+    way = Way(Window(Offline(), lambda *_: None, None), lambda: 0.0, lambda *_: None)
     try:
-        completion = asyncio.run(run(row.request, transport, SILENT, lambda: 0.0))
+        asyncio.run(exchange(row.request, way))
     except LlmcliError:
         return
-    verdict(completion, row.request)

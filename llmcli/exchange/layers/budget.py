@@ -10,9 +10,9 @@ from decimal import Decimal
 
 from llmcli import files
 from llmcli.errors import BudgetExceeded, Busy, OutputFailure, UsageError
+from llmcli.exchange.layers.spending import LINE, Account, line_of
+from llmcli.exchange.layers.window import Settle
 from llmcli.files import locks
-from llmcli.transport.account import LINE, Account, line_of
-from llmcli.transport.guard import Settle
 
 _PATIENCE = 10.0  # seconds to wait for the file's lock
 _POLL = 0.02  # seconds between two looks at it
@@ -35,7 +35,7 @@ class Budget:
     spent: Decimal = field(default=Decimal(0))
 
     async def reserve(self, amount: Decimal, name: str) -> Settle:
-        """See guard.Purse."""
+        """See window.Purse."""
         if self.spent + amount > self.limit:
             raise exceeded(name, amount, self.spent, self.limit)
         self.spent += amount
@@ -69,7 +69,7 @@ class BudgetFile:
             return self._sum(descriptor)
 
     async def reserve(self, amount: Decimal, name: str) -> Settle:
-        """See guard.Purse."""
+        """See window.Purse."""
         async with self._locked() as descriptor:
             spent = self._sum(descriptor)
             if self.limit is not None and spent + amount > self.limit:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from llmcli.errors import BudgetExceeded, CallFailed, DeadlinePassed, NotRunning, TransientFailure
-from llmcli.finish import Finish, meaning, says, thinks
+from llmcli.finish import Finish, finish_of, says, thinks
+from llmcli.transport.answer import Answer
 from llmcli.transport.base import Transport
-from llmcli.wire import Chunk, Completion, Meta, Request, Stream
+from llmcli.wire import Chunk, Meta, Request
 
 _BASE = 0.5  # seconds: a retry waits up to this, doubled with each failure,
 _CAP = 60.0  # but no longer than this
-
-Answer = TypeVar("Answer", Completion, Stream)
 
 
 def backoff(attempt: int, uniform: Callable[[float, float], float]) -> float:
@@ -78,40 +75,8 @@ class Retry:
         self._policy = policy
         self._reasoning = reasoning
 
-    async def send(self, request: Request) -> Completion:
+    async def ask(self, request: Request) -> Answer:
         """See Transport."""
-        return await self._attempts(lambda: self._inner.send(request))
-
-    async def open_stream(self, request: Request) -> Stream:
-        """See Transport."""
-        return await self._attempts(lambda: self._begun(request))
-
-    async def aclose(self) -> None:
-        """See Transport."""
-        await self._inner.aclose()
-
-    async def _begun(self, request: Request) -> Stream:
-        """The stream, opened and read up to the first chunk that says something."""
-        stream = await self._inner.open_stream(request)
-        first: list[Chunk] = []
-        async for chunk in stream:
-            first.append(chunk)
-            if says_something(chunk, reasoning=self._reasoning):
-                break
-        else:
-            if not any(map(_is_finished, first)):
-                raise no_answer(stream.meta)
-
-        async def whole() -> AsyncGenerator[Chunk, None]:
-            async with aclosing(stream.chunks):
-                for chunk in first:
-                    yield chunk
-                async for chunk in stream:
-                    yield chunk
-
-        return Stream(whole(), stream.meta)
-
-    async def _attempts(self, once: Callable[[], Awaitable[Answer]]) -> Answer:
         from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
         policy = self._policy
@@ -143,7 +108,7 @@ class Retry:
             ):
                 with attempt:
                     attempt_number = attempt.retry_state.attempt_number
-                    answer = await once()
+                    answer = await self._begun(request)
                     answer.meta.attempts = attempt_number
         except BudgetExceeded as error:
             if last is None:
@@ -156,6 +121,19 @@ class Retry:
             if attempt_number > 1:
                 error.what += f", after {attempt_number} attempts"
             raise
+        return answer
+
+    async def aclose(self) -> None:
+        """See Transport."""
+        await self._inner.aclose()
+
+    async def _begun(self, request: Request) -> Answer:
+        """The answer, read up to the first chunk that says something."""
+        answer = await self._inner.ask(request)
+        if not await answer.read_ahead(lambda chunk: says_something(chunk, reasoning=self._reasoning)):
+            completion = await answer.whole()
+            if all(finish_of(choice) is Finish.UNSAID for choice in completion.choices):
+                raise no_answer(answer.meta)
         return answer
 
 
@@ -173,9 +151,3 @@ def says_something(chunk: Chunk, *, reasoning: bool = False) -> bool:
         if says(delta) or (reasoning and thinks(delta)):
             return True
     return False
-
-
-def _is_finished(chunk: Chunk) -> bool:
-    return any(
-        meaning(choice.get("finish_reason")) is not Finish.UNSAID for choice in chunk.get("choices") or []
-    )

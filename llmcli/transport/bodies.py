@@ -13,7 +13,7 @@ from llmcli.errors import CallFailed, StreamCut, TransientFailure
 from llmcli.finish import Courses, Finish, finish_of, given_up, is_begun, meaning
 from llmcli.transport.accumulate import Accumulator, as_chunk
 from llmcli.transport.complaints import compact, is_blank, is_error, words_of
-from llmcli.transport.replies import Reply, answer_in, cut, in_band, odd, parsed, timed_out
+from llmcli.transport.failures import Reply, answer_in, cut, in_band, odd, parsed, timed_out
 from llmcli.transport.sse import Event, EventDecoder
 from llmcli.wire import Chunk, Completion, Json, Meta, Request
 

@@ -6,8 +6,8 @@ import asyncio
 import hashlib
 import os
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -16,9 +16,9 @@ from weakref import WeakValueDictionary
 from llmcli import files, jsonl
 from llmcli.errors import LlmcliError, NoInput, OutputFailure
 from llmcli.files import locks
-from llmcli.transport.accumulate import Accumulator, as_chunk
+from llmcli.transport.answer import Answer
 from llmcli.transport.base import Transport
-from llmcli.wire import Chunk, Completion, Json, Meta, Request, Stream, is_harmless
+from llmcli.wire import Chunk, Completion, Json, Meta, Request, is_harmless
 
 _HOW = {"stream", "stream_options"}  # fields that say how an answer comes, not what it is
 _WONDER = 2.0  # seconds after which a person may wonder what is waited for
@@ -43,7 +43,7 @@ def _public(url: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Kept:
     """A stored answer: the completion's body, the model that gave it and, where it was streamed, its chunks."""
 
     provider: str
@@ -51,22 +51,15 @@ class Entry:
     body: Json
     chunks: list[Chunk] | None
 
+    @property
     def completion(self) -> Completion:
         """The answer, as one that cost nothing."""
-        return Completion(self.body, self._meta())
+        return Completion(self.body, Meta(self.provider, self.model, attempts=0, cached=True, done=True))
 
-    def stream(self) -> Stream:
-        """The answer as a stream: chunk by chunk as it came, or in one piece."""
-        chunks = self.chunks or [as_chunk(self.body)]
-
-        async def again() -> AsyncGenerator[Chunk, None]:
-            for chunk in chunks:
-                yield chunk
-
-        return Stream(again(), self._meta())
-
-    def _meta(self) -> Meta:
-        return Meta(self.provider, self.model, attempts=0, cached=True, done=True)
+    @property
+    def answer(self) -> Answer:
+        """The same, to be read whole, chunk by chunk as it came, or as one chunk."""
+        return Answer.of(self.completion, self.chunks or None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,26 +69,26 @@ class Folder:
     path: Path
     ttl: float | None = None  # seconds
 
-    def read(self, key: str) -> Entry | None:
+    def read(self, key: str) -> Kept | None:
         """The answer under a key, if there is a whole one that is not too old."""
         file = self._file(key)
         try:
             if self.ttl is not None and time.time() - file.stat().st_mtime > self.ttl:
                 return None
             data = jsonl.loads(files.read_regular(file))
-            return _entry(data)
+            return _kept(data)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
-    def write(self, key: str, request: Request, entry: Entry) -> None:
+    def write(self, key: str, request: Request, kept: Kept) -> None:
         """Keep an answer. Raises OutputFailure."""
         record: Json = {
             "url": _public(request.url),
             "request": request.body(),
-            "provider": entry.provider,
-            "model": entry.model,
-            "response": entry.body,
-            "chunks": entry.chunks,
+            "provider": kept.provider,
+            "model": kept.model,
+            "response": kept.body,
+            "chunks": kept.chunks,
         }
         file = self._file(key)
         try:
@@ -110,15 +103,15 @@ class Folder:
         return self.path / key[:2] / f"{key}.json"
 
 
-def _entry(record: Json) -> Entry:
-    """The entry that a file holds. Raises KeyError or TypeError where it holds none."""
+def _kept(record: Json) -> Kept:
+    """The answer that a file holds. Raises KeyError or TypeError where it holds none."""
     chunks = record["chunks"]
     if chunks is not None and not all(isinstance(chunk, dict) for chunk in chunks):
         raise TypeError
     choices = record["response"]["choices"]
     if not choices or not all(_is_choice(choice) for choice in choices):
         raise TypeError
-    return Entry(str(record["provider"]), str(record["model"]), record["response"], chunks)
+    return Kept(str(record["provider"]), str(record["model"]), record["response"], chunks)
 
 
 @dataclass
@@ -191,38 +184,28 @@ class Store:
         self._read = read
         self._locks = locks
 
-    async def send(self, request: Request) -> Completion:
+    async def ask(self, request: Request) -> Answer:
         """See Transport."""
         key = key_of(request)
-        if entry := self._find(key, request):
-            return entry.completion()
-        async with self._alone(key):
-            if entry := self._find(key, request):
-                return entry.completion()
-            completion = await self._inner.send(request)
-            self._keep(key, request, completion, None)
-            return completion
-
-    async def open_stream(self, request: Request) -> Stream:
-        """See Transport."""
-        key = key_of(request)
-        if entry := self._find(key, request):
-            return entry.stream()
+        if found := self._find(key, request):
+            return found
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._alone(key))
-            if entry := self._find(key, request):
-                return entry.stream()
-            stream = await self._inner.open_stream(request)
-            return Stream(self._kept(key, request, stream, stack.pop_all()), stream.meta)
+            if found := self._find(key, request):
+                return found
+            answer = await self._inner.ask(request)
+            await self._keep(key, request, answer)
+            await answer.at_close(stack.pop_all().aclose)
+            return answer
 
     async def aclose(self) -> None:
         """See Transport."""
         await self._inner.aclose()
 
-    def _find(self, key: str, request: Request) -> Entry | None:
+    def _find(self, key: str, request: Request) -> Answer | None:
         """What is kept under a key and fits: the schema to check with may be another than the one that is sent."""
-        entry = self._folder.read(key) if self._read else None
-        return entry if entry and self._usable(entry.completion(), request) else None
+        kept = self._folder.read(key) if self._read else None
+        return kept.answer if kept and self._usable(kept.completion, request) else None
 
     @asynccontextmanager
     async def _alone(self, key: str) -> AsyncIterator[None]:
@@ -232,28 +215,23 @@ class Store:
             async with self._locks.held(key):
                 yield
 
-    async def _kept(
-        self, key: str, request: Request, stream: Stream, alone: AsyncExitStack
-    ) -> AsyncGenerator[Chunk, None]:
-        """The chunks, as they come; when they have come, they are kept and others may ask."""
-        folded, chunks = Accumulator(), list[Chunk]()
-        async with alone:
-            async with aclosing(stream.chunks):
-                async for chunk in stream:
-                    folded.add(chunk)
-                    chunks.append(chunk)
-                    yield chunk
-            self._keep(key, request, Completion(folded.body(), stream.meta), chunks)
+    async def _keep(self, key: str, request: Request, answer: Answer) -> None:
+        """Keep an answer once it is whole; only then may others ask."""
+        chunks: list[Chunk] = []
+        answer.watch(chunks.append)
 
-    def _keep(self, key: str, request: Request, completion: Completion, chunks: list[Chunk] | None) -> None:
-        meta = completion.meta
-        another = (meta.provider, meta.model) != (request.provider, request.model)
-        if (self._read and another) or not self._usable(completion, request):
-            return
-        try:
-            self._folder.write(key, request, Entry(meta.provider, meta.model, completion.body, chunks))
-        except OutputFailure as error:
-            self._unkept(error)
+        async def keep(completion: Completion) -> None:
+            meta = completion.meta
+            another = (meta.provider, meta.model) != (request.provider, request.model)
+            if (self._read and another) or not self._usable(completion, request):
+                return
+            try:
+                kept = Kept(meta.provider, meta.model, completion.body, chunks or None)
+                self._folder.write(key, request, kept)
+            except OutputFailure as error:
+                self._unkept(error)
+
+        await answer.then(keep)
 
 
 class Replay:
@@ -262,27 +240,23 @@ class Replay:
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
 
-    async def send(self, request: Request) -> Completion:
+    async def ask(self, request: Request) -> Answer:
         """See Transport."""
-        return self._entry(request).completion()
-
-    async def open_stream(self, request: Request) -> Stream:
-        """See Transport."""
-        return self._entry(request).stream()
+        return self._kept(request).answer
 
     async def aclose(self) -> None:
         """See Transport."""
 
-    def _entry(self, request: Request) -> Entry:
+    def _kept(self, request: Request) -> Kept:
         key = key_of(request)
-        entry = self._folder.read(key)
-        if entry is None:
+        kept = self._folder.read(key)
+        if kept is None:
             raise NoInput(
                 f"no such answer was recorded: {key[:12]}",
                 f"{request.name}, {self._folder.path}",
                 "record it with --record; any change of the request makes another answer of it",
             )
-        return entry
+        return kept
 
 
 def recorded(path: str) -> Folder:

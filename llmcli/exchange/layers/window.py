@@ -1,9 +1,8 @@
-"""The guard: what is known before sending to be too long for the model, or too dear for the user, is not sent."""
+"""What is known before sending to be too long for the model, or too dear for the user, is not sent."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -12,9 +11,9 @@ from llmcli.registry.estimate import longest_answer
 from llmcli.registry.models import find_model
 from llmcli.registry.prices import cost, worst_cost
 from llmcli.tokens.count import Count, counted_request
-from llmcli.transport.accumulate import Accumulator
+from llmcli.transport.answer import Answer
 from llmcli.transport.base import Transport
-from llmcli.wire import Chunk, Completion, Json, Request, Stream
+from llmcli.wire import Completion, Json, Request
 
 _REASON = 1_000  # tokens: more than a repair says of what is wrong, but for what it quotes of the answer
 
@@ -29,7 +28,7 @@ class Purse(Protocol):
         """Set `amount` aside for a call of model `name`; the result takes the true cost."""
 
 
-class Guard:
+class Window:
     """A transport that counts before it sends. `purse` None: money does not matter.
 
     A call that fails costs nothing; one that is broken off, or that we stop to wait for, is taken to have cost
@@ -41,41 +40,20 @@ class Guard:
         self._price_of = price_of
         self._purse = purse
 
-    async def send(self, request: Request) -> Completion:
+    async def ask(self, request: Request) -> Answer:
         """See Transport."""
         settle = await self._admit(request)
         try:
-            completion = await self._inner.send(request)
+            answer = await self._inner.ask(request)
         except CallFailed as error:
             if error.paid and self._purse is not None:
                 await settle(self._cost(request, error.paid[-1]))
-            else:
-                await _give_back(settle, error)
+            elif not error.may_have_cost:  # surely it had no answer
+                await settle(Decimal(0))
             raise
         if self._purse is not None:
-            await settle(self._cost(request, completion))
-        return completion
-
-    async def open_stream(self, request: Request) -> Stream:
-        """See Transport."""
-        settle = await self._admit(request)
-        try:
-            stream = await self._inner.open_stream(request)
-        except CallFailed as error:
-            await _give_back(settle, error)
-            raise
-        if self._purse is None:
-            return stream
-
-        async def chunks() -> AsyncGenerator[Chunk, None]:
-            folded = Accumulator()
-            async with aclosing(stream.chunks):
-                async for chunk in stream:
-                    folded.add(chunk)
-                    yield chunk
-            await settle(self._cost(request, Completion(folded.body(), stream.meta)))
-
-        return Stream(chunks(), stream.meta)
+            await answer.then(lambda completion: settle(self._cost(request, completion)))
+        return answer
 
     async def aclose(self) -> None:
         """See Transport."""
@@ -93,12 +71,6 @@ class Guard:
         if price is None or answer.usage is None:
             return worst(request, self._price_of)
         return cost(price, answer.usage, answer.service_tier)
-
-
-async def _give_back(settle: Settle, error: CallFailed) -> None:
-    """What was set aside for a call that surely had no answer costs nothing."""
-    if not error.may_have_cost:
-        await settle(Decimal(0))
 
 
 async def _nothing(_cost: Decimal) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Sequence
 
 from llmcli.errors import (
     CallFailed,
@@ -15,10 +14,10 @@ from llmcli.errors import (
     UnfitModel,
     UsageError,
 )
+from llmcli.transport.answer import Answer
 from llmcli.transport.base import Transport
-from llmcli.wire import Completion, Request, Stream
+from llmcli.wire import Request
 
-Answer = TypeVar("Answer", Completion, Stream)
 Rebuild = Callable[[Request, str], Request]
 
 
@@ -43,21 +42,10 @@ class Fallback:
         self._rebuild = rebuild
         self._notice = notice
 
-    async def send(self, request: Request) -> Completion:
+    async def ask(self, request: Request) -> Answer:
         """See Transport."""
-        return await self._first(request, self._inner.send)
-
-    async def open_stream(self, request: Request) -> Stream:
-        """See Transport."""
-        return await self._first(request, self._inner.open_stream)
-
-    async def aclose(self) -> None:
-        """See Transport."""
-        await self._inner.aclose()
-
-    async def _first(self, request: Request, once: Callable[[Request], Awaitable[Answer]]) -> Answer:
         try:
-            return await once(request)
+            return await self._inner.ask(request)
         except LlmcliError as error:
             if not self._models or not another_may(error):
                 raise
@@ -66,7 +54,7 @@ class Fallback:
         attempts = _sent(last)
         for model in self._models:
             try:
-                answer = await once(self._rebuild(request, model))
+                answer = await self._inner.ask(self._rebuild(request, model))
             except LlmcliError as error:
                 if not isinstance(error, UsageError) and not another_may(error):
                     raise
@@ -80,6 +68,10 @@ class Fallback:
                 answer.meta.attempts += attempts
                 return answer
         raise last
+
+    async def aclose(self) -> None:
+        """See Transport."""
+        await self._inner.aclose()
 
 
 def _sent(error: LlmcliError) -> int:

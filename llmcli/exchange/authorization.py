@@ -1,0 +1,81 @@
+"""Authorization: the key that goes with a request, and where people may put it."""
+
+from __future__ import annotations
+
+from llmcli.app import App
+from llmcli.errors import UsageError
+from llmcli.registry.models import find_model
+from llmcli.registry.providers import Provider, find_provider, provider_of_url
+from llmcli.request.endpoint import provider_named
+from llmcli.transport.keys import KeyOf, find_key, missing_key
+from llmcli.wire import Request
+
+
+def key_lookup(app: App, here: str, key_file: str | None) -> KeyOf:
+    """Finds the key for a request, once for each provider. It raises AuthFailure, UsageError.
+
+    A provider's own address wants a key, and so does its own model at any address: who serves that elsewhere
+    is a gateway, and OpenAI's clients have a key for those, too. Another model at another address needs none.
+    """
+    import asyncio  # here, since what needs no key needs no loop
+
+    found: dict[tuple[str, bool], str | None] = {}
+    lock = asyncio.Lock()
+    providers = app.config.providers
+
+    async def find(name: str, is_here: bool) -> str | None:
+        if (name, is_here) not in found:
+            async with lock:
+                if (name, is_here) not in found:
+                    # --api-key-file is for the model that was asked for, not for a fallback's provider
+                    file = key_file if is_here else None
+                    found[name, is_here] = await find_key(
+                        provider_named(name, providers), providers.get(name), app.world.env, file
+                    )
+        return found[name, is_here]
+
+    async def key_of(request: Request) -> str | None:
+        check_provider(request.provider, request.model, request.base_url)
+        owners = request.keys_of or (request.provider,)
+        for name in owners:
+            if (key := await find(name, request.provider == here)) is not None:
+                return key
+        owner = provider_named(owners[0], providers)
+        if _needs_key(request, owner):
+            raise missing_key(owner)
+        return None
+
+    return key_of
+
+
+def check_provider(provider: str, model: str, base_url: str) -> None:
+    """Raise UsageError where OpenAI would be sent what is for a provider that nobody knows."""
+    prefix, slash, _ = model.partition("/")
+    if not slash or provider != "openai" or find_provider(prefix) is not None:
+        return
+    there = provider_of_url(base_url)
+    if there is not None and there.name == "openai":
+        raise UsageError(
+            f"{prefix} is no provider, and openai has no such model",
+            model,
+            "see llmcli models, or give the address with --base-url or in the config file",
+        )
+
+
+def _needs_key(request: Request, provider: Provider) -> bool:
+    known = find_model(request.provider, request.model) is not None
+    return provider.key_required and (known or _is_at_home(request.base_url, provider))
+
+
+def _is_at_home(base_url: str, provider: Provider) -> bool:
+    """Whether the address is the provider's own, where it is known what it wants; azure's differ by resource."""
+    return "{" in provider.base_url or base_url == provider.base_url.rstrip("/")
+
+
+def key_variables(app: App, request: Request) -> list[str]:
+    """The variables that the key of a request may stand in, the first that is set before all others."""
+    env, owners = app.world.env, request.keys_of or (request.provider,)
+    providers = [provider_named(name, app.config.providers) for name in owners]
+    names = [name for provider in providers for name in provider.api_key_env]
+    found = [name for name in names if env.get(name, "").strip()]
+    return found or [*providers[0].api_key_env, "OPENAI_API_KEY"] * providers[0].key_required

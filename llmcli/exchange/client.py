@@ -1,0 +1,151 @@
+"""The client: the exchanges of one command over one transport, shown as its settings say."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from llmcli.app import App
+from llmcli.errors import LlmcliError
+from llmcli.exchange.asked import Asked
+from llmcli.exchange.exchange import Exchanged, Follower, Way, exchange
+from llmcli.exchange.shown import check_media, lost_media, paid_before_failure, sink_of, tell, warn_of_missing
+from llmcli.exchange.stack import transport_of
+from llmcli.exchange.unsent import check_unsent, show_request
+from llmcli.files import append_line
+from llmcli.output.sink import Sink
+from llmcli.output.streams import Out
+from llmcli.request.builder import Builder
+from llmcli.request.params import parse_pair
+from llmcli.request.tools import tool_names
+from llmcli.settings.answer import LoopSettings
+from llmcli.settings.output import OutputSettings
+from llmcli.transport.keys import without_keys
+from llmcli.wire import Completion, Message, Request
+
+T = TypeVar("T")
+
+
+@dataclass
+class Client:
+    """Sends the requests of one command, and shows what comes; a dry run is the same, but that nothing is sent.
+
+    `out` is where answers go. Raises what is wrong with the settings before anything is paid for.
+    """
+
+    app: App
+    settings: Asked
+    builder: Builder
+    turns: bool = False  # whether there may be many
+    out: Out = field(init=False)
+    way: Way = field(init=False)
+    shown: bool = False  # whether the last request had an answer
+
+    def __post_init__(self) -> None:
+        self.out = self.app.out(self.output.output)
+        transport = transport_of(self.app, self.builder, self.settings)
+        self.way = Way(transport, self.app.world.clock, self.app.prices.of)
+        if self.output.usage_file is not None and not self.unsent:
+            append_line(self.output.usage_file, b"")
+
+    @property
+    def output(self) -> OutputSettings:
+        """What is shown, and where."""
+        return self.settings.output
+
+    @property
+    def unsent(self) -> bool:
+        """Whether requests are only to be shown."""
+        return self.output.unsent
+
+    def ready(self, request: Request, sink: Sink | None = None) -> tuple[Sink, list[Follower]]:
+        """What shows the answer of a request, and what may ask on. Raises UsageError for what is not to be sent."""
+        app, settings = self.app, self.settings
+        followers = followers_of(app, request, settings.loop)
+        check_media(request, settings, turns=self.turns)
+        return sink or sink_of(app, request, settings, self.out, turns=self.turns), followers
+
+    def show(self, request: Request) -> None:
+        """Show a request instead of sending it. Raises what sending it would refuse."""
+        self.ready(request)
+        check_unsent(self.app, request, self.settings)
+        show_request(self.app, request, self.out, as_curl=not self.output.dry_run)
+
+    async def ask(
+        self, request: Request, before: Sequence[Completion] = (), sink: Sink | None = None
+    ) -> Exchanged:
+        """Send, show, report. `before` are completions that were needed for this request."""
+        app, self.shown = self.app, False
+        sink, followers = self.ready(request, sink)
+        with paid_before_failure(app, self.output):
+            exchanged = await exchange(request, self.way, sink, followers, before)
+        self.shown = True
+        tell(app, exchanged.report, self.output)
+        warn_of_missing(app, exchanged.completion, request)
+        return exchanged
+
+    async def turn(
+        self, request: Request, before: Sequence[Completion] = (), sink: Sink | None = None
+    ) -> Exchanged:
+        """The same for a turn that is kept, even where some of its answer has no place to go."""
+        exchanged = await self.ask(request, before, sink)
+        if (lost := self.lost(exchanged)) is not None:
+            self.app.outputs.owe(lost)
+        return exchanged
+
+    def lost(self, exchanged: Exchanged) -> LlmcliError | None:
+        """What is wrong where an answer has media and only its text was shown."""
+        return lost_media(exchanged.completion, self.settings, turns=self.turns)
+
+    async def quietly(self, request: Request) -> Exchanged:
+        """Send and show nothing."""
+        return await exchange(request, self.way)
+
+    def drive(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of `work`, under the deadline, after which connections are closed."""
+        return self.app.drive(self._to_the_end(work), self.settings.network.deadline)
+
+    async def _to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
+        try:
+            return await work
+        finally:
+            await self.way.transport.aclose()
+
+
+def ask_once(app: App, builder: Builder, messages: Sequence[Message], settings: Asked) -> None:
+    """One exchange: send the request, show the answer, report, and raise what is wrong with it."""
+    builder = builder.reading(extract=settings.output.extract)
+    request = builder.request(messages)
+    app.warn(builder.warnings(None if settings.output.unsent else app.world.today()))
+    client = Client(app, settings, builder)
+    if client.unsent:
+        return client.show(request)
+    exchanged = client.drive(client.ask(request))
+    if (wrong := exchanged.wrong or client.lost(exchanged)) is not None:
+        raise wrong
+    return None
+
+
+def followers_of(app: App, request: Request, loop: LoopSettings) -> list[Follower]:
+    """What may ask on: the tools that run. Raises UsageError."""
+    if not loop.exec:
+        return []
+    from llmcli.exchange.toolbox import Toolbox, parse_commands
+
+    names = set(tool_names(request.fields.get("tools") or []))
+    commands = parse_commands([parse_pair(pair, "--exec") for pair in loop.exec], names)
+    env, withheld = without_keys(app.world.env, app.config.providers, loop.tool_env)
+    return [
+        Toolbox(
+            commands,
+            names,
+            loop.tool_timeout,
+            loop.max_turns,
+            app.notes.detail,
+            app.watch.waits_for,
+            env=env,
+            withheld=withheld,
+            warn=app.notes.say,
+        )
+    ]

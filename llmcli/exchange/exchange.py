@@ -1,0 +1,117 @@
+"""The exchange: one request to an answer that is shown, priced and judged. Every answer of every command is one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Protocol
+
+from llmcli.errors import LlmcliError, StreamCut, paid_before
+from llmcli.exchange.judged import recovered
+from llmcli.exchange.layers.retry import says_something
+from llmcli.exchange.verdict import verdict
+from llmcli.output.report import PriceOf, Report
+from llmcli.output.sink import SILENT, Sink
+from llmcli.transport.answer import Answer
+from llmcli.transport.base import Transport
+from llmcli.wire import Completion, Message, Request
+
+
+class Follower(Protocol):
+    """Looks at an answer and may have more to ask: tools that run."""
+
+    async def follow(self, request: Request, completion: Completion) -> Request | None:
+        """The request to send next; None where the answer stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How requests are sent and priced. `clock` is monotonic, in seconds."""
+
+    transport: Transport
+    clock: Callable[[], float]
+    price_of: PriceOf
+
+
+@dataclass(frozen=True, slots=True)
+class Exchanged:
+    """An answer. `earlier` are the completions that were needed before it, `said` the calls and results among them.
+
+    `report` is what all of them took, `wrong` what is wrong with the answer, if anything is.
+    """
+
+    completion: Completion
+    said: Sequence[Message]
+    report: Report
+    wrong: LlmcliError | None
+
+    @property
+    def earlier(self) -> Sequence[Completion]:
+        """The completions that were needed before this one."""
+        return self.completion.meta.earlier
+
+
+async def exchange(
+    request: Request,
+    way: Way,
+    sink: Sink = SILENT,
+    followers: Sequence[Follower] = (),
+    before: Sequence[Completion] = (),
+) -> Exchanged:
+    """Send a request, show its answer, judge it.
+
+    Where a follower asks on, only the last answer is finished. `before` are completions that were needed for the
+    request itself. Raises the CallFailed family, with the answers that came before.
+    """
+    started = way.clock()
+    asked, paid, said = request, list[Completion](), list[Message]()
+    answer: Answer | None = None  # that is under way
+    try:
+        with paid_before(paid):
+            while True:
+                answer = await way.transport.ask(request)
+                if request.stream:
+                    await _show(answer, sink, way.clock)
+                completion, answer = await answer.whole(), None
+                paid += [*completion.meta.earlier, completion]
+                following = await _following(followers, request, completion)
+                if following is None:
+                    break
+                said += following.fields["messages"][len(request.fields["messages"]) :]
+                request = following
+    except BaseException:
+        sink.abort(answer.so_far() if answer else {"choices": []})
+        raise
+    meta = completion.meta
+    meta.earlier = [*before, *paid[:-1]]
+    meta.recovered = recovered(completion, request)
+    meta.latency = way.clock() - started
+    meta.ttft = None if meta.ttft is None else meta.ttft - started
+    sink.finish(completion)
+    return Exchanged(completion, said, Report.of(completion, way.price_of), verdict(completion, asked))
+
+
+async def _following(
+    followers: Sequence[Follower], request: Request, completion: Completion
+) -> Request | None:
+    for follower in followers:
+        if (following := await follower.follow(request, completion)) is not None:
+            return following
+    return None
+
+
+async def _show(answer: Answer, sink: Sink, clock: Callable[[], float]) -> None:
+    """Show an answer as it comes; one that breaks off is an answer, unless nothing of it came."""
+    meta = answer.meta
+    is_live = sink.events or not meta.cached  # else in one piece: lines of several processes stay whole
+    try:
+        async with aclosing(answer):
+            async for chunk in answer:
+                if meta.ttft is None and says_something(chunk):
+                    meta.ttft = clock()
+                if is_live:
+                    sink.chunk(chunk)
+    except StreamCut:
+        if meta.ttft is None:
+            raise

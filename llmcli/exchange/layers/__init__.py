@@ -1,0 +1,1 @@
+"""Layers: transports around a transport, each with one concern; exchange/stack.py has their order."""

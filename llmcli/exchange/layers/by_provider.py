@@ -1,0 +1,34 @@
+"""The bottom of every stack: the transport of a request's provider, made when it is first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from llmcli.transport.answer import Answer
+from llmcli.transport.base import Transport
+from llmcli.wire import Request
+
+Make = Callable[[], Transport]
+
+
+class ByProvider:
+    """A transport of its own for each provider in `own`, one for all others; made when first needed."""
+
+    def __init__(self, others: Make, own: Mapping[str, Make]) -> None:
+        self._others, self._own = others, own
+        self._made: dict[Make, Transport] = {}
+
+    def _for(self, request: Request) -> Transport:
+        make = self._own.get(request.provider, self._others)
+        if make not in self._made:
+            self._made[make] = make()
+        return self._made[make]
+
+    async def ask(self, request: Request) -> Answer:
+        """See Transport."""
+        return await self._for(request).ask(request)
+
+    async def aclose(self) -> None:
+        """See Transport."""
+        for transport in self._made.values():
+            await transport.aclose()

@@ -1,0 +1,197 @@
+"""The stack: the layers that the settings ask for around a provider's transport, and their one order."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from llmcli.app import App
+from llmcli.config import cache_directory
+from llmcli.errors import CallFailed, LlmcliError
+from llmcli.exchange.asked import Asked, Paid
+from llmcli.exchange.authorization import key_lookup
+from llmcli.exchange.layers.awaited import Awaited
+from llmcli.exchange.layers.by_provider import ByProvider
+from llmcli.exchange.layers.retry import Policy, Retry, failed_attempt
+from llmcli.exchange.layers.window import Purse, Window
+from llmcli.exchange.verdict import misfit, verdict
+from llmcli.rehearsal import PROVIDER
+from llmcli.request.builder import Builder
+from llmcli.settings.money import MoneySettings
+from llmcli.settings.network import NetworkSettings
+from llmcli.transport.base import Transport
+from llmcli.wire import Completion, Json, Request
+
+_WAITS = "waiting for another process that asks the same, to have its answer from the cache"
+_LISTING = 5.0  # seconds that a server has for the list of its models
+_LONG_WAIT = 5.0  # seconds that a person may wonder about
+
+Wrap = Callable[[Transport], Transport]
+Layers = dict[str, Wrap | None]
+
+
+ORDER = ("awaited", "window", "retry", "fallback", "repair", "cache", "record")
+"""The layers around a provider's transport, the innermost first.
+
+Window counts and pays for each attempt, so it is inside of Retry; a model is given up when its retries are; what
+does not fit is asked again of the model that answered; what is kept is the repaired answer, under the request that
+was made; and what the cache answers is recorded, too.
+"""
+
+
+def transport_of(app: App, builder: Builder, settings: Asked) -> Transport:
+    """The transport that the settings ask for.
+
+    Where reasoning is shown as it comes, nothing is sent again behind it.
+    """
+    network, money, reasoning = settings.network, settings.money, settings.output.shows_reasoning
+    if money.replay is not None:
+        return _replay(money)
+
+    def http() -> Transport:
+        from llmcli.transport.sdk import Sdk
+
+        key_of = key_lookup(app, builder.endpoint.provider.name, network.api_key_file)
+        return Sdk(key_of, app.world.env, network.timeout)
+
+    policy, purse = _policy(app, network), _purse(app, money)
+    layers: Layers = {
+        "awaited": lambda inner: Awaited(inner, app.watch.waits_for),
+        "window": lambda inner: Window(inner, app.prices.of, purse),
+        "retry": lambda inner: Retry(inner, policy, reasoning=reasoning),
+        "fallback": _fallback(app, builder, money),
+        "repair": _repair(app, settings.repair.repair),
+    }
+    return _stacked(ByProvider(http, {PROVIDER: _offline}), layers | _stores(app, money))
+
+
+def listing_of(
+    app: App, builder: Builder, settings: Asked
+) -> Callable[[Request], Awaitable[list[Json]]] | None:
+    """What asks a server for its models, with the key that its requests have; None where nothing may be asked."""
+    network = settings.network
+    if settings.money.replay is not None or settings.output.unsent:
+        return None
+
+    async def listing(request: Request) -> list[Json]:
+        from llmcli.transport.sdk import Sdk
+
+        key_of = key_lookup(app, builder.endpoint.provider.name, network.api_key_file)
+        sdk = Sdk(key_of, app.world.env, min(network.timeout, _LISTING))
+        try:
+            return await sdk.list_models(request)
+        finally:
+            await sdk.aclose()
+
+    return listing
+
+
+def batch_transport_of(
+    app: App, builder: Builder, settings: Paid, before_repair: Callable[[], Awaitable[None]]
+) -> Transport:
+    """The same for many requests at a time: the engine itself retries, falls back and holds --max-cost."""
+    network, money = settings.network, settings.money
+    if money.replay is not None:
+        return _replay(money)
+
+    def http() -> Transport:
+        from llmcli.transport.pooled import Pooled
+
+        return Pooled(key_lookup(app, builder.endpoint.provider.name, network.api_key_file), network.timeout)
+
+    purse = None if money.budget_file is None else _purse(app, money)
+    layers: Layers = {
+        "window": lambda inner: Window(inner, app.prices.of, purse),
+        "repair": _repair(app, settings.repair.repair, before_repair),
+    }
+    return _stacked(ByProvider(http, {PROVIDER: _offline}), layers | _stores(app, money))
+
+
+def _stacked(bottom: Transport, layers: Layers) -> Transport:
+    """Layers around a bottom, in their order; None is a layer that is not wanted."""
+    for name in ORDER:
+        if (wrap := layers.get(name)) is not None:
+            bottom = wrap(bottom)
+    return bottom
+
+
+def _offline() -> Transport:
+    from llmcli.rehearsal.offline import Offline
+
+    return Offline()
+
+
+def _policy(app: App, network: NetworkSettings) -> Policy:
+    world, notes = app.world, app.notes
+    remaining = app.world.remaining(network.deadline)
+
+    def notice(attempt: int, wait: float, error: CallFailed) -> None:
+        (notes.say if wait >= _LONG_WAIT else notes.detail)(failed_attempt(attempt, wait, error))
+
+    return Policy(
+        retries=network.further,
+        insists=network.retries is not None,
+        clock=world.clock,
+        sleep=world.sleep,
+        uniform=world.uniform,
+        deadline=None if remaining is None else world.clock() + remaining,
+        notice=notice,
+    )
+
+
+def _purse(app: App, money: MoneySettings) -> Purse | None:
+    from decimal import Decimal
+
+    from llmcli.exchange.layers.budget import Budget, BudgetFile
+
+    limit = None if money.max_cost is None else Decimal(str(money.max_cost))
+    if money.budget_file is not None:
+        return BudgetFile(money.budget_file, limit, app.world.clock, app.world.sleep)
+    return None if limit is None else Budget(limit)
+
+
+def _fallback(app: App, builder: Builder, money: MoneySettings) -> Wrap | None:
+    if not money.fallback:
+        return None
+    from llmcli.exchange.layers.fallback import Fallback, skipped
+
+    def notice(name: str, error: LlmcliError) -> None:
+        app.notes.detail(skipped(name, error))
+
+    return lambda inner: Fallback(inner, money.fallback, builder.again, notice)
+
+
+def _repair(app: App, repairs: int, before: Callable[[], Awaitable[None]] | None = None) -> Wrap | None:
+    if not repairs:
+        return None
+    from llmcli.exchange.layers.repair import Repair
+
+    return lambda inner: Repair(inner, repairs, misfit, app.notes.detail, before)
+
+
+def _stores(app: App, money: MoneySettings) -> Layers:
+    if not money.cache and money.record is None:
+        return {}
+    from llmcli.exchange.layers.store import Folder, Locks, Store, recording
+
+    def warn(error: LlmcliError) -> None:
+        app.notes.say(f"warning: {error}")
+
+    layers: Layers = {}
+    if money.cache:
+        folder = Folder(cache_directory(app.world.env), money.cache_ttl)
+        locks = Locks(folder.path, app.world.sleep, lambda: app.notes.say(_WAITS))
+        layers["cache"] = lambda inner: Store(inner, folder, _usable, warn, read=True, locks=locks)
+    if money.record is not None:
+        record = recording(money.record)
+        layers["record"] = lambda inner: Store(inner, record, _usable, app.outputs.owe, read=False)
+    return layers
+
+
+def _replay(money: MoneySettings) -> Transport:
+    from llmcli.exchange.layers.store import Replay, recorded
+
+    return Replay(recorded(money.replay or ""))
+
+
+def _usable(completion: Completion, request: Request) -> bool:
+    return verdict(completion, request) is None
