@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from llmcli.cli.main import main
 from llmcli.world import World
@@ -20,6 +21,10 @@ from tests.server import Server
 
 TODAY = date(2026, 11, 20)
 NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
+
+
+settings.register_profile("busy", deadline=None)  # a machine that does more than this is no fault
+settings.load_profile("busy")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
