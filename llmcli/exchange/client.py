@@ -104,7 +104,10 @@ class Client:
 
     def drive(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of `work`, under the deadline, after which connections are closed."""
-        return self.app.drive(self._to_the_end(work), self.settings.network.deadline)
+        try:
+            return self.app.drive(self._to_the_end(work), self.settings.network.deadline)
+        finally:
+            work.close()  # a signal may come before it has begun
 
     async def _to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
         try:
