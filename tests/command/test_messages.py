@@ -103,7 +103,7 @@ CALLS = "the tool_calls must be a list of calls with an id each"
     ("text", "message"),
     [
         ("", "{} holds no messages"),
-        ("[]", "there is no message to send"),
+        ("[]", "the prompt is empty; give a PROMPT, pipe text in, or name a file with -f"),
         ("17", "{} is no list of messages"),
         ('{"role": "user"', "{} is not valid JSON: Expecting ',' delimiter: line 1 column 16 (char 15) (line 1)"),
         (lines(HELLO) + "{,}\n", ("{} is not valid JSON: Expecting property name enclosed in double quotes:"

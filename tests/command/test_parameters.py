@@ -499,7 +499,8 @@ def test_openai_may_be_left_out(cli):
 
 
 def test_a_slash_without_a_provider_is_part_of_the_name(body):
-    assert body("-m", "meta-llama/Llama-3") == {"model": "meta-llama/Llama-3"}
+    there = ("--base-url", "http://127.0.0.1:9/v1")
+    assert body("-m", "meta-llama/Llama-3", *there) == {"model": "meta-llama/Llama-3"}
 
 
 def address(result: Result) -> str:
