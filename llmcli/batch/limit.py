@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import median
 
-from llmcli.batch.window import Window, number
+from llmcli.batch.window import LimitWindow, number
 
 _MARGIN = 0.99  # of a declared limit
 _SPEND = 30.0  # seconds over which what a server has left for us is used up
@@ -67,7 +67,7 @@ class ServerLimit:
     _adjusted: float = 0.0  # time when the rate was last set or looked after
     _hasty: int = 0  # replies so far that there is no need to wait
     # What headers say
-    window: Window = field(default_factory=lambda: Window("requests"))
+    window: LimitWindow = field(default_factory=lambda: LimitWindow("requests"))
     _declared: float | None = None  # requests a second
     _contradicted: int = 0  # refusals that a declared limit does not explain
     _most_remaining: float = 0.0  # most requests that were ever left

@@ -6,7 +6,7 @@ import math
 from collections.abc import Awaitable, Callable, Mapping
 
 from llmcli.batch.limit import ServerLimit
-from llmcli.batch.window import Window
+from llmcli.batch.window import LimitWindow
 
 _MARGIN = 0.99  # of a limit that is given
 _BURST = 0.1  # seconds by which requests may be ahead of it
@@ -187,7 +187,7 @@ class Pace:
         self._requests = Gate(rpm)
         self._tokens = Gate(tpm)
         self._token_limit = tpm
-        self._token_window = Window("tokens")
+        self._token_window = LimitWindow("tokens")
         self._server = ServerLimit()
         self._paced = Gate(None, burst=0.0, lateness=_LATENESS)
         self._paused_until = 0.0
@@ -216,7 +216,7 @@ class Pace:
             (self._paused_until - now, "server"),
         )
 
-    def _doubted(self, now: float, window: Window) -> tuple[float, str]:
+    def _doubted(self, now: float, window: LimitWindow) -> tuple[float, str]:
         """A limit of the server's would hold the run back for long: one request a minute finds out."""
         if self.held_since is None:
             self.held_since, self.holder = now, f"the server's header {window.header(self._headers)}"

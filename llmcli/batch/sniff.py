@@ -29,7 +29,7 @@ class NoJsonl(UsageError):
     """The input is something else."""
 
 
-class Gate:
+class FirstLines:
     """Holds an input's first lines back until one of them shows that it is JSONL, which `check` is given then.
 
     `path` is the input's, None for a pipe.

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import BinaryIO
 
 from llmcli.batch.rows import LineSplitter, Row, RowBuilder
-from llmcli.batch.sniff import Gate
+from llmcli.batch.sniff import FirstLines
 from llmcli.batch.stats import Stats
 from llmcli.errors import LlmcliError, UsageError
 from llmcli.world import read_some
@@ -23,7 +23,7 @@ class LineSource:
 
     def __init__(self, builder: RowBuilder, stats: Stats, path: str | None = None) -> None:
         self._builder = builder
-        self._gate = Gate(path, builder.check)
+        self._gate = FirstLines(path, builder.check)
         self._stats = stats
         self._splitter = LineSplitter()
         self._lines: deque[bytes] = deque()

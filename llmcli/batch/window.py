@@ -15,7 +15,7 @@ _SURE = 2  # replies, with different counts left, that must agree on a window th
 
 
 @dataclass
-class Window:
+class LimitWindow:
     """What replies' headers say of a limit of `unit` ("requests" or "tokens"); a minute where nothing says more.
 
     A limit that flows back bit by bit is full again after the share of its window that was used; one that is

@@ -25,10 +25,10 @@ def main(argv: Sequence[str], world: World | None = None) -> int:
 
     A bug, which is any exception that is not of our tree, keeps its traceback.
     """
-    return Program(world or World.real(), argv).run()
+    return CommandLine(world or World.real(), argv).run()
 
 
-class Program:
+class CommandLine:
     """One command line, from its words to its exit code."""
 
     def __init__(self, world: World, argv: Sequence[str]) -> None:

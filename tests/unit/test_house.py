@@ -28,7 +28,7 @@ WRITERS = {"tempfile", "sqlite3", "dbm", "shelve", "zipfile", "tarfile", "gzip",
 EXCEPTIONS = {("__main__", "os.write")}  # the last words of a process that a signal ends: descriptor 2
 
 # Names that two classes still have.
-TWICE: set[str] = {"Entry", "Gate", "Program", "Source"}
+TWICE: set[str] = set()
 
 
 def writes(tree: ast.AST) -> list[tuple[int, str]]:

@@ -7,12 +7,12 @@ import time
 import pytest
 
 from llmcli.batch.pace import Pace
-from llmcli.batch.window import Window
+from llmcli.batch.window import LimitWindow
 
 
 def told(*replies, unit="requests"):
     """The limit a minute after replies of (limit, remaining, reset)."""
-    window = Window(unit)
+    window = LimitWindow(unit)
     found = None
     for limit, left, reset in replies:
         headers = {"limit": limit, "remaining": left, "reset": reset}
@@ -56,7 +56,7 @@ def test_a_reset_may_be_a_time():
 
 @pytest.mark.parametrize(("end", "a_minute"), [("minute", 30), ("second", 1_800)])
 def test_a_header_may_name_its_window(end, a_minute):
-    assert Window("tokens").a_minute({f"x-ratelimit-limit-tokens-{end}": "30"}) == a_minute
+    assert LimitWindow("tokens").a_minute({f"x-ratelimit-limit-tokens-{end}": "30"}) == a_minute
 
 
 def test_a_limit_a_second_holds_no_batch_back_for_a_minute():
