@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from llmcli.config import Config
 from llmcli.errors import ExitCode
-from llmcli.loop.drive import drive
+from llmcli.loop.runner import drive
 from llmcli.loop.watch import Watch
 from llmcli.output.streams import Notes, Out, Outputs, Stdout
 from llmcli.registry.pricing import Prices

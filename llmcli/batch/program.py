@@ -12,19 +12,19 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from llmcli.batch.done import Done, changed
-from llmcli.batch.engine import Engine
-from llmcli.batch.ledger import Ledger
-from llmcli.batch.money import Money
-from llmcli.batch.pace import Pace
-from llmcli.batch.plan import Job, Plan, Source
-from llmcli.batch.printed import Printed
+from llmcli.batch.engine.engine import Engine
+from llmcli.batch.engine.money import Money
+from llmcli.batch.engine.pace import Pace
+from llmcli.batch.engine.run import Job, Plan, Source
+from llmcli.batch.engine.stats import Stats
+from llmcli.batch.forecast import Counted, rows_of
+from llmcli.batch.input.rows import RowBuilder
+from llmcli.batch.input.source import FileSource, PipeSource
+from llmcli.batch.input.spool import SpooledSource
+from llmcli.batch.ledger.final import Done, changed
+from llmcli.batch.ledger.ledger import Ledger
+from llmcli.batch.ledger.printed import Printed
 from llmcli.batch.progress import Progress
-from llmcli.batch.rows import RowBuilder
-from llmcli.batch.source import FileSource, PipeSource
-from llmcli.batch.spool import SpooledSource
-from llmcli.batch.stats import Stats
-from llmcli.batch.tally import Counted, rows_of
 from llmcli.errors import Interrupted, LlmcliError, PartialFailure, Terminated, UsageError
 from llmcli.transport.base import Transport
 from llmcli.world import World, go_back

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import BinaryIO, Protocol
 
-from llmcli.batch.stats import Stats
+from llmcli.batch.engine.stats import Stats
 from llmcli.errors import one_line
 from llmcli.output.report import dollars
 from llmcli.output.streams import visible

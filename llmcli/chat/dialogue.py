@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from llmcli.chat.fitting import Build, Fitting
-from llmcli.chat.session import Conversation, Entry
+from llmcli.chat.sessions.session import Conversation, Entry
 from llmcli.chat.summary import Summarizer
 from llmcli.errors import ExitCode, Incomplete, LlmcliError, NoTurn, PromptTooLong
 from llmcli.exchange.exchange import Exchanged

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from llmcli import jsonl
 from llmcli.chat.context import Fit, Rules, fit, limit_of, overflow, turns_of
-from llmcli.chat.session import Conversation, Entry, Summary
+from llmcli.chat.sessions.session import Conversation, Entry, Summary
 from llmcli.chat.summary import Summarizer, head_of
 from llmcli.chat.windows import MATTERS, Windows
 from llmcli.errors import ContextOverflow, PromptTooLong, UsageError

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from llmcli import files
 from llmcli.chat.context import turns_of
 from llmcli.chat.dialogue import Dialogue
-from llmcli.chat.directory import session_path
 from llmcli.chat.live import Live
-from llmcli.chat.transcript import FileTranscript
+from llmcli.chat.sessions.directory import session_path
+from llmcli.chat.sessions.transcript import FileTranscript
 from llmcli.errors import (
     DeadlinePassed,
     Incomplete,

@@ -53,7 +53,7 @@ def ask(app: App, settings: AskSettings) -> int:
         return builder, prompt.messages(said(settings.prompt or [], app.stdin), optional=within)
 
     if within or settings.context.wanted:
-        from llmcli.chat.converse import ask_within
+        from llmcli.chat.assembly import ask_within
 
         return ask_within(app, settings, opened)
     ask_once(app, *opened(settings.request), settings)

@@ -13,16 +13,16 @@ from typing import Annotated
 
 from llmcli import files, jsonl
 from llmcli.app import App
-from llmcli.batch.frame import Frame, check_input, frame_of, opened, status_of, tally_of
-from llmcli.batch.ledger import RETRYABLE, Ledger, errors_path
-from llmcli.batch.pace import Pace
-from llmcli.batch.plan import Plan
-from llmcli.batch.printed import Printed
+from llmcli.batch.engine.pace import Pace
+from llmcli.batch.engine.run import Plan
+from llmcli.batch.engine.stats import Stats
+from llmcli.batch.forecast import Span
+from llmcli.batch.input.frame import Frame, check_input, frame_of, opened, status_of, tally_of
+from llmcli.batch.input.spool import spool_of, spooled
+from llmcli.batch.ledger.ledger import RETRYABLE, Ledger, errors_path
+from llmcli.batch.ledger.printed import Printed
 from llmcli.batch.program import Program
 from llmcli.batch.progress import Bar, Lines, Progress, Silent, summary
-from llmcli.batch.spool import spool_of, spooled
-from llmcli.batch.stats import Stats
-from llmcli.batch.tally import Span
 from llmcli.errors import Interrupted, LlmcliError, PartialFailure, ReaderGone, Terminated, UsageError
 from llmcli.exchange.authorization import check_provider
 from llmcli.exchange.layers.window import worst

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmcli.app import App
-from llmcli.chat.converse import dialogue_of, summarizer_of
+from llmcli.chat.assembly import dialogue_of, summarizer_of
 from llmcli.chat.dialogue import Dialogue
-from llmcli.chat.keeping import chosen_path, new_path, open_conversation, with_model
 from llmcli.chat.live import Live
 from llmcli.chat.script import Opening, Script, not_here
+from llmcli.chat.sessions.choice import chosen_path, new_path, open_conversation, with_model
 from llmcli.config import state_directory
 from llmcli.errors import UsageError
 from llmcli.exchange.client import Client
@@ -63,7 +63,7 @@ def chat(app: App, settings: ChatSettings) -> int:
     """
     output, keeping = settings.output, settings.session
     if settings.turns.list_sessions:
-        from llmcli.chat.listing import show_sessions
+        from llmcli.chat.sessions.listing import show_sessions
 
         return show_sessions(app, output)
     typed = is_typed(app, output)

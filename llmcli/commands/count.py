@@ -71,7 +71,7 @@ def count(app: App, settings: CountSettings) -> int:
     """
     counting, output = settings.counting, settings.output
     if counting.rows is not None:
-        from llmcli.batch.frame import count_file
+        from llmcli.batch.input.frame import count_file
 
         count_file(app, counting.rows, settings)
     elif counting.cuts:
@@ -102,7 +102,7 @@ def _request(app: App, settings: CountSettings) -> Request:
         builder, messages = opened(settings.request)
         app.warn(builder.warnings(None))
         return builder.request(messages)
-    from llmcli.chat.converse import preview
+    from llmcli.chat.assembly import preview
 
     return preview(app, settings, opened)
 

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from llmcli import jsonl
 from llmcli.errors import UsageError
-from llmcli.transport import failures
+from llmcli.transport.failures import diagnosis as failures
 from llmcli.wire import Request
 
 _DEFAULTS = {"rate": "0.2", "status": "429", "seed": "1"}

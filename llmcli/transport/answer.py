@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
 from llmcli.errors import StreamCut
-from llmcli.transport.accumulate import Accumulator, as_chunk
+from llmcli.transport.folds.completion import Accumulator, as_chunk
 from llmcli.wire import Chunk, Completion, Json, Meta
 
 Each = Callable[[Chunk], None]

@@ -11,9 +11,9 @@ from typing import Any
 from llmcli import jsonl
 from llmcli.errors import CallFailed, StreamCut, TransientFailure
 from llmcli.finish import Courses, Finish, finish_of, given_up, is_begun, meaning
-from llmcli.transport.accumulate import Accumulator, as_chunk
-from llmcli.transport.complaints import compact, is_blank, is_error, words_of
-from llmcli.transport.failures import Reply, answer_in, cut, in_band, odd, parsed, timed_out
+from llmcli.transport.failures.complaints import compact, is_blank, is_error, words_of
+from llmcli.transport.failures.diagnosis import Reply, answer_in, cut, in_band, odd, parsed, timed_out
+from llmcli.transport.folds.completion import Accumulator, as_chunk
 from llmcli.transport.sse import Event, EventDecoder
 from llmcli.wire import Chunk, Completion, Json, Meta, Request
 

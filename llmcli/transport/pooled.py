@@ -18,8 +18,9 @@ from weakref import WeakSet
 
 from llmcli import __version__, jsonl
 from llmcli.errors import CallFailed, StreamCut
-from llmcli.transport import bodies, failures
+from llmcli.transport import bodies
 from llmcli.transport.answer import Answer
+from llmcli.transport.failures import diagnosis as failures
 from llmcli.transport.keys import KeyOf, checked_key
 from llmcli.transport.stars import starred
 from llmcli.wire import Chunk, Request

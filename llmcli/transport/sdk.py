@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 
 from llmcli import __version__, jsonl
 from llmcli.errors import CallFailed, TransientFailure
-from llmcli.transport import bodies, failures
+from llmcli.transport import bodies
 from llmcli.transport.answer import Answer
+from llmcli.transport.failures import diagnosis as failures
 from llmcli.transport.keys import KeyOf, checked_key
 from llmcli.transport.lazy import import_openai
 from llmcli.transport.stars import starred

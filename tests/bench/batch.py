@@ -178,7 +178,7 @@ def resume(folder: Path, rows: int) -> None:
         measure(*ours(base, rows_file(folder, rows), out, "--fresh", "-j", "100"))
     size = out.stat().st_size / 1e6
     code = (
-        "import sys,time; from llmcli.batch.ledger import Ledger; t=time.process_time();"
+        "import sys,time; from llmcli.batch.ledger.ledger import Ledger; t=time.process_time();"
         "d=Ledger(sys.argv[1], fresh=False).recover(retry_failed=False); print(d.count, time.process_time()-t, file=sys.stderr)"
     )
     count, seconds = measure(sys.executable, "-c", code, str(out)).err.split()

@@ -10,7 +10,7 @@ import pytest
 
 from llmcli.errors import DeadlinePassed, OutOfTime, Terminated
 from llmcli.loop import alarm
-from llmcli.loop.drive import drive
+from llmcli.loop.runner import drive
 from llmcli.loop.watch import Watch
 from llmcli.request.template import Template
 from llmcli.world import World

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmcli.transport.accumulate import Accumulator, as_chunk
+from llmcli.transport.folds.completion import Accumulator, as_chunk
 from llmcli.wire import Chunk, Json
 
 HEAD = {"id": "chatcmpl-1", "created": 1_700_000_000, "model": "tiny"}

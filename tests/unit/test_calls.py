@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from llmcli.output.calls import tool_calls
-from llmcli.transport.accumulate import Accumulator
+from llmcli.transport.folds.completion import Accumulator
 from llmcli.wire import Json
 
 A, B = '{"x":1}', '{"y":"}\\""}'

@@ -47,9 +47,10 @@ from llmcli.exchange.verdict import check, misfit
 from llmcli.output.items import ItemSink
 from llmcli.output.sink import RecordSink, Sink, TextSink, text_of
 from llmcli.output.streams import Notes, Stdout
-from llmcli.transport import bodies, failures
-from llmcli.transport.accumulate import Accumulator
+from llmcli.transport import bodies
 from llmcli.transport.base import Transport
+from llmcli.transport.failures import diagnosis as failures
+from llmcli.transport.folds.completion import Accumulator
 from llmcli.transport.keys import KeyOf
 from llmcli.transport.pooled import Pooled
 from llmcli.transport.sdk import Sdk

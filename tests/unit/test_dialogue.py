@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from llmcli.chat.context import Rules
 from llmcli.chat.dialogue import Dialogue
 from llmcli.chat.fitting import Fitting
-from llmcli.chat.session import Conversation
+from llmcli.chat.sessions.session import Conversation
+from llmcli.chat.sessions.transcript import MemoryTranscript
 from llmcli.chat.summary import Summarizer
-from llmcli.chat.transcript import MemoryTranscript
 from llmcli.errors import ContextOverflow
 from llmcli.exchange.exchange import Exchanged
 from llmcli.exchange.verdict import verdict

@@ -13,14 +13,14 @@ from decimal import Decimal
 
 import pytest
 
-from llmcli.batch.done import Done, Place, Record
-from llmcli.batch.engine import Engine
-from llmcli.batch.pace import Pace
-from llmcli.batch.plan import Plan
+from llmcli.batch.engine.engine import Engine
+from llmcli.batch.engine.pace import Pace
+from llmcli.batch.engine.run import Plan
+from llmcli.batch.engine.stats import Stats
+from llmcli.batch.input.rows import Row
+from llmcli.batch.ledger.final import Done, Place, Record
 from llmcli.batch.program import run_batch
 from llmcli.batch.progress import Silent
-from llmcli.batch.rows import Row
-from llmcli.batch.stats import Stats
 from llmcli.errors import (
     Interrupted,
     LlmcliError,

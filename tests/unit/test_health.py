@@ -11,15 +11,15 @@ from collections.abc import Callable
 
 import pytest
 
-from llmcli.batch.done import Done
-from llmcli.batch.engine import Engine
-from llmcli.batch.health import Trouble, trouble_of
-from llmcli.batch.pace import Pace
-from llmcli.batch.plan import Plan
-from llmcli.batch.stats import Stats
+from llmcli.batch.engine.engine import Engine
+from llmcli.batch.engine.health import Trouble, trouble_of
+from llmcli.batch.engine.pace import Pace
+from llmcli.batch.engine.run import Plan
+from llmcli.batch.engine.stats import Stats
+from llmcli.batch.ledger.final import Done
 from llmcli.errors import AuthFailure, LlmcliError, PartialFailure, QuotaExhausted, Rejected, TransientFailure
-from llmcli.transport import failures
 from llmcli.transport.answer import Answer
+from llmcli.transport.failures import diagnosis as failures
 from llmcli.wire import Completion, Meta, Request
 from tests.unit.test_engine import Kept, Numbers
 

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmcli.batch.done import record_id
-from llmcli.batch.ledger import Ledger, errors_path
-from llmcli.batch.printed import Printed
-from llmcli.batch.rows import Row
+from llmcli.batch.input.rows import Row
+from llmcli.batch.ledger.final import record_id
+from llmcli.batch.ledger.ledger import Ledger, errors_path
+from llmcli.batch.ledger.printed import Printed
 from llmcli.errors import Busy, OutputFailure, UsageError
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from llmcli.batch.limit import ServerLimit
-from llmcli.batch.pace import Crowd, Gate, Pace
+from llmcli.batch.engine.pace import Crowd, Gate, Pace
+from llmcli.batch.engine.server_limit import ServerLimit
 
 
 @dataclass

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from llmcli.batch.frame import Frame
-from llmcli.batch.rows import BadCommand, LineSplitter
+from llmcli.batch.input.frame import Frame
+from llmcli.batch.input.rows import BadCommand, LineSplitter
 from llmcli.errors import LlmcliError
 from llmcli.exchange.exchange import Way, exchange
 from llmcli.exchange.layers.window import Window

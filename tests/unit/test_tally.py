@@ -9,9 +9,9 @@ from decimal import Decimal
 
 import pytest
 
+from llmcli.batch.engine.stats import Latencies, Stats
+from llmcli.batch.forecast import Tally, count_rows, row_record
 from llmcli.batch.progress import Bar, Lines, summary, words
-from llmcli.batch.stats import Latencies, Stats
-from llmcli.batch.tally import Tally, count_rows, row_record
 from tests.unit.test_engine import Numbers
 
 

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from llmcli.batch.pace import Pace
-from llmcli.batch.window import LimitWindow
+from llmcli.batch.engine.limit_window import LimitWindow
+from llmcli.batch.engine.pace import Pace
 
 
 def told(*replies, unit="requests"):

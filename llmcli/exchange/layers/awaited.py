@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from llmcli.transport.answer import Answer
 from llmcli.transport.base import Transport
-from llmcli.transport.failures import display
+from llmcli.transport.failures.diagnosis import display
 from llmcli.wire import Chunk, Request
 
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import BinaryIO
 
-from llmcli.batch.rows import LineSplitter, Row, RowBuilder
-from llmcli.batch.sniff import FirstLines
-from llmcli.batch.stats import Stats
+from llmcli.batch.engine.stats import Stats
+from llmcli.batch.input.rows import LineSplitter, Row, RowBuilder
+from llmcli.batch.input.sniff import FirstLines
 from llmcli.errors import LlmcliError, UsageError
 from llmcli.world import read_some
 

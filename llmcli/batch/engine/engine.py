@@ -11,14 +11,14 @@ import itertools
 import math
 from collections.abc import Awaitable, Callable
 
-from llmcli.batch.done import Done, changed
-from llmcli.batch.endings import Endings
-from llmcli.batch.health import Health
-from llmcli.batch.money import Money
-from llmcli.batch.pace import Pace
-from llmcli.batch.plan import Job, Plan, Records, Source
-from llmcli.batch.rows import Row
-from llmcli.batch.stats import Stats
+from llmcli.batch.engine.health import Health
+from llmcli.batch.engine.money import Money
+from llmcli.batch.engine.outcomes import Endings
+from llmcli.batch.engine.pace import Pace
+from llmcli.batch.engine.run import Job, Plan, Records, Source
+from llmcli.batch.engine.stats import Stats
+from llmcli.batch.input.rows import Row
+from llmcli.batch.ledger.final import Done, changed
 from llmcli.errors import BadCommand, BudgetExceeded, LlmcliError, PartialFailure, UsageError
 from llmcli.exchange.exchange import Way, exchange
 from llmcli.transport.base import Transport

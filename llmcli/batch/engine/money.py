@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from llmcli.batch.plan import Job, Plan
-from llmcli.batch.stats import Stats
+from llmcli.batch.engine.run import Job, Plan
+from llmcli.batch.engine.stats import Stats
 from llmcli.errors import BudgetExceeded
 from llmcli.output.report import Report
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llmcli import jsonl
-from llmcli.chat.transcript import Transcript
+from llmcli.chat.sessions.transcript import Transcript
 from llmcli.errors import UsageError
 from llmcli.request.messages import checked_message, settled
 from llmcli.wire import Json, Message

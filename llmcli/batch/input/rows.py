@@ -9,8 +9,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from llmcli import jsonl
-from llmcli.batch.shape import BadRow, CustomId, body_of, custom_id_of, own_parameters, parsed, said, text_of
-from llmcli.batch.templated import check_template, templated
+from llmcli.batch.input.shape import (
+    BadRow,
+    CustomId,
+    body_of,
+    custom_id_of,
+    own_parameters,
+    parsed,
+    said,
+    text_of,
+)
+from llmcli.batch.input.templated import check_template, templated
 from llmcli.errors import BadCommand, LlmcliError, UsageError
 from llmcli.request.builder import Builder
 from llmcli.request.messages import check_message_list

@@ -10,8 +10,8 @@ from llmcli.app import App
 from llmcli.chat.context import Rules
 from llmcli.chat.dialogue import Dialogue
 from llmcli.chat.fitting import Fitting
-from llmcli.chat.keeping import chosen_path, open_conversation, with_model
-from llmcli.chat.session import Conversation
+from llmcli.chat.sessions.choice import chosen_path, open_conversation, with_model
+from llmcli.chat.sessions.session import Conversation
 from llmcli.chat.summary import Summarizer, longest_summary
 from llmcli.chat.windows import Windows
 from llmcli.exchange.asked import Asked

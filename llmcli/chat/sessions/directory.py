@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmcli import files
-from llmcli.chat.transcript import unreadable
+from llmcli.chat.sessions.transcript import unreadable
 from llmcli.errors import UsageError
 
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from llmcli.transport.folding import Text, fold, plain
+from llmcli.transport.folds.deltas import Text, fold, plain
 from llmcli.wire import Json
 
 _BRACKET = re.compile(r'[][{}"\\]')

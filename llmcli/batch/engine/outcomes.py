@@ -6,14 +6,14 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Protocol
 
-from llmcli.batch.done import Done
-from llmcli.batch.health import LONGEST_HOLD, Health, Trouble, trouble_of
-from llmcli.batch.money import Money
-from llmcli.batch.pace import Pace
-from llmcli.batch.plan import Job, Plan, Records
-from llmcli.batch.records import Course, failure_line, success_line
-from llmcli.batch.rows import Row
-from llmcli.batch.stats import Stats
+from llmcli.batch.engine.health import LONGEST_HOLD, Health, Trouble, trouble_of
+from llmcli.batch.engine.money import Money
+from llmcli.batch.engine.pace import Pace
+from llmcli.batch.engine.run import Job, Plan, Records
+from llmcli.batch.engine.stats import Stats
+from llmcli.batch.input.rows import Row
+from llmcli.batch.ledger.final import Done
+from llmcli.batch.ledger.records import Course, failure_line, success_line
 from llmcli.errors import (
     AuthFailure,
     BadCommand,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import IntEnum
 
-from llmcli.batch.rows import Row
+from llmcli.batch.input.rows import Row
 from llmcli.errors import UsageError
 
 

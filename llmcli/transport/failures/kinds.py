@@ -19,7 +19,7 @@ from llmcli.errors import (
     TransientFailure,
     UnfitModel,
 )
-from llmcli.transport.complaints import Complaint
+from llmcli.transport.failures.complaints import Complaint
 
 _TRANSIENT = {408, 409, 425, 429}
 

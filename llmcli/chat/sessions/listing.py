@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from llmcli import jsonl
 from llmcli.app import App
 from llmcli.chat.context import turns_of
-from llmcli.chat.directory import Listed, read_session, sessions_in
-from llmcli.chat.keeping import directory_of
-from llmcli.chat.session import Conversation
-from llmcli.chat.transcript import MemoryTranscript
+from llmcli.chat.sessions.choice import directory_of
+from llmcli.chat.sessions.directory import Listed, read_session, sessions_in
+from llmcli.chat.sessions.session import Conversation
+from llmcli.chat.sessions.transcript import MemoryTranscript
 from llmcli.errors import NoInput, UsageError
 from llmcli.output.sink import text_of
 from llmcli.settings.output import OutputSettings

@@ -12,10 +12,10 @@ from typing import BinaryIO
 
 from llmcli import jsonl
 from llmcli.app import App
-from llmcli.batch.rows import RowBuilder
-from llmcli.batch.source import FileSource
-from llmcli.batch.stats import Stats
-from llmcli.batch.tally import Counted, Tally, count_rows, row_record, rows_of
+from llmcli.batch.engine.stats import Stats
+from llmcli.batch.forecast import Counted, Tally, count_rows, row_record, rows_of
+from llmcli.batch.input.rows import RowBuilder
+from llmcli.batch.input.source import FileSource
 from llmcli.errors import NoInput, UsageError
 from llmcli.exchange.asked import Asked, Rowed
 from llmcli.output.report import dollars

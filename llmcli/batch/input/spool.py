@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from llmcli import files
-from llmcli.batch.rows import Row, RowBuilder
-from llmcli.batch.sniff import NoJsonl
-from llmcli.batch.source import BLOCK, LineSource
-from llmcli.batch.stats import Stats
+from llmcli.batch.engine.stats import Stats
+from llmcli.batch.input.rows import Row, RowBuilder
+from llmcli.batch.input.sniff import NoJsonl
+from llmcli.batch.input.source import BLOCK, LineSource
 from llmcli.errors import LlmcliError, OutputFailure, UsageError
 from llmcli.world import read_some
 

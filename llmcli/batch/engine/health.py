@@ -12,11 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from llmcli.batch.pace import Pace
-from llmcli.batch.plan import Job, Plan
-from llmcli.batch.stats import Stats
+from llmcli.batch.engine.pace import Pace
+from llmcli.batch.engine.run import Job, Plan
+from llmcli.batch.engine.stats import Stats
 from llmcli.errors import CallFailed, LlmcliError, Rejected, TransientFailure
-from llmcli.transport.failures import display
+from llmcli.transport.failures.diagnosis import display
 
 LONGEST_HOLD = 60.0  # seconds for which a server's word is taken that nothing is to be sent
 _EVIDENCE = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Mapping
 
-from llmcli.batch.limit import ServerLimit
-from llmcli.batch.window import LimitWindow
+from llmcli.batch.engine.limit_window import LimitWindow
+from llmcli.batch.engine.server_limit import ServerLimit
 
 _MARGIN = 0.99  # of a limit that is given
 _BURST = 0.1  # seconds by which requests may be ahead of it

@@ -24,10 +24,10 @@ from llmcli.errors import (
     TransientFailure,
 )
 from llmcli.registry.providers import find_provider, is_this_machine, provider_of_url
-from llmcli.transport.complaints import Complaint, compact, complaint, plain
-from llmcli.transport.kinds import kind_of, meant
+from llmcli.transport.failures.complaints import Complaint, compact, complaint, plain
+from llmcli.transport.failures.kinds import kind_of, meant
+from llmcli.transport.failures.waits import retry_after
 from llmcli.transport.stars import may_hold, without_key
-from llmcli.transport.waits import retry_after
 from llmcli.wire import Meta, Request, http_url, secrets_of
 
 _LONGEST_MESSAGE = 500

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import median
 
-from llmcli.batch.window import LimitWindow, number
+from llmcli.batch.engine.limit_window import LimitWindow, number
 
 _MARGIN = 0.99  # of a declared limit
 _SPEND = 30.0  # seconds over which what a server has left for us is used up

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import count, islice
 
-from llmcli.batch.plan import Source
-from llmcli.batch.records import code_of
-from llmcli.batch.rows import Row
+from llmcli.batch.engine.run import Source
+from llmcli.batch.input.rows import Row
+from llmcli.batch.ledger.records import code_of
 from llmcli.errors import BadCommand
 from llmcli.output.report import PriceOf
 from llmcli.registry.estimate import estimate

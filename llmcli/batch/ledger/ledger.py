@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from llmcli import jsonl
-from llmcli.batch.done import Done, Place, Record
-from llmcli.batch.recordfile import RecordFile
+from llmcli.batch.ledger.final import Done, Place, Record
+from llmcli.batch.ledger.recordfile import RecordFile
 from llmcli.errors import LlmcliError
 
 # Final in this run, worth another try in the next: moods of the server and the network, a key, an account.

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from llmcli import files
 from llmcli.app import App
-from llmcli.chat.directory import read_session, session_path, sessions_in
-from llmcli.chat.session import Conversation
-from llmcli.chat.transcript import FileTranscript, MemoryTranscript, Transcript
+from llmcli.chat.sessions.directory import read_session, session_path, sessions_in
+from llmcli.chat.sessions.session import Conversation
+from llmcli.chat.sessions.transcript import FileTranscript, MemoryTranscript, Transcript
 from llmcli.config import state_directory
 from llmcli.errors import NoInput
 from llmcli.request.endpoint import respelled

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Protocol
 
-from llmcli.batch.rows import Row
+from llmcli.batch.input.rows import Row
 from llmcli.errors import CallFailed, ExitCode
 from llmcli.exchange.layers.fallback import Rebuild
 from llmcli.output.report import PriceOf

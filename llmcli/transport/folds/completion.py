@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from llmcli.finish import Finish, meaning
-from llmcli.transport.calls import Calls
-from llmcli.transport.folding import fold, plain
+from llmcli.transport.folds.calls import Calls
+from llmcli.transport.folds.deltas import fold, plain
 from llmcli.wire import Chunk, Json
 
 _PADDING = {"obfuscation"}  # random bytes against traffic analysis

@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from llmcli import jsonl
-from llmcli.batch.done import record_id
-from llmcli.batch.rows import Row
+from llmcli.batch.input.rows import Row
+from llmcli.batch.ledger.final import record_id
 from llmcli.errors import CallFailed, LlmcliError, UsageError
 from llmcli.output.report import Report
 from llmcli.wire import Completion, Json, Request

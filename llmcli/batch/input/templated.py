@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from llmcli.batch.shape import text_of
+from llmcli.batch.input.shape import text_of
 from llmcli.errors import UsageError
 from llmcli.request.prompt import Prompt
 from llmcli.request.template import Undefined

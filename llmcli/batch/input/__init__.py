@@ -1,0 +1,1 @@
+"""Input: bytes of any source to rows, and rows to requests."""

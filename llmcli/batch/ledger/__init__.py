@@ -1,0 +1,1 @@
+"""The ledger: what is final, in files and on stdout."""

@@ -1,0 +1,1 @@
+"""Sessions: conversations that are kept, which one is meant, and their list."""

@@ -1,0 +1,1 @@
+"""Failures: what went wrong outside, told as one of our errors."""
