@@ -347,3 +347,18 @@ class ReaderGone(LlmcliError):
     """The reader of stdout went away; nothing is said about it."""
 
     exit_code = ExitCode.BROKEN_PIPE
+
+
+def end_in(error: BaseException) -> LlmcliError | KeyboardInterrupt | OutOfTime | None:
+    """Why a command ends: the error where it is of this tree, else the signal or deadline that it was raised from.
+
+    CPython 3.11 wraps in a RuntimeError what a signal's handler raises while a class is made (`__set_name__`).
+    """
+    if isinstance(error, LlmcliError):
+        return error
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, Terminated | KeyboardInterrupt | OutOfTime):
+            return cause
+        cause = cause.__cause__
+    return None

@@ -8,7 +8,7 @@ from functools import partial
 from llmcli.app import App
 from llmcli.cli.parse import Line, Parsed, parse
 from llmcli.config import load_config
-from llmcli.errors import ExitCode, Interrupted, LlmcliError, OutOfTime, Terminated, UsageError
+from llmcli.errors import ExitCode, Interrupted, LlmcliError, OutOfTime, Terminated, UsageError, end_in
 from llmcli.loop import alarm
 from llmcli.loop.watch import Watch
 from llmcli.output.streams import Notes, Outputs, Stdout
@@ -46,19 +46,23 @@ class CommandLine:
             code = self._code()
             self._outputs.finish(code)
             self._outputs.settle()
-        except (LlmcliError, KeyboardInterrupt, OutOfTime) as error:
-            alarm.disarm()
-            code = self._explain(self._told(error))
-            self._outputs.mention(self._notes.say)
-            try:
-                self._outputs.finish(code)
-            except LlmcliError as failure:
-                code = self._explain(failure)
-        except BaseException:
-            self._outputs.finish(ExitCode.ERROR)
-            raise
+        except BaseException as error:
+            if (end := end_in(error)) is None:
+                self._outputs.finish(ExitCode.ERROR)
+                raise
+            code = self._ended(end)
         finally:
             alarm.disarm()
+        return code
+
+    def _ended(self, end: LlmcliError | KeyboardInterrupt | OutOfTime) -> int:
+        alarm.disarm()
+        code = self._explain(self._told(end))
+        self._outputs.mention(self._notes.say)
+        try:
+            self._outputs.finish(code)
+        except LlmcliError as failure:
+            code = self._explain(failure)
         return code
 
     def _code(self) -> int:

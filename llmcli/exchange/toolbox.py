@@ -198,6 +198,7 @@ async def _communicate(process: Process, given: bytes) -> tuple[bytes, bytes]:
             out.extend(piece)
         if len(out) > _MOST:
             _kill_group(process)
+            await _emptied(process.stdout)  # type: ignore[arg-type] # a pipe
 
     async def read_err() -> None:
         while piece := await process.stderr.read(_PIECE):  # type: ignore[union-attr] # a pipe
@@ -207,6 +208,14 @@ async def _communicate(process: Process, given: bytes) -> tuple[bytes, bytes]:
     await asyncio.gather(feed(), read_out(), read_err())
     await process.wait()
     return bytes(out), bytes(err)
+
+
+async def _emptied(pipe: asyncio.StreamReader) -> None:
+    """Read a killed command's pipe to its end: until then it stays open. What left the group may hold it longer."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_GRACE):
+            while await pipe.read(_PIECE):
+                pass
 
 
 def _kill_group(process: Process) -> None:

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from llmcli.cli.main import main
 from llmcli.errors import DeadlinePassed, OutOfTime, Terminated
 from llmcli.loop import alarm
 from llmcli.loop.runner import drive
@@ -103,3 +104,28 @@ def test_the_end_of_the_program_inside_a_template_is_what_it_is_elsewhere(end):
 def test_a_command_leaves_no_alarm_behind(cli):
     assert cli("ask", "-m", "offline/echo", "--deadline", "60", "hi").code == 0
     assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+
+
+class Interrupting(io.BytesIO):
+    """stdin where a signal arrives in the middle of making a class, as it does during an import."""
+
+    def __init__(self, end: BaseException) -> None:
+        super().__init__()
+        self.end = end
+
+    def read(self, _size: int | None = -1) -> bytes:
+        raise RuntimeError("Error calling __set_name__ on 'Field'") from self.end
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "said"),
+    [
+        (KeyboardInterrupt(), 130, b"llmcli: interrupted: SIGINT arrived\n"),
+        (Terminated("SIGTERM arrived"), 143, b"llmcli: terminated: SIGTERM arrived\n"),
+    ],
+    ids=["SIGINT", "SIGTERM"],
+)
+def test_a_signal_that_an_import_wrapped_in_an_error_is_no_traceback(end, code, said):
+    out, err = io.BytesIO(), io.BytesIO()
+    world = World(Interrupting(end), out, err, {})
+    assert (main(["ask", "-m", "offline/echo"], world), out.getvalue(), err.getvalue()) == (code, b"", said)
