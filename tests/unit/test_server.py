@@ -63,6 +63,7 @@ from tests.server import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+ROOT = Path(__file__).parents[2]
 PATIENCE = 10.0
 ASK = {"model": "tiny", "messages": [{"role": "user", "content": "Say hi"}]}
 STREAM = {**ASK, "stream": True}
@@ -707,10 +708,10 @@ def test_a_port_in_use_is_an_error(server):
 
 
 def test_the_server_runs_as_a_command():
-    script = Path(__file__).parents[1] / "server.py"
     command = [
         sys.executable,
-        str(script),
+        "-m",
+        "tests.server",
         "--text",
         "Hi",
         "--rps",
@@ -720,7 +721,8 @@ def test_the_server_runs_as_a_command():
         "--delay",
         "0.001",
     ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=ROOT, **pipes) as process:
         assert process.stdout
         assert process.stderr
         port = urlsplit(process.stdout.readline().strip()).port
