@@ -95,7 +95,7 @@ class Request:
     `provider` names the quirks, `model` is the model's name as it is sent. `expects` is the
     JSON Schema that an answer is checked against, where it is not the one that is sent. `keys_of` are the providers
     whose key may go to the address, the first that has one (empty: the provider's own). `extract`: the first code
-    block of an answer is the answer.
+    block of an answer is the answer. `headers` are sent beside those of a transport, and win over them.
     """
 
     provider: str
@@ -105,6 +105,7 @@ class Request:
     expects: Json | None = None
     keys_of: tuple[str, ...] = ()
     extract: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def body(self) -> Json:
         """The JSON object to send: a fresh top level, so that nobody changes the request."""
@@ -119,6 +120,13 @@ class Request:
         """An address beside it: `models`."""
         base, _, query = self.base_url.partition("?")
         return f"{base.rstrip('/')}/{path}" + (f"?{query}" if query else "")
+
+    def head(self, ours: Mapping[str, Any]) -> dict[str, Any]:
+        """The headers to send: `ours`, but for those that the request has itself, in whatever case."""
+        theirs = {name.lower() for name in self.headers}
+        return {name: value for name, value in ours.items() if name.lower() not in theirs} | dict(
+            self.headers
+        )
 
     @property
     def max_tokens(self) -> int | None:

@@ -64,6 +64,8 @@ def curl_command(request: Request, names: Sequence[str]) -> str:
     url = http_url(request.url)
     if names and (url is None or url.username is None):  # else the address says who asks
         words += ["-H", f'"Authorization: Bearer ${names[0]}"']
+    for name, value in request.headers.items():
+        words += ["-H", shlex.quote(f"{name}: {value}")]
     words += ["--no-buffer"] * request.stream
     body = jsonl.dumps(request.body()).decode()
     if len(body.encode()) > _LONGEST_WORD:  # more than a command may be given in one word

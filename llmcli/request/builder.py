@@ -34,7 +34,7 @@ class Ask:
 
     `parameters`: API fields as flags gave them; `extra`: those of `-o`, which win. `max_tokens` is the
     limit of `-M`, whatever the model calls it. `tool_choice` is as typed. `expects` is the JSON Schema that the
-    answer is checked against; `extract`: only the first code block of an answer counts.
+    answer is checked against; `extract`: only the first code block of an answer counts. `headers` are sent, too.
     """
 
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -46,6 +46,7 @@ class Ask:
     tool_choice: str | None = None
     stream: bool = False
     extract: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +90,10 @@ class Builder:
     def again(self, request: Request, model: str) -> Request:
         """`request`, as it is now, for another model. Raises UsageError where that model rejects a parameter.
 
-        A model of the same provider is asked at the same address, any other at its provider's own.
+        A model of the same provider is asked at the same address, any other at its provider's own, where the
+        headers that were meant for this one do not go.
         """
+        endpoint = self.addresses.beside(self.endpoint, argument(model))
         fields = dict(request.fields)
         limits = [fields.pop(name, None) for name in LIMITS]
         messages = fields.pop("messages")
@@ -99,8 +102,9 @@ class Builder:
             max_tokens=next((limit for limit in limits if limit is not None), None),
             expects=request.expects,
             extract=request.extract,
+            headers=request.headers if endpoint.base_url == request.base_url else {},
         )
-        return build_request(messages, ask, self.addresses.beside(self.endpoint, argument(model)))
+        return build_request(messages, ask, endpoint)
 
     def warnings(self, today: date | None) -> list[str]:
         """What there is to be said of the model, once: parameters that it ignores, and that it is shut down.
@@ -136,7 +140,7 @@ def build_request(messages: Sequence[Message], ask: Ask, endpoint: Endpoint) -> 
         fields["stream"] = True
         fields["stream_options"] = {"include_usage": True, **(parameters.get("stream_options") or {})}
     place = (endpoint.provider.name, endpoint.model, endpoint.base_url)
-    return Request(*place, fields, ask.expects, endpoint.keys_of, ask.extract)
+    return Request(*place, fields, ask.expects, endpoint.keys_of, ask.extract, ask.headers)
 
 
 def _parameters(ask: Ask, endpoint: Endpoint) -> Json:
@@ -180,6 +184,7 @@ def asked(request: RequestSettings, read: ReadStdin, *, stream: bool) -> Ask:
         response_format=response_format,
         expects=expects,
         stream=stream,
+        headers={name: argument(value) for name, value in request.headers().items()},
     )
 
 

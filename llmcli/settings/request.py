@@ -1,6 +1,7 @@
 """Request: the model, and what is asked of it."""
 # No `from __future__ import annotations`: the annotations are read as objects.
 
+from collections.abc import Callable
 from dataclasses import field
 from typing import Annotated, Any
 
@@ -176,6 +177,14 @@ class RequestSettings:
 
     def parameters(self) -> dict[str, Any]:
         """What was said of the parameters that are sent as they are, under the API's names."""
-        names = [item.name for item, _, mark in flags_of(type(self)) if isinstance(mark, Flag) and mark.api]
-        values = {name: getattr(self, name) for name in names}
-        return {name: value for name, value in values.items() if value is not None}
+        return self._said(lambda name, mark: name if mark.api else None)
+
+    def headers(self) -> dict[str, str]:
+        """What was said of the flags that are sent as headers, under the headers' names."""
+        return {name: str(value) for name, value in self._said(lambda _, mark: mark.header).items()}
+
+    def _said(self, sent_as: Callable[[str, Flag], str | None]) -> dict[str, Any]:
+        """The values that are not None of the flags which are sent as something, under the name of that."""
+        flags = [(item.name, mark) for item, _, mark in flags_of(type(self)) if isinstance(mark, Flag)]
+        names = {sent_as(name, mark): getattr(self, name) for name, mark in flags}
+        return {name: value for name, value in names.items() if name is not None and value is not None}

@@ -91,7 +91,7 @@ class Pooled:
             response = await self._sent(
                 place.url,
                 body=jsonl.dumps(request.fields),
-                headers=headers,
+                headers=request.head(headers),
                 allow_redirects=False,
                 proxy=place.proxy,
                 ssl=place.trust,

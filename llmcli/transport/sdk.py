@@ -188,7 +188,8 @@ class Sdk:
             names = [line.partition(":")[0].strip() for line in custom.split("\n") if ":" in line]
             headers = dict.fromkeys(["OpenAI-Organization", "OpenAI-Project", *names], openai.Omit())
         headers |= {"User-Agent": f"llmcli/{__version__}", "Content-Type": "application/json"}
-        return headers | {"Authorization": openai.Omit() if key is None else f"Bearer {key}"}
+        headers |= {"Authorization": openai.Omit() if key is None else f"Bearer {key}"}
+        return request.head(headers)
 
 
 async def _read_to_end(pieces: AsyncIterator[bytes]) -> None:

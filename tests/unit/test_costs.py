@@ -6,6 +6,9 @@ from typing import Annotated
 
 from llmcli import guide
 from llmcli.cli.parse import COMMANDS, story_of
+from llmcli.exchange.unsent import curl_command
+from llmcli.request.builder import Builder
+from llmcli.request.endpoint import Addresses
 from llmcli.settings.flag import flag, options_of, settings
 from llmcli.settings.request import RequestSettings
 
@@ -19,6 +22,19 @@ class WithOneMore(RequestSettings):
     patience_tokens: Annotated[
         int | None, flag("--patience-tokens", metavar="N", low=1, help="Of a test.", api=True)
     ] = None
+    mood: Annotated[str | None, flag("--mood", metavar="MOOD", help="Of a test.", header="X-Llmcli-Mood")] = (
+        None
+    )
+
+
+def test_a_flag_that_sends_a_header_is_one_field_of_the_request_settings():
+    builder = Builder.of(WithOneMore(mood="calm"), Addresses({}, {}), lambda: b"")
+    request = builder.request([{"role": "user", "content": "Hi"}])
+    assert request.headers == {"X-Llmcli-Mood": "calm"}
+    assert "calm" not in str(request.body())
+    assert "-H 'X-Llmcli-Mood: calm'" in curl_command(request, [])
+    assert builder.again(request, "gpt-4o").headers == request.headers
+    assert builder.again(request, "groq/llama").headers == {}, "it was meant for one address"
 
 
 def test_a_parameter_is_one_field_of_the_request_settings():

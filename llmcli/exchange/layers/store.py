@@ -26,13 +26,16 @@ _POLL = 0.05  # seconds between two looks at a lock that another process holds
 
 
 def key_of(request: Request) -> str:
-    """The hash that an answer is kept under: of the canonical body and the address.
+    """The hash that an answer is kept under: of the canonical body, the address, and headers of the user's.
 
     Streamed or not, the answer is the same.
     """
     fields = {name: value for name, value in request.body().items() if name not in _HOW}
     address = _public(request.base_url).rstrip("/")
-    return hashlib.sha256(jsonl.canonical({"url": address, "body": fields})).hexdigest()
+    asked: Json = {"url": address, "body": fields}
+    if request.headers:
+        asked["headers"] = {name.lower(): value for name, value in request.headers.items()}
+    return hashlib.sha256(jsonl.canonical(asked)).hexdigest()
 
 
 def _public(url: str) -> str:

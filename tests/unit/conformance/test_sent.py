@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from dataclasses import replace
 
 import pytest
 
@@ -51,6 +52,17 @@ def test_the_key_and_the_very_body_are_sent(way, provider, server, new_transport
 def test_without_a_key_there_is_no_authorization(way, server, new_transport):
     ask(new_transport(key=None), request_to(server.base_url, way, "ollama"))
     assert "authorization" not in server.requests[0].headers
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_headers_of_a_request_win_over_ours(way, server, new_transport):
+    headers = {"X-Mine": "one", "user-agent": "mine", "AUTHORIZATION": "Basic eDp5"}
+    ask(new_transport(), replace(request_to(server.base_url, way), headers=headers))
+    sent = server.requests[0].headers
+    assert {name.lower(): sent[name.lower()] for name in headers} == {
+        name.lower(): value for name, value in headers.items()
+    }
+    assert sent["content-type"] == "application/json"
 
 
 @pytest.mark.parametrize("way", WAYS)
