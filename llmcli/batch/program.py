@@ -14,8 +14,7 @@ from typing import BinaryIO, Protocol
 
 from llmcli.batch.engine.engine import Engine
 from llmcli.batch.engine.money import Money
-from llmcli.batch.engine.pace import Pace
-from llmcli.batch.engine.run import Job, Plan, Source
+from llmcli.batch.engine.run import Job, Run, Source
 from llmcli.batch.engine.stats import Stats
 from llmcli.batch.forecast import Counted, rows_of
 from llmcli.batch.input.rows import RowBuilder
@@ -26,8 +25,7 @@ from llmcli.batch.ledger.ledger import Ledger
 from llmcli.batch.ledger.printed import Printed
 from llmcli.batch.progress import Progress
 from llmcli.errors import Interrupted, LlmcliError, PartialFailure, Terminated, UsageError
-from llmcli.transport.base import Transport
-from llmcli.world import World, go_back
+from llmcli.world import go_back
 
 _TICK = 0.25  # seconds
 _SYNC = 4  # ticks between two times that the disk is asked to keep what was written
@@ -42,7 +40,7 @@ class Host(Protocol):
 
 @dataclass(frozen=True)
 class Program:
-    """What a run is made of, before its files are open.
+    """A run, and what is around it, before its files are open.
 
     `path` is the input's where it is a regular file, and `spool` the place for a copy where it is stdin that is
     to be kept. `progress` shows itself once it is made; with `verbose`, it is told of each row.
@@ -51,12 +49,8 @@ class Program:
     path: str | None
     spool: Path | None
     builder: RowBuilder
-    transport: Transport
-    pace: Pace
-    plan: Plan
-    stats: Stats
+    run: Run
     progress: Callable[[], Progress]
-    world: World
     host: Host
     ordered: bool
     verbose: bool
@@ -70,7 +64,7 @@ class Program:
 
     def check_money(self) -> Callable[[Counted], None]:
         """What is shown rows that are not sent: it raises what would stop a run at the first good one."""
-        money, seen = Money(self.plan, Stats(began=0.0)), list[int]()
+        money, seen = Money(self.run.plan, Stats(began=0.0)), list[int]()
 
         def check(counted: Counted) -> None:
             row = counted.row
@@ -81,7 +75,7 @@ class Program:
             try:
                 money.price(job)
             except UsageError:
-                if row.request.name == self.plan.model:
+                if row.request.name == self.run.plan.model:
                     raise
             else:
                 money.reserve(job)
@@ -92,75 +86,55 @@ class Program:
         """What is done before the run. Raises UsageError where a row of that has changed, and that is to stop us."""
         if isinstance(records, Printed):
             return Done()
-        done = records.recover(retry_failed=retry_failed, limit=self.plan.limit)
-        if self.plan.on_change == "stop" and done.has_gaps and stream.seekable():
+        done = records.recover(retry_failed=retry_failed, limit=self.run.plan.limit)
+        if self.run.plan.on_change == "stop" and done.has_gaps and stream.seekable():
             self._check(stream, done)
-        self.stats.earlier, self.stats.earlier_failed = done.count, done.failed
-        self.stats.earlier_spent = done.spent
+        self.run.stats.earlier, self.run.stats.earlier_failed = done.count, done.failed
+        self.run.stats.earlier_spent = done.spent
         return done
 
     def _check(self, stream: BinaryIO, done: Done) -> None:
         """Look at the rows that are done before those between them are sent; a pipe's are looked at as they come."""
         place = stream.tell()
         source = FileSource(stream, self.builder, Stats(began=0.0), self.path)
-        for row in islice(rows_of(source, self.plan.limit), len(done)):
+        for row in islice(rows_of(source, self.run.plan.limit), len(done)):
             if done.has_changed(row):
                 raise changed(row)
         go_back(stream, place)
 
-    async def run(self, stream: BinaryIO, records: Ledger | Printed, done: Done) -> None:
+    async def execute(self, stream: BinaryIO, records: Ledger | Printed, done: Done) -> None:
         """Run all rows of the input. Raises what stopped the run, or PartialFailure."""
-        progress = self.progress()
-        engine = Engine(
-            self._source(stream),
-            self.transport,
-            records,
-            done,
-            self.pace,
-            replace(
-                self.plan,
-                notice=progress.say if self.verbose else None,
-                tell=progress.say,
-                time=self._time,
-            ),
-            self.stats,
-            self.world.clock,
-            self.world.uniform,
-            self.world.sleep,
-        )
+        progress, stats = self.progress(), self.run.stats
+        notice = progress.say if self.verbose else None
+        plan = replace(self.run.plan, notice=notice, tell=progress.say, time=self._time)
+        engine = Engine(replace(self.run, plan=plan), self._source(stream), records, done)
         try:
-            await run_batch(engine, records, progress, self.world.clock, self.host, ordered=self.ordered)
+            await run_batch(engine, records, progress, self.host, ordered=self.ordered)
         finally:
-            if self.stats.complete:
-                self.stats.orphans = done.beyond(self.stats.found)
-            await self.transport.aclose()
+            if stats.complete:
+                stats.orphans = done.beyond(stats.found)
+            await self.run.way.transport.aclose()
 
     def _time(self, seconds: float) -> str:
         """The time of day so long from now."""
-        return f"{(self.world.now() + timedelta(seconds=seconds)).astimezone():%H:%M:%S}"
+        return f"{(self.run.world.now() + timedelta(seconds=seconds)).astimezone():%H:%M:%S}"
 
     def _source(self, stream: BinaryIO) -> Source:
         if self.path is not None:
-            return FileSource(stream, self.builder, self.stats, self.path)
+            return FileSource(stream, self.builder, self.run.stats, self.path)
         if self.spool is None:
-            return PipeSource(stream, self.builder, self.stats)
-        return SpooledSource(stream, self.builder, self.stats, self.spool)
+            return PipeSource(stream, self.builder, self.run.stats)
+        return SpooledSource(stream, self.builder, self.run.stats, self.spool)
 
 
 async def run_batch(
-    engine: Engine,
-    records: Ledger | Printed,
-    progress: Progress,
-    clock: Callable[[], float],
-    host: Host,
-    *,
-    ordered: bool,
+    engine: Engine, records: Ledger | Printed, progress: Progress, host: Host, *, ordered: bool
 ) -> None:
     """Run the engine to its end, and leave the records whole and in order. Raises what stopped the run."""
     failure: PartialFailure | None = None
     try:
         with _signals(engine, progress.say, host):
-            async with _ticking(engine, records, progress, clock):
+            async with _ticking(engine, records, progress):
                 await engine.run()
     except PartialFailure as error:
         failure = error
@@ -171,10 +145,8 @@ async def run_batch(
 
 
 @asynccontextmanager
-async def _ticking(
-    engine: Engine, records: Ledger | Printed, progress: Progress, clock: Callable[[], float]
-) -> AsyncIterator[None]:
-    ticker = asyncio.create_task(_tick(engine, records, progress, clock))
+async def _ticking(engine: Engine, records: Ledger | Printed, progress: Progress) -> AsyncIterator[None]:
+    ticker = asyncio.create_task(_tick(engine, records, progress))
     try:
         yield
     finally:
@@ -184,9 +156,7 @@ async def _ticking(
         progress.close()
 
 
-async def _tick(
-    engine: Engine, records: Ledger | Printed, progress: Progress, clock: Callable[[], float]
-) -> None:
+async def _tick(engine: Engine, records: Ledger | Printed, progress: Progress) -> None:
     """Show the figures, and have the disk keep the records, now and then."""
     ticks = 0
     while True:
@@ -198,7 +168,7 @@ async def _tick(
             except LlmcliError as error:
                 engine.stop(error)
         engine.look()
-        progress.tick(engine.stats, clock())
+        progress.tick(engine.stats, engine.now)
 
 
 def _reasons() -> dict[signal.Signals, LlmcliError]:

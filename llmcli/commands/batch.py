@@ -14,7 +14,7 @@ from typing import Annotated
 from llmcli import files, jsonl
 from llmcli.app import App
 from llmcli.batch.engine.pace import Pace
-from llmcli.batch.engine.run import Plan
+from llmcli.batch.engine.run import Plan, Run
 from llmcli.batch.engine.stats import Stats
 from llmcli.batch.forecast import Span
 from llmcli.batch.input.frame import Frame, check_input, frame_of, opened, status_of, tally_of
@@ -25,6 +25,7 @@ from llmcli.batch.program import Program
 from llmcli.batch.progress import Bar, Lines, Progress, Silent, summary
 from llmcli.errors import Interrupted, LlmcliError, PartialFailure, ReaderGone, Terminated, UsageError
 from llmcli.exchange.authorization import check_provider
+from llmcli.exchange.exchange import Way
 from llmcli.exchange.layers.window import worst
 from llmcli.exchange.stack import batch_transport_of
 from llmcli.output.report import dollars
@@ -94,11 +95,11 @@ def _run(app: App, path: str | None, frame: Frame, settings: BatchSettings) -> N
         program.look(stream)
         records = stack.enter_context(_records(app, options))
         done = program.recovered(stream, records, retry_failed=options.retry_failed)
-        with _summed_up(app, options, program.stats, records):
+        with _summed_up(app, options, program.run.stats, records):
             app.watch.waits_for("the rows that are not done")
-            app.drive(program.run(stream, records, done), settings.network.deadline, fast=True)
+            app.drive(program.execute(stream, records, done), settings.network.deadline, fast=True)
     if path in {None, str(spool_of(options.kept))}:
-        _drop_spool(options, program.stats)
+        _drop_spool(options, program.run.stats)
 
 
 def _program(app: App, path: str | None, frame: Frame, settings: BatchSettings) -> Program:
@@ -109,18 +110,19 @@ def _program(app: App, path: str | None, frame: Frame, settings: BatchSettings) 
     size = None if file is None else file.stat().st_size
     pace = Pace(options.rpm, options.tpm, options.crowd, _most_connections())
     world = app.world
+    transport = batch_transport_of(app, frame.builder, settings, lambda: pace.next(world.clock, world.sleep))
     return Program(
         path=None if file is None else path,
         spool=spool_of(options.kept) if path is None else None,
         builder=frame.rows,
-        transport=batch_transport_of(
-            app, frame.builder, settings, lambda: pace.next(world.clock, world.sleep)
+        run=Run(
+            plan=_plan(app, frame.builder, settings),
+            way=Way(transport, world.clock, app.prices.of),
+            pace=pace,
+            stats=Stats(began=world.clock(), size=size, limit=options.limit),
+            world=world,
         ),
-        pace=pace,
-        plan=_plan(app, frame.builder, settings),
-        stats=Stats(began=world.clock(), size=size, limit=options.limit),
         progress=lambda: _progress(app),
-        world=world,
         host=app.watch,
         ordered=options.ordered,
         verbose=app.notes.verbose,
@@ -206,7 +208,6 @@ def _plan(app: App, builder: Builder, settings: BatchSettings) -> Plan:
         model=spelled(builder.endpoint.provider.name, builder.endpoint.model),
         retries=settings.network.further,
         insists=settings.network.retries is not None,
-        price_of=app.prices.of,
         fallback=money.fallback,
         rebuild=builder.again,
         accepted=app.accepted,

@@ -15,7 +15,7 @@ import pytest
 
 from llmcli.batch.engine.engine import Engine
 from llmcli.batch.engine.pace import Pace
-from llmcli.batch.engine.run import Plan
+from llmcli.batch.engine.run import Plan, Run
 from llmcli.batch.engine.stats import Stats
 from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.final import Done, Place, Record
@@ -30,8 +30,11 @@ from llmcli.errors import (
     TransientFailure,
     UsageError,
 )
+from llmcli.exchange.exchange import Way
+from llmcli.output.report import PriceOf
 from llmcli.transport.answer import Answer
 from llmcli.wire import Completion, Meta, Request
+from llmcli.world import World
 from tests.conftest import Clock
 
 
@@ -112,29 +115,25 @@ def engine(
     done: Done | None = None,
     crowd: int = 4,
     clock: Clock | None = None,
+    price_of: PriceOf = lambda *_: None,
     **plan: object,
 ) -> Engine:
     clock = clock or Clock()
     settings = {
         "model": "openai/tiny",
         "retries": 2,
-        "price_of": lambda *_: None,
         "fallback": (),
         "rebuild": None,
         "accepted": frozenset(),
     }
-    return Engine(
-        source,
-        transport,
-        records,
-        done or Done(),
-        Pace(None, None, crowd),
-        Plan(**{**settings, **plan}),
-        Stats(began=0.0),
-        clock,
-        lambda _low, high: high,
-        clock.sleep,
-    )  # fmt: skip
+    run = Run(
+        plan=Plan(**{**settings, **plan}),
+        way=Way(transport, clock, price_of),
+        pace=Pace(None, None, crowd),
+        stats=Stats(began=0.0),
+        world=World(None, None, None, {}, clock=clock, sleep=clock.sleep, uniform=lambda _low, high: high),
+    )
+    return Engine(run, source, records, done or Done())
 
 
 def test_every_row_is_final_once_and_never_more_are_under_way_than_may_be():
@@ -273,10 +272,8 @@ def test_a_signal_ends_what_holds_up_the_loop(number, error):
             os.kill(os.getpid(), number)
             pytest.fail("it went on")
 
-    records, clock = Long(), Clock()
-    running = run_batch(
-        engine(Numbers(3), Answers(str), records), records, Silent(), clock, Host(), ordered=True
-    )
+    records = Long()
+    running = run_batch(engine(Numbers(3), Answers(str), records), records, Silent(), Host(), ordered=True)
     before = signal.getsignal(number)
     with pytest.raises(error):
         asyncio.run(running)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
+from llmcli.batch.engine import run as engine_run
 from llmcli.batch.engine.engine import Engine
 from llmcli.batch.engine.health import Trouble, trouble_of
 from llmcli.batch.engine.pace import Pace
@@ -18,9 +19,11 @@ from llmcli.batch.engine.run import Plan
 from llmcli.batch.engine.stats import Stats
 from llmcli.batch.ledger.final import Done
 from llmcli.errors import AuthFailure, LlmcliError, PartialFailure, QuotaExhausted, Rejected, TransientFailure
+from llmcli.exchange.exchange import Way
 from llmcli.transport.answer import Answer
 from llmcli.transport.failures import diagnosis as failures
 from llmcli.wire import Completion, Meta, Request
+from llmcli.world import World
 from tests.unit.test_engine import Kept, Numbers
 
 REQUEST = Request("openai", "tiny", "http://x", {"messages": []})
@@ -106,7 +109,6 @@ class Run:
         settings = {
             "model": "openai/tiny",
             "retries": 4,
-            "price_of": lambda *_: None,
             "fallback": (),
             "rebuild": None,
             "accepted": frozenset(),
@@ -114,18 +116,15 @@ class Run:
             "tell": self.said.append,
         }
         chance = random.Random(7)
-        self.engine = Engine(
-            Numbers(rows),
-            server,
-            self.records,
-            Done(),
-            Pace(None, None, crowd),
-            Plan(**{**settings, **plan}),
-            Stats(began=1000.0),
-            server.time,
-            chance.uniform,
-            server.time.sleep,
+        time = server.time
+        run = engine_run.Run(
+            plan=Plan(**{**settings, **plan}),
+            way=Way(server, time, lambda *_: None),
+            pace=Pace(None, None, crowd),
+            stats=Stats(began=1000.0),
+            world=World(None, None, None, {}, clock=time, sleep=time.sleep, uniform=chance.uniform),
         )
+        self.engine = Engine(run, Numbers(rows), self.records, Done())
         try:
             asyncio.run(server.time.run(self.engine.run))
         except LlmcliError as error:

@@ -1,90 +1,77 @@
-"""The engine: pulls rows, and keeps a crowd of requests under way.
+"""The engine: keeps a crowd of requests under way, and carries out what comes of them.
 
-Retries wait in a heap, without a slot, and go before new rows. Nothing here grows with the number of rows.
+Nothing here grows with the number of rows.
 """
 
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
-import math
-from collections.abc import Awaitable, Callable
 
 from llmcli.batch.engine.health import Health
+from llmcli.batch.engine.job_queue import OTHERS_TURN, JobQueue, Pause
 from llmcli.batch.engine.money import Money
-from llmcli.batch.engine.outcomes import Endings
-from llmcli.batch.engine.pace import Pace
-from llmcli.batch.engine.run import Job, Plan, Records, Source
-from llmcli.batch.engine.stats import Stats
+from llmcli.batch.engine.new_rows import NewRows
+from llmcli.batch.engine.outcomes import Again, Final, Outcome, Outcomes, Stop
+from llmcli.batch.engine.run import Job, Records, Run, Source
 from llmcli.batch.input.rows import Row
-from llmcli.batch.ledger.final import Done, changed
-from llmcli.errors import BadCommand, BudgetExceeded, LlmcliError, PartialFailure, UsageError
-from llmcli.exchange.exchange import Way, exchange
-from llmcli.transport.base import Transport
+from llmcli.batch.ledger.final import Done
+from llmcli.errors import (
+    BudgetExceeded,
+    Interrupted,
+    LlmcliError,
+    PartialFailure,
+    ReaderGone,
+    Terminated,
+)
+from llmcli.exchange.exchange import exchange
 
-_WAITING = 1024  # retries that may wait, whatever the crowd, before no new row is begun
-_LOOK = 256  # rows that are passed over before others have their turn
+_A_TURN = 64  # jobs that slots may go on with, one after the other, in one turn of the loop
 
 
 class Engine:
-    """Runs a plan over a source. `clock` is monotonic; it and `sleep` are in seconds."""
+    """Carries a run out, over a source, into records. `done` is what earlier runs left."""
 
-    def __init__(
-        self,
-        source: Source,
-        transport: Transport,
-        records: Records,
-        done: Done,
-        pace: Pace,
-        plan: Plan,
-        stats: Stats,
-        clock: Callable[[], float],
-        uniform: Callable[[float, float], float],
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    ) -> None:
+    def __init__(self, run: Run, source: Source, records: Records, done: Done) -> None:
+        self.stats = run.stats
+        self._way, self._pace, self._plan = run.way, run.pace, run.plan
+        self._clock, self._sleep = run.world.clock, run.world.sleep
         self._source = source
-        self._way = Way(transport, clock, plan.price_of)
         self._records = records
-        self._done = done
-        self._pace = pace
-        self._plan = plan
-        self.stats = stats
-        self._clock = clock
-        self._sleep = sleep
-        self._retries: list[tuple[float, int, Job]] = []
-        self._order = itertools.count()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._money = Money(run.plan, run.stats)
+        self._health = Health(run.plan, run.pace, run.stats)
+        self._outcomes = Outcomes(run, done, self._money, self._health)
+        rows = NewRows(run, source, records, done, self._money)
+        self._queue = JobQueue(rows, self._health, run.pace.crowd)
+        self._head: Job | None = None  # the next to be sent, which waits for a slot, the pace or money
+        self._slots: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
+        self._turn = 0  # jobs that slots went on with in this turn of the loop
         self._stopped: LlmcliError | None = None
         self._aborted = False
         self._bug: BaseException | None = None
-        self._held: Row | None = None
-        self._looking = False  # there may be more rows at hand than were looked at
-        self._money = Money(plan, stats)
-        self._health = Health(plan, pace, stats, lambda job: self.later(job, 0.0))
-        self._endings = Endings(
-            self, records, done, pace, plan, self._money, self._health, stats, clock, uniform
-        )
 
     @property
-    def is_stopped(self) -> bool:
-        """See Schedule."""
-        return self._stopped is not None
+    def now(self) -> float:
+        """The time on the run's clock, in seconds."""
+        return self._clock()
 
     def stop(self, reason: LlmcliError) -> None:
-        """See Schedule."""
+        """Begin no more; what is under way is finished."""
         self._stopped = self._stopped or reason
         self._wake.set()
 
-    def later(self, job: Job, seconds: float) -> None:
-        """See Schedule."""
-        heapq.heappush(self._retries, (self._clock() + seconds, next(self._order), job))
-
     def abort(self) -> None:
-        """See Schedule."""
+        """Break off what is under way; for a run that is stopped."""
         self._aborted = True
         self._wake.set()
+
+    def look(self) -> None:
+        """Stop where a server was waited for long enough. Called now and then."""
+        given_up = self._health.out_of_patience(self._clock())
+        if given_up is not None:
+            self.stop(given_up)
+            if self._health.only_tries:
+                self.abort()
 
     async def run(self) -> None:
         """Run to the end. Raises what stopped the run, or PartialFailure where rows failed."""
@@ -95,15 +82,21 @@ class Engine:
 
         self._source.start(wake)
         try:
-            while (job := await self._next()) is not None:
-                if (first := await self._admitted(job)) is not None:
-                    self._start(first)
-            while self._tasks and self._bug is None and not self._aborted:
-                await self._rest(None)
+            while (found := self._next()) is not None:
+                if isinstance(found, Job):
+                    self._open_slot(found)
+                else:
+                    await self._rest(found)
+            while self._slots and self._bug is None and not self._aborted:
+                await self._rest(Pause(None, self.stats.binds))
         finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            for slot in self._slots:
+                slot.cancel()
+            await asyncio.gather(*self._slots, return_exceptions=True)
+        self._raise()
+
+    def _raise(self) -> None:
+        """Raise what the run ended in, if that is not well."""
         if self._bug is not None:
             raise self._bug
         if self._stopped is not None:
@@ -111,196 +104,188 @@ class Engine:
         if failed := self.stats.failed + self.stats.earlier_failed:
             raise PartialFailure(f"{failed} of {self.stats.rows} rows failed")
 
-    async def _next(self) -> Job | None:
-        """The next job: one whose time has come, else a new row; None at the end."""
-        while self._stopped is None and self._bug is None:
-            if (due := self._due()) is not None:
-                return due
-            if (
-                len(self._retries) + self._health.waiting < max(_WAITING, 4 * self._pace.crowd.limit)
-                and (job := self._new()) is not None
-            ):
-                return job
-            if self._stopped is not None or self._bug is not None:
-                break
-            if self._looking:
-                await asyncio.sleep(0)  # signals and answers come between
-                continue
-            waiting = self._retries or self._health.waiting
-            if self._exhausted and not waiting and not self._tasks:
-                return None
-            self.stats.binds = "server" if waiting else "input"
-            self._pace.crowd.idle()
-            then = min(self._retries[0][0] if self._retries else math.inf, self._health.next_try())
-            await self._rest(None if then == math.inf else then - self._clock())
-        return None
-
-    def _due(self) -> Job | None:
-        """A job whose time has come: a retry, or one that is to be tried at a server that is not well."""
-        now = self._clock()
-        if self._retries and self._retries[0][0] <= now:
-            return heapq.heappop(self._retries)[2]
-        return self._health.due(now)
+    # --- What is sent next ----------------------------------------------------------------------------------------
 
     @property
-    def _exhausted(self) -> bool:
-        return self._held is None and (self._source.ended or self._past_limit)
+    def _is_over(self) -> bool:
+        return self._stopped is not None or self._bug is not None
 
-    @property
-    def _past_limit(self) -> bool:
-        return self._plan.limit is not None and self.stats.rows >= self._plan.limit
-
-    def _new(self) -> Job | None:
-        """A job for a row that is not final yet; None where no row is ready, or none may be begun."""
-        self._looking = False
-        for _ in range(_LOOK):
-            row, self._held = self._held or self._row(), None
-            if row is None or self._stopped is not None:
-                return None
-            if self._is_final(row):
-                continue
-            if not self._records.room(row.number):
-                self._held = row
-                return None
-            if (job := self._begun(row)) is not None:
-                return job
-        self._looking = True
-        return None
-
-    def _row(self) -> Row | None:
-        if self._past_limit:
-            return None
-        try:
-            row = self._source.next()
-        except LlmcliError as error:
-            self.stop(error)  # what is under way is finished
-            return None
-        self.stats.rows += row is not None
-        return row
-
-    def _begun(self, row: Row) -> Job | None:
-        """The job of a row; None for one that cannot be sent."""
-        error = row.error
-        if row.request is not None:
-            job = Job(row, row.request, carried=self._done.cost(row.number))
-            try:
-                self._money.price(job)
-            except UsageError as unpriced:
-                error = unpriced
-            else:
-                return job
-        assert error is not None  # noqa: S101 - a row has a request or an error
-        is_first = row.request is not None and not self.stats.sent and row.request.name == self._plan.model
-        if isinstance(error, BadCommand) or is_first:
-            self.stop(error)  # it would be the same with every other row
-        else:
-            self._endings.fail(row, error)
-        return None
-
-    def _is_final(self, row: Row) -> bool:
-        done = self._done
-        if done.has_changed(row):
-            if self._plan.on_change == "stop":
-                self.stop(changed(row))
-            elif self._plan.on_change == "rerun":
-                done.reopen(row.number)
-        self.stats.earlier, self.stats.earlier_failed = done.count, done.failed
-        return done.is_final(row.number)
-
-    async def _admitted(self, job: Job) -> Job | None:
-        """Wait for a slot, the pace and money. The job, or a retry that goes first.
-
-        None where the run was stopped, or the job is not to be sent: it waits for its server, or is over.
-        """
-        while self._stopped is None and self._bug is None:
-            job = self._first(job)
-            if not self._pace.crowd.has_room(len(self._tasks)):
-                delay, why = None, "concurrency"
-            else:
-                delay, why = self._pace.delay(self._clock())
-                if delay <= 0:
-                    if self._endings.is_over(job) or self._health.holds(job):
-                        return None
-                    if self._reserve(job):
-                        return job
-                    if self._stopped is not None:
-                        break
-                    delay, why = None, "budget"
+    def _next(self) -> Job | Pause | None:
+        """The job to send now; else for how long there is none, or None: there will be none."""
+        while not self._is_over:
+            head = self._head
+            job = self._head = self._pulled() if head is None else self._queue.first(head, self._clock())
+            if job is None:
+                return None if self._is_over else self._queue.pause(self._clock(), self.stats.in_flight)
+            if not self._pace.crowd.has_room(self.stats.in_flight):
+                return Pause(None, "concurrency")
+            delay, why = self._pace.delay(self._clock())
+            if delay > 0:
                 self._pace.crowd.idle()
-            self.stats.binds = why
-            await self._rest(delay)
+                return Pause(delay, why)
+            if (over := self._outcomes.over(job)) is not None:
+                self._head = None
+                self._finish(job.row, over)
+            elif self._health.holds(job):
+                self._head = None
+            elif self._reserve(job):
+                self._head = None
+                return job
+            elif not self._is_over:
+                self._pace.crowd.idle()
+                return Pause(None, "budget")
         return None
 
-    def _first(self, job: Job) -> Job:
-        """A retry whose time has come while the job waited, which then takes its place; else the job."""
-        now = self._clock()
-        if not self._retries or self._retries[0][0] > now:
-            return job
-        return heapq.heapreplace(self._retries, (now, next(self._order), job))[2]
+    def _pulled(self) -> Job | None:
+        """The next job of the queue. Rows that cannot be sent are final."""
+        while not self._is_over:
+            found = self._queue.next(self._clock())
+            if found is None or isinstance(found, Job):
+                return found
+            if isinstance(found, Stop):
+                self.stop(found.reason)
+            else:
+                self._finish(found.row, self._outcomes.unsendable(found.row, found.error))
+        return None
 
     def _reserve(self, job: Job) -> bool:
         """Set money aside for a job. False where what is under way must be settled first."""
         try:
             self._money.reserve(job)
         except BudgetExceeded as error:
-            if not self._tasks:
+            if not self.stats.in_flight:
                 self.stop(error)
             return False
         return True
 
-    async def _rest(self, seconds: float | None) -> None:
-        """Wait until something changes, or for `seconds`, but no longer than servers are waited for."""
+    async def _rest(self, pause: Pause) -> None:
+        """Wait until something changes, or for a pause, but no longer than servers are waited for."""
+        if pause is OTHERS_TURN:
+            return await asyncio.sleep(0)
         self._wake.clear()
-        before = self._clock()
-        if not self._tasks and seconds is not None:
+        before, seconds, stats = self._clock(), pause.seconds, self.stats
+        if not stats.in_flight and seconds is not None:
             seconds = min(seconds, self._health.patience_ends() - before)
-        self.stats.until = None if seconds is None else before + seconds
+        stats.binds, stats.until = pause.why, None if seconds is None else before + seconds
         alarm = None if seconds is None else asyncio.create_task(self._alarm(seconds))
         await self._wake.wait()
         if alarm is not None:
             alarm.cancel()
-        self.stats.until = None
-        self.stats.bound[self.stats.binds] += self._clock() - before
-        self.look()
-
-    def look(self) -> None:
-        """Stop where a server was waited for long enough. Called now and then."""
-        given_up = self._health.out_of_patience(self._clock())
-        if given_up is not None:
-            self.stop(given_up)
-            if self._health.only_tries:
-                self.abort()
+        stats.until = None
+        stats.bound[pause.why] += self._clock() - before
+        return self.look()
 
     async def _alarm(self, seconds: float) -> None:
         await self._sleep(max(seconds, 1e-6))  # less may be nothing to a clock of large numbers
         self._wake.set()
 
-    def _start(self, job: Job) -> None:
+    # --- Slots ----------------------------------------------------------------------------------------------------
+
+    def _open_slot(self, job: Job) -> None:
+        self._begin(job)
+        self._slots.add(asyncio.create_task(self._slot(job)))
+
+    async def _slot(self, first: Job) -> None:
+        """One attempt after the other, as long as there is a job to go on with at once."""
+        task = asyncio.current_task()
+        job: Job | None = first
+        assert task is not None  # noqa: S101 - this runs in one
+        try:
+            while job is not None:
+                await self._attempt(job)
+                job = self._following()
+        except LlmcliError as error:  # somebody could not be told
+            self.stop(error)
+        except Exception as error:  # noqa: BLE001 - a bug: run() raises it
+            self._bug = self._bug or error
+        finally:
+            self._slots.discard(task)
+            self._wake.set()
+
+    def _following(self) -> Job | None:
+        """The job that a slot goes on with: for most rows there is no task to be made, and nobody to be woken."""
+        if self._turn == 0:
+            asyncio.get_running_loop().call_soon(self._next_turn)
+        self._turn += 1
+        if self._turn > _A_TURN:
+            return None
+        found = self._next()
+        if not isinstance(found, Job):
+            return None
+        self._begin(found)
+        self._head = self._head or self._pulled()
+        if self._head is None or self._pace.crowd.has_room(self.stats.in_flight):
+            self._wake.set()  # it is not the number of slots that binds
+        return found
+
+    def _next_turn(self) -> None:
+        self._turn = 0
+
+    def _begin(self, job: Job) -> None:
         job.sent_at = self._clock()
         job.tokens = self._pace.take(job.sent_at, job.row.size, job.request.max_tokens)
         self._health.begins(job)
         job.sent += 1
         self.stats.sent += 1
-        task = asyncio.create_task(self._attempt(job))
-        self._tasks.add(task)
-        self.stats.in_flight = len(self._tasks)
+        self.stats.in_flight += 1
 
     async def _attempt(self, job: Job) -> None:
-        """One attempt, from the slot that it has to the slot that it leaves."""
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - this runs in one
+        """One attempt, and what comes of it."""
         try:
-            await self._once(job)
-        except Exception as error:  # noqa: BLE001 - a bug: run() raises it
-            self._bug = self._bug or error
+            try:
+                outcome = self._outcomes.answered(job, await exchange(job.request, self._way))
+            except LlmcliError as error:
+                outcome = self._outcomes.failed(job, error)
+            self._carry_out(job, outcome)
         finally:
             self._money.release(job)
-            self._tasks.discard(task)
-            self.stats.in_flight, self.stats.crowd = len(self._tasks), self._pace.crowd.limit
-            self._wake.set()
+            self.stats.in_flight -= 1
+            self.stats.crowd = self._pace.crowd.limit
 
-    async def _once(self, job: Job) -> None:
+    # --- Outcomes -------------------------------------------------------------------------------------------------
+
+    def _carry_out(self, job: Job, outcome: Outcome) -> None:
+        for other in self._health.released():
+            self._queue.later(other, self._clock())
+        if isinstance(outcome, Final):
+            self._finish(job.row, outcome)
+        elif isinstance(outcome, Stop):
+            self.stop(outcome.reason)
+        elif self._stopped is None:  # else the row stays open
+            self._put_back(job, outcome)
+
+    def _put_back(self, job: Job, again: Again) -> None:
+        """Have a job sent again; it may have to wait for its server."""
+        self.stats.retries += again.is_retry
+        self._tell(job.row, again.said)
+        if not self._health.holds(job):
+            self._queue.later(job, self._clock() + again.wait)
+
+    def _finish(self, row: Row, final: Final) -> None:
+        """Make a row final; where its record cannot be written the run stops, and the row stays open."""
+        if final.reason is not None:
+            self.stop(final.reason)
+        stats, most = self.stats, self._plan.max_failures
+        is_written = self._write(row, final)
+        if final.code is None:
+            stats.ok += is_written
+        else:
+            stats.failures[final.code] += is_written
+        self._tell(row, final.said)
+        if final.code is not None and most is not None and stats.failed >= most:
+            self.stop(PartialFailure(f"{stats.failed} rows failed, and --max-failures is {most}"))
+
+    def _write(self, row: Row, final: Final) -> bool:
         try:
-            self._endings.answered(job, await exchange(job.request, self._way))
+            self._records.write(row.number, final.line, failed=final.code is not None)
         except LlmcliError as error:
-            self._endings.failed(job, error)
+            self.stop(error)
+            if isinstance(error, (ReaderGone, Interrupted, Terminated)):
+                self.abort()  # nobody wants the answers, or waits for them
+            return False
+        return True
+
+    def _tell(self, row: Row, words: str | None) -> None:
+        """Say something of a row to those who asked."""
+        if words is not None and self._plan.notice is not None:
+            self._plan.notice(f"row {row.number}: {words}")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -92,13 +91,13 @@ class Server:
 
 
 class Health:
-    """Watches the servers. `again(job)` puts a job back among those that may be sent at once."""
+    """Watches the servers."""
 
-    def __init__(self, plan: Plan, pace: Pace, stats: Stats, again: Callable[[Job], None]) -> None:
+    def __init__(self, plan: Plan, pace: Pace, stats: Stats) -> None:
         self._plan = plan
         self._pace = pace
         self._stats = stats
-        self._again = again
+        self._released: list[Job] = []  # rows that waited here, and may go on
         self._servers: dict[tuple[str, str], Server] = {}
         self._ill: list[Server] = []  # those that something failed at since anything got through
 
@@ -165,15 +164,13 @@ class Health:
                 self._pace.crowd.reopen()
             if server.told:
                 self._plan.tell(f"{server.name} answers again")
-        waiting = [*server.begun, *server.fresh]
+        self._released += [*server.begun, *server.fresh]
         server.since = server.down = server.tried = None
         server.failures, server.gap, server.told = 0, _FIRST_GAP, False
         server.rows.clear()
         server.begun.clear()
         server.fresh.clear()
         self._stats.waiting = None
-        for other in waiting:
-            self._again(other)
 
     def _ails(self, server: Server, job: Job, error: CallFailed, now: float) -> None:
         if server.since is None:
@@ -237,6 +234,11 @@ class Health:
                 if server.tried is not None:
                     return server.tried
         return None
+
+    def released(self) -> list[Job]:
+        """The rows that need no longer wait, told once: something got through to their server."""
+        released, self._released = self._released, []
+        return released
 
     @property
     def waiting(self) -> int:

@@ -1,4 +1,4 @@
-"""The plan of a run, and its parts: where rows come from, where records go, and a row that is under way."""
+"""What a run consists of: where rows come from and records go, the plan, what carries it out, and a row under way."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Protocol
 
+from llmcli.batch.engine.pace import Pace
+from llmcli.batch.engine.stats import Stats
 from llmcli.batch.input.rows import Row
 from llmcli.errors import CallFailed, ExitCode
+from llmcli.exchange.exchange import Way
 from llmcli.exchange.layers.fallback import Rebuild
-from llmcli.output.report import PriceOf
 from llmcli.wire import Request
+from llmcli.world import World
 
 
 class Source(Protocol):
@@ -58,7 +61,6 @@ class Plan:
     model: str
     retries: int
     insists: bool = field(default=True, kw_only=True)
-    price_of: PriceOf
     fallback: Sequence[str]
     rebuild: Rebuild
     accepted: frozenset[ExitCode]
@@ -72,6 +74,20 @@ class Plan:
     patience: float = 0.0
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     time: Callable[[float], str] = lambda seconds: f"{seconds:+.0f} s"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What all parts of a run share: the plan, how requests are sent and how fast, what is counted, and the clock.
+
+    Of `world` a run takes `clock` (the same as the way's), `sleep` and `uniform`.
+    """
+
+    plan: Plan
+    way: Way
+    pace: Pace
+    stats: Stats
+    world: World
 
 
 @dataclass(slots=True)

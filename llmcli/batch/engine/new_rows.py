@@ -1,0 +1,93 @@
+"""New rows: those of the source that are not final yet, each as a job, one at a time."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import NamedTuple
+
+from llmcli.batch.engine.money import Money
+from llmcli.batch.engine.outcomes import Stop
+from llmcli.batch.engine.run import Job, Records, Run, Source
+from llmcli.batch.input.rows import Row
+from llmcli.batch.ledger.final import Done, changed
+from llmcli.errors import BadCommand, LlmcliError, UsageError
+
+
+class Look(Enum):
+    """What a look at the source gives that is nothing to act on."""
+
+    PASSED = auto()  # a row that is final
+    NOTHING = auto()  # no row is ready, or none may be begun
+
+
+class Unsent(NamedTuple):
+    """A row that cannot be sent, and why."""
+
+    row: Row
+    error: LlmcliError
+
+
+class NewRows:
+    """Looks at one row after the other, and counts them."""
+
+    def __init__(self, run: Run, source: Source, records: Records, done: Done, money: Money) -> None:
+        self._plan, self._stats = run.plan, run.stats
+        self._source = source
+        self._records = records
+        self._done = done
+        self._money = money
+        self._held: Row | None = None  # a row that is to be begun, once the records have room
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether no row will come any more."""
+        return self._held is None and (self._source.ended or self._past_limit)
+
+    @property
+    def _past_limit(self) -> bool:
+        return self._plan.limit is not None and self._stats.rows >= self._plan.limit
+
+    def next(self) -> Job | Unsent | Stop | Look:
+        """What the next row is. A source that cannot be read is a Stop."""
+        try:
+            row, self._held = self._held or self._row(), None
+        except LlmcliError as error:
+            return Stop(error)
+        if row is None:
+            return Look.NOTHING
+        if self._done.has_changed(row):
+            if self._plan.on_change == "stop":
+                return Stop(changed(row))
+            if self._plan.on_change == "rerun":
+                self._done.reopen(row.number)
+        self._stats.earlier, self._stats.earlier_failed = self._done.count, self._done.failed
+        if self._done.is_final(row.number):
+            return Look.PASSED
+        if not self._records.room(row.number):
+            self._held = row
+            return Look.NOTHING
+        return self._begun(row)
+
+    def _row(self) -> Row | None:
+        if self._past_limit:
+            return None
+        row = self._source.next()
+        self._stats.rows += row is not None
+        return row
+
+    def _begun(self, row: Row) -> Job | Unsent | Stop:
+        """The job of a row, if it can be sent."""
+        error = row.error
+        if row.request is not None:
+            job = Job(row, row.request, carried=self._done.cost(row.number))
+            try:
+                self._money.price(job)
+            except UsageError as unpriced:
+                error = unpriced
+            else:
+                return job
+        assert error is not None  # noqa: S101 - a row has a request or an error
+        is_first = row.request is not None and not self._stats.sent and row.request.name == self._plan.model
+        if isinstance(error, BadCommand) or is_first:
+            return Stop(error)  # it would be the same with every other row
+        return Unsent(row, error)
