@@ -11,6 +11,7 @@
     ├─ BudgetExceeded                    6  budget
     ├─ PartialFailure                    7  partial
     ├─ ToolFailure                       8  tools
+    ├─ Gated                             9  gate        (silent)
     ├─ CallFailed                           the call did not work; knows status, code, request id, attempts
     │  ├─ Rejected                      65  rejected
     │  │  └─ UnfitModel                 65              another model may take the request
@@ -55,7 +56,11 @@ class ExitCode(IntEnum):
         member.reason = reason
         return member
 
-    OK = 0, "ok", "a complete answer: it ended whole in the server's own word; valid where a schema was given"
+    OK = (
+        0,
+        "ok",
+        "a complete answer: it ended whole in the server's own word; valid where a schema or labels say so",
+    )
     ERROR = 1, "error", "anything not below; a bug keeps its traceback"
     USAGE = 2, "usage", "bad flag or value, empty prompt, unreadable input: nothing was sent"
     INCOMPLETE = (
@@ -68,10 +73,19 @@ class ExitCode(IntEnum):
         "refused",
         "a refusal, a content filter or flagged input, in any server's word; the refusal text goes to stderr",
     )
-    INVALID = 5, "invalid", "the answer is not valid JSON, or not what the schema asks for"
+    INVALID = (
+        5,
+        "invalid",
+        "the answer is not valid JSON, not what the schema asks for, or none of the labels",
+    )
     BUDGET = 6, "budget", "the call would cost more than allowed: nothing was sent"
     PARTIAL = 7, "partial", "a batch finished and some rows failed"
     TOOLS = 8, "tools", "a tool failed to start, or too many turns were taken"
+    GATE = (
+        9,
+        "gate",
+        "the answer is complete, and none of those that `--gate` lets through: silent without -v",
+    )
     REJECTED = (
         65,
         "rejected",
@@ -176,7 +190,7 @@ class Refused(LlmcliError):
 
 
 class Invalid(LlmcliError):
-    """The answer is not JSON, or does not fit the schema."""
+    """The answer is not JSON, does not fit the schema, or is none of the labels."""
 
     exit_code = ExitCode.INVALID
 
@@ -197,6 +211,12 @@ class ToolFailure(LlmcliError):
     """A tool could not be started, or the turns ran out."""
 
     exit_code = ExitCode.TOOLS
+
+
+class Gated(LlmcliError):
+    """The answer is complete, and none of those that the gate lets through; nothing is said about it."""
+
+    exit_code = ExitCode.GATE
 
 
 _PATIENCE = 600.0  # seconds that nobody minds to be kept waiting

@@ -96,6 +96,7 @@ class Request:
     JSON Schema that an answer is checked against, where it is not the one that is sent. `keys_of` are the providers
     whose key may go to the address, the first that has one (empty: the provider's own). `extract`: the first code
     block of an answer is the answer. `headers` are sent beside those of a transport, and win over them.
+    `choices`: labels of which an answer is to be one.
     """
 
     provider: str
@@ -106,6 +107,7 @@ class Request:
     keys_of: tuple[str, ...] = ()
     extract: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
+    choices: tuple[str, ...] = ()
 
     def body(self) -> Json:
         """The JSON object to send: a fresh top level, so that nobody changes the request."""
@@ -178,6 +180,7 @@ class Meta:
     earlier: Sequence[Completion] = ()  # answers that were asked on
     repairs: int = 0  # those of them that were asked for again, since they did not fit
     recovered: Any = None  # the answer out of its wrapping, as `llmcli.judged` has it
+    choice: Any = None  # the label that was chosen, and its probability
 
     @property
     def name(self) -> str:

@@ -81,7 +81,7 @@ Opened = Callable[[RequestSettings], tuple[Builder, list[Message]]]
 """The builder, and the messages of a turn, of settings that name the session's model."""
 
 
-def ask_within(app: App, settings: Within, opened: Opened) -> int:
+def ask_within(app: App, settings: Within, opened: Opened) -> Completion | None:
     """One turn of a session: ask with what was said before, and keep the answer. A dry run only reads the session."""
     unsent, keeping = settings.output.unsent, settings.session
     path = chosen_path(app, keeping)
@@ -94,10 +94,9 @@ def ask_within(app: App, settings: Within, opened: Opened) -> int:
         dialogue = dialogue_of(client, builder, conversation, settings.context)
         if unsent:
             client.show(dialogue.preview(messages))
-        else:
-            client.ready(builder.request(messages))
-            client.drive(dialogue.turn(messages, accepted=app.accepted))
-    return 0
+            return None
+        client.ready(builder.request(messages))
+        return client.drive(dialogue.turn(messages, accepted=app.accepted))
 
 
 def preview(app: App, settings: Within, opened: Opened) -> Request:

@@ -17,6 +17,7 @@ from llmcli.settings.general import GeneralSettings
 from llmcli.stdin import Stdin
 from llmcli.world import World
 
+_SILENT = {ExitCode.BROKEN_PIPE, ExitCode.GATE}
 _TRUE = {"1", "true", "yes", "on"}
 
 
@@ -119,6 +120,6 @@ class CommandLine:
         code = error.exit_code
         if isinstance(error, Interrupted | Terminated):
             self._watch.hasten()
-        if code is not ExitCode.BROKEN_PIPE:
+        if code not in _SILENT:
             self._notes.error(f"{code.label}: {error}")
         return 0 if code in self._line.accepted else int(code)

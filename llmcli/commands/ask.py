@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from llmcli.app import App
+from llmcli.exchange.chosen import check_gate
 from llmcli.exchange.client import ask_once
 from llmcli.request.builder import Builder
 from llmcli.request.prompt import Prompt
 from llmcli.request.reading import said
-from llmcli.settings.answer import LoopSettings, RepairSettings
+from llmcli.settings.answer import GateSettings, LoopSettings, RepairSettings
 from llmcli.settings.conversation import ContextSettings, SessionSettings
 from llmcli.settings.flag import PROMPT
 from llmcli.settings.general import GeneralSettings
@@ -29,6 +30,7 @@ class AskSettings:
     request: RequestSettings
     output: OutputSettings
     repair: RepairSettings
+    gate: GateSettings
     loop: LoopSettings
     network: NetworkSettings
     money: MoneySettings
@@ -37,6 +39,15 @@ class AskSettings:
     general: GeneralSettings
     prompt: Annotated[list[str] | None, PROMPT] = None
 
+    @property
+    def passing(self) -> tuple[str, ...]:
+        """The labels that the gate lets through. Raises UsageError for one that is no label."""
+        return self.gate.passing(self.request.labels)
+
+    def check(self) -> None:
+        """Raise UsageError where flags exclude each other."""
+        _ = self.passing
+
 
 def ask(app: App, settings: AskSettings) -> int:
     """Ask once and print the answer.
@@ -44,6 +55,7 @@ def ask(app: App, settings: AskSettings) -> int:
     The prompt is PROMPT, files and piped stdin. Exit 0 means a complete answer.
     """
     within = settings.session.wanted
+    gate = settings.passing
 
     def opened(request: RequestSettings) -> tuple[Builder, list[Message]]:
         builder = Builder.of(
@@ -55,6 +67,9 @@ def ask(app: App, settings: AskSettings) -> int:
     if within or settings.context.wanted:
         from llmcli.chat.assembly import ask_within
 
-        return ask_within(app, settings, opened)
-    ask_once(app, *opened(settings.request), settings)
+        completion = ask_within(app, settings, opened)
+    else:
+        completion = ask_once(app, *opened(settings.request), settings)
+    if completion is not None:
+        check_gate(app, gate, completion)
     return 0

@@ -16,6 +16,7 @@ from llmcli.chat.sessions.choice import chosen_path, new_path, open_conversation
 from llmcli.config import state_directory
 from llmcli.errors import UsageError
 from llmcli.exchange.client import Client
+from llmcli.exchange.judged import is_judged
 from llmcli.request.builder import Builder
 from llmcli.request.prompt import Prompt
 from llmcli.settings.answer import LoopSettings, RepairSettings
@@ -106,7 +107,7 @@ def repl_of(
 
     app = client.app
     live = Live(client.out, app.notes, client.output.reasoning)
-    if client.output.shape == "text":
+    if client.output.shape == "text" and not is_judged(client.builder.request(_ANY)):
         dialogue.send = lambda request, before: client.turn(request, before, live)
 
     state = state_directory(app.world.env)

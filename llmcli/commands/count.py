@@ -16,7 +16,7 @@ from llmcli.registry.models import find_model
 from llmcli.request.builder import Builder
 from llmcli.request.prompt import Prompt
 from llmcli.request.reading import said
-from llmcli.settings.answer import LoopSettings, RepairSettings
+from llmcli.settings.answer import GateSettings, LoopSettings, RepairSettings
 from llmcli.settings.conversation import ContextSettings, SessionSettings
 from llmcli.settings.counting import CountingSettings
 from llmcli.settings.flag import PROMPT
@@ -41,6 +41,7 @@ class CountSettings:
     request: RequestSettings
     output: OutputSettings
     repair: RepairSettings
+    gate: GateSettings
     loop: LoopSettings
     network: NetworkSettings
     money: MoneySettings
@@ -51,6 +52,7 @@ class CountSettings:
 
     def check(self) -> None:
         """Raise UsageError where flags exclude each other."""
+        self.gate.passing(self.request.labels)
         counting, shown = self.counting, self.output.dry_run or self.output.curl
         if shown and (counting.rows is not None or counting.cuts):
             raise UsageError(

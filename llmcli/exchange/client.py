@@ -116,18 +116,19 @@ class Client:
             await self.way.transport.aclose()
 
 
-def ask_once(app: App, builder: Builder, messages: Sequence[Message], settings: Asked) -> None:
-    """One exchange: send the request, show the answer, report, and raise what is wrong with it."""
+def ask_once(app: App, builder: Builder, messages: Sequence[Message], settings: Asked) -> Completion | None:
+    """One exchange: send the request, show the answer, report, and raise what is wrong with it; None if unsent."""
     builder = builder.reading(extract=settings.output.extract)
     request = builder.request(messages)
     app.warn(builder.warnings(None if settings.output.unsent else app.world.today()))
     client = Client(app, settings, builder)
     if client.unsent:
-        return client.show(request)
+        client.show(request)
+        return None
     exchanged = client.drive(client.ask(request))
     if (wrong := exchanged.wrong or client.lost(exchanged)) is not None:
         raise wrong
-    return None
+    return exchanged.completion
 
 
 def followers_of(app: App, request: Request, loop: LoopSettings) -> list[Follower]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from llmcli.errors import LlmcliError, StreamCut, paid_before
+from llmcli.exchange.chosen import choice_in
 from llmcli.exchange.judged import recovered
 from llmcli.exchange.layers.retry import says_something
 from llmcli.exchange.verdict import verdict
@@ -85,7 +86,7 @@ async def exchange(
         raise
     meta = completion.meta
     meta.earlier = [*before, *paid[:-1]]
-    meta.recovered = recovered(completion, request)
+    meta.recovered, meta.choice = recovered(completion, request), choice_in(completion, request)
     meta.latency = way.clock() - started
     meta.ttft = None if meta.ttft is None else meta.ttft - started
     sink.finish(completion)

@@ -5,30 +5,19 @@ What was asked for and not given is found here too: calls, arguments, answers, l
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from llmcli import jsonl
+from llmcli.exchange.chosen import as_label
+from llmcli.exchange.wrapping import Judged, without_wrapping
 from llmcli.output.calls import arguments_of, inner_of, name_of, tool_calls
 from llmcli.output.sink import first_code_block, text_of
 from llmcli.request.schemas.absent import without_nulls
 from llmcli.request.schemas.schema import problem
 from llmcli.wire import Completion, Json, Request
 
-_THINK = re.compile(r"<think>.*?</think>", re.DOTALL)
-_FENCE = re.compile(r"(`{3,}|~{3,})[^\n`]*\n(.*?)\s*\1[ \t]*", re.DOTALL)
 _NO_JSON = object()
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """The text that counts, what was `removed` to find it, and what is wrong with it (None: nothing)."""
-
-    text: str
-    removed: tuple[str, ...] = ()
-    wrong: str | None = None
 
 
 def wants_json(request: Request) -> bool:
@@ -36,12 +25,19 @@ def wants_json(request: Request) -> bool:
     return (request.fields.get("response_format") or {}).get("type") in {"json_object", "json_schema"}
 
 
+def is_judged(request: Request) -> bool:
+    """Whether an answer is read in another way than it was written."""
+    return bool(request.choices) or wants_json(request)
+
+
 def judged(message: Json, request: Request) -> Judged:
-    """The text of a message as JSON was asked for; where it was not, the text as it is."""
+    """The text of a message as JSON or a label was asked for; where neither was, the text as it is."""
     text = text_of(message)
-    if not wants_json(request) or tool_calls(message) or message.get("refusal"):
+    if not is_judged(request) or tool_calls(message) or message.get("refusal"):
         return Judged(text)
     code = first_code_block(text) if request.extract else text
+    if request.choices:
+        return as_label(code, request.choices)
     inside, removed, value = _json_in(code)
     if code is not text and not removed:
         removed = ("fence",) if _json_in(text)[1] else ("text",)
@@ -77,22 +73,6 @@ def _json_in(text: str) -> tuple[str, tuple[str, ...], Any]:
     return (text, (), _NO_JSON) if value is _NO_JSON else (inside, removed, value)
 
 
-def without_wrapping(text: str) -> tuple[str, tuple[str, ...]]:
-    """A text less a BOM, one `<think>` block before it and one code fence around it all; and which there were."""
-    removed = []
-    text = text.strip()
-    if text.startswith("\ufeff"):
-        text = text.removeprefix("\ufeff").lstrip()
-        removed.append("bom")
-    if block := _THINK.match(text):
-        text = text[block.end() :].lstrip().removeprefix("\ufeff").lstrip()
-        removed.append("think")
-    if fence := _FENCE.fullmatch(text):
-        text = fence[2].strip().removeprefix("\ufeff").lstrip()
-        removed.append("fence")
-    return text, tuple(removed)
-
-
 def _json(text: str) -> Any:
     try:
         return jsonl.loads(text)
@@ -110,7 +90,7 @@ def item_of(request: Request) -> Callable[[Any], Any]:
 
 def recovered(completion: Completion, request: Request) -> Any:
     """`{"removed": [...], "text": "..."}` where something was taken off; of several answers, a list with `index`."""
-    if not wants_json(request):
+    if not is_judged(request):
         return None
     found = []
     for choice in completion.choices:

@@ -9,7 +9,7 @@ from llmcli import jsonl
 from llmcli.app import App
 from llmcli.errors import Invalid, LlmcliError, UsageError
 from llmcli.exchange.asked import Asked
-from llmcli.exchange.judged import item_of, judged, missing, wants_json
+from llmcli.exchange.judged import is_judged, item_of, judged, missing
 from llmcli.files import append_line
 from llmcli.output.media import asks_for_media, media_of
 from llmcli.output.report import Report, joined, trace
@@ -65,7 +65,7 @@ def sink_of(app: App, request: Request, settings: Asked, out: Out, *, turns: boo
         live = not holds and not request.extract
         return ItemSink(out, app.notes, output.null, output.reasoning, live, read, item_of(request))
     holds = holds or bool(request.fields.get("tools"))
-    reading = read if wants_json(request) else None
+    reading = read if is_judged(request) else None
     beside = None if turns or _is_shown(output) else app.stdout
     holds = holds or beside is not None
     return TextSink(out, app.notes, output.null, output.extract, holds, output.reasoning, beside, reading)

@@ -47,14 +47,15 @@ def _problem(choice: Json, completion: Completion, request: Request) -> LlmcliEr
     if wrong := miscalled(message, request, calls_before(completion)):
         return Invalid(wrong, where, "try again")
     misfitting = misfit(message, request)
-    return Invalid(misfitting, where, _remedy(completion)) if misfitting else None
+    return Invalid(misfitting, where, _remedy(completion, request)) if misfitting else None
 
 
-def _remedy(completion: Completion) -> str:
+def _remedy(completion: Completion, request: Request) -> str:
     """What may help an answer that does not fit: a repair, unless none did."""
     if repairs := completion.meta.repairs:
+        simpler = "fewer labels" if request.choices else "a simpler schema"
         tried = "the repair" if repairs == 1 else f"{repairs} repairs"
-        return f"{tried} did not mend it: try another model, or a simpler schema"
+        return f"{tried} did not mend it: try another model, or {simpler}"
     return "try again, or let --repair N try"
 
 

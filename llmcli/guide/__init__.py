@@ -10,7 +10,7 @@ from pathlib import Path
 
 PARTS = {
     "One answer": ("ask", "prompt", "attachments", "templates", "models", "parameters", "output"),
-    "More than text": ("schemas", "tools"),
+    "More than text": ("schemas", "labels", "tools"),
     "Many answers": ("batch", "rows", "records", "resuming", "pace", "recipes"),
     "Conversations": ("chat", "sessions", "context"),
     "What it costs": ("usage", "budgets", "count"),

@@ -35,7 +35,7 @@ class Report:
     def envelope(self) -> Json:
         """The `llmcli` key. Times are in milliseconds, the cost in $; null is what is not known."""
         meta = self.completion.meta
-        told: Json = {} if meta.recovered is None else {"recovered": meta.recovered}
+        beside = {"recovered": meta.recovered, "choice": meta.choice}
         return {
             "provider": meta.provider,
             "model": meta.model,
@@ -45,7 +45,7 @@ class Report:
             "ttft_ms": None if meta.ttft is None else round(meta.ttft * 1000, 3),
             "attempts": attempts_of(self.completion),
             "cached": meta.cached,
-            **told,
+            **{name: told for name, told in beside.items() if told is not None},
         }
 
     def record(self) -> Json:

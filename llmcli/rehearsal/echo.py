@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from llmcli import jsonl
+from llmcli.request.schemas.choices import KEY, labels_in
+from llmcli.settings.labels import mentioned
 from llmcli.tokens.count import count_request
 from llmcli.tokens.encodings import Encoder
 from llmcli.wire import Json, Request
@@ -50,7 +52,9 @@ def _message(body: Json, expects: Json | None) -> tuple[Json, str]:
         return message, "tool_calls"
     text = _last_user_text(body.get("messages") or [])
     wanted = body.get("response_format") or {}
-    if wanted.get("type") == "json_schema":
+    if (labels := labels_in(wanted)) is not None:
+        text = jsonl.dumps({KEY: mentioned(text, labels)}).decode()
+    elif wanted.get("type") == "json_schema":
         text = jsonl.dumps(_instance(wanted["json_schema"].get("schema") or {}, expects)).decode()
     elif wanted.get("type") == "json_object":
         text = _as_json_object(text)

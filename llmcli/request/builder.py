@@ -20,6 +20,7 @@ from llmcli.request.params import (
     parse_tool_choice,
 )
 from llmcli.request.reading import ReadStdin, argument
+from llmcli.request.schemas.choices import choice_format, in_words, takes_schema
 from llmcli.request.tools import load_tools
 from llmcli.settings.request import RequestSettings
 from llmcli.wire import Json, Message, Request, spelled
@@ -35,6 +36,7 @@ class Ask:
     `parameters`: API fields as flags gave them; `extra`: those of `-o`, which win. `max_tokens` is the
     limit of `-M`, whatever the model calls it. `tool_choice` is as typed. `expects` is the JSON Schema that the
     answer is checked against; `extract`: only the first code block of an answer counts. `headers` are sent, too.
+    `choices`: labels of which an answer is to be one, which is how the model can be told: see `build_request`.
     """
 
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -47,6 +49,7 @@ class Ask:
     stream: bool = False
     extract: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,11 @@ class Builder:
         """
         return build_request(messages, self.ask, self.endpoint if model is None else self.addresses.of(model))
 
+    @property
+    def words_labels(self) -> bool:
+        """Whether labels are asked for in words, in the user's own message."""
+        return bool(self.ask.choices) and "response_format" not in _parameters(self.ask, self.endpoint)
+
     def reading(self, *, extract: bool) -> Builder:
         """The same, where the first code block of an answer is the answer."""
         return replace(self, ask=replace(self.ask, extract=extract))
@@ -84,7 +92,7 @@ class Builder:
             ask = replace(ask, max_tokens=None)
             extra = {name: value for name, value in extra.items() if name not in LIMITS}
         if "response_format" in own:
-            ask = replace(ask, expects=None)
+            ask = replace(ask, expects=None, choices=())
         return replace(self, ask=replace(ask, extra={**extra, **own}))
 
     def again(self, request: Request, model: str) -> Request:
@@ -97,12 +105,15 @@ class Builder:
         fields = dict(request.fields)
         limits = [fields.pop(name, None) for name in LIMITS]
         messages = fields.pop("messages")
+        if request.choices:
+            fields.pop("response_format", None)  # the other may not take it
         ask = Ask(
             parameters={name: value for name, value in fields.items() if name != "model"},
             max_tokens=next((limit for limit in limits if limit is not None), None),
             expects=request.expects,
             extract=request.extract,
             headers=request.headers if endpoint.base_url == request.base_url else {},
+            choices=request.choices,
         )
         return build_request(messages, ask, endpoint)
 
@@ -135,12 +146,15 @@ def build_request(messages: Sequence[Message], ask: Ask, endpoint: Endpoint) -> 
         raise UsageError("there is no message to send")
     parameters = _parameters(ask, endpoint)
     check_parameters(endpoint.provider, endpoint.model, parameters)
+    if ask.choices and "response_format" not in parameters:
+        messages = in_words(messages, ask.choices)
     fields: Json = {"model": endpoint.model, "messages": list(messages), **parameters}
     if ask.stream:
         fields["stream"] = True
         fields["stream_options"] = {"include_usage": True, **(parameters.get("stream_options") or {})}
     place = (endpoint.provider.name, endpoint.model, endpoint.base_url)
-    return Request(*place, fields, ask.expects, endpoint.keys_of, ask.extract, ask.headers)
+    beside = (ask.extract, ask.headers, ask.choices)
+    return Request(*place, fields, ask.expects, endpoint.keys_of, *beside)
 
 
 def _parameters(ask: Ask, endpoint: Endpoint) -> Json:
@@ -149,6 +163,8 @@ def _parameters(ask: Ask, endpoint: Endpoint) -> Json:
         parameters[max_tokens_field(endpoint.provider, endpoint.model, endpoint.own_address)] = ask.max_tokens
     if ask.response_format is not None:
         parameters["response_format"] = ask.response_format
+    elif ask.choices and takes_schema(endpoint):
+        parameters["response_format"] = choice_format(ask.choices)
     if ask.tools:
         parameters["tools"] = list(ask.tools)
     if ask.tool_choice is not None and "tool_choice" not in ask.extra:
@@ -183,6 +199,7 @@ def asked(request: RequestSettings, read: ReadStdin, *, stream: bool) -> Ask:
         tool_choice=request.tool_choice,
         response_format=response_format,
         expects=expects,
+        choices=request.labels,
         stream=stream,
         headers={name: argument(value) for name, value in request.headers().items()},
     )

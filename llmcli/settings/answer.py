@@ -1,10 +1,12 @@
 """Answer: what is done about one before it counts: repairs, and tools that run."""
 # No `from __future__ import annotations`: the annotations are read as objects.
 
+from collections.abc import Sequence
 from dataclasses import field
 from typing import Annotated
 
 from llmcli.settings.flag import flag, settings
+from llmcli.settings.labels import chosen_of
 
 
 @settings("Structured answers and tools")
@@ -14,6 +16,20 @@ class RepairSettings:
     repair: Annotated[
         int, flag("--repair", low=0, metavar="N", help="Ask again up to N times where JSON does not fit (0).")
     ] = 0
+
+
+@settings("Structured answers and tools")
+class GateSettings:
+    """Which of the labels make a command succeed."""
+
+    gate: Annotated[
+        list[str],
+        flag("--gate", metavar="LABEL,...", help="Exit 0 only for these of the labels, else 9, silently."),
+    ] = field(default_factory=list)
+
+    def passing(self, labels: Sequence[str]) -> tuple[str, ...]:
+        """Those of the labels that it lets through. Raises UsageError for what is no label."""
+        return chosen_of(self.gate, labels, "--gate")
 
 
 @settings("Structured answers and tools")

@@ -56,6 +56,9 @@ class RunSettings:
     exec: Annotated[list[str], flag("--exec", hidden=True, help="Not for batch.")] = field(
         default_factory=list
     )
+    gate: Annotated[list[str], flag("--gate", hidden=True, help="Not for batch.")] = field(
+        default_factory=list
+    )
 
     @property
     def kept(self) -> str | None:
@@ -85,6 +88,9 @@ class RunSettings:
         if self.exec:
             todo = "calls of tools are the answer: run them afterwards"
             raise UsageError("is not for batch", todo=todo, flag="--exec")
+        if self.gate:
+            todo = "--where LABEL,... prints only the rows whose label it is"
+            raise UsageError("is not for batch", todo=todo, flag="--gate")
         if self.format == "text" and not self.dry_run:
             raise UsageError("text is for --dry-run", todo="records are JSON lines", flag="--format")
         for flag_name, wanted in (("--fresh", self.fresh), ("--retry-failed", self.retry_failed)):

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from llmcli.errors import UsageError
 from llmcli.settings.flag import Flag, flag, flags_of, settings
+from llmcli.settings.labels import labels_of
 
 ANSWER = "Structured answers and tools"
 
@@ -135,6 +136,15 @@ class RequestSettings:
     json_mode: Annotated[
         bool, flag("--json-mode", panel=ANSWER, help="Ask for a JSON object; anything else is exit 5.")
     ] = False
+    choices: Annotated[
+        list[str],
+        flag(
+            "--choices",
+            panel=ANSWER,
+            metavar="A,B,...",
+            help="Ask for exactly one of these labels (repeatable, or a JSON list); anything else is exit 5.",
+        ),
+    ] = field(default_factory=list)
     tools: Annotated[
         str | None,
         flag(
@@ -174,6 +184,19 @@ class RequestSettings:
         if self.schema is not None and self.json_mode:
             todo = "--schema alone asks for JSON"
             raise UsageError("and --schema exclude each other", todo=todo, flag="--json-mode")
+        if self.labels and (other := self._other_form()) is not None:
+            raise UsageError(f"and {other} exclude each other", todo="drop one of them", flag="--choices")
+
+    def _other_form(self) -> str | None:
+        """What asks for answers of another form than labels."""
+        if self.schema is not None or self.json_mode:
+            return "--schema" if self.schema is not None else "--json-mode"
+        return next((f"-o {text}" for text in self.option if text.startswith("response_format=")), None)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of which an answer is to be one. Raises UsageError."""
+        return labels_of(self.choices, "--choices")
 
     def parameters(self) -> dict[str, Any]:
         """What was said of the parameters that are sent as they are, under the API's names."""

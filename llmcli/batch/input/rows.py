@@ -146,8 +146,8 @@ class RowBuilder:
                 raise BadRow("invalid_row", "the system message must be a string")
             before = [{"role": "system", "content": system}, *self._prompt.earlier]
             return self._built([*before, message], own or {})
-        if own:
-            return self._built([*self._before, message], own)
+        if own or self._builder.words_labels:
+            return self._built([*self._before, message], own or {})
         if self._common is None:
             self._common = self._built([*self._before, message], {})
         return replace(self._common, fields={**self._common.fields, "messages": [*self._before, message]})

@@ -99,4 +99,5 @@ def _envelope(row: Row, course: Course, report: Report | None) -> Json:
         "model": meta.name if meta else None,
         "at": f"{course.at:%Y-%m-%dT%H:%M:%S}.{course.at.microsecond // 1000:03d}Z",
         **({"recovered": meta.recovered} if meta and meta.recovered else {}),
+        **({"choice": meta.choice} if meta and meta.choice else {}),
     }

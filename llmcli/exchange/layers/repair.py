@@ -75,6 +75,7 @@ def _is_whole(choice: Json, completion: Completion) -> bool:
 
 def _asked_again(request: Request, message: Json, reason: str) -> Request:
     answer = {"role": "assistant", "content": message.get("content") or ""}
-    wish = f"That answer is not valid: {reason}\nAnswer again. Give only the corrected JSON, nothing else."
+    form = "corrected JSON" if request.fields.get("response_format") else "label"
+    wish = f"That answer is not valid: {reason}\nAnswer again. Give only the {form}, nothing else."
     messages = [*request.fields["messages"], answer, {"role": "user", "content": wish}]
     return replace(request, fields={**request.fields, "messages": messages})
