@@ -54,6 +54,7 @@ OWNERS = {
     "openai": "llmcli.transport.sdk",
     "orjson": "llmcli.jsonl",
     "platformdirs": "llmcli.config",
+    "regex": "llmcli.tokens.mapped",
     "tiktoken": "llmcli.tokens.encodings",
     "typer": "llmcli.cli.parse",
 }
