@@ -195,3 +195,12 @@ def _is_part(part: Any) -> bool:
     if is_thought(part):
         return False
     return any(value for key, value in part.items() if key not in _LABELS)
+
+
+def says_something(chunk: Chunk, *, reasoning: bool = False) -> bool:
+    """Whether a chunk holds a piece of the answer. `reasoning` is one only where that is said."""
+    for choice in chunk.get("choices") or []:
+        delta = choice.get("delta") or choice.get("message") or {}
+        if says(delta) or (reasoning and thinks(delta)):
+            return True
+    return False

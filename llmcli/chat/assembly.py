@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import closing
-from typing import Protocol
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from llmcli.app import App
 from llmcli.chat.context import Rules
@@ -21,12 +23,13 @@ from llmcli.exchange.stack import listing_of
 from llmcli.output.report import Report
 from llmcli.request.builder import Ask, Builder, build_request
 from llmcli.settings.conversation import ContextSettings, SessionSettings
-from llmcli.settings.request import RequestSettings
 from llmcli.wire import Completion, Message, Request
 
 
 class Within(Asked, Protocol):
-    """What one turn of a session has to know of a command's settings."""
+    """What one turn of a session has to know of a command's settings, which are a dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def session(self) -> SessionSettings:
@@ -35,6 +38,9 @@ class Within(Asked, Protocol):
     @property
     def context(self) -> ContextSettings:
         """What is sent of it."""
+
+
+S = TypeVar("S", bound=Within)
 
 
 def dialogue_of(
@@ -77,36 +83,46 @@ def summarizer_of(client: Client, builder: Builder, context: ContextSettings) ->
     return Summarizer(ask)
 
 
-Opened = Callable[[RequestSettings], tuple[Builder, list[Message]]]
-"""The builder, and the messages of a turn, of settings that name the session's model."""
+@dataclass(frozen=True)
+class Kept(Generic[S]):
+    """A session that one turn is asked in. `settings` are the command's, with the model that the session remembers."""
 
+    app: App
+    settings: S
+    conversation: Conversation
 
-def ask_within(app: App, settings: Within, opened: Opened) -> Completion | None:
-    """One turn of a session: ask with what was said before, and keep the answer. A dry run only reads the session."""
-    unsent, keeping = settings.output.unsent, settings.session
-    path = chosen_path(app, keeping)
-    conversation = open_conversation(app, path, must_exist=keeping.resume, only_read=unsent)
-    with closing(conversation):
-        builder, messages = opened(with_model(app, settings.request, conversation))
+    def ask(self, builder: Builder, messages: list[Message]) -> Completion | None:
+        """Ask with what was said before, and keep the answer; a dry run shows the request, and gives None."""
+        app, settings = self.app, self.settings
         builder = builder.reading(extract=settings.output.extract)
-        app.warn(builder.warnings(None if unsent else app.world.today()))
-        client = Client(app, settings, builder)
-        dialogue = dialogue_of(client, builder, conversation, settings.context)
-        if unsent:
+        client = self._client(builder, None if settings.output.unsent else app.world.today())
+        dialogue = dialogue_of(client, builder, self.conversation, settings.context)
+        if client.unsent:
             client.show(dialogue.preview(messages))
             return None
         client.ready(builder.request(messages))
         return client.drive(dialogue.turn(messages, accepted=app.accepted))
 
+    def preview(self, builder: Builder, messages: list[Message]) -> Request:
+        """The request that `ask` would send. Raises what asking would refuse."""
+        client = self._client(builder, None)
+        dialogue = dialogue_of(client, builder, self.conversation, self.settings.context)
+        request = dialogue.preview(messages)
+        client.ready(request)
+        return request
 
-def preview(app: App, settings: Within, opened: Opened) -> Request:
-    """The request that a turn of a session would send. The session is only read."""
+    def _client(self, builder: Builder, today: date | None) -> Client:
+        self.app.warn(builder.warnings(today))
+        return Client(self.app, self.settings, builder)
+
+
+@contextmanager
+def kept_session(app: App, settings: S, *, only_read: bool) -> Iterator[Kept[S]]:
+    """The session that the settings name, locked until the end. `only_read`: a copy of it, and no lock."""
     keeping = settings.session
     path = chosen_path(app, keeping)
-    conversation = open_conversation(app, path, must_exist=keeping.resume, only_read=True)
-    builder, messages = opened(with_model(app, settings.request, conversation))
-    app.warn(builder.warnings(None))
-    client = Client(app, settings, builder)
-    request = dialogue_of(client, builder, conversation, settings.context).preview(messages)
-    client.ready(request)
-    return request
+    with closing(
+        open_conversation(app, path, must_exist=keeping.resume, only_read=only_read)
+    ) as conversation:
+        request = with_model(app, settings.request, conversation)
+        yield Kept(app, replace(settings, request=request), conversation)

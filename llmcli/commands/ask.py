@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from llmcli.app import App
+from llmcli.exchange.asked import built
 from llmcli.exchange.chosen import check_gate
 from llmcli.exchange.client import ask_once
-from llmcli.request.builder import Builder
-from llmcli.request.prompt import Prompt
-from llmcli.request.reading import said
 from llmcli.settings.answer import GateSettings, LoopSettings, RepairSettings
 from llmcli.settings.conversation import ContextSettings, SessionSettings
 from llmcli.settings.flag import PROMPT
@@ -19,7 +17,6 @@ from llmcli.settings.money import MoneySettings
 from llmcli.settings.network import NetworkSettings
 from llmcli.settings.output import OutputSettings
 from llmcli.settings.request import RequestSettings
-from llmcli.wire import Message
 
 
 @dataclass(frozen=True)
@@ -54,22 +51,14 @@ def ask(app: App, settings: AskSettings) -> int:
 
     The prompt is PROMPT, files and piped stdin. Exit 0 means a complete answer.
     """
-    within = settings.session.wanted
-    gate = settings.passing
+    output, gate = settings.output, settings.passing
+    if settings.session.wanted or settings.context.wanted:
+        from llmcli.chat.assembly import kept_session
 
-    def opened(request: RequestSettings) -> tuple[Builder, list[Message]]:
-        builder = Builder.of(
-            request, app.addresses(request.base_url), app.stdin.read, stream=settings.output.streams
-        )
-        prompt = Prompt.of(settings.input, app.stdin.read, app.notes.say)
-        return builder, prompt.messages(said(settings.prompt or [], app.stdin), optional=within)
-
-    if within or settings.context.wanted:
-        from llmcli.chat.assembly import ask_within
-
-        completion = ask_within(app, settings, opened)
+        with kept_session(app, settings, only_read=output.unsent) as session:
+            completion = session.ask(*built(app, session.settings, stream=output.streams))
     else:
-        completion = ask_once(app, *opened(settings.request), settings)
+        completion = ask_once(app, *built(app, settings, stream=output.streams), settings)
     if completion is not None:
         check_gate(app, gate, completion)
     return 0

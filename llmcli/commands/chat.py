@@ -71,16 +71,16 @@ def chat(app: App, settings: ChatSettings) -> int:
     path = chosen_path(app, keeping) or (new_path(app) if typed and not settings.turns.no_session else None)
     opened = open_conversation(app, path, must_exist=keeping.resume, only_read=output.unsent)
     with closing(opened) as conversation:
-        request = with_model(app, settings.request, conversation)
+        settings = replace(settings, request=with_model(app, settings.request, conversation))
         opening = Opening(Prompt.of(settings.input, not_here, app.notes.say))
-        builder = _builder(app, request, output)
+        builder = _builder(app, settings)
         client = Client(app, settings, builder, turns=True)
         client.ready(builder.request(_ANY))  # what is refused in every turn is said before the first
         dialogue = dialogue_of(client, builder, conversation, settings.context)
         dialogue.opening = opening.messages
 
         def switch(model: str) -> None:
-            other = _builder(app, replace(request, model=model), output)
+            other = _builder(app, replace(settings, request=replace(settings.request, model=model)))
             dialogue.turn_to(other.request, summarizer_of(client, other, settings.context))
 
         if typed:
@@ -90,8 +90,9 @@ def chat(app: App, settings: ChatSettings) -> int:
         return client.drive(work)
 
 
-def _builder(app: App, request: RequestSettings, output: OutputSettings) -> Builder:
+def _builder(app: App, settings: ChatSettings) -> Builder:
     """What is asked in each turn, and of whom. Raises UsageError, ConfigError."""
+    request, output = settings.request, settings.output
     builder = Builder.of(request, app.addresses(request.base_url), not_here, stream=output.streams)
     builder = builder.reading(extract=output.extract)
     builder.request(_ANY)  # what the model rejects is said before the first turn

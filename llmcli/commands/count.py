@@ -8,12 +8,12 @@ from typing import Annotated, Any
 from llmcli import jsonl
 from llmcli.app import App
 from llmcli.errors import UsageError
+from llmcli.exchange.asked import built
 from llmcli.exchange.client import followers_of
 from llmcli.exchange.unsent import check_budget, check_unsent, show_request
 from llmcli.output.report import dollars
 from llmcli.registry.estimate import estimate
 from llmcli.registry.models import find_model
-from llmcli.request.builder import Builder
 from llmcli.request.prompt import Prompt
 from llmcli.request.reading import said
 from llmcli.settings.answer import GateSettings, LoopSettings, RepairSettings
@@ -29,7 +29,7 @@ from llmcli.settings.request import RequestSettings
 from llmcli.tokens.count import Count, counted_request, counted_text
 from llmcli.tokens.cut import split, truncate
 from llmcli.tokens.encodings import encoding_for, load
-from llmcli.wire import Message, Request
+from llmcli.wire import Request
 
 
 @dataclass(frozen=True)
@@ -92,21 +92,15 @@ def count(app: App, settings: CountSettings) -> int:
 
 def _request(app: App, settings: CountSettings) -> Request:
     """The request that ask would send."""
-    within, output = settings.session.wanted, settings.output
-    stream = (output.unsent) and output.streams
+    stream = settings.output.unsent and settings.output.streams
+    if settings.session.wanted or settings.context.wanted:
+        from llmcli.chat.assembly import kept_session
 
-    def opened(request: RequestSettings) -> tuple[Builder, list[Message]]:
-        builder = Builder.of(request, app.addresses(request.base_url), app.stdin.read, stream=stream)
-        prompt = Prompt.of(settings.input, app.stdin.read, app.notes.say)
-        return builder, prompt.messages(said(settings.prompt or [], app.stdin), optional=within)
-
-    if not within and not settings.context.wanted:
-        builder, messages = opened(settings.request)
-        app.warn(builder.warnings(None))
-        return builder.request(messages)
-    from llmcli.chat.assembly import preview
-
-    return preview(app, settings, opened)
+        with kept_session(app, settings, only_read=True) as session:
+            return session.preview(*built(app, session.settings, stream=stream))
+    builder, messages = built(app, settings, stream=stream)
+    app.warn(builder.warnings(None))
+    return builder.request(messages)
 
 
 def _of_text(app: App, settings: CountSettings) -> None:

@@ -1,15 +1,21 @@
-"""What an exchange has to know of a command's settings."""
+"""What an exchange has to know of a command's settings, and what they ask for: a builder and messages."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
+from llmcli.app import App
+from llmcli.request.builder import Builder
+from llmcli.request.prompt import Prompt
+from llmcli.request.reading import said
 from llmcli.settings.answer import LoopSettings, RepairSettings
+from llmcli.settings.conversation import SessionSettings
 from llmcli.settings.input import InputSettings
 from llmcli.settings.money import MoneySettings
 from llmcli.settings.network import NetworkSettings
 from llmcli.settings.output import OutputSettings
 from llmcli.settings.request import RequestSettings
+from llmcli.wire import Message
 
 
 class Paid(Protocol):
@@ -50,3 +56,27 @@ class Asked(Paid, Rowed, Protocol):
     @property
     def output(self) -> OutputSettings:
         """The form of what is shown."""
+
+
+class Worded(Rowed, Protocol):
+    """What is asked in words of the command line, of whom, and in which session."""
+
+    @property
+    def prompt(self) -> list[str] | None:
+        """The words."""
+
+    @property
+    def session(self) -> SessionSettings:
+        """The session, in which there need be no words."""
+
+
+def built(app: App, settings: Worded, *, stream: bool) -> tuple[Builder, list[Message]]:
+    """The builder and the messages that the settings ask for; stdin is read for them. Raises UsageError.
+
+    `stream`: whether the answer is asked for in pieces, unless the settings say it.
+    """
+    request = settings.request
+    builder = Builder.of(request, app.addresses(request.base_url), app.stdin.read, stream=stream)
+    prompt = Prompt.of(settings.input, app.stdin.read, app.notes.say)
+    words = said(settings.prompt or [], app.stdin)
+    return builder, prompt.messages(words, optional=settings.session.wanted)

@@ -10,8 +10,8 @@ from typing import Protocol
 from llmcli.errors import LlmcliError, StreamCut, paid_before
 from llmcli.exchange.chosen import choice_in
 from llmcli.exchange.judged import recovered
-from llmcli.exchange.layers.retry import says_something
 from llmcli.exchange.verdict import verdict
+from llmcli.finish import says_something
 from llmcli.output.report import PriceOf, Report
 from llmcli.output.sink import SILENT, Sink
 from llmcli.transport.answer import Answer

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
 from llmcli.errors import StreamCut
+from llmcli.finish import says_something
 from llmcli.transport.folds.completion import Accumulator, as_chunk
 from llmcli.wire import Chunk, Completion, Json, Meta
 
@@ -80,15 +81,18 @@ class Answer:
         """The completion, once it is there. One that broke off says so in `meta.cut`."""
         if self._completion is None:
             try:
-                await self.read_ahead(lambda _chunk: False)
+                await self._read_ahead(lambda _chunk: False)
             except StreamCut:
                 if self._completion is None:
                     raise
         assert self._completion is not None  # noqa: S101 - the chunks have ended
         return self._completion
 
-    async def read_ahead(self, until: Callable[[Chunk], bool]) -> bool:
-        """Read up to the first chunk that `until` is true of. Whether there was one, or the answer was there."""
+    async def begun(self, *, reasoning: bool = False) -> bool:
+        """Read up to the first chunk that says something. Whether there was one, or the answer was there."""
+        return await self._read_ahead(lambda chunk: says_something(chunk, reasoning=reasoning))
+
+    async def _read_ahead(self, until: Callable[[Chunk], bool]) -> bool:
         if self._ahead is None:
             return True
         try:

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from llmcli.errors import BudgetExceeded, CallFailed, DeadlinePassed, NotRunning, TransientFailure
-from llmcli.finish import Finish, finish_of, says, thinks
+from llmcli.finish import Finish, finish_of
 from llmcli.transport.answer import Answer
 from llmcli.transport.base import Transport
-from llmcli.wire import Chunk, Meta, Request
+from llmcli.wire import Meta, Request
 
 _BASE = 0.5  # seconds: a retry waits up to this, doubled with each failure,
 _CAP = 60.0  # but no longer than this
@@ -130,7 +130,7 @@ class Retry:
     async def _begun(self, request: Request) -> Answer:
         """The answer, read up to the first chunk that says something."""
         answer = await self._inner.ask(request)
-        if not await answer.read_ahead(lambda chunk: says_something(chunk, reasoning=self._reasoning)):
+        if not await answer.begun(reasoning=self._reasoning):
             completion = await answer.whole()
             if all(finish_of(choice) is Finish.UNSAID for choice in completion.choices):
                 raise no_answer(answer.meta)
@@ -142,12 +142,3 @@ def no_answer(meta: Meta) -> TransientFailure:
     error = TransientFailure("the stream ended with no answer in it", meta.where, "try again")
     error.may_have_cost = True
     return error
-
-
-def says_something(chunk: Chunk, *, reasoning: bool = False) -> bool:
-    """Whether a chunk holds a piece of the answer. `reasoning` is one only where that is said."""
-    for choice in chunk.get("choices") or []:
-        delta = choice.get("delta") or choice.get("message") or {}
-        if says(delta) or (reasoning and thinks(delta)):
-            return True
-    return False

@@ -21,8 +21,8 @@ from llmcli.errors import (
     LlmcliError,
 )
 from llmcli.exchange.layers.repair import Repair
-from llmcli.exchange.layers.retry import says_something
 from llmcli.exchange.verdict import check, misfit
+from llmcli.finish import says_something
 from llmcli.output.items import ItemSink
 from llmcli.output.sink import RecordSink, Sink, TextSink
 from llmcli.output.streams import Notes, Stdout

@@ -11,8 +11,8 @@ from llmcli.errors import (
     StreamCut,
     TransientFailure,
 )
-from llmcli.exchange.layers.retry import says_something
 from llmcli.exchange.verdict import check
+from llmcli.finish import says_something
 from llmcli.wire import Chunk
 from tests import server as wire
 from tests.server import chunk, event, ok
