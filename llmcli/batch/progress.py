@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import BinaryIO, Protocol
 
+from llmcli.app import App
 from llmcli.batch.engine.stats import Stats
 from llmcli.errors import one_line
 from llmcli.output.report import dollars
@@ -162,6 +163,15 @@ def _money(stats: Stats, total: int | None) -> str:
         return dollars(stats.spent)
     projected = stats.earlier_spent + stats.spent / finished * (total - stats.earlier)
     return f"{dollars(stats.earlier_spent + stats.spent)} of about {dollars(projected)}"
+
+
+def progress_of(app: App) -> Progress:
+    """What is shown while a run is under way: a bar on a terminal, lines elsewhere, nothing with -q."""
+    if app.notes.quiet:
+        return Silent()
+    if app.world.stderr_is_terminal and app.world.stderr is not None:
+        return Bar(app.world.stderr)
+    return Lines(app.notes.say)
 
 
 def summary(stats: Stats, now: float) -> str:

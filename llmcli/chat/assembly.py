@@ -84,7 +84,7 @@ def summarizer_of(client: Client, builder: Builder, context: ContextSettings) ->
 
 
 @dataclass(frozen=True)
-class Kept(Generic[S]):
+class KeptSession(Generic[S]):
     """A session that one turn is asked in. `settings` are the command's, with the model that the session remembers."""
 
     app: App
@@ -117,7 +117,7 @@ class Kept(Generic[S]):
 
 
 @contextmanager
-def kept_session(app: App, settings: S, *, only_read: bool) -> Iterator[Kept[S]]:
+def kept_session(app: App, settings: S, *, only_read: bool) -> Iterator[KeptSession[S]]:
     """The session that the settings name, locked until the end. `only_read`: a copy of it, and no lock."""
     keeping = settings.session
     path = chosen_path(app, keeping)
@@ -125,4 +125,4 @@ def kept_session(app: App, settings: S, *, only_read: bool) -> Iterator[Kept[S]]
         open_conversation(app, path, must_exist=keeping.resume, only_read=only_read)
     ) as conversation:
         request = with_model(app, settings.request, conversation)
-        yield Kept(app, replace(settings, request=request), conversation)
+        yield KeptSession(app, replace(settings, request=request), conversation)

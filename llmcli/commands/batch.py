@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from os.path import samestat
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +23,7 @@ from llmcli.batch.input.spool import spool_of, spooled
 from llmcli.batch.ledger.ledger import RETRYABLE, Ledger, errors_path
 from llmcli.batch.ledger.printed import Printed
 from llmcli.batch.program import Program
-from llmcli.batch.progress import Bar, Lines, Progress, Silent, summary
+from llmcli.batch.progress import progress_of, summary
 from llmcli.errors import Interrupted, LlmcliError, PartialFailure, ReaderGone, Terminated, UsageError
 from llmcli.exchange.authorization import check_provider
 from llmcli.exchange.exchange import Way
@@ -110,7 +111,7 @@ def _program(app: App, path: str | None, frame: Frame, settings: BatchSettings) 
     size = None if file is None else file.stat().st_size
     pace = Pace(options.rpm, options.tpm, options.crowd, _most_connections())
     world = app.world
-    transport = batch_transport_of(app, frame.builder, settings, lambda: pace.next(world.clock, world.sleep))
+    transport = batch_transport_of(app, frame.builder, settings, partial(pace.next, world.clock, world.sleep))
     return Program(
         path=None if file is None else path,
         spool=spool_of(options.kept) if path is None else None,
@@ -122,7 +123,7 @@ def _program(app: App, path: str | None, frame: Frame, settings: BatchSettings) 
             stats=Stats(began=world.clock(), size=size, limit=options.limit),
             world=world,
         ),
-        progress=lambda: _progress(app),
+        progress=partial(progress_of, app),
         host=app.watch,
         ordered=options.ordered,
         verbose=app.notes.verbose,
@@ -230,14 +231,6 @@ def _most_connections() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         soft = hard
     return max(1, min(1000, soft - 64)) if soft > 0 else 1000
-
-
-def _progress(app: App) -> Progress:
-    if app.notes.quiet:
-        return Silent()
-    if app.world.stderr_is_terminal and app.world.stderr is not None:
-        return Bar(app.world.stderr)
-    return Lines(app.notes.say)
 
 
 def _dry_run(app: App, path: str | None, frame: Frame, settings: BatchSettings) -> None:

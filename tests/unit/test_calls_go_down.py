@@ -22,7 +22,7 @@ RUNS = "a coroutine that it was given to run"
 TOLD = "an answer tells those who asked to be told, as it comes and at its end"
 HANDED = {
     ("loop.runner._supervised", "exchange.client.Client._to_the_end"): RUNS,
-    ("loop.runner._supervised", "batch.program.Program.run"): RUNS,
+    ("loop.runner._supervised", "batch.program.Program.execute"): RUNS,
     ("exchange.client.Client._to_the_end", "chat.dialogue.Dialogue.turn"): RUNS,
     ("exchange.client.Client._to_the_end", "chat.script.Script.play"): RUNS,
     ("transport.answer.Answer._next", "exchange.layers.awaited.Awaited.ask.<locals>.note"): TOLD,
@@ -37,16 +37,12 @@ HANDED = {
         "KeyOf: only the command knows who may have which key"
     ),
     ("transport.pooled.Pooled._post", "exchange.authorization.key_lookup.<locals>.key_of"): "KeyOf",
+    ("exchange.layers.repair.Repair.ask", "batch.engine.pace.Pace.next"): (
+        "a further request of a row waits for its turn, which the batch alone knows"
+    ),
     ("output.sink.TextSink._answer", "exchange.shown.sink_of.<locals>.read"): (
         "a sink shows an answer as it was judged, and judging is not its business"
     ),
-}
-
-# To be taken off once the engine of a batch is put together anew.
-KNOWN = {
-    ("batch.program.Program.run", "commands.batch._program.<locals>.<lambda>"),
-    ("exchange.layers.repair.Repair.ask", "commands.batch._program.<locals>.<lambda>"),
-    ("exchange.layers.repair.Repair.ask", "batch.engine.pace.Pace.next"),
 }
 
 
@@ -146,7 +142,7 @@ def calls(cli, server, tmp_path):
 
 @pytest.mark.parametrize("name", LINES)
 def test_calls_go_down(name, calls):
-    assert calls(name) - HANDED.keys() - KNOWN == set()
+    assert calls(name) - HANDED.keys() == set()
 
 
 def test_what_is_handed_down_is_called(calls):
