@@ -39,6 +39,7 @@ from llmcli.settings.input import InputSettings
 from llmcli.settings.money import MoneySettings
 from llmcli.settings.network import NetworkSettings
 from llmcli.settings.request import RequestSettings
+from llmcli.settings.table import TableSettings
 from llmcli.wire import shown_url, spelled
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
@@ -49,6 +50,7 @@ class BatchSettings:
     """What batch can be told."""
 
     run: RunSettings
+    table: TableSettings
     input: InputSettings
     request: RequestSettings
     repair: RepairSettings

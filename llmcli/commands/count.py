@@ -26,6 +26,7 @@ from llmcli.settings.money import MoneySettings
 from llmcli.settings.network import NetworkSettings
 from llmcli.settings.output import OutputSettings
 from llmcli.settings.request import RequestSettings
+from llmcli.settings.table import TableSettings
 from llmcli.tokens.count import Count, counted_request, counted_text
 from llmcli.tokens.cut import split, truncate
 from llmcli.tokens.encodings import encoding_for, load
@@ -37,6 +38,7 @@ class CountSettings:
     """What count can be told: all that ask can, and what is counted."""
 
     counting: CountingSettings
+    table: TableSettings
     input: InputSettings
     request: RequestSettings
     output: OutputSettings
@@ -54,6 +56,8 @@ class CountSettings:
         """Raise UsageError where flags exclude each other."""
         self.gate.passing(self.request.labels)
         counting, shown = self.counting, self.output.dry_run or self.output.curl
+        if counting.rows is None and (given := self.table.given) is not None:
+            raise UsageError("without rows", todo="name their file with --rows", flag=given)
         if shown and (counting.rows is not None or counting.cuts):
             raise UsageError(
                 "--dry-run and --curl show the request of a prompt",

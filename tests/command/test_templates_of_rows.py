@@ -168,7 +168,8 @@ def test_what_may_be_missing_passes(texts, template):
 
 def test_an_undefined_variable_of_a_later_row_is_that_rows_error(cli):
     stdin = b'nope\n{"a":1}\n{"b":1}\n{"a":2}\n'
-    result = cli("batch", "-q", "-m", "offline/echo", "--ordered", "-t", "{{ a }}", stdin=stdin)
+    argv = ["batch", "-q", "-m", "offline/echo", "--input-format", "jsonl", "--ordered"]
+    result = cli(*argv, "-t", "{{ a }}", stdin=stdin)
     errors = [json.loads(line)["error"] for line in result.out.splitlines()]
     assert [error and error["code"] for error in errors] == ["invalid_json", None, "invalid_row", None]
 

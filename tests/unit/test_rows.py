@@ -9,7 +9,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from llmcli.batch.input.frame import Frame
-from llmcli.batch.input.rows import BadCommand, LineSplitter
+from llmcli.batch.input.readers.jsonl import read_jsonl
+from llmcli.batch.input.readers.text import utf8
+from llmcli.batch.input.rows import BadCommand
 from llmcli.errors import LlmcliError
 from llmcli.exchange.exchange import Way, exchange
 from llmcli.exchange.layers.window import Window
@@ -49,25 +51,29 @@ def body(*messages: dict, model: str = MODEL, **more: object) -> dict:
 # --- Lines --------------------------------------------------------------------------------------------------
 
 
+def lines(data: bytes, size: int) -> list[tuple[bytes, int]]:
+    """The lines of JSONL that comes in blocks of a size, and their numbers."""
+    blocks = [data[at : at + size] for at in range(0, len(data), size)]
+    return [
+        each for batch in read_jsonl(utf8(blocks)) for each in zip(batch.entries, batch.lines, strict=True)
+    ]
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 1000])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 @pytest.mark.parametrize("last", [True, False])
 def test_lines_are_the_same_however_they_come(size, end, last):
     data = b"\xef\xbb\xbf" + end.join([b"one", b"", b" \t", b"t w o", b"three"]) + end * last
-    splitter = LineSplitter()
-    lines = [
-        line for start in range(0, len(data), size) for line in splitter.feed(data[start : start + size])
-    ]
-    assert lines + splitter.finish() == [b"one", b"t w o", b"three"]
+    assert lines(data, size) == [(b"one", 1), (b"t w o", 4), (b"three", 5)]
 
 
 @given(st.lists(st.binary(max_size=5)))
 def test_lines_are_those_that_python_splits(blocks):
-    assume(not b"".join(blocks).startswith((b"\xff\xfe", b"\xfe\xff\0")))  # UTF-16
-    splitter = LineSplitter()
-    lines = [line for block in blocks for line in splitter.feed(block)] + splitter.finish()
-    expected = b"".join(blocks).removeprefix(b"\xef\xbb\xbf").split(b"\n")
-    assert lines == [line.strip() for line in expected if line.strip()]
+    data = b"".join(blocks)
+    assume(not data.startswith((b"\xff\xfe", b"\xfe\xff\0")))  # UTF-16
+    expected = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    found = [line for batch in read_jsonl(utf8(blocks)) for line in batch.entries]
+    assert found == [line.strip() for line in expected if line.strip()]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
@@ -75,17 +81,14 @@ def test_lines_are_those_that_python_splits(blocks):
 def test_utf_16_with_a_bom_is_decoded(encoding, size):
     bom = "" if encoding == "utf-16" else "\ufeff"
     data = (bom + '{"prompt":"é"}\r\n{"prompt":"\u4e0a\U0001f600"}').encode(encoding)
-    splitter = LineSplitter()
-    lines = [line for at in range(0, len(data), size) for line in splitter.feed(data[at : at + size])]
-    assert [*lines, *splitter.finish()] == [
+    assert [line for line, _ in lines(data, size)] == [
         '{"prompt":"é"}'.encode(),
         '{"prompt":"\u4e0a\U0001f600"}'.encode(),
     ]
 
 
 def test_nothing_is_no_line():
-    splitter = LineSplitter()
-    assert (splitter.feed(b""), splitter.finish()) == ([], [])
+    assert lines(b"", 1) == []
 
 
 # --- Shapes -------------------------------------------------------------------------------------------------

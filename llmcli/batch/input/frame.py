@@ -6,9 +6,9 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from llmcli import jsonl
 from llmcli.app import App
@@ -21,6 +21,7 @@ from llmcli.exchange.asked import Asked, Rowed
 from llmcli.output.report import dollars
 from llmcli.request.builder import Builder
 from llmcli.request.prompt import Prompt
+from llmcli.settings.table import TableSettings
 
 
 @dataclass(frozen=True)
@@ -29,19 +30,32 @@ class Frame:
 
     prompt: Prompt
     builder: Builder
+    how: TableSettings = field(default_factory=TableSettings)
 
     @property
     def rows(self) -> RowBuilder:
-        """What makes rows of lines."""
-        return RowBuilder(self.prompt, self.builder)
+        """What makes rows of entries."""
+        return RowBuilder(self.prompt, self.builder, self.how)
 
 
-def frame_of(app: App, settings: Rowed, *, rows_on_stdin: bool) -> Frame:
+class Tabled(Rowed, Protocol):
+    """And how its rows are read."""
+
+    @property
+    def table(self) -> TableSettings:
+        """How INPUT is read."""
+
+
+class CountedRows(Asked, Tabled, Protocol):
+    """What `count --rows` has to know."""
+
+
+def frame_of(app: App, settings: Tabled, *, rows_on_stdin: bool) -> Frame:
     """What the command line says of every row. Raises UsageError."""
     read = _taken if rows_on_stdin else app.stdin.read
     request = settings.request
     builder = Builder.of(request, app.addresses(request.base_url), read)
-    return Frame(Prompt.of(settings.input, read, app.notes.say, rows=True), builder)
+    return Frame(Prompt.of(settings.input, read, app.notes.say, rows=True), builder, settings.table)
 
 
 def _taken() -> bytes:
@@ -103,7 +117,7 @@ def tally_of(
     return tally
 
 
-def count_file(app: App, path: str, settings: Asked) -> None:
+def count_file(app: App, path: str, settings: CountedRows) -> None:
     """`count --rows`: one integer, the totals, or a line for each row."""
     if path != "-":
         check_input(path)

@@ -1,19 +1,20 @@
-"""Rows: lines of the input to requests, whatever shape they have."""
+"""Rows: entries of the input to requests, whatever shape they have."""
 
 from __future__ import annotations
 
 import hashlib
-import re
-from codecs import BOM_UTF8, IncrementalDecoder, getincrementaldecoder
 from dataclasses import dataclass, replace
 from typing import Any
 
 from llmcli import jsonl
+from llmcli.batch.input.found import Found, found_in
+from llmcli.batch.input.readers.entry import Batch, Broken, Columns, Entry
 from llmcli.batch.input.shape import (
     BadRow,
     CustomId,
     body_of,
     custom_id_of,
+    messages_of,
     own_parameters,
     parsed,
     said,
@@ -25,17 +26,16 @@ from llmcli.request.builder import Builder
 from llmcli.request.messages import check_message_list
 from llmcli.request.params import checked_field
 from llmcli.request.prompt import Prompt, joined
+from llmcli.settings.table import TableSettings
 from llmcli.wire import Json, Message, Request
-
-_UTF16 = re.compile(rb"\xff\xfe[^\0]\0|\xfe\xff\0[^\0]", re.DOTALL)
-_ENOUGH = 4  # bytes that tell it
 
 
 @dataclass(slots=True)
 class Row:
-    """One row of the input. `number` is 0-based; `digest` is of the final body, or of a bad line's bytes.
+    """One row of the input. `number` is 0-based; `digest` is of the final body, or of a bad row's bytes.
 
-    Exactly one of `request` and `error` is not None.
+    Exactly one of `request` and `error` is not None. `fields` are the row's own, in their order (None where they
+    cannot be told), `columns` those of its table, `line` is where it begins, from 1.
     """
 
     number: int
@@ -44,82 +44,75 @@ class Row:
     request: Request | None = None
     error: LlmcliError | None = None
     size: int = 0  # bytes of the body
-
-
-class LineSplitter:
-    """Blocks of bytes to lines without their ends, in UTF-8; blank lines and a BOM are passed over.
-
-    UTF-16 is known by its BOM, before an ASCII character: a first line that is broken may begin like one.
-    """
-
-    def __init__(self) -> None:
-        self._tail: list[bytes] = []
-        self._first = True
-        self._head: bytes | None = b""  # what came before the encoding is known
-        self._utf16: IncrementalDecoder | None = None
-
-    def feed(self, block: bytes) -> list[bytes]:
-        """The lines that `block` completes."""
-        if self._head is not None:
-            self._head += block
-            if len(self._head) < _ENOUGH:
-                return []
-            block, self._head = self._head, None
-            if _UTF16.match(block):
-                self._utf16 = getincrementaldecoder("utf-16")("replace")
-        return self._split(block if self._utf16 is None else self._utf16.decode(block).encode())
-
-    def _split(self, block: bytes) -> list[bytes]:
-        *lines, rest = block.split(b"\n")
-        if lines and self._tail:
-            lines[0] = b"".join([*self._tail, lines[0]])
-            self._tail = []
-        if rest:
-            self._tail.append(rest)
-        return self._whole(lines)
-
-    def finish(self) -> list[bytes]:
-        """The last line, where it has no end."""
-        last = b"".join([*self._tail, self._head or b""])
-        self._tail, self._head = [], None
-        return self._whole(last.split(b"\n"))
-
-    def _whole(self, lines: list[bytes]) -> list[bytes]:
-        if lines and self._first:
-            lines[0] = lines[0].removeprefix(BOM_UTF8)
-            self._first = False
-        return [stripped for line in lines if (stripped := line.strip())]
+    fields: Json | None = None
+    columns: Columns | None = None
+    line: int | None = None
 
 
 class RowBuilder:
-    """Makes Rows of lines. What the command line says is worked out once; a row costs its own part."""
+    """Makes Rows of entries. What the command line says is worked out once; a row costs its own part."""
 
-    def __init__(self, prompt: Prompt, builder: Builder) -> None:
+    def __init__(self, prompt: Prompt, builder: Builder, how: TableSettings) -> None:
+        self.how = how
         self._prompt = prompt
         self._builder = builder
         self._before = prompt.opening
         self._common: Request | None = None
 
-    def row(self, line: bytes, number: int) -> Row:
-        """The row of a line: its request, or what is wrong with it."""
+    def row(self, entry: Entry, number: int) -> Row:
+        """The row of an entry: its request, or what is wrong with it."""
         custom_id: CustomId = f"row-{number}"
+        data = None
         try:
-            data = parsed(line)
-            custom_id = custom_id_of(data, f"row-{number}")
-            request = self._request(data, line)
+            if isinstance(entry, bytes):
+                data = parsed(entry)
+                custom_id = custom_id_of(data, f"row-{number}")
+                request = self._request(data, entry)
+            else:
+                found = found_in(entry)
+                data = found.fields
+                custom_id = custom_id_of(data, f"row-{number}") if found.is_table else custom_id
+                request = self._of_found(found)
         except LlmcliError as error:
-            return Row(number, custom_id, _digest(line), error=error)
+            if isinstance(entry, Broken):
+                data = entry.fields
+            return Row(number, custom_id, _digest(_content(entry)), error=error, fields=data)
         content = jsonl.dumps(request.fields)
-        return Row(number, custom_id, _digest(content), request, size=len(content))
+        return Row(number, custom_id, _digest(content), request, size=len(content), fields=data)
 
-    def check(self, line: bytes) -> None:
-        """Raise UsageError where the first good row shows that the template is not meant for these rows."""
+    def check(self, batch: Batch) -> bool:
+        """Whether a good row was among these.
+
+        Raises UsageError where a table's columns, or the first good row, show that the command is not meant for them.
+        """
+        template = self._prompt.template
+        if batch.columns is not None and template is None:
+            _check_columns(batch.columns)
+        for entry in batch.entries:
+            try:
+                found = Found(parsed(entry), entry) if isinstance(entry, bytes) else found_in(entry)
+            except LlmcliError:
+                continue
+            if template is not None:
+                check_template(self._prompt, found)
+            return True
+        return False
+
+    def _of_found(self, found: Found) -> Request:
+        """The request of a table's row, a line of text or a file, whose fields are no parameters."""
+        prompt = replace(self._prompt, parts=[*self._prompt.parts, *found.parts]) if found.parts else None
         if self._prompt.template is not None:
-            check_template(self._prompt, parsed(line), line)
+            return self._of_text(templated(self._prompt, found), prompt=prompt)
+        if found.is_table and (messages := messages_of(found.fields)) is not None:
+            return self._of_body({"messages": messages})
+        if found.said is None and not found.parts:
+            raise BadRow("invalid_row", "the row has no prompt")
+        system = (found.fields.get("system") or None) if found.is_table else None
+        return self._of_text(joined(*self._prompt.files, found.said), system=system, prompt=prompt)
 
     def _request(self, data: Json, line: bytes) -> Request:
         if self._prompt.template is not None:
-            return self._of_text(templated(self._prompt, data, line))
+            return self._of_text(templated(self._prompt, Found(data, line)))
         data = said(data, line)
         if isinstance(data.get("body"), dict):
             return self._of_body(body_of(data))
@@ -136,11 +129,17 @@ class RowBuilder:
             "invalid_row", "the row has no messages, no prompt and no body; with -t, any object is a row"
         )
 
-    def _of_text(self, text: str, own: Json | None = None, system: Any = None) -> Request:
-        """A row that is a user's text: with no parameters of its own it differs from the next in the text alone."""
-        if not text and not self._prompt.parts:
+    def _of_text(
+        self, text: str, own: Json | None = None, system: Any = None, prompt: Prompt | None = None
+    ) -> Request:
+        """A row that is a user's text: with no parameters of its own it differs from the next in the text alone.
+
+        `prompt`: the row's own, where it has attachments.
+        """
+        prompt = prompt or self._prompt
+        if not text and not prompt.parts:
             raise BadRow("invalid_row", "the prompt is empty")
-        message = self._prompt.user(text)
+        message = prompt.user(text)
         if system is not None:
             if not isinstance(system, str):
                 raise BadRow("invalid_row", "the system message must be a string")
@@ -181,6 +180,28 @@ class RowBuilder:
             return self._builder.request(messages)
         except UsageError as error:
             raise BadCommand(error.what, error.where, error.todo) from None
+
+
+def _check_columns(columns: Columns) -> None:
+    """Raise UsageError for a table whose rows have no prompt, where no template makes one."""
+    if not {"prompt", "messages"} & set(columns.names):
+        name = columns.names[0] if columns.names else "name"
+        shown = f"{{{{ {name} }}}}" if name.isidentifier() else f'{{{{ row["{name}"] }}}}'
+        raise UsageError(
+            f"the table has no column prompt or messages, but {', '.join(columns.names[:8])}",
+            todo=f"make the prompt with -t, e.g. -t 'About {shown}: ...'",
+        )
+
+
+def _content(entry: Entry) -> bytes:
+    """The bytes that tell a bad entry from another."""
+    if isinstance(entry, Broken):
+        return entry.content
+    return (
+        entry
+        if isinstance(entry, bytes)
+        else jsonl.dumps(entry if isinstance(entry, dict | str) else entry.path)
+    )
 
 
 def _digest(content: bytes) -> int:

@@ -37,14 +37,22 @@ def parsed(line: bytes) -> Json:
     try:
         data = jsonl.loads(line)
     except ValueError as error:
-        try:
-            decode(line, "the line")
-        except UsageError as invalid:
-            raise BadRow("invalid_utf8", invalid.what) from None
+        invalid = not_utf8(line)
+        if invalid is not None:
+            raise BadRow("invalid_utf8", invalid) from None
         raise BadRow("invalid_json", f"the line is not valid JSON: {error}") from None
     if not isinstance(data, dict):
         raise BadRow("invalid_row", "the line is JSON, but no object")
     return data
+
+
+def not_utf8(line: bytes) -> str | None:
+    """What is no UTF-8 in a line; None where all of it is."""
+    try:
+        decode(line, "the line")
+    except UsageError as error:
+        return error.what
+    return None
 
 
 def said(data: Json, line: bytes) -> Json:
@@ -90,6 +98,19 @@ def text_of(data: Json, key: str, line: bytes) -> str | None:
         return value
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return str(json.loads(line, parse_int=str, parse_float=str)[key]) if is_number else None
+
+
+def messages_of(data: Json) -> Any:
+    """The messages of a table's row, which a CSV has as JSON; None where there are none. Raises BadRow."""
+    value = data.get("messages")
+    if not isinstance(value, str):
+        return value
+    if not value.strip():
+        return None
+    try:
+        return jsonl.loads(value)
+    except ValueError as error:
+        raise BadRow("invalid_json", f"the messages are not valid JSON: {error}") from None
 
 
 def body_of(data: Json) -> Json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -12,13 +12,13 @@ from typing import BinaryIO
 from llmcli import files
 from llmcli.batch.engine.stats import Stats
 from llmcli.batch.input.rows import Row, RowBuilder
-from llmcli.batch.input.sniff import NoJsonl
-from llmcli.batch.input.source import BLOCK, LineSource
+from llmcli.batch.input.sniff import NotRows
+from llmcli.batch.input.source import BLOCK, ThreadSource
 from llmcli.errors import LlmcliError, OutputFailure, UsageError
 from llmcli.world import read_some
 
 
-class SpooledSource(LineSource):
+class SpooledSource(ThreadSource):
     """The rows of a pipe by way of a file: from `start` on, a thread copies the pipe as fast as it brings rows.
 
     Until the pipe has ended, the file has `.part` at its name's end. A pipe that brings nothing is no input:
@@ -29,38 +29,44 @@ class SpooledSource(LineSource):
     def __init__(self, stream: BinaryIO, builder: RowBuilder, stats: Stats, spool: Path) -> None:
         super().__init__(builder, stats)
         self._stream = stream
-        self._wake: Callable[[], None] = lambda: None
         self._spool = spool
-        self._place = 0
         self._copied = False
-        self._error: LlmcliError | None = None
+        self._grown = threading.Event()
+        self._failure: LlmcliError | None = None
         self._copy: files.Replacement | None = None
-        self._file: int | None = None  # open as long as the process is, for the thread may outlive the run
+        self._file: int | None = None  # open as long as the process is, for the threads may outlive the run
 
     def start(self, wake: Callable[[], None]) -> None:
         """See Source."""
-        self._wake = wake
         threading.Thread(target=self._copy_all, daemon=True).start()
+        super().start(wake)
 
     def next(self) -> Row | None:
-        """See Source. What is no JSONL is not kept: it would be the input of the next run."""
+        """See Source. What can be no rows is not kept: it would be the input of the next run."""
         try:
             return super().next()
-        except NoJsonl:
+        except NotRows:
             with suppress(OSError):
                 _partial(self._spool).unlink(missing_ok=True)
                 self._spool.unlink(missing_ok=True)
             raise
 
-    def _block(self) -> bytes | None:
-        copied = self._copied  # as it was before the look into the file
-        block = b"" if self._file is None else os.pread(self._file, BLOCK, self._place)
-        self._place += len(block)
-        if block:
-            return block
-        if copied and self._error is not None:
-            raise self._error
-        return block if copied else None
+    def _blocks(self) -> Iterator[bytes]:
+        place = 0
+        while True:
+            self._grown.clear()
+            copied = self._copied  # as it was before the look into the file
+            block = b"" if self._file is None else os.pread(self._file, BLOCK, place)
+            if block:
+                place += len(block)
+                self._stats.read += len(block)
+                yield block
+            elif not copied:
+                self._grown.wait()
+            elif self._failure is not None:
+                raise self._failure
+            else:
+                return
 
     def _copy_all(self) -> None:
         """The thread."""
@@ -70,15 +76,15 @@ class SpooledSource(LineSource):
                     self._copy = files.Replacement(self._spool, _partial(self._spool))
                     self._file = self._copy.descriptor
                 files.write_all(self._copy.descriptor, block)
-                self._tell()
+                self._grown.set()
             self._keep()
         except OSError as error:
-            self._error = _unspooled(error)
+            self._failure = _unspooled(error)
         except UsageError as error:
-            self._error = error
+            self._failure = error
         finally:
             self._copied = True
-            self._tell()
+            self._grown.set()
 
     def _keep(self) -> None:
         """Make the copy the spool; where nothing came, take the rows of the one that is there."""
@@ -88,10 +94,6 @@ class SpooledSource(LineSource):
             self._file = files.open_regular(self._spool)
         elif files.exists(_partial(self._spool)):
             raise _cut_off()
-
-    def _tell(self) -> None:
-        with suppress(RuntimeError):  # the run is over, and so is its loop
-            self._wake()
 
 
 def spool_of(output: str | None) -> Path | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from llmcli.batch.input.shape import text_of
+from llmcli.batch.input.found import Found
 from llmcli.errors import UsageError
 from llmcli.request.prompt import Prompt
 from llmcli.request.template import Undefined
@@ -15,14 +15,15 @@ _JINJA = re.compile(r"\{%-?\s*raw\b.*?endraw\s*-?%\}|\{\{.*?\}\}|\{%.*?%\}|\{#.*
 _BRACES = re.compile(r"\{([^{}]+)\}")
 
 
-def templated(prompt: Prompt, data: Json, line: bytes) -> str:
-    """The text of a row, whose line it stands in: numbers print as they are written there. Raises UsageError."""
-    fields = as_written(line, data)
-    return prompt.text_of_row(fields, lambda: text_of(data, "prompt", line), written=fields is not data)
+def templated(prompt: Prompt, found: Found) -> str:
+    """The text of a row: numbers print as they are written where it stands. Raises UsageError."""
+    fields = as_written(found.line, found.fields)
+    return prompt.text_of_row(fields, lambda: found.said, written=fields is not found.fields)
 
 
-def check_template(prompt: Prompt, data: Json, line: bytes) -> None:
+def check_template(prompt: Prompt, found: Found) -> None:
     """Raise UsageError where the first good row shows that the template, or a `-p`, is not meant for these rows."""
+    data = found.fields
     _check_params(prompt, data)
     template = prompt.template
     assert template is not None  # noqa: S101 - the caller looked
@@ -35,12 +36,12 @@ def check_template(prompt: Prompt, data: Json, line: bytes) -> None:
                 f'write {{{{ {name} }}}}, or {{{{ "{braces[0]}" }}}} for the text',
             )
     try:
-        templated(prompt, data, line)
+        templated(prompt, found)
     except Undefined as error:
         raise UsageError(error.what, error.where, f"{_fields(data)}; or {error.todo}") from None
     except UsageError:
         pass  # this row's alone, for all we know
-    behind = prompt.files or prompt.parts or text_of(data, "prompt", line)
+    behind = prompt.files or prompt.parts or found.parts or found.said
     if not (behind or "input" in template.names or prompt.names_field(data)):
         raise UsageError("the template names no field of the rows", "-t", _fields(data))
 

@@ -1,0 +1,1 @@
+"""Readers: blocks of bytes to entries, one module a kind of INPUT."""

@@ -1,0 +1,46 @@
+"""Entries: what a reader finds in an INPUT before it is a row, and the batches in which it hands them on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from llmcli.batch.input.shape import BadRow
+from llmcli.wire import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns of a table: `names` are what templates call them, `titles` what stands in the header."""
+
+    names: tuple[str, ...]
+    titles: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Broken:
+    """What stands where a row should be: its bytes, the error of it, and the columns that could be read."""
+
+    content: bytes
+    error: BadRow
+    fields: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedFile:
+    """A file that is a row, to be read when its turn comes."""
+
+    path: str
+
+
+Entry = bytes | dict[str, object] | str | NamedFile | Broken
+"""The JSON text of a row, the columns of a table's row, a line of text, a file, or what is none of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What was found since the batch before, and the line of each where it begins, from 1; `columns`: of a table."""
+
+    entries: Sequence[Entry]
+    lines: Sequence[int]
+    columns: Columns | None = None
