@@ -38,6 +38,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Self
 
@@ -222,10 +223,27 @@ class Gated(LlmcliError):
 _PATIENCE = 600.0  # seconds that nobody minds to be kept waiting
 
 
-class CallFailed(LlmcliError):
-    """The call did not work. `status` is HTTP's (None: no reply), `code` the API's own error code.
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a reply told of a failure. `status` is HTTP's (None: no reply), `code` the API's own error code.
 
-    `meant` is the status that counts: of an error in a 200, the one that its body names.
+    `retry_after` is in seconds. `meant` is the status that counts: of an error in a 200, the one that its body names.
+    """
+
+    status: int | None = None
+    code: str | None = None
+    request_id: str | None = None
+    retry_after: float | None = None
+    body: object = None
+    meant: int | None = None
+
+
+_NOTHING = Told()
+
+
+class CallFailed(LlmcliError):
+    """The call did not work; it has what its reply told, as Told says.
+
     `may_have_cost`: an answer may have been begun, and charged for. `no_connection`: none could be made.
     `connection_broke`: before an answer was whole. `no_answer_in_time`: a time of ours was up.
     """
@@ -235,26 +253,11 @@ class CallFailed(LlmcliError):
     connection_broke = False
     no_answer_in_time = False
 
-    def __init__(
-        self,
-        what: str,
-        where: str = "",
-        todo: str = "",
-        *,
-        status: int | None = None,
-        code: str | None = None,
-        request_id: str | None = None,
-        retry_after: float | None = None,
-        body: object = None,
-        meant: int | None = None,
-    ) -> None:
+    def __init__(self, what: str, where: str = "", todo: str = "", told: Told = _NOTHING) -> None:
         super().__init__(what, where, todo)
-        self.status = status
-        self.meant = status if meant is None else meant
-        self.code = code
-        self.request_id = request_id
-        self.retry_after = retry_after
-        self.body = body
+        self.status, self.code, self.request_id = told.status, told.code, told.request_id
+        self.meant = told.status if told.meant is None else told.meant
+        self.retry_after, self.body = told.retry_after, told.body
         self.attempts = 1
 
     @property

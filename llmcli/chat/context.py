@@ -63,31 +63,34 @@ def turns_of(messages: Sequence[Message]) -> list[list[int]]:
     return turns
 
 
-def fit(
-    messages: Sequence[Message],
-    tokens: Sequence[int],
-    pinned: Collection[int],
-    *,
-    fixed: int,
-    limit: int | None,
-    keep_turns: int | None = None,
-) -> Fit:
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A conversation with the `tokens` of each message. Turns with a `pinned` message, by its number, stay.
+
+    `fixed` tokens are in the request beside the messages.
+    """
+
+    messages: Sequence[Message]
+    tokens: Sequence[int]
+    pinned: Collection[int] = frozenset()
+    fixed: int = 0
+
+
+def fit(weighed: Weighed, limit: int | None, keep_turns: int | None = None) -> Fit:
     """Drop the oldest turns until the rest has no more than `limit` tokens and `keep_turns` turns.
 
-    `fixed` tokens are in the request beside the messages. System messages, turns with a pinned message and the
-    newest turn stay; a turn stays or goes whole. Raises ContextOverflow where what must stay is too much.
+    System messages, turns with a pinned message and the newest turn stay; a turn stays or goes whole.
+    Raises ContextOverflow where what must stay is too much.
     """
-    turns = turns_of(messages)
+    turns, tokens = turns_of(weighed.messages), weighed.tokens
     weights = [sum(tokens[number] for number in turn) for turn in turns]
-    stays = [
-        number == len(turns) - 1 or any(one in pinned for one in turn) for number, turn in enumerate(turns)
-    ]
-    free = sum(tokens) - sum(weights)  # system messages
-    total = fixed + free + sum(weight for weight, stay in zip(weights, stays, strict=True) if stay)
+    stays = [any(one in weighed.pinned for one in turn) for turn in turns[:-1]] + [True] * bool(turns)
+    system = sum(tokens) - sum(weights)
+    total = weighed.fixed + system + sum(weight for weight, stay in zip(weights, stays, strict=True) if stay)
     if limit is not None and total > limit:
         raise overflow(total, limit, "the newest turn and what must stay with it have")
     room = len(turns) if keep_turns is None else keep_turns - 1
-    for number in reversed(range(len(turns) - 1)):
+    for number in reversed(range(len(turns))):
         if stays[number]:
             continue
         if room <= 0 or (limit is not None and total + weights[number] > limit):
@@ -97,7 +100,7 @@ def fit(
         room -= 1
     dropped = [turn for turn, stay in zip(turns, stays, strict=True) if not stay]
     gone = {number for turn in dropped for number in turn}
-    return Fit([number for number in range(len(messages)) if number not in gone], dropped, total)
+    return Fit([number for number in range(len(weighed.messages)) if number not in gone], dropped, total)
 
 
 def overflow(tokens: int, limit: int, what: str) -> ContextOverflow:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from llmcli import jsonl
-from llmcli.chat.context import Fit, Rules, fit, limit_of, overflow, turns_of
+from llmcli.chat.context import Fit, Rules, Weighed, fit, limit_of, overflow, turns_of
 from llmcli.chat.sessions.session import Conversation, Entry, Summary
 from llmcli.chat.summary import Summarizer, head_of
 from llmcli.chat.windows import MATTERS, Windows
@@ -190,8 +190,8 @@ class Fitting:
         if rules.strategy == "error":
             self._refuse(fixed + sum(tokens), limit, turns)
         pinned = {number for number, entry in enumerate(view) if entry.pinned}
-        messages = [entry.message for entry in view]
-        return fit(messages, tokens, pinned, fixed=fixed, limit=limit, keep_turns=rules.keep_turns)
+        weighed = Weighed([entry.message for entry in view], tokens, pinned, fixed)
+        return fit(weighed, limit, rules.keep_turns)
 
     def _refuse(self, tokens: int, limit: int | None, turns: int) -> None:
         if limit is not None and tokens > limit:

@@ -171,7 +171,7 @@ def _repair(app: App, repairs: int, before: Callable[[], Awaitable[None]] | None
 def _stores(app: App, money: MoneySettings) -> Layers:
     if not money.cache and money.record is None:
         return {}
-    from llmcli.exchange.layers.store import Folder, Locks, Store, recording
+    from llmcli.exchange.layers.store import Cache, Folder, Locks, Store, recording
 
     def warn(error: LlmcliError) -> None:
         app.notes.say(f"warning: {error}")
@@ -180,10 +180,10 @@ def _stores(app: App, money: MoneySettings) -> Layers:
     if money.cache:
         folder = Folder(cache_directory(app.world.env), money.cache_ttl)
         locks = Locks(folder.path, app.world.sleep, lambda: app.notes.say(_WAITS))
-        layers["cache"] = lambda inner: Store(inner, folder, _usable, warn, read=True, locks=locks)
+        layers["cache"] = lambda inner: Cache(inner, folder, _usable, warn, locks)
     if money.record is not None:
         record = recording(money.record)
-        layers["record"] = lambda inner: Store(inner, record, _usable, app.outputs.owe, read=False)
+        layers["record"] = lambda inner: Store(inner, record, _usable, app.outputs.owe)
     return layers
 
 

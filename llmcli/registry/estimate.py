@@ -24,10 +24,14 @@ def estimate(
 
     The latter two are None where nothing limits the answers.
     """
-    tier = request.service_tier
-    prompt = input_cost(price, tokens, tier, batch)
+    tier = "batch" if batch else request.service_tier
+    prompt = input_cost(price, tokens, tier)
     longest = longest_answer(request)
     if longest is None:
         return prompt, None, None
-    answer = worst_cost(price, tokens, longest, request.n, tier, batch=batch) - prompt
-    return prompt, answer, worst_cost(price, most, longest, request.n, tier, batch=batch)
+    answers = longest * request.n
+    return (
+        prompt,
+        worst_cost(price, tokens, answers, tier) - prompt,
+        worst_cost(price, most, answers, tier),
+    )

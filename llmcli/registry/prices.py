@@ -39,13 +39,8 @@ class PriceError(ValueError):
         self.keys = keys
 
 
-def cost(
-    price: Mapping[str, Any],
-    usage: Mapping[str, Any],
-    service_tier: str | None = None,
-    batch: bool = False,
-) -> Decimal:
-    """The cost of an answer in $, from the `usage` object as the API sent it.
+def cost(price: Mapping[str, Any], usage: Mapping[str, Any], service_tier: str | None = None) -> Decimal:
+    """The cost of an answer in $, from the `usage` object as the API sent it; the Batch API is the tier "batch".
 
     Cached, cache-writing, audio and reasoning tokens are parts of their totals and take their own rate where
     there is one. What `total_tokens` counts beyond prompt and completion was thought unseen (xai, gemini)
@@ -54,7 +49,7 @@ def cost(
     """
     prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
     unseen = max(0, _count(usage, "total_tokens") - prompt - completion)
-    rates = _Rates(price, prompt, "batch" if batch else service_tier)
+    rates = _Rates(price, prompt, service_tier)
     dollars = _prompt_cost(rates, prompt, usage) + _answer_cost(rates, completion, usage)
     return (dollars + unseen * rates("reasoning", "out")) / _MILLION
 
@@ -91,28 +86,17 @@ def _amount(value: Any, unit: Decimal = Decimal(1)) -> Decimal | None:
 
 
 def worst_cost(
-    price: Mapping[str, Any],
-    prompt_tokens: int,
-    max_output: int,
-    n: int = 1,
-    service_tier: str | None = None,
-    *,
-    batch: bool = False,
+    price: Mapping[str, Any], prompt_tokens: int, answer_tokens: int, service_tier: str | None = None
 ) -> Decimal:
-    """The most a request can cost in $: nothing cached, `n` choices of `max_output` tokens each."""
-    rates = _Rates(price, prompt_tokens, "batch" if batch else service_tier)
+    """The most a request can cost in $: nothing cached, and so many tokens of all its answers."""
+    rates = _Rates(price, prompt_tokens, service_tier)
     output_rate = max(rates("out"), rates("reasoning", "out"))
-    return (prompt_tokens * rates("in") + max_output * n * output_rate) / _MILLION
+    return (prompt_tokens * rates("in") + answer_tokens * output_rate) / _MILLION
 
 
-def input_cost(
-    price: Mapping[str, Any],
-    prompt_tokens: int,
-    service_tier: str | None = None,
-    batch: bool = False,
-) -> Decimal:
+def input_cost(price: Mapping[str, Any], prompt_tokens: int, service_tier: str | None = None) -> Decimal:
     """The cost of the prompt alone in $, nothing cached."""
-    return worst_cost(price, prompt_tokens, 0, service_tier=service_tier, batch=batch)
+    return worst_cost(price, prompt_tokens, 0, service_tier)
 
 
 def price_from_config(table: Mapping[str, Any]) -> Mapping[str, Any]:

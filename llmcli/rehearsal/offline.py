@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncGenerator
 
-from llmcli.errors import Rejected, UnfitModel
+from llmcli.errors import Rejected, Told, UnfitModel
 from llmcli.rehearsal import PROVIDER
 from llmcli.rehearsal.chunks import chunks_of
 from llmcli.rehearsal.echo import completion_of
@@ -52,8 +52,7 @@ class Offline:
             raise UnfitModel(
                 f"there is no model {request.name}",
                 todo="offline/echo or offline/flaky",
-                status=404,
-                code="model_not_found",
+                told=Told(404, "model_not_found"),
             )
         encoder = load(encoding_for(PROVIDER, name)[0])
         try:
@@ -62,5 +61,5 @@ class Offline:
             raise Rejected(
                 f"{request.name} cannot read the request: it is not of the API's shape",
                 todo="change the request",
-                status=400,
+                told=Told(400),
             ) from None

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from typing import Any
 
 from llmcli import jsonl
-from llmcli.errors import CallFailed, StreamCut, TransientFailure
+from llmcli.errors import CallFailed, StreamCut, Told, TransientFailure
 from llmcli.finish import Courses, Finish, finish_of, given_up, is_begun, meaning
 from llmcli.transport.failures.complaints import compact, is_blank, is_error, words_of
 from llmcli.transport.failures.diagnosis import Reply, answer_in, cut, in_band, odd, parsed, timed_out
@@ -57,9 +57,8 @@ def _ended(reply: Reply, answer: Completion) -> Completion:
         what = "the reply has no answer in it: neither text, nor a call, nor a finish_reason"
     else:
         return answer
-    error = TransientFailure(
-        what, reply.where, "try again", status=reply.status, request_id=reply.request_id, body=answer.body
-    )
+    told = Told(status=reply.status, request_id=reply.request_id, body=answer.body)
+    error = TransientFailure(what, reply.where, "try again", told)
     error.may_have_cost = True
     error.paid = [answer] if answer.usage else []
     raise error
@@ -162,7 +161,7 @@ async def chunks(
             error.behind_the_end = courses.are_finished(reply.request.n)
             raise
     if (broken := courses.broken()) is not None:
-        raise StreamCut(broken, reply.where, "try again", request_id=reply.request_id)
+        raise StreamCut(broken, reply.where, "try again", Told(request_id=reply.request_id))
 
 
 async def _until_the_end(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from llmcli.exchange.layers.store import Folder, Locks, Replay, Store, key_of
+from llmcli.exchange.layers.store import Cache, Folder, Locks, Replay, kept_under
 from llmcli.transport.answer import Answer
 from llmcli.wire import Completion, Meta, Request
 from tests import server as wire
@@ -444,7 +444,7 @@ def test_many_in_one_process_send_one_request(tmp_path):
     async def work() -> tuple[int, list[Answer]]:
         slow, folder = Slow(), Folder(tmp_path)
         locks = Locks(tmp_path, asyncio.sleep)
-        store = Store(slow, folder, lambda *_: True, pytest.fail, read=True, locks=locks)
+        store = Cache(slow, folder, lambda *_: True, pytest.fail, locks)
         tasks = [asyncio.ensure_future(store.ask(asked(str(number % 2)))) for number in range(24)]
         await slow.came.acquire()
         await slow.came.acquire()
@@ -460,14 +460,7 @@ def test_many_in_one_process_send_one_request(tmp_path):
 def test_one_who_gives_up_lets_the_next_ask(tmp_path):
     async def work() -> int:
         slow = Slow()
-        store = Store(
-            slow,
-            Folder(tmp_path),
-            lambda *_: True,
-            pytest.fail,
-            read=True,
-            locks=Locks(tmp_path, asyncio.sleep),
-        )
+        store = Cache(slow, Folder(tmp_path), lambda *_: True, pytest.fail, Locks(tmp_path, asyncio.sleep))
         first, second = (asyncio.ensure_future(store.ask(asked("x"))) for _ in range(2))
         await slow.came.acquire()
         first.cancel()
@@ -484,8 +477,8 @@ def test_the_key_is_of_the_body_and_the_address_alone():
     streamed = Request(
         "groq", "big", "http://u:p@x/v1/", {**plain.fields, "stream": True, "stream_options": {}}
     )
-    assert key_of(plain) == key_of(streamed)
-    assert key_of(asked("y")) != key_of(plain)
+    assert kept_under(plain) == kept_under(streamed)
+    assert kept_under(asked("y")) != kept_under(plain)
 
 
 def test_a_replay_has_nothing_beneath_it(tmp_path):

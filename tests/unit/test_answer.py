@@ -18,7 +18,7 @@ from llmcli.exchange.layers.budget import Budget
 from llmcli.exchange.layers.fallback import Fallback
 from llmcli.exchange.layers.repair import Repair
 from llmcli.exchange.layers.retry import Policy, Retry
-from llmcli.exchange.layers.store import Folder, Store
+from llmcli.exchange.layers.store import Cache, Folder, Locks, Store
 from llmcli.exchange.layers.window import Window
 from llmcli.transport.answer import Answer
 from llmcli.transport.base import Transport
@@ -79,8 +79,12 @@ def all_layers(bottom: Transport, folder: Path) -> Iterator[Transport]:
     yield (bottom := Retry(bottom, Policy(2, clock, clock.sleep, lambda _low, high: high)))
     yield (bottom := Fallback(bottom, ["other"], lambda request, _model: request, lambda *_: None))
     yield (bottom := Repair(bottom, 1, lambda *_: None, lambda _: None))
-    yield (bottom := Store(bottom, Folder(folder / "cache"), lambda *_: True, pytest.fail, read=True))
-    yield Store(bottom, Folder(folder / "record"), lambda *_: True, pytest.fail, read=False)
+    yield (
+        bottom := Cache(
+            bottom, Folder(folder / "cache"), lambda *_: True, pytest.fail, Locks(folder, clock.sleep)
+        )
+    )
+    yield Store(bottom, Folder(folder / "record"), lambda *_: True, pytest.fail)
 
 
 def text(completion: Completion) -> Any:

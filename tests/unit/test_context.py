@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from llmcli.chat.context import fit, limit_of, turns_of
+from llmcli.chat.context import Weighed, fit, limit_of, turns_of
 from llmcli.errors import ContextOverflow
 from llmcli.wire import Request
 
@@ -51,9 +51,9 @@ def test_the_laws(conversation, fixed, limit, keep_turns):
     must = fixed + sum(tokens[number] for number in stays)
     if limit is not None and must > limit:
         with pytest.raises(ContextOverflow):
-            fit(messages, tokens, pinned, fixed=fixed, limit=limit, keep_turns=keep_turns)
+            fit(Weighed(messages, tokens, pinned, fixed), limit, keep_turns)
         return
-    found = fit(messages, tokens, pinned, fixed=fixed, limit=limit, keep_turns=keep_turns)
+    found = fit(Weighed(messages, tokens, pinned, fixed), limit, keep_turns)
     kept = set(found.kept)
     assert found.tokens == fixed + sum(tokens[number] for number in kept)
     assert limit is None or found.tokens <= limit
@@ -74,7 +74,7 @@ def test_the_laws(conversation, fixed, limit, keep_turns):
 def test_no_turn_is_dropped_that_would_fit(conversation, fixed, limit):
     messages, tokens, pinned = conversation
     try:
-        found = fit(messages, tokens, pinned, fixed=fixed, limit=limit)
+        found = fit(Weighed(messages, tokens, pinned, fixed), limit)
     except ContextOverflow:
         assume(False)
     if found.dropped:
@@ -88,9 +88,7 @@ def test_more_room_never_drops_more(conversation, fixed, keep_turns):
     kept = []
     for limit in range(0, sum(tokens) + fixed + 10, 50):
         try:
-            kept.append(
-                len(fit(messages, tokens, pinned, fixed=fixed, limit=limit, keep_turns=keep_turns).kept)
-            )
+            kept.append(len(fit(Weighed(messages, tokens, pinned, fixed), limit, keep_turns).kept))
         except ContextOverflow:
             assert kept == []
     assert kept == sorted(kept)
@@ -98,7 +96,7 @@ def test_more_room_never_drops_more(conversation, fixed, keep_turns):
 
 def test_the_numbers_of_what_cannot_fit():
     with pytest.raises(ContextOverflow) as caught:
-        fit([system(), {"role": "user", "content": "hi"}], [30, 40], set(), fixed=3, limit=50)
+        fit(Weighed([system(), {"role": "user", "content": "hi"}], [30, 40], fixed=3), 50)
     assert str(caught.value) == (
         "the newest turn and what must stay with it have 73 tokens, and 50 is the limit;"
         " shorten it, raise --max-context-tokens, or choose a model with a larger window"

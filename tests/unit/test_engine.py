@@ -27,6 +27,7 @@ from llmcli.errors import (
     OutputFailure,
     PartialFailure,
     Terminated,
+    Told,
     TransientFailure,
     UsageError,
 )
@@ -179,7 +180,7 @@ def test_a_bug_ends_the_run_with_its_traceback():
 
 def test_a_bug_in_what_comes_after_a_failure_does_not_lose_the_row():
     def answer(_row: int) -> str:
-        raise TransientFailure("no", status=500)
+        raise TransientFailure("no", told=Told(status=500))
 
     def rebuild(_request: Request, _model: str) -> Request:
         raise ZeroDivisionError
@@ -215,7 +216,7 @@ def test_retries_wait_in_a_heap_without_a_slot():
     def answer(row: int) -> str:
         tries[row] += 1
         if row % 2 and tries[row] < 3:
-            raise TransientFailure("no", status=500)
+            raise TransientFailure("no", told=Told(status=500))
         return "x"
 
     records = Kept()
@@ -235,7 +236,7 @@ def test_the_servers_word_on_when_to_come_back_is_taken_at_first(retry_after, le
     def answer(row: int) -> str:
         tries[row] += 1
         if tries[row] <= 3:
-            raise TransientFailure("no", status=503, retry_after=retry_after)
+            raise TransientFailure("no", told=Told(status=503, retry_after=retry_after))
         return "x"
 
     clock = Clock()
@@ -245,7 +246,7 @@ def test_the_servers_word_on_when_to_come_back_is_taken_at_first(retry_after, le
 
 def test_not_too_many_retries_wait():
     def answer(_row: int) -> str:
-        raise TransientFailure("no", status=503, retry_after=600.0)
+        raise TransientFailure("no", told=Told(status=503, retry_after=600.0))
 
     source = Numbers(100_000)
     running = engine(source, Answers(answer), Kept(), retries=1, max_failures=1)

@@ -18,7 +18,15 @@ from llmcli.batch.engine.pace import Pace
 from llmcli.batch.engine.run import Plan
 from llmcli.batch.engine.stats import Stats
 from llmcli.batch.ledger.final import Done
-from llmcli.errors import AuthFailure, LlmcliError, PartialFailure, QuotaExhausted, Rejected, TransientFailure
+from llmcli.errors import (
+    AuthFailure,
+    LlmcliError,
+    PartialFailure,
+    QuotaExhausted,
+    Rejected,
+    Told,
+    TransientFailure,
+)
 from llmcli.exchange.exchange import Way
 from llmcli.transport.answer import Answer
 from llmcli.transport.failures import diagnosis as failures
@@ -58,7 +66,7 @@ class Timeline:
 
 
 def failure(status: int, retry_after: float | None = None) -> TransientFailure:
-    return TransientFailure(f"it says {status}", status=status, retry_after=retry_after)
+    return TransientFailure(f"it says {status}", told=Told(status=status, retry_after=retry_after))
 
 
 def refused() -> TransientFailure:
@@ -315,7 +323,7 @@ def test_another_model_is_asked_at_once_where_one_is_left():
 
 @pytest.mark.parametrize("kind", [AuthFailure, QuotaExhausted])
 def test_a_key_that_is_refused_first_stops_the_run(kind):
-    server = Server(lambda _row, _now: kind("no", status=402))
+    server = Server(lambda _row, _now: kind("no", told=Told(402)))
     run = Run(server, 100, crowd=2)
     assert isinstance(run.error, kind)
     assert (server.rows().total(), run.records.rows.total()) == (2, 0)
@@ -323,14 +331,14 @@ def test_a_key_that_is_refused_first_stops_the_run(kind):
 
 @pytest.mark.parametrize("kind", [AuthFailure, QuotaExhausted])
 def test_an_account_that_dies_stops_the_run_with_the_twentieth_failure(kind):
-    server = Server(lambda row, _now: kind("no", status=402) if row >= 50 else None)
+    server = Server(lambda row, _now: kind("no", told=Told(402)) if row >= 50 else None)
     run = Run(server, 1000, crowd=1)
     assert isinstance(run.error, kind)
     assert (run.answered, run.records.failed) == (50, list(range(50, 70)))
 
 
 def test_failures_of_an_account_that_others_come_between_are_of_their_rows_alone():
-    server = Server(lambda row, _now: AuthFailure("no", status=403) if row % 2 else None)
+    server = Server(lambda row, _now: AuthFailure("no", told=Told(status=403)) if row % 2 else None)
     run = Run(server, 100, crowd=1)
     assert isinstance(run.error, PartialFailure)
     assert (run.answered, len(run.records.failed)) == (50, 50)
@@ -338,7 +346,9 @@ def test_failures_of_an_account_that_others_come_between_are_of_their_rows_alone
 
 def test_a_rejected_row_shows_that_the_server_is_there():
     server = Server(
-        lambda row, now: Rejected("no", status=400) if row < 3 else down(1.0, 5.0, refused)(row, now)
+        lambda row, now: (
+            Rejected("no", told=Told(status=400)) if row < 3 else down(1.0, 5.0, refused)(row, now)
+        )
     )
     run = Run(server, 300)
     assert run.records.failed == [0, 1, 2]
@@ -399,4 +409,4 @@ def test_what_a_failure_says_of_the_server():
     assert [trouble_of(failure(status)) for status in (500, 408, 409)] == [None] * 3
     assert trouble_of(refused()) is Trouble.GONE
     assert trouble_of(broken) is Trouble.BROKEN
-    assert trouble_of(Rejected("no", status=400)) is None
+    assert trouble_of(Rejected("no", told=Told(status=400))) is None

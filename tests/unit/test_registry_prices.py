@@ -63,8 +63,8 @@ def test_published_prices_per_million_tokens(name, fresh, cached, out):
 )
 def test_batch_is_half(name, fresh, out):
     price = price_of(name)
-    assert cost(price, usage(prompt=100_000), batch=True) * 10 == Decimal(fresh)
-    assert cost(price, usage(completion=M), batch=True) == Decimal(out)
+    assert cost(price, usage(prompt=100_000), "batch") * 10 == Decimal(fresh)
+    assert cost(price, usage(completion=M), "batch") == Decimal(out)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_tier_that_is_not_listed_costs_the_standard_price():
 
 def test_cached_tokens_never_cost_more_than_the_tier_charges_for_fresh_ones():
     price = {"in": 1, "cached": 0.9, "out": 2, "batch": {"in": 0.5, "out": 1}}
-    assert cost(price, usage(prompt=M, cached=M), batch=True) == Decimal("0.5")
+    assert cost(price, usage(prompt=M, cached=M), "batch") == Decimal("0.5")
 
 
 @pytest.mark.parametrize(("prompt", "expected"), [(272_000, "2.5"), (272_001, "5"), (900_000, "5")])
@@ -179,13 +179,13 @@ def test_counts_that_are_none_cost_nothing(broken):
 def test_offline_costs_nothing():
     price = find_model("offline", "echo").price
     assert cost(price, usage(prompt=1000, completion=1000)) == 0
-    assert worst_cost(price, 1000, 1000, n=5) == 0
+    assert worst_cost(price, 1000, 5000) == 0
 
 
 def test_the_worst_case_counts_every_choice():
     price = price_of("gpt-6-luna")
-    assert worst_cost(price, 1000, 2000, n=3) == (1000 * Decimal("0.1") + 6000 * Decimal("0.5")) / M
-    assert worst_cost(price, 1000, 2000, n=3, service_tier="flex") == (50 + 6000 * Decimal("0.25")) / M
+    assert worst_cost(price, 1000, 6000) == (1000 * Decimal("0.1") + 6000 * Decimal("0.5")) / M
+    assert worst_cost(price, 1000, 6000, "flex") == (50 + 6000 * Decimal("0.25")) / M
     assert input_cost(price, 1000) == Decimal("0.0001")
 
 
@@ -253,7 +253,7 @@ def test_a_prompt_from_the_cache_costs_no_more_than_a_fresh_one(name, prompt, co
 @given(LISTED, COUNTS, COUNTS, st.integers(1, 10), TIERS)
 def test_no_answer_within_the_limit_costs_more_than_the_worst_case(name, prompt, limit, n, tier):
     price = price_of(name)
-    assert cost(price, usage(prompt, limit * n), tier) <= worst_cost(price, prompt, limit, n, tier)
+    assert cost(price, usage(prompt, limit * n), tier) <= worst_cost(price, prompt, limit * n, tier)
 
 
 @given(RATES, RATES, COUNTS, COUNTS)

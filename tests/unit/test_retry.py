@@ -20,6 +20,7 @@ from llmcli.errors import (
     QuotaExhausted,
     Rejected,
     StreamCut,
+    Told,
     TransientFailure,
 )
 from llmcli.exchange.layers.retry import Policy, Retry
@@ -97,7 +98,7 @@ def trial(*outcomes: Outcome) -> Trial:
 
 
 def flaky(what: str = "busy", **known: Any) -> TransientFailure:
-    return TransientFailure(what, "here", "try again", **known)
+    return TransientFailure(what, "here", "try again", Told(**known))
 
 
 def whole(retry: Retry) -> Answer:
@@ -163,9 +164,9 @@ def test_the_last_failure_is_the_one_that_is_told(retries, way):
 @pytest.mark.parametrize(
     "error",
     [
-        Rejected("no", status=400),
-        AuthFailure("no", status=401),
-        QuotaExhausted("no", status=429, retry_after=1.0),
+        Rejected("no", told=Told(status=400)),
+        AuthFailure("no", told=Told(status=401)),
+        QuotaExhausted("no", told=Told(status=429, retry_after=1.0)),
         CallFailed("no"),
         NoInput("no"),
         DeadlinePassed("no"),

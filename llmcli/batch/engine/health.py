@@ -14,7 +14,7 @@ from enum import Enum, auto
 from llmcli.batch.engine.pace import Pace
 from llmcli.batch.engine.run import Job, Plan
 from llmcli.batch.engine.stats import Stats
-from llmcli.errors import CallFailed, LlmcliError, Rejected, TransientFailure
+from llmcli.errors import CallFailed, LlmcliError, Rejected, Told, TransientFailure
 from llmcli.transport.failures.diagnosis import display
 
 LONGEST_HOLD = 60.0  # seconds for which a server's word is taken that nothing is to be sent
@@ -311,5 +311,5 @@ def _given_up(server: Server, patience: float) -> TransientFailure:
         f"nothing has got through for --patience, {patience:g} s: {last.what if last else 'no answer'}",
         (last.where if last else "") or server.name,
         "raise --patience, or try again later",
-        status=last.status if last else None,
+        Told(status=last.status if last else None),
     )

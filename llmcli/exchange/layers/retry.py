@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from llmcli.errors import BudgetExceeded, CallFailed, DeadlinePassed, NotRunning, TransientFailure
+from llmcli.errors import (
+    BudgetExceeded,
+    CallFailed,
+    DeadlinePassed,
+    LlmcliError,
+    NotRunning,
+    TransientFailure,
+)
 from llmcli.finish import Finish, finish_of
 from llmcli.transport.answer import Answer
 from llmcli.transport.base import Transport
 from llmcli.wire import Meta, Request
+
+if TYPE_CHECKING:
+    from tenacity import AsyncRetrying, RetryCallState
 
 _BASE = 0.5  # seconds: a retry waits up to this, doubled with each failure,
 _CAP = 60.0  # but no longer than this
@@ -63,6 +74,56 @@ class Policy:
             ) from error
 
 
+class _Attempts:
+    """The attempts at one request. `number` is that of the attempt which was begun last, from 1."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._last: CallFailed | None = None
+        self.number = 0
+
+    def begin(self) -> AsyncRetrying:
+        """Tenacity's loop, which waits between attempts as the policy says."""
+        from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
+
+        return AsyncRetrying(
+            stop=stop_after_attempt(self._policy.retries + 1),
+            wait=lambda state: self._policy.wait(state.attempt_number, _failure(state)),
+            retry=retry_if_exception(self._policy.is_retryable),
+            sleep=self._policy.sleep,
+            before_sleep=self._before_sleep,
+            reraise=True,
+        )
+
+    def _before_sleep(self, state: RetryCallState) -> None:
+        self._last = error = _failure(state)
+        error.attempts = state.attempt_number
+        wait = state.next_action.sleep if state.next_action else 0.0
+        self._policy.check_deadline(wait, error)
+        self._policy.notice(state.attempt_number, wait, error)
+
+    def count(self, error: CallFailed) -> None:
+        """Have the error that the last attempt ended in say how many there were."""
+        error.attempts = self.number
+        if self.number > 1:
+            error.what += f", after {self.number} attempts"
+
+    def unpaid(self, error: BudgetExceeded) -> LlmcliError:
+        """The failure before, where there was one: for another attempt there was no money."""
+        if self._last is None:
+            return error
+        self._last.attempts = self.number - 1
+        self._last.todo = f"for another attempt there is no money: {error.what}"
+        return self._last
+
+
+def _failure(state: RetryCallState) -> CallFailed:
+    """What an attempt failed with; the policy tries again after nothing else."""
+    error = state.outcome.exception() if state.outcome else None
+    assert isinstance(error, CallFailed)  # noqa: S101 - see Policy.is_retryable
+    return error
+
+
 class Retry:
     """A transport that tries again after a TransientFailure, and after nothing else.
 
@@ -77,49 +138,17 @@ class Retry:
 
     async def ask(self, request: Request) -> Answer:
         """See Transport."""
-        from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
-
-        policy = self._policy
-
-        attempt_number = 0
-        last: CallFailed | None = None
-
-        def failure(state: RetryCallState) -> CallFailed:
-            error = state.outcome.exception() if state.outcome else None
-            assert isinstance(error, CallFailed)  # noqa: S101 - by the predicate below
-            return error
-
-        def before_sleep(state: RetryCallState) -> None:
-            nonlocal last
-            last = error = failure(state)
-            error.attempts = state.attempt_number
-            wait = state.next_action.sleep if state.next_action else 0.0
-            policy.check_deadline(wait, error)
-            policy.notice(state.attempt_number, wait, error)
-
+        attempts = _Attempts(self._policy)
         try:
-            async for attempt in AsyncRetrying(
-                stop=stop_after_attempt(policy.retries + 1),
-                wait=lambda state: policy.wait(state.attempt_number, failure(state)),
-                retry=retry_if_exception(policy.is_retryable),
-                sleep=policy.sleep,
-                before_sleep=before_sleep,
-                reraise=True,
-            ):
+            async for attempt in attempts.begin():
                 with attempt:
-                    attempt_number = attempt.retry_state.attempt_number
+                    attempts.number = attempt.retry_state.attempt_number
                     answer = await self._begun(request)
-                    answer.meta.attempts = attempt_number
+                    answer.meta.attempts = attempts.number
         except BudgetExceeded as error:
-            if last is None:
-                raise
-            last.attempts = attempt_number - 1
-            last.todo = f"for another attempt there is no money: {error.what}"
-            raise last from None
+            raise attempts.unpaid(error) from None
         except CallFailed as error:
-            error.attempts = attempt_number
-            if attempt_number > 1:
-                error.what += f", after {attempt_number} attempts"
+            attempts.count(error)
             raise
         return answer
 

@@ -25,7 +25,7 @@ _WONDER = 2.0  # seconds after which a person may wonder what is waited for
 _POLL = 0.05  # seconds between two looks at a lock that another process holds
 
 
-def key_of(request: Request) -> str:
+def kept_under(request: Request) -> str:
     """The hash that an answer is kept under: of the canonical body, the address, and headers of the user's.
 
     Streamed or not, the answer is the same.
@@ -163,11 +163,10 @@ class Locks:
 
 
 class Store:
-    """A transport that keeps what is complete in a folder and, where it may `read`, answers from there.
+    """A transport that keeps what is complete in a folder.
 
-    `usable(completion, request)` says whether an answer is complete and valid: nothing else is kept, or found.
-    What is to be read is the answer of the very model that was asked. An answer that cannot be kept is still
-    an answer: `unkept` is told. With `locks`, one caller at a time asks for a key.
+    `usable(completion, request)` says whether an answer is complete and valid: nothing else is kept. An answer
+    that cannot be kept is still an answer: `unkept` is told.
     """
 
     def __init__(
@@ -176,57 +175,30 @@ class Store:
         folder: Folder,
         usable: Callable[[Completion, Request], bool],
         unkept: Callable[[LlmcliError], None],
-        *,
-        read: bool,
-        locks: Locks | None = None,
     ) -> None:
         self._inner = inner
         self._folder = folder
         self._usable = usable
         self._unkept = unkept
-        self._read = read
-        self._locks = locks
 
     async def ask(self, request: Request) -> Answer:
         """See Transport."""
-        key = key_of(request)
-        if found := self._find(key, request):
-            return found
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self._alone(key))
-            if found := self._find(key, request):
-                return found
-            answer = await self._inner.ask(request)
-            await self._keep(key, request, answer)
-            await answer.at_close(stack.pop_all().aclose)
-            return answer
+        answer = await self._inner.ask(request)
+        await self._keep(kept_under(request), request, answer)
+        return answer
 
     async def aclose(self) -> None:
         """See Transport."""
         await self._inner.aclose()
 
-    def _find(self, key: str, request: Request) -> Answer | None:
-        """What is kept under a key and fits: the schema to check with may be another than the one that is sent."""
-        kept = self._folder.read(key) if self._read else None
-        return kept.answer if kept and self._usable(kept.completion, request) else None
-
-    @asynccontextmanager
-    async def _alone(self, key: str) -> AsyncIterator[None]:
-        if self._locks is None:
-            yield
-        else:
-            async with self._locks.held(key):
-                yield
-
     async def _keep(self, key: str, request: Request, answer: Answer) -> None:
-        """Keep an answer once it is whole; only then may others ask."""
+        """Keep an answer once it is whole."""
         chunks: list[Chunk] = []
         answer.watch(chunks.append)
 
         async def keep(completion: Completion) -> None:
             meta = completion.meta
-            another = (meta.provider, meta.model) != (request.provider, request.model)
-            if (self._read and another) or not self._usable(completion, request):
+            if not self._is_kept(completion, request):
                 return
             try:
                 kept = Kept(meta.provider, meta.model, completion.body, chunks or None)
@@ -235,6 +207,51 @@ class Store:
                 self._unkept(error)
 
         await answer.then(keep)
+
+    def _is_kept(self, completion: Completion, request: Request) -> bool:
+        return self._usable(completion, request)
+
+
+class Cache(Store):
+    """A store that also answers from its folder, where there is a usable answer of the very model that was asked.
+
+    One caller at a time asks for a key; the others wait until that answer is kept.
+    """
+
+    def __init__(
+        self,
+        inner: Transport,
+        folder: Folder,
+        usable: Callable[[Completion, Request], bool],
+        unkept: Callable[[LlmcliError], None],
+        locks: Locks,
+    ) -> None:
+        super().__init__(inner, folder, usable, unkept)
+        self._locks = locks
+
+    async def ask(self, request: Request) -> Answer:
+        """See Transport."""
+        key = kept_under(request)
+        if found := self._find(key, request):
+            return found
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._locks.held(key))
+            if found := self._find(key, request):
+                return found
+            answer = await self._inner.ask(request)
+            await self._keep(key, request, answer)
+            await answer.at_close(stack.pop_all().aclose)
+            return answer
+
+    def _find(self, key: str, request: Request) -> Answer | None:
+        """What is kept under a key and fits: the schema to check with may be another than the one that is sent."""
+        kept = self._folder.read(key)
+        return kept.answer if kept and self._usable(kept.completion, request) else None
+
+    def _is_kept(self, completion: Completion, request: Request) -> bool:
+        meta = completion.meta
+        is_its_own = (meta.provider, meta.model) == (request.provider, request.model)
+        return is_its_own and super()._is_kept(completion, request)
 
 
 class Replay:
@@ -251,7 +268,7 @@ class Replay:
         """See Transport."""
 
     def _kept(self, request: Request) -> Kept:
-        key = key_of(request)
+        key = kept_under(request)
         kept = self._folder.read(key)
         if kept is None:
             raise NoInput(

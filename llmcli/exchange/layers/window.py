@@ -97,8 +97,8 @@ def worst(request: Request, price_of: PriceOf, repairs: int = 0) -> Decimal:
         )
     tokens, more = count(request, body).most, 2 * longest + _REASON
     prompts = (tokens + turn * more for turn in range(repairs + 1))
-    n, tier = request.n, request.service_tier
-    return sum((worst_cost(price, prompt, longest, n, tier) for prompt in prompts), Decimal(0))
+    answers, tier = longest * request.n, request.service_tier
+    return sum((worst_cost(price, prompt, answers, tier) for prompt in prompts), Decimal(0))
 
 
 def count(request: Request, body: Json) -> Count:

@@ -21,6 +21,7 @@ from llmcli.errors import (
     NotRunning,
     Rejected,
     StreamCut,
+    Told,
     TransientFailure,
 )
 from llmcli.registry.providers import find_provider, is_this_machine, provider_of_url
@@ -104,12 +105,14 @@ def _error(reply: Reply, said: Complaint, data: Any) -> CallFailed:
         reply.shown(said.message),
         reply.where,
         kind.todo,
-        status=reply.status,
-        code=reply.without_key(code),
-        request_id=reply.request_id,
-        retry_after=wait,
-        body=reply.without_key(data),
-        meant=meant(reply.status, said),
+        Told(
+            status=reply.status,
+            code=reply.without_key(code),
+            request_id=reply.request_id,
+            retry_after=wait,
+            body=reply.without_key(data),
+            meant=meant(reply.status, said),
+        ),
     )
 
 
@@ -207,7 +210,7 @@ def cut(reply: Reply, reason: str) -> StreamCut:
         f"the connection broke in the middle of the answer: {reply.without_key(reason)}",
         reply.where,
         "try again",
-        request_id=reply.request_id,
+        Told(request_id=reply.request_id),
     )
 
 
@@ -251,10 +254,12 @@ def odd(reply: Reply, what: str, code: str | None = None, body: bytes | None = N
         what,
         reply.where,
         "check that the address is that of a Chat Completions API",
-        status=reply.status,
-        code=code,
-        request_id=reply.request_id,
-        body=None if body is None else _as_sent(reply, body),
+        Told(
+            status=reply.status,
+            code=code,
+            request_id=reply.request_id,
+            body=None if body is None else _as_sent(reply, body),
+        ),
     )
     error.may_have_cost = True
     return error
