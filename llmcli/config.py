@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +12,8 @@ from typing import Any, Literal
 from llmcli.errors import ConfigError
 from llmcli.wire import http_url
 
-_STRING = re.compile(  # of TOML, or a comment
-    r"""(?P<long>\"{3}(?:\\.|.)*?\"{3}|'{3}.*?'{3})|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|\#[^\n]*""", re.DOTALL
+_STRING = (  # of TOML, or a comment
+    r"""(?s)(?P<long>\"{3}(?:\\.|.)*?\"{3}|'{3}.*?'{3})|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|\#[^\n]*"""
 )
 _PROVIDER_KEYS = {"base_url", "api_key_env", "api_key_command"}
 
@@ -89,6 +88,8 @@ def load_config(env: Mapping[str, str]) -> Config:
     except OSError as error:
         raise ConfigError(f"cannot read the config file: {error}", str(path)) from None
     try:
+        import tomllib  # here, since most have no such file
+
         return _checked(Config(path, text), tomllib.loads(text))
     except (ValueError, RecursionError) as error:  # a number of 5,000 digits is none of its own
         end = f"at line {text.count(chr(10)) + 1}, the end"
@@ -141,7 +142,7 @@ def _provider(config: Config, name: str, table: dict[str, Any]) -> ProviderConfi
 def line_of(text: str, keys: Sequence[str]) -> int | None:
     """The 1-based line of TOML `text` where the dotted key stands, or None."""
     table: list[str] = []
-    for number, line in enumerate(_STRING.sub(_emptied, text).split("\n"), 1):
+    for number, line in enumerate(re.sub(_STRING, _emptied, text).split("\n"), 1):
         if line.lstrip().startswith("["):
             table = list(_key_path(line))
             path = table
@@ -161,6 +162,8 @@ def _emptied(match: re.Match[str]) -> str:
 
 def _key_path(toml: str) -> Iterator[str]:
     """The keys of a one-line TOML document, outermost first."""
+    import tomllib
+
     try:
         node: Any = tomllib.loads(toml)
     except tomllib.TOMLDecodeError:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
-_SNAPSHOT = re.compile(r"(?:-latest|-\d[\d-]*)?(?::latest)?(?:\.gguf)?")  # behind the name of a model
+_SNAPSHOT = r"(?:-latest|-\d[\d-]*)?(?::latest)?(?:\.gguf)?"  # behind the name of a model
 
 Json = dict[str, Any]
 Message = dict[str, Any]
@@ -46,7 +46,7 @@ def http_url(text: str) -> SplitResult | None:
 
 
 _HARMLESS = {"api-version", "api_version", "version", "v"}  # names in a query whose values are no secrets
-_SECRETS = re.compile(r"(?<=://)[^/?#]*(?=@)|(?<=[?&;])(?P<name>[^=&;#]*=)?[^=&;#][^&;#]*")
+_SECRETS = r"(?<=://)[^/?#]*(?=@)|(?<=[?&;])(?P<name>[^=&;#]*=)?[^=&;#][^&;#]*"
 
 
 def is_harmless(name: str) -> bool:
@@ -63,7 +63,7 @@ def shown_url(text: str) -> str:
 
     if "://" not in text or http_url(text) is None:  # no address: nobody knows where its password ends
         text = re.sub(r"^((?:\w[\w+.-]*:/+)?).*@", r"\1***@", text, flags=re.DOTALL)
-    return _SECRETS.sub(starred, text)
+    return re.sub(_SECRETS, starred, text)
 
 
 def secrets_of(url: str) -> set[str]:
@@ -222,7 +222,7 @@ class Completion:
         if not isinstance(name, str) or not name.strip() or not asked:
             return None
         rest = name.lower().rsplit("/", 1)[-1].removeprefix(asked.removesuffix("-latest"))
-        return None if _SNAPSHOT.fullmatch(rest) else " ".join(name.split())
+        return None if re.fullmatch(_SNAPSHOT, rest) else " ".join(name.split())
 
     @property
     def service_tier(self) -> str | None:

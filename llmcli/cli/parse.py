@@ -14,6 +14,7 @@ from typer.main import get_command
 
 from llmcli import __version__
 from llmcli.cli.layers import Layers, layered
+from llmcli.cli.plain import quicken
 from llmcli.config import Config
 from llmcli.errors import ExitCode, LlmcliError, UsageError
 from llmcli.settings.flag import MOST, Argument, Flag, Option, flags_of, options_of, subjects
@@ -267,6 +268,11 @@ def _anywhere(name: str) -> list[Option]:
 
 class GroupedCommand(TyperCommand):
     """A command whose `--help` lists the options by panel, in plain text: rich costs 60 ms and a wide terminal."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        for parameter in self.params:
+            quicken(parameter)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write one section a panel, in the order in which the panels are declared."""

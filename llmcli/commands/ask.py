@@ -5,9 +5,6 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from llmcli.app import App
-from llmcli.exchange.asked import built
-from llmcli.exchange.chosen import check_gate
-from llmcli.exchange.client import ask_once
 from llmcli.settings.answer import GateSettings, LoopSettings, RepairSettings
 from llmcli.settings.conversation import ContextSettings, SessionSettings
 from llmcli.settings.flag import PROMPT
@@ -51,6 +48,8 @@ def ask(app: App, settings: AskSettings) -> int:
 
     The prompt is PROMPT, files and piped stdin. Exit 0 means a complete answer.
     """
+    from llmcli.exchange.asked import built
+
     output, gate = settings.output, settings.passing
     if settings.session.wanted or settings.context.wanted:
         from llmcli.chat.assembly import kept_session
@@ -58,7 +57,11 @@ def ask(app: App, settings: AskSettings) -> int:
         with kept_session(app, settings, only_read=output.unsent) as session:
             completion = session.ask(*built(app, session.settings, stream=output.streams))
     else:
+        from llmcli.exchange.client import ask_once
+
         completion = ask_once(app, *built(app, settings, stream=output.streams), settings)
     if completion is not None:
+        from llmcli.exchange.chosen import check_gate
+
         check_gate(app, gate, completion)
     return 0

@@ -2,20 +2,10 @@
 # No `from __future__ import annotations`: the annotations are read as objects.
 
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 
-from llmcli import jsonl
 from llmcli.app import App
 from llmcli.errors import UsageError
-from llmcli.exchange.asked import built
-from llmcli.exchange.client import followers_of
-from llmcli.exchange.unsent import check_budget, check_unsent, show_request
-from llmcli.output.report import dollars
-from llmcli.registry.estimate import estimate
-from llmcli.registry.models import find_model
-from llmcli.request.prompt import Prompt
-from llmcli.request.reading import said
 from llmcli.settings.answer import GateSettings, LoopSettings, RepairSettings
 from llmcli.settings.conversation import ContextSettings, SessionSettings
 from llmcli.settings.counting import CountingSettings
@@ -27,9 +17,6 @@ from llmcli.settings.network import NetworkSettings
 from llmcli.settings.output import OutputSettings
 from llmcli.settings.request import RequestSettings
 from llmcli.settings.table import TableSettings
-from llmcli.tokens.count import Count, counted_request, counted_text
-from llmcli.tokens.cut import split, truncate
-from llmcli.tokens.encodings import encoding_for, load
 from llmcli.wire import Request
 
 
@@ -81,21 +68,40 @@ def count(app: App, settings: CountSettings) -> int:
 
         count_file(app, counting.rows, settings)
     elif counting.cuts:
-        _of_text(app, settings)
-    else:
+        from llmcli.counting.text import show_text
+
+        show_text(app, settings, counting)
+    elif output.unsent:
+        from llmcli.exchange.unsent import check_unsent, show_request
+
         asked = _request(app, settings)
-        followers_of(app, asked, settings.loop)  # which refuses what ask refuses
-        if output.unsent:
-            check_unsent(app, asked, settings)
-            show_request(app, asked, app.stdout, as_curl=not output.dry_run)
-        else:
+        check_unsent(app, asked, settings)
+        show_request(app, asked, app.stdout, as_curl=not output.dry_run)
+    else:
+        from llmcli.counting.shown import counted, show_count
+
+        asked = _request(app, settings)
+        if settings.money.limited:
+            from llmcli.exchange.unsent import check_budget
+
             check_budget(app, asked, settings.money)
-            _of_request(app, asked, output)
+        show_count(app, asked, counted(asked), output)
     return 0
 
 
 def _request(app: App, settings: CountSettings) -> Request:
-    """The request that ask would send."""
+    """The request that ask would send. Raises what ask would refuse."""
+    asked = _asked(app, settings)
+    if settings.loop.exec:
+        from llmcli.exchange.client import followers_of
+
+        followers_of(app, asked, settings.loop)
+    return asked
+
+
+def _asked(app: App, settings: CountSettings) -> Request:
+    from llmcli.exchange.asked import built
+
     stream = settings.output.unsent and settings.output.streams
     if settings.session.wanted or settings.context.wanted:
         from llmcli.chat.assembly import kept_session
@@ -105,70 +111,3 @@ def _request(app: App, settings: CountSettings) -> Request:
     builder, messages = built(app, settings, stream=stream)
     app.warn(builder.warnings(None))
     return builder.request(messages)
-
-
-def _of_text(app: App, settings: CountSettings) -> None:
-    counting, request = settings.counting, settings.request
-    endpoint = app.addresses(request.base_url).chosen(request)
-    encoder = load(encoding_for(endpoint.provider.name, endpoint.model)[0])
-    prompt = Prompt.of(settings.input, app.stdin.read, app.notes.say)
-    text = prompt.text(said(settings.prompt or [], app.stdin))
-    if not text:
-        raise UsageError("there is no text", todo="give a PROMPT, pipe text in, or name a file with -f")
-    if counting.truncate is not None:
-        app.stdout.write(truncate(text, counting.truncate, counting.side, encoder) + "\n")
-    elif counting.split is not None:
-        for piece in split(text, counting.split, counting.overlap, encoder):
-            record = {"index": piece.index, "tokens": piece.tokens, "text": piece.text}
-            app.stdout.write_bytes(jsonl.line(record))
-    else:
-        body = {"model": endpoint.model, "max_tokens": request.max_tokens}
-        asked = Request(endpoint.provider.name, endpoint.model, endpoint.base_url, body)
-        _show(app, asked, counted_text(asked.provider, asked.model, text), settings.output)
-
-
-def _of_request(app: App, request: Request, output: OutputSettings) -> None:
-    _show(app, request, counted_request(request.provider, request.model, request.body()), output)
-
-
-def _show(app: App, request: Request, count: Count, output: OutputSettings) -> None:
-    lowest, highest, total = _prices(app, request, count)
-    model = find_model(request.provider, request.model)
-    if output.shape in {"text", "events"}:  # nothing is streamed here
-        app.stdout.write(f"{count.tokens}\n")
-    else:
-        record = {
-            "tokens": count.tokens,
-            "method": "exact" if count.exact else "estimate",
-            **({} if count.exact else {"margin": count.margin}),
-            "encoding": encoding_for(request.provider, request.model)[0],
-            "model": request.model,
-            "context_window": model.context_window if model else None,
-            "max_output_tokens": model.max_output_tokens if model else None,
-            "cost_usd": {
-                "input": _number(lowest),
-                "output_max": _number(highest),
-                "total_max": _number(total),
-            },
-        }
-        app.stdout.write_bytes(jsonl.pretty(record) if output.shape == "json" else jsonl.line(record))
-    if output.usage:
-        about = "" if count.exact else "about "
-        app.notes.write(
-            f"usage: {about}{count.tokens} in, {dollars(lowest)}; answer at most {dollars(highest)};"
-            f" total at most {dollars(total)}, {request.name}\n"
-        )
-
-
-def _prices(
-    app: App, request: Request, count: Count
-) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
-    """$ of the prompt, of the longest answer, and of both with the margin; None where one is not known."""
-    price = app.prices.of(request.provider, request.model)
-    if price is None:
-        return None, None, None
-    return estimate(request, price, count.tokens, count.most)
-
-
-def _number(amount: Decimal | None) -> Any:
-    return None if amount is None else float(amount)

@@ -35,7 +35,7 @@ def check_unsent(app: App, request: Request, settings: Paid) -> None:
 
 def check_budget(app: App, request: Request, money: MoneySettings) -> None:
     """Raise BudgetExceeded where the request may cost too much, UsageError where nobody knows what it costs."""
-    if money.max_cost is None and money.budget_file is None:
+    if not money.limited:
         return
     from llmcli.exchange.layers.budget import BudgetFile, exceeded
 

@@ -13,7 +13,6 @@ from llmcli.errors import UsageError
 from llmcli.registry.limits import refused_parameters
 from llmcli.registry.models import find_model
 from llmcli.registry.providers import Provider
-from llmcli.request.schemas.schema import check_schema
 from llmcli.request.tools import check_tool, tool_names
 from llmcli.wire import Json
 
@@ -218,6 +217,8 @@ def _check_parts(key: str, value: Any, where: str) -> None:
         if not isinstance(wanted, dict):
             raise UsageError(f"{where}json_schema is missing, or no JSON object")
         if wanted.get("schema") is not None:
+            from llmcli.request.schemas.schema import check_schema  # here, since most requests have none
+
             check_schema(wanted["schema"], f"{where}the schema")
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmcli.errors import UsageError
 from llmcli.request.params import parse_pair
 from llmcli.request.reading import ReadStdin, argument, read_file, text_or_file
-from llmcli.request.template import Template
 from llmcli.settings.input import InputSettings
 from llmcli.wire import Json, Message
+
+if TYPE_CHECKING:
+    from llmcli.request.template import Template
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,8 @@ def _earlier(given: InputSettings, read: ReadStdin, say: Callable[[str], None]) 
 
 
 def _attached(given: InputSettings, read: ReadStdin) -> list[Json]:
+    if not given.attachment:
+        return []
     from llmcli.request.attachments import load_attachment
 
     return [load_attachment(source, given.detail, read) for source in given.attachment]
@@ -129,5 +133,7 @@ def _attached(given: InputSettings, read: ReadStdin) -> list[Json]:
 def _template(given: InputSettings, read: ReadStdin, *, rows: bool) -> Template | None:
     if given.template is None:
         return None
+    from llmcli.request.template import Template
+
     name = given.template[1:] if given.template.startswith("@") else "-t"
     return Template(text_or_file(given.template, read), name, optional=rows)

@@ -8,7 +8,6 @@ from typing import Any
 
 from llmcli.errors import UsageError
 from llmcli.request.reading import ReadStdin, load_json
-from llmcli.request.schemas.schema import check_schema
 from llmcli.wire import Json
 
 KINDS = ("function", "custom")
@@ -118,4 +117,6 @@ def _check_function(function: Json) -> None:
             )
             raise UsageError(f"--tools: {key!r} is no key of the function {name!r}", todo=todo)
     if function.get("parameters"):
+        from llmcli.request.schemas.schema import check_schema  # here, since most requests have no tools
+
         check_schema(function["parameters"], f"--tools: the parameters of {name!r}")

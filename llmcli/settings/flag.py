@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import Field, dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, fields, is_dataclass
 from typing import Any, Literal, TypeVar, dataclass_transform, get_args, get_origin
 
 Settings = TypeVar("Settings")
@@ -51,14 +51,35 @@ def flag(*names: str, help: str, **more: Any) -> Flag:  # noqa: A002 - the word 
 
 @dataclass_transform(frozen_default=True)
 def settings(panel: str) -> Callable[[type[Settings]], type[Settings]]:
-    """A subject: a frozen dataclass of flags, which stand under `panel` in the help."""
+    """A subject: a frozen dataclass of flags, which stand under `panel` in the help.
+
+    Its methods are those below: what dataclass writes and compiles for each class is a tenth of a start.
+    """
 
     def made(cls: type[Settings]) -> type[Settings]:
-        frozen = dataclass(frozen=True)(cls)
-        frozen.panel = panel  # type: ignore[attr-defined]
-        return frozen
+        subject: Any = dataclass(init=False, repr=False, eq=False)(cls)
+        subject.panel = panel
+        subject.__init__, subject.__eq__, subject.__hash__ = _filled, _equal, None
+        subject.__setattr__ = subject.__delattr__ = _frozen
+        return subject  # type: ignore[no-any-return]
 
     return made
+
+
+def _filled(self: Any, **values: Any) -> None:
+    for item in fields(self):
+        default = item.default if item.default_factory is MISSING else item.default_factory()
+        self.__dict__[item.name] = values.pop(item.name, default)
+    if values:
+        raise TypeError(f"{type(self).__name__} has no {', '.join(values)}")
+
+
+def _equal(self: Any, other: object) -> bool:
+    return type(other) is type(self) and other.__dict__ == self.__dict__
+
+
+def _frozen(self: Any, name: str, *_value: Any) -> None:  # noqa: ARG001 - the signature of __setattr__
+    raise FrozenInstanceError(f"{name} is frozen")
 
 
 def subjects(command: type[Any]) -> Iterator[tuple[str, type[Any]]]:

@@ -39,6 +39,11 @@ class MoneySettings:
         ),
     ] = field(default_factory=list)
 
+    @property
+    def limited(self) -> bool:
+        """Whether there is a sum that may not be passed."""
+        return self.max_cost is not None or self.budget_file is not None
+
     def check(self) -> None:
         """Raise UsageError where flags exclude each other."""
         if self.cache_ttl is not None and not self.cache:

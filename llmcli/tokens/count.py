@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from llmcli.tokens.encodings import Encoder, base_model, encoding_for, load
 from llmcli.tokens.harmony import Harmony, is_harmony
-from llmcli.tokens.images import image_tokens
-from llmcli.tokens.media import audio_tokens, file_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -170,12 +168,10 @@ class _Tally:
         match part.get("type"):
             case "text":
                 self.strings(part.get("text"), covered=True)
-            case "image_url":
-                self.guess(image_tokens(part, self.model))
-            case "input_audio":
-                self.guess(audio_tokens(part))
-            case "file":
-                self.guess(file_tokens(part, self.model))
+            case "image_url" | "input_audio" | "file":
+                from llmcli.tokens.media import media_tokens  # here, since most requests have none
+
+                self.guess(media_tokens(part, self.model))
             case _:
                 self.strings(part, covered=False)
 

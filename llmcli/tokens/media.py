@@ -1,4 +1,4 @@
-"""Estimates what audio and files in a prompt cost, from their size alone."""
+"""Estimates what media in a prompt cost: an image by its rule, audio and files from their size alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from binascii import a2b_base64
 from typing import TYPE_CHECKING
 
-from llmcli.tokens.images import UNKNOWN, rule_of
+from llmcli.tokens.images import UNKNOWN, image_tokens, rule_of
 
 if TYPE_CHECKING:
     from llmcli.wire import Json
@@ -15,6 +15,17 @@ AUDIO_BYTES = {"wav": 4800, "mp3": 1600}  # of one token, 0.1 s: 24 kHz 16-bit m
 PAGE_TEXT = 600  # tokens of the text of a page, which a PDF costs beside the page's image
 PAGE_BYTES = 50_000  # of a page, where the PDF hides its page objects
 TEXT_BYTES = 4  # of one token
+
+
+def media_tokens(part: Json, model: str) -> int:
+    """Estimate a content part that is an image, audio or a file."""
+    match part["type"]:
+        case "image_url":
+            return image_tokens(part, model)
+        case "input_audio":
+            return audio_tokens(part)
+        case _:
+            return file_tokens(part, model)
 
 
 def audio_tokens(part: Json) -> int:

@@ -36,6 +36,7 @@ FLOORS = {
     "rehearsal": 3,
     "app": 3,
     "exchange": 4,
+    "counting": 5,
     "batch": 5,
     "chat": 5,
     "commands": 6,

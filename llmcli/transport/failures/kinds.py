@@ -7,7 +7,9 @@ else the status.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from llmcli.errors import (
     AuthFailure,
@@ -139,10 +141,6 @@ _LONGEST = 4_000  # characters of a message that are looked at
 _BY_CODE = {code: kind for kind, codes in _CODES.items() for code in codes.split()}
 _AS_STATUS = {code: kind for kind, codes in _AS_A_STATUS.items() for code in codes.split()}
 _HOW = re.IGNORECASE | re.VERBOSE | re.DOTALL
-_BY_WORDS = [
-    (kind, statuses, re.compile(words, _HOW), re.compile(unless or r"(?!)", _HOW))
-    for kind, statuses, words, unless in _WORDS
-]
 
 
 def kind_of(status: int, said: Complaint, wait: float | None) -> tuple[Kind, str | None]:
@@ -174,6 +172,15 @@ def by_status(status: int) -> Kind:
     return {404: NO_MODEL, 413: TOO_LARGE}.get(status, REJECTED)
 
 
+@cache
+def _patterns() -> Sequence[tuple[Kind, frozenset[int], re.Pattern[str], re.Pattern[str]]]:
+    """The table of words, compiled when there is an error to look at: that takes as long as all other imports here."""
+    return [
+        (kind, statuses, re.compile(words, _HOW), re.compile(unless or r"(?!)", _HOW))
+        for kind, statuses, words, unless in _WORDS
+    ]
+
+
 def _known(table: dict[str, Kind], said: Complaint) -> str | None:
     return next((code for code in said.codes if code.lower() in table), None)
 
@@ -181,7 +188,7 @@ def _known(table: dict[str, Kind], said: Complaint) -> str | None:
 def _by_words(status: int, message: str, wait: float | None) -> Kind | None:
     if status in {200, 413, 429} and _never_passes(message):
         return NEVER
-    for kind, statuses, words, unless in _BY_WORDS:
+    for kind, statuses, words, unless in _patterns():
         if (status == 200 or status in statuses) and words.search(message) and not unless.search(message):
             return kind
     out_of_quota = status in {200, 403, 429} and wait is None and _QUOTA_OR_PACE.search(message)
