@@ -7,6 +7,7 @@ that one process holds. All raise OSError, but for `append_line`, whose path a u
 from llmcli.files.journal import Held, Journal, Unlockable
 from llmcli.files.opening import (
     Irregular,
+    check_directory,
     check_room,
     exists,
     is_directory,
@@ -31,6 +32,7 @@ __all__ = [
     "Waiting",
     "append",
     "append_line",
+    "check_directory",
     "check_room",
     "exists",
     "is_directory",

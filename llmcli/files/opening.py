@@ -76,6 +76,25 @@ def make_directory(path: Path) -> None:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
+def check_directory(path: Path) -> None:
+    """Raise the OSError that a directory could not be made, or written to, with. Nothing is made."""
+    place = path
+    while True:
+        try:
+            is_there = stat.S_ISDIR(place.stat().st_mode)
+            break
+        except FileNotFoundError:
+            if is_link(place):  # that leads nowhere: nothing can be made in its place
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+            place = place.parent
+    if not is_there:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise PermissionError(
+            errno.EACCES, "it is not writable" if place == path else os.strerror(errno.EACCES)
+        )
+
+
 def check_room(number: int) -> None:
     """Raise OSError (EMFILE) where so many more files cannot be opened: some libraries abort then."""
     opened: list[int] = []

@@ -253,7 +253,7 @@ def test_a_ttl(ask, server, folder):
 def test_an_answer_that_cannot_be_kept_is_not_lost(ask, folder, how):
     folder.write_text("no directory")
     assert ask("--cache", how, "hi") == Result(
-        0, "hi\n", f"llmcli: warning: cannot keep the answer in {folder}: Not a directory; check the path\n"
+        0, "hi\n", f"llmcli: warning: cannot keep the answer in {folder}: File exists; check the path\n"
     )
 
 
@@ -396,12 +396,38 @@ def test_a_directory_that_does_not_exist_is_exit_66(ask):
     )
 
 
-def test_a_directory_that_cannot_be_made_is_said_before_anything_is_sent(ask, server, tmp_path):
-    (tmp_path / "tape").write_text("no directory")
-    assert ask("--record", f"{tmp_path}/tape", "hi") == Result(
-        74, "", f"llmcli: io: cannot record in {tmp_path}/tape: File exists; check the path\n"
+@pytest.mark.parametrize("flags", [[], ["--dry-run"], ["--curl"]])
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("file", "File exists"),
+        ("file/tape", "Not a directory"),
+        ("nowhere", "File exists"),
+        ("x" * 300, "File name too long"),
+    ],
+    ids=["a file", "in a file", "a link that leads nowhere", "a long name"],
+)
+def test_a_directory_that_cannot_be_made_is_said_before_anything_is_sent(
+    path, why, flags, ask, server, tmp_path
+):
+    (tmp_path / "file").write_text("no directory")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "not there")
+    assert ask("--record", f"{tmp_path}/{path}", *flags, "hi") == Result(
+        74, "", f"llmcli: io: cannot record in {tmp_path}/{path}: {why}; check the path\n"
     )
     assert server.requests == []
+
+
+def test_a_rehearsal_makes_no_directory(cli, tmp_path):
+    tape = tmp_path / "some" / "tape"
+    at = ["-m", "offline/echo", "--record", str(tape)]
+    assert cli("ask", *at, "--dry-run", "hi").code == 0
+    assert cli("batch", *at, "--dry-run", stdin=b'{"prompt": "hi"}\n').code == 0
+    assert cli("chat", *at, "--dry-run", stdin=b"hi\n").code == 0
+    assert not tape.parent.exists()
+    assert cli("ask", *at, "hi").code == 0
+    assert tape.stat().st_mode & 0o777 == 0o700
+    assert len(list(tape.iterdir())) == 1
 
 
 @pytest.mark.parametrize("other", [["--cache"], ["--record", "tape"]])

@@ -95,7 +95,8 @@ class Folder:
         }
         file = self._file(key)
         try:
-            files.make_directory(file.parent)
+            for directory in (self.path, file.parent):
+                files.make_directory(directory)
             files.replace(file, jsonl.line(record), sync=False)  # a broken one is none
         except OSError as error:
             raise OutputFailure(
@@ -289,14 +290,12 @@ def recorded(path: str) -> Folder:
 
 
 def recording(path: str) -> Folder:
-    """The folder of `--record`, made where it is not there. Raises OutputFailure before an answer is paid."""
+    """The folder of `--record`, which the first answer makes. Raises OutputFailure before an answer is paid."""
     folder = Path(path)
     try:
-        files.make_directory(folder)
+        files.check_directory(folder)
     except OSError as error:
         raise OutputFailure(f"cannot record in {path}: {error.strerror}", todo="check the path") from None
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputFailure(f"cannot record in {path}: it is not writable", todo="check the path")
     return Folder(folder)
 
 
