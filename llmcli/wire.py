@@ -114,6 +114,14 @@ class Request:
         return dict(self.fields)
 
     @property
+    def place(self) -> str:
+        """The model and the address, without a password that may stand in it."""
+        parts = urlsplit(self.base_url)
+        host = parts.hostname or ""
+        host = f"[{host}]" if ":" in host else host
+        return f"{self.name} at {parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}{parts.path}"
+
+    @property
     def url(self) -> str:
         """The address of the endpoint."""
         return self.url_of("chat/completions")

@@ -9,7 +9,6 @@ from typing import Any
 
 from llmcli.config import Config
 from llmcli.errors import ConfigError, LlmcliError, UsageError
-from llmcli.registry.providers import split_model
 from llmcli.settings.flag import Option
 from llmcli.settings.profiles import ProfileError, taken
 
@@ -67,10 +66,16 @@ def layered(
             values[name], origins[name], keys[name] = value, Origin.PROFILE, key
     if env.get("LLMCLI_MODEL"):
         values["model"], origins["model"] = env["LLMCLI_MODEL"], Origin.ENVIRONMENT
-    if env.get("OPENAI_BASE_URL") and split_model(str(values.get("model", "")))[0] in {None, "openai"}:
+    if env.get("OPENAI_BASE_URL") and _is_openai(str(values.get("model", ""))):
         values.pop("base_url", None)
         origins.pop("base_url", None)
     return Layers(config, options, profile, values, origins, keys)
+
+
+def _is_openai(model: str) -> bool:
+    from llmcli.registry.providers import split_model
+
+    return split_model(model)[0] in {None, "openai"}
 
 
 def _of_profile(

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
-from llmcli.app import App
 from llmcli.cli.parse import Line, Parsed, parse
 from llmcli.config import load_config
 from llmcli.errors import ExitCode, Interrupted, LlmcliError, OutOfTime, Terminated, UsageError, end_in
 from llmcli.loop import alarm
 from llmcli.loop.watch import Watch
 from llmcli.output.streams import Notes, Outputs, Stdout
-from llmcli.registry.pricing import Prices
 from llmcli.settings.general import GeneralSettings
-from llmcli.stdin import Stdin
 from llmcli.world import World
+
+if TYPE_CHECKING:
+    from llmcli.app import App
 
 _SILENT = {ExitCode.BROKEN_PIPE, ExitCode.GATE}
 _TRUE = {"1", "true", "yes", "on"}
@@ -74,6 +75,10 @@ class CommandLine:
         return int(self._parsed.story(self._app(self._parsed), self._parsed.settings))
 
     def _app(self, parsed: Parsed) -> App:
+        from llmcli.app import App  # here, since --help and --version need none of this
+        from llmcli.registry.pricing import Prices
+        from llmcli.stdin import Stdin
+
         world, settings = self._world, parsed.settings
         general = getattr(settings, "general", GeneralSettings())
         config = parsed.layers.config

@@ -6,7 +6,7 @@ import importlib
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -150,7 +150,7 @@ class LazyGroup(TyperGroup):
 def story_of(name: str) -> tuple[Story, type[Any]]:
     """A command's story, and its settings class."""
     story = getattr(importlib.import_module(f"llmcli.commands.{name}"), name)
-    return story, get_type_hints(story)["settings"]
+    return story, story.__annotations__["settings"]
 
 
 def command_of(name: str) -> Any:

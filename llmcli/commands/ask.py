@@ -2,9 +2,8 @@
 # No `from __future__ import annotations`: the annotations are read as objects.
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from llmcli.app import App
 from llmcli.settings.answer import GateSettings, LoopSettings, RepairSettings
 from llmcli.settings.conversation import ContextSettings, SessionSettings
 from llmcli.settings.flag import PROMPT
@@ -14,6 +13,9 @@ from llmcli.settings.money import MoneySettings
 from llmcli.settings.network import NetworkSettings
 from llmcli.settings.output import OutputSettings
 from llmcli.settings.request import RequestSettings
+
+if TYPE_CHECKING:
+    from llmcli.app import App
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class AskSettings:
         _ = self.passing
 
 
-def ask(app: App, settings: AskSettings) -> int:
+def ask(app: "App", settings: AskSettings) -> int:
     """Ask once and print the answer.
 
     The prompt is PROMPT, files and piped stdin. Exit 0 means a complete answer.

@@ -2,9 +2,8 @@
 # No `from __future__ import annotations`: the annotations are read as objects.
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from llmcli.app import App
 from llmcli.errors import UsageError
 from llmcli.settings.answer import GateSettings, LoopSettings, RepairSettings
 from llmcli.settings.conversation import ContextSettings, SessionSettings
@@ -18,6 +17,9 @@ from llmcli.settings.output import OutputSettings
 from llmcli.settings.request import RequestSettings
 from llmcli.settings.table import TableSettings
 from llmcli.wire import Request
+
+if TYPE_CHECKING:
+    from llmcli.app import App
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class CountSettings:
             )
 
 
-def count(app: App, settings: CountSettings) -> int:
+def count(app: "App", settings: CountSettings) -> int:
     """Count the tokens of the request that ask would send, and price it. No network.
 
     With --truncate or --split: cut the text on token borders instead.
@@ -89,7 +91,7 @@ def count(app: App, settings: CountSettings) -> int:
     return 0
 
 
-def _request(app: App, settings: CountSettings) -> Request:
+def _request(app: "App", settings: CountSettings) -> Request:
     """The request that ask would send. Raises what ask would refuse."""
     asked = _asked(app, settings)
     if settings.loop.exec:
@@ -99,7 +101,7 @@ def _request(app: App, settings: CountSettings) -> Request:
     return asked
 
 
-def _asked(app: App, settings: CountSettings) -> Request:
+def _asked(app: "App", settings: CountSettings) -> Request:
     from llmcli.exchange.asked import built
 
     stream = settings.output.unsent and settings.output.streams

@@ -12,16 +12,16 @@ from llmcli.exchange.asked import Asked
 from llmcli.exchange.exchange import Exchanged, Follower, Way, exchange
 from llmcli.exchange.shown import check_media, lost_media, paid_before_failure, sink_of, tell, warn_of_missing
 from llmcli.exchange.stack import transport_of
-from llmcli.exchange.unsent import check_unsent, show_request
 from llmcli.files import append_line
+from llmcli.loop.runner import run_at_once
 from llmcli.output.sink import Sink
 from llmcli.output.streams import Out
+from llmcli.rehearsal import is_echo
 from llmcli.request.builder import Builder
 from llmcli.request.params import parse_pair
 from llmcli.request.tools import tool_names
 from llmcli.settings.answer import LoopSettings
 from llmcli.settings.output import OutputSettings
-from llmcli.transport.keys import without_keys
 from llmcli.wire import Completion, Message, Request
 
 T = TypeVar("T")
@@ -68,6 +68,8 @@ class Client:
 
     def show(self, request: Request) -> None:
         """Show a request instead of sending it. Raises what sending it would refuse."""
+        from llmcli.exchange.unsent import check_unsent, show_request
+
         self.ready(request)
         check_unsent(self.app, request, self.settings)
         show_request(self.app, request, self.out, as_curl=not self.output.dry_run)
@@ -102,12 +104,22 @@ class Client:
         """Send and show nothing."""
         return await exchange(request, self.way)
 
-    def drive(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of `work`, under the deadline, after which connections are closed."""
+    def drive(self, work: Coroutine[Any, Any, T], *, at_once: bool = False) -> T:
+        """The result of `work`, under the deadline, after which connections are closed. `at_once`: it never waits."""
+        if at_once:
+            return run_at_once(self._to_the_end(work))
         try:
             return self.app.drive(self._to_the_end(work), self.settings.network.deadline)
         finally:
             work.close()  # a signal may come before it has begun
+
+    @property
+    def never_waits(self) -> bool:
+        """Whether answers are made here, and nothing that is asked for has to be waited for."""
+        money, endpoint = self.settings.money, self.builder.endpoint
+        shared = money.limited or money.cache or money.record is not None or money.replay is not None
+        timed = self.settings.network.deadline is not None or bool(self.settings.loop.exec)
+        return is_echo(endpoint.provider.name, endpoint.model) and not shared and not timed
 
     async def _to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
         try:
@@ -125,7 +137,7 @@ def ask_once(app: App, builder: Builder, messages: Sequence[Message], settings: 
     if client.unsent:
         client.show(request)
         return None
-    exchanged = client.drive(client.ask(request))
+    exchanged = client.drive(client.ask(request), at_once=client.never_waits)
     if (wrong := exchanged.wrong or client.lost(exchanged)) is not None:
         raise wrong
     return exchanged.completion
@@ -136,6 +148,7 @@ def followers_of(app: App, request: Request, loop: LoopSettings) -> list[Followe
     if not loop.exec:
         return []
     from llmcli.exchange.toolbox import Toolbox, parse_commands
+    from llmcli.transport.keys import without_keys
 
     names = set(tool_names(request.fields.get("tools") or []))
     commands = parse_commands([parse_pair(pair, "--exec") for pair in loop.exec], names)

@@ -13,8 +13,6 @@ from llmcli.exchange.chosen import as_label
 from llmcli.exchange.wrapping import Judged, without_wrapping
 from llmcli.output.calls import arguments_of, inner_of, name_of, tool_calls
 from llmcli.output.sink import first_code_block, text_of
-from llmcli.request.schemas.absent import without_nulls
-from llmcli.request.schemas.schema import problem
 from llmcli.wire import Completion, Json, Request
 
 _NO_JSON = object()
@@ -45,6 +43,8 @@ def judged(message: Json, request: Request) -> Judged:
         return Judged(code, (), "the answer is not valid JSON")
     schema = _schema(request)
     if request.is_strict and schema:
+        from llmcli.request.schemas.absent import without_nulls  # here, since most answers have no schema
+
         less = without_nulls(value, schema)
         if less != value:
             inside, value, removed = jsonl.dumps(less).decode(), less, (*removed, "null")
@@ -59,7 +59,11 @@ def _schema(request: Request) -> Json | None:
 def _unfit(value: Any, request: Request, schema: Json | None) -> str | None:
     if request.fields["response_format"]["type"] == "json_object":
         return None if isinstance(value, dict) else "the answer is JSON, but no object"
-    violation = problem(value, schema) if schema else None
+    if not schema:
+        return None
+    from llmcli.request.schemas.schema import problem
+
+    violation = problem(value, schema)
     return f"the answer does not fit the schema: {violation}" if violation else None
 
 
@@ -85,6 +89,8 @@ def item_of(request: Request) -> Callable[[Any], Any]:
     schema = request.expects
     if not request.is_strict or schema is None:
         return lambda item: item
+    from llmcli.request.schemas.absent import without_nulls
+
     return lambda item: without_nulls({"items": [item]}, schema)["items"][0]
 
 
@@ -164,6 +170,8 @@ def unfit_arguments(call: Json, tools: Mapping[str, Json]) -> str | None:
     if not isinstance(arguments, dict):
         return "are not a valid JSON object: they are no object"
     schema = tools.get(name_of(call), {}).get("parameters")
+    from llmcli.request.schemas.schema import problem
+
     try:
         violation = problem(arguments, schema) if isinstance(schema, dict) else None
     except ValueError:  # no JSON Schema, in the server's eyes it may be one

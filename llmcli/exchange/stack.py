@@ -14,7 +14,7 @@ from llmcli.exchange.layers.by_provider import ByProvider
 from llmcli.exchange.layers.retry import Policy, Retry, failed_attempt
 from llmcli.exchange.layers.window import Purse, Window
 from llmcli.exchange.verdict import misfit, verdict
-from llmcli.rehearsal import PROVIDER
+from llmcli.rehearsal import PROVIDER, is_echo
 from llmcli.request.builder import Builder
 from llmcli.settings.money import MoneySettings
 from llmcli.settings.network import NetworkSettings
@@ -54,10 +54,11 @@ def transport_of(app: App, builder: Builder, settings: Asked) -> Transport:
         return Sdk(key_of, app.world.env, network.timeout)
 
     policy, purse = _policy(app, network), _purse(app, money)
+    sure = is_echo(builder.endpoint.provider.name, builder.endpoint.model) and not money.fallback
     layers: Layers = {
         "awaited": lambda inner: Awaited(inner, app.watch.waits_for),
         "window": lambda inner: Window(inner, app.prices.of, purse),
-        "retry": lambda inner: Retry(inner, policy, reasoning=reasoning),
+        "retry": None if sure else lambda inner: Retry(inner, policy, reasoning=reasoning),
         "fallback": _fallback(app, builder, money),
         "repair": _repair(app, settings.repair.repair),
     }
@@ -139,6 +140,8 @@ def _policy(app: App, network: NetworkSettings) -> Policy:
 
 
 def _purse(app: App, money: MoneySettings) -> Purse | None:
+    if not money.limited:
+        return None
     from decimal import Decimal
 
     from llmcli.exchange.layers.budget import Budget, BudgetFile

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator
 
 from llmcli.errors import Rejected, Told, UnfitModel
-from llmcli.rehearsal import PROVIDER
+from llmcli.rehearsal import ECHO, PROVIDER
 from llmcli.rehearsal.chunks import chunks_of
 from llmcli.rehearsal.echo import completion_of
 from llmcli.tokens.encodings import Encoder, encoding_for, load
@@ -48,7 +48,7 @@ class Offline:
             from llmcli.rehearsal.flaky import maybe_fail
 
             maybe_fail(request, query, self._attempts)
-        elif name != "echo":
+        elif name != ECHO:
             raise UnfitModel(
                 f"there is no model {request.name}",
                 todo="offline/echo or offline/flaky",

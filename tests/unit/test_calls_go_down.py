@@ -22,6 +22,7 @@ RUNS = "a coroutine that it was given to run"
 TOLD = "an answer tells those who asked to be told, as it comes and at its end"
 HANDED = {
     ("loop.runner._supervised", "exchange.client.Client._to_the_end"): RUNS,
+    ("loop.runner.run_at_once", "exchange.client.Client._to_the_end"): RUNS,
     ("loop.runner._supervised", "batch.program.Program.execute"): RUNS,
     ("exchange.client.Client._to_the_end", "chat.dialogue.Dialogue.turn"): RUNS,
     ("exchange.client.Client._to_the_end", "chat.script.Script.play"): RUNS,

@@ -15,7 +15,6 @@ from llmcli.batch.engine.pace import Pace
 from llmcli.batch.engine.run import Job, Plan
 from llmcli.batch.engine.stats import Stats
 from llmcli.errors import CallFailed, LlmcliError, Rejected, Told, TransientFailure
-from llmcli.transport.failures.diagnosis import display
 
 LONGEST_HOLD = 60.0  # seconds for which a server's word is taken that nothing is to be sent
 _EVIDENCE = (
@@ -109,7 +108,7 @@ class Health:
         place = request.base_url, request.provider
         server = self._servers.get(place)
         if server is None:
-            server = self._servers[place] = Server(display(request))
+            server = self._servers[place] = Server(request.place)
         return server
 
     def begins(self, job: Job) -> None:

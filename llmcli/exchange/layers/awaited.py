@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from llmcli.transport.answer import Answer
 from llmcli.transport.base import Transport
-from llmcli.transport.failures.diagnosis import display
 from llmcli.wire import Chunk, Request
 
 
@@ -19,7 +18,7 @@ class Awaited:
 
     async def ask(self, request: Request) -> Answer:
         """See Transport."""
-        where = display(request)
+        where = request.place
         self._waits_for("the answer", where)
         answer = await self._inner.ask(request)
 

@@ -139,7 +139,7 @@ def unreachable(request: Request, reason: str, key: str | None) -> TransientFail
         return _not_running(request)
     error = TransientFailure(
         f"cannot reach the endpoint: {_unsaid(reason, request, key)}",
-        display(request),
+        request.place,
         "check the address and the network",
     )
     error.no_connection = True
@@ -152,7 +152,7 @@ def _not_running(request: Request) -> NotRunning:
     server = next((each for each in (named, there) if each and each.start), None)
     return NotRunning(
         f"the local server is not running: {_PORT_REFUSED}",
-        display(request),
+        request.place,
         f"start it ({server.start}), or check the address" if server else "start it, or check the address",
     )
 
@@ -161,7 +161,7 @@ def broken(request: Request, reason: str, key: str | None) -> TransientFailure:
     """The error where the connection broke once the request was sent, and before a reply had come."""
     error = TransientFailure(
         f"the connection broke before an answer came: {_unsaid(reason, request, key)}",
-        display(request),
+        request.place,
         "try again later",
     )
     error.may_have_cost = error.connection_broke = True
@@ -172,7 +172,7 @@ def unreadable(request: Request, reason: str, key: str | None) -> TransientFailu
     """The error for a reply that is no HTTP that can be read."""
     error = TransientFailure(
         f"the reply cannot be read: {_unsaid(reason, request, key)}",
-        display(request),
+        request.place,
         "check the address, and that it speaks HTTP",
     )
     error.may_have_cost = True
@@ -189,7 +189,7 @@ def _unsaid(reason: str, request: Request, key: str | None) -> str:
 def not_connected(request: Request, seconds: float) -> TransientFailure:
     """The error where the time for a connection was up."""
     error = TransientFailure(
-        f"cannot connect within {seconds:g} s", display(request), "check the address and the network"
+        f"cannot connect within {seconds:g} s", request.place, "check the address and the network"
     )
     error.no_connection = True
     return error
@@ -198,7 +198,7 @@ def not_connected(request: Request, seconds: float) -> TransientFailure:
 def timed_out(request: Request, seconds: float) -> TransientFailure:
     """The error where the time for an attempt was up."""
     error = TransientFailure(
-        f"no answer within {seconds:g} s", display(request), "raise --timeout or try again later"
+        f"no answer within {seconds:g} s", request.place, "raise --timeout or try again later"
     )
     error.may_have_cost = error.no_answer_in_time = True
     return error
@@ -214,20 +214,12 @@ def cut(reply: Reply, reason: str) -> StreamCut:
     )
 
 
-def display(request: Request) -> str:
-    """The model and the address, without a password that may stand in it."""
-    parts = urlsplit(request.base_url)
-    host = parts.hostname or ""
-    host = f"[{host}]" if ":" in host else host
-    return f"{request.name} at {parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}{parts.path}"
-
-
 def _asked(request: Request) -> list[str]:
     """The address that was asked, and a question where it is nobody's that we know and looks like a root."""
     if http_url(request.base_url) is None:  # nothing was asked
         return []
     is_root = not _VERSION.search(request.base_url) and provider_of_url(request.base_url) is None
-    return [display(request).rpartition(" at ")[2], *["(does it end in /v1?)"] * is_root]
+    return [request.place.rpartition(" at ")[2], *["(does it end in /v1?)"] * is_root]
 
 
 def _about_the_key(reply: Reply) -> str:
