@@ -73,9 +73,9 @@ def layered(
 
 
 def _is_openai(model: str) -> bool:
-    from llmcli.registry.providers import split_model
+    from llmcli.registry.providers import OPENAI, split_model
 
-    return split_model(model)[0] in {None, "openai"}
+    return split_model(model)[0] in {None, OPENAI}
 
 
 def _of_profile(

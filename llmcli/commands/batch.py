@@ -220,7 +220,7 @@ def _plan(app: App, builder: Builder, settings: BatchSettings) -> Plan:
         max_cost=None if money.max_cost is None else Decimal(str(money.max_cost)),
         worst=lambda asked: worst(asked, app.prices.of, repairs),
         now=app.world.now,
-        patience=options.patience_with(builder.endpoint.provider.name),
+        patience=options.patience_with(embedded=builder.endpoint.provider.embedded),
     )
 
 

@@ -93,8 +93,8 @@ def live_records(app: App, pattern: str, options: ListingSettings) -> list[Json]
     endpoint = resolve(f"{named}/*" if named else "*", options.base_url, app.world.env, providers)
     name = endpoint.provider.name
     found = matcher(f"{name}/{rest}" if named == name else pattern)
-    if name == "offline":
-        return [record_of(app, model) for model in search_models("offline/*") if found(model.id)]
+    if endpoint.provider.embedded:
+        return [record_of(app, model) for model in search_models(f"{name}/*") if found(model.id)]
     key_of = key_lookup(app, endpoint.provider.name, options.api_key_file)
 
     async def work() -> list[Json]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from llmcli.app import App
 from llmcli.errors import UsageError
 from llmcli.registry.models import find_model
-from llmcli.registry.providers import Provider, find_provider, provider_of_url
+from llmcli.registry.providers import OPENAI, Provider, default_provider, find_provider, provider_of_url
 from llmcli.request.endpoint import provider_named
 from llmcli.transport.keys import KeyOf, find_key, missing_key
 from llmcli.wire import Request
@@ -51,12 +51,12 @@ def key_lookup(app: App, here: str, key_file: str | None) -> KeyOf:
 def check_provider(provider: str, model: str, base_url: str) -> None:
     """Raise UsageError where OpenAI would be sent what is for a provider that nobody knows."""
     prefix, slash, _ = model.partition("/")
-    if not slash or provider != "openai" or find_provider(prefix) is not None:
+    if not slash or provider != OPENAI or find_provider(prefix) is not None:
         return
     there = provider_of_url(base_url)
-    if there is not None and there.name == "openai":
+    if there is not None and there.is_default:
         raise UsageError(
-            f"{prefix} is no provider, and openai has no such model",
+            f"{prefix} is no provider, and {OPENAI} has no such model",
             model,
             "see llmcli models, or give the address with --base-url or in the config file",
         )
@@ -78,4 +78,5 @@ def key_variables(app: App, request: Request) -> list[str]:
     providers = [provider_named(name, app.config.providers) for name in owners]
     names = [name for provider in providers for name in provider.api_key_env]
     found = [name for name in names if env.get(name, "").strip()]
-    return found or [*providers[0].api_key_env, "OPENAI_API_KEY"] * providers[0].key_required
+    known = [*providers[0].api_key_env, *default_provider().api_key_env]
+    return found or known * providers[0].key_required

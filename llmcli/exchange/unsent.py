@@ -14,6 +14,7 @@ from llmcli.exchange.authorization import check_provider, key_variables
 from llmcli.exchange.layers.fallback import another_may
 from llmcli.exchange.layers.window import check_window, worst
 from llmcli.output.streams import Out
+from llmcli.registry.providers import is_embedded
 from llmcli.settings.money import MoneySettings
 from llmcli.wire import Request, http_url, shown_url
 
@@ -58,8 +59,8 @@ def show_request(app: App, request: Request, out: Out, *, as_curl: bool) -> None
 
 def curl_command(request: Request, names: Sequence[str]) -> str:
     """The same request as a curl command for a POSIX shell; the key is a variable's name, the first of `names`."""
-    if request.provider == "offline":
-        raise UsageError("offline has no address that curl could ask", todo="drop --curl")
+    if is_embedded(request.provider):
+        raise UsageError(f"{request.provider} has no address that curl could ask", todo="drop --curl")
     words = ["curl", shlex.quote(shown_url(request.url)), "-H", shlex.quote("Content-Type: application/json")]
     url = http_url(request.url)
     if names and (url is None or url.username is None):  # else the address says who asks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -10,6 +11,9 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
+
+OPENAI = "openai"
+"""The provider whose API all others speak; a model that names no provider is its."""
 
 _ALIASES = {
     "lm_studio": "lmstudio",
@@ -28,7 +32,9 @@ class Provider:
     set wins. `max_tokens_param` is the API field that limits the answer. `rejected` fields are answered
     with 400 whatever the model, `ignored` ones are taken and dropped in silence, `max_n` is the highest
     `n` (None: no limit known). `prefixed` are globs of models whose names the provider itself begins with its own
-    name and a slash, `start` is the command that starts a local server.
+    name and a slash, `start` is the command that starts a local server. `base_url_path` is what an address in
+    `base_url_env` lacks, `bare_host` the HOST:PORT of which such an address may leave out either. `encoding` is
+    "by name" where OpenAI's names of models say it, or that of all models; `embedded`: it answers in this process.
     """
 
     name: str
@@ -43,6 +49,10 @@ class Provider:
     prefixed: tuple[str, ...] = ()
     notes: str = ""
     start: str = ""
+    base_url_path: str = ""
+    bare_host: str = ""
+    encoding: str = ""
+    embedded: bool = False
 
     @property
     def how_to_give_a_key(self) -> str:
@@ -50,6 +60,22 @@ class Provider:
         return (
             f"set {self.api_key_env[0]} or use --api-key-file" if self.api_key_env else "use --api-key-file"
         )
+
+    @property
+    def is_default(self) -> bool:
+        """Whether a model that names no provider is its."""
+        return self.name == OPENAI
+
+    def address_from(self, said: str) -> str:
+        """The address that a value of `base_url_env` means."""
+        if self.bare_host and "://" not in said:
+            host, _, port = said.rpartition(":") if re.search(r":\d*$", said) else (said, "", "")
+            own_host, _, own_port = self.bare_host.rpartition(":")
+            said = f"http://{host or own_host}:{port or own_port}"
+        first = self.base_url_path.strip("/").partition("/")[0]
+        if not first or first in said.partition("://")[2].split("/")[1:]:
+            return said
+        return said.rstrip("/") + self.base_url_path
 
     @property
     def is_anywhere(self) -> bool:
@@ -60,6 +86,17 @@ class Provider:
 def find_provider(name: str) -> Provider | None:
     """The provider of this name, or of this alias (`together_ai`, `llama.cpp`); None where unknown."""
     return _providers().get(provider_name(name))
+
+
+def default_provider() -> Provider:
+    """The provider of a model that names none."""
+    return _providers()[OPENAI]
+
+
+def is_embedded(name: str) -> bool:
+    """Whether a provider of this name answers in this process."""
+    found = find_provider(name)
+    return found is not None and found.embedded
 
 
 def provider_name(name: str) -> str:
@@ -149,4 +186,8 @@ def _provider(name: str, row: Mapping[str, Any]) -> Provider:
         prefixed=tuple(row.get("prefixed", ())),
         notes=row.get("notes", ""),
         start=row.get("start", ""),
+        base_url_path=row.get("base_url_path", ""),
+        bare_host=row.get("bare_host", ""),
+        encoding=row.get("encoding", ""),
+        embedded=row.get("embedded", False),
     )

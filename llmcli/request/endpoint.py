@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from llmcli.config import ProviderConfig
 from llmcli.errors import UsageError
-from llmcli.registry.providers import Provider, find_provider, provider_of_url, split_model
+from llmcli.registry.providers import (
+    OPENAI,
+    Provider,
+    default_provider,
+    find_provider,
+    provider_of_url,
+    split_model,
+)
 from llmcli.request.reading import argument
 from llmcli.settings.request import RequestSettings
 from llmcli.wire import http_url, shown_url
 
 DEFAULT_MODEL = "gpt-6-luna"
 _MANY = 256  # models that a run may name before they are looked up again
-
-_OPENAI_URL = "OPENAI_BASE_URL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +93,11 @@ def _found(
         raise UsageError(f"no model in {model!r}", todo="write -m PROVIDER/NAME")
     if base_url is not None:
         return _at(_checked(argument(base_url)), model, providers)
-    said = env.get(_OPENAI_URL, "").strip()
-    if said and named in {None, "openai"}:
-        return _at(_checked(said, _OPENAI_URL), model, providers)
-    provider = provider_named(named or "openai", providers)
+    default = default_provider()
+    said = env.get(default.base_url_env or "", "").strip()
+    if said and named in {None, default.name}:
+        return _at(_checked(said, default.base_url_env or ""), model, providers)
+    provider = provider_named(named or default.name, providers)
     config = providers.get(provider.name)
     return Endpoint(
         provider,
@@ -118,7 +123,7 @@ def _at(address: str, model: str, providers: Mapping[str, ProviderConfig]) -> En
     if owner is not None and (named is None or owner.key_required):
         owner = provider_named(owner.name, providers)
         return Endpoint(owner, model, address, own_address=False, named=named)
-    provider = provider_named(named or "openai", providers)
+    provider = provider_named(named or OPENAI, providers)
     return Endpoint(provider, model, address, own_address=True, as_typed=True, named=named)
 
 
@@ -168,8 +173,8 @@ def _key_owners(here: Endpoint, providers: Mapping[str, ProviderConfig]) -> tupl
     config = providers.get(name)
     has_own_key = config is not None and bool(config.api_key_env or config.api_key_command)
     if owner is None or owner.name == name or (has_own_key and _is_configured(config, here.base_url)):
-        is_guess = here.named is None and not here.provider.key_required and name != "offline"
-        return (name, "openai") if is_guess else (name,)
+        is_guess = here.named is None and not here.provider.key_required and not here.provider.embedded
+        return (name, OPENAI) if is_guess else (name,)
     return (owner.name,) if owner.key_required else (name,)
 
 
@@ -219,23 +224,15 @@ def _home(provider: Provider, env: Mapping[str, str]) -> str:
 
 def _from_env(provider: Provider, env: Mapping[str, str]) -> str | None:
     value = env.get(provider.base_url_env or "", "").strip()
-    if not value or provider.base_url_env == _OPENAI_URL:
-        return None
-    if provider.name == "azure" and "/openai" not in value.partition("://")[2]:
-        return value.rstrip("/") + "/openai/v1/"
-    if provider.name == "ollama":  # OLLAMA_HOST is host:port, of which either may be left out
-        if "://" not in value:
-            host, _, port = value.rpartition(":") if re.search(r":\d*$", value) else (value, "", "")
-            value = f"http://{host or '127.0.0.1'}:{port or 11434}"
-        return value if value.rstrip("/").endswith("/v1") else value.rstrip("/") + "/v1"
-    return value
+    return provider.address_from(value) if value and not provider.is_default else None
 
 
 def _checked(address: str, variable: str = "") -> str:
     """The address, less what is added to it. Raises UsageError, naming the variable that it is from."""
     address = address.strip()
-    if address == "offline:":
-        return address
+    owner = provider_of_url(address)
+    if owner is not None and owner.embedded:
+        return owner.base_url
     if http_url(address) is None:
         todo = "e.g. --base-url http://localhost:8080/v1"
         raise UsageError(f"{shown_url(address)!r} is no http(s) URL", variable, todo)

@@ -278,7 +278,7 @@ def max_tokens_field(provider: Provider, model: str, own_address: bool) -> str:
     At an address of the user's own, a model that OpenAI does not have is served by something else,
     and `max_tokens` is the only name that every such server knows.
     """
-    if own_address and provider.name == "openai" and find_model(provider.name, model) is None:
+    if own_address and provider.is_default and find_model(provider.name, model) is None:
         return "max_tokens"
     return provider.max_tokens_param
 

@@ -77,11 +77,11 @@ class RunSettings:
             )
         return int(text)
 
-    def patience_with(self, provider: str) -> float:
-        """Seconds to wait for a server that is not well; none for a rehearsal, which is in this process."""
+    def patience_with(self, *, embedded: bool) -> float:
+        """Seconds to wait for a server that is not well; none for one that is `embedded`, in this process."""
         if self.patience is not None:
             return self.patience
-        return 0.0 if provider == "offline" else _PATIENCE
+        return 0.0 if embedded else _PATIENCE
 
     def check(self) -> None:
         """Raise UsageError where flags exclude each other, or cannot be meant."""

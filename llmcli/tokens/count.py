@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from llmcli.registry.providers import OPENAI
 from llmcli.tokens.encodings import Encoder, base_model, encoding_for, load
 from llmcli.tokens.harmony import Harmony, is_harmony
 
@@ -108,7 +109,7 @@ class _Tally:
 
     def __init__(self, encoder: Encoder, model: str) -> None:
         self.encoder = encoder
-        self.model = base_model(model.removeprefix("openai/"))  # as a gateway calls it
+        self.model = base_model(model.removeprefix(f"{OPENAI}/"))  # as a gateway calls it
         self.tokens = 0
         self.digits = [0, 0]  # tokens, and bytes, of texts that are digits for the most part
         self.exact = not self.model.startswith(UNPUBLISHED)

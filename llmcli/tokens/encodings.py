@@ -6,6 +6,7 @@ import functools
 import re
 from typing import TYPE_CHECKING
 
+from llmcli.registry.providers import find_provider
 from llmcli.tokens.harmony import is_harmony
 from llmcli.tokens.mapped import Mapped, Ranks, TooMuch
 
@@ -99,12 +100,14 @@ def encoding_for(provider: str, model: str) -> tuple[str, bool]:
 
     Source: tiktoken/model.py, whose prefix rules are wrong for ft:gpt-4.1 and silent on newer models.
     """
-    if provider == "offline":
-        return "cl100k_base", True  # it may choose, and this one is half as large
+    known = find_provider(provider)
+    said = known.encoding if known else ""
+    if said in PATTERNS:
+        return said, True
     name = base_model(model.removeprefix(f"{provider}/"))
     if is_harmony(name):
         return "o200k_base", True  # o200k_harmony has the same tokens, and more special ones
-    if provider in {"openai", "azure"}:
+    if said == "by name":
         if name.startswith(O200K_MODELS):
             return "o200k_base", True
         if name == "gpt-4" or name.startswith(CL100K_MODELS):

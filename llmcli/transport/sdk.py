@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from llmcli import __version__, jsonl
 from llmcli.errors import CallFailed, TransientFailure
+from llmcli.registry.providers import OPENAI
 from llmcli.transport import bodies
 from llmcli.transport.answer import Answer
 from llmcli.transport.failures import diagnosis as failures
@@ -183,7 +184,7 @@ class Sdk:
         """What goes out beside the body: nothing of OpenAI's account to any other provider."""
         openai = import_openai()
         headers: dict[str, Any] = {}
-        if request.provider != "openai":
+        if request.provider != OPENAI:
             custom = self._env.get("OPENAI_CUSTOM_HEADERS", "")
             names = [line.partition(":")[0].strip() for line in custom.split("\n") if ":" in line]
             headers = dict.fromkeys(["OpenAI-Organization", "OpenAI-Project", *names], openai.Omit())
