@@ -66,9 +66,9 @@ _llmcli() {
             ;;
         batch)
             case $prev in
-                --output | -O | --concurrency | -j | --rpm | --tpm | --patience | --limit | --max-failures | --delimiter | --param | -p | --base-url | --max-tokens | -M | --stop | --logit-bias | --metadata | --modalities | --option | -o | --price | --temperature | --top-p | --n | --seed | --presence-penalty | --frequency-penalty | --top-logprobs | --reasoning-effort | --verbosity | --service-tier | --user | --choices | --tool-choice | --repair | --timeout | --deadline | --retries | --max-cost | --cache-ttl | --profile) _llmcli_text ;;
+                --output | -O | --concurrency | -j | --rpm | --tpm | --patience | --limit | --max-failures | --keep | --into | --where | --delimiter | --param | -p | --base-url | --max-tokens | -M | --stop | --logit-bias | --metadata | --modalities | --option | -o | --price | --temperature | --top-p | --n | --seed | --presence-penalty | --frequency-penalty | --top-logprobs | --reasoning-effort | --verbosity | --service-tier | --user | --choices | --tool-choice | --repair | --timeout | --deadline | --retries | --max-cost | --cache-ttl | --profile) _llmcli_text ;;
                 --on-change) _llmcli_words 'stop rerun keep' ;;
-                --format) _llmcli_words 'text json jsonl' ;;
+                --format) _llmcli_words 'text json jsonl csv tsv' ;;
                 --input-format) _llmcli_words 'jsonl csv tsv json lines parquet' ;;
                 --file | -f | --messages | --attachment | -a | --schema | --tools | --api-key-file | --budget-file) _llmcli_paths -f ;;
                 --system | -s | --template | -t) _llmcli_text @ ;;
@@ -76,7 +76,7 @@ _llmcli() {
                 --model | -m | --fallback) _llmcli_words 'offline/echo offline/flaky openai/ azure/ anthropic/ gemini/ mistral/ groq/ deepseek/ xai/ openrouter/ together/ fireworks/ cerebras/ nvidia/ huggingface/ xroute/ ollama/ lmstudio/ vllm/ llamacpp/ sglang/' ;;
                 --record | --replay) _llmcli_paths -d ;;
                 --ok) _llmcli_words 'error usage incomplete refused invalid budget partial tools gate rejected no-input quota io tempfail auth config deadline interrupted broken-pipe terminated' ;;
-                *) if [[ $cur == -* ]]; then _llmcli_words '--output -O --concurrency -j --rpm --tpm --patience --ordered --limit --max-failures --fresh --retry-failed --on-change --dry-run --format --json --input-format --delimiter --no-header --file -f --system -s --messages --template -t --param -p --attachment -a --detail --no-stdin --model -m --base-url --max-tokens -M --stop --logit-bias --metadata --modalities --option -o --stream --no-stream --price --temperature --top-p --n --seed --presence-penalty --frequency-penalty --logprobs --top-logprobs --reasoning-effort --verbosity --service-tier --user --store --schema --schema-multi --no-strict --json-mode --choices --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --repair --api-key-file --timeout --deadline --retries --max-cost --budget-file --cache --cache-ttl --record --replay --fallback --profile --ok --quiet -q --verbose -v --help -h'; else _llmcli_paths -f; fi ;;
+                *) if [[ $cur == -* ]]; then _llmcli_words '--output -O --concurrency -j --rpm --tpm --patience --ordered --limit --max-failures --fresh --retry-failed --on-change --dry-run --format --json --keep --into --safe-cells --null -0 --where --input-format --delimiter --no-header --file -f --system -s --messages --template -t --param -p --attachment -a --detail --no-stdin --model -m --base-url --max-tokens -M --stop --logit-bias --metadata --modalities --option -o --stream --no-stream --price --temperature --top-p --n --seed --presence-penalty --frequency-penalty --logprobs --top-logprobs --reasoning-effort --verbosity --service-tier --user --store --schema --schema-multi --no-strict --json-mode --choices --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --repair --api-key-file --timeout --deadline --retries --max-cost --budget-file --cache --cache-ttl --record --replay --fallback --profile --ok --quiet -q --verbose -v --help -h'; else _llmcli_paths -f; fi ;;
             esac
             ;;
         count)
@@ -106,7 +106,7 @@ _llmcli() {
             ;;
         help)
             case $prev in
-                *) if [[ $cur == -* ]]; then _llmcli_words '--help -h'; else _llmcli_words 'ask prompt attachments templates models parameters output schemas labels tools batch rows records resuming pace recipes chat sessions context usage budgets count network fallback cache rehearsing exits config completion help choices limits changes'; fi ;;
+                *) if [[ $cur == -* ]]; then _llmcli_words '--help -h'; else _llmcli_words 'ask prompt attachments templates models parameters output schemas labels tools batch rows tables records resuming pace recipes chat sessions context usage budgets count network fallback cache rehearsing exits config completion help choices limits changes'; fi ;;
             esac
             ;;
         *)

@@ -138,7 +138,7 @@ async def run_batch(
                 await engine.run()
     except PartialFailure as error:
         failure = error
-    with _stoppable():
+    with stoppable():
         records.finish(ordered=ordered)
     if failure is not None:
         raise failure
@@ -176,7 +176,7 @@ def _reasons() -> dict[signal.Signals, LlmcliError]:
 
 
 @contextmanager
-def _stoppable() -> Iterator[None]:
+def stoppable() -> Iterator[None]:
     """A SIGINT or SIGTERM ends at once what holds up the loop."""
     reasons = _reasons()
 

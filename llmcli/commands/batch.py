@@ -4,8 +4,8 @@
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from os.path import samestat
@@ -17,13 +17,16 @@ from llmcli.app import App
 from llmcli.batch.engine.pace import Pace
 from llmcli.batch.engine.run import Plan, Run
 from llmcli.batch.engine.stats import Stats
-from llmcli.batch.forecast import Span
+from llmcli.batch.forecast import Span, rows_of
 from llmcli.batch.input.frame import Frame, check_input, frame_of, opened, status_of, tally_of
+from llmcli.batch.input.rows import Row
+from llmcli.batch.input.source import FileSource
 from llmcli.batch.input.spool import spool_of, spooled
-from llmcli.batch.ledger.ledger import RETRYABLE, Ledger, errors_path
+from llmcli.batch.ledger.ledger import RETRYABLE, Ledger
 from llmcli.batch.ledger.printed import Printed
-from llmcli.batch.program import Program
+from llmcli.batch.program import Program, stoppable
 from llmcli.batch.progress import progress_of, summary
+from llmcli.batch.views.outlet import Outlet, Reread, check_outlet
 from llmcli.errors import Interrupted, LlmcliError, PartialFailure, ReaderGone, Terminated, UsageError
 from llmcli.exchange.authorization import check_provider
 from llmcli.exchange.exchange import Way
@@ -32,7 +35,7 @@ from llmcli.exchange.stack import batch_transport_of
 from llmcli.output.report import dollars
 from llmcli.request.builder import Builder
 from llmcli.settings.answer import RepairSettings
-from llmcli.settings.batch import RunSettings
+from llmcli.settings.batch import RunSettings, errors_path
 from llmcli.settings.flag import Argument
 from llmcli.settings.general import GeneralSettings
 from llmcli.settings.input import InputSettings
@@ -40,6 +43,7 @@ from llmcli.settings.money import MoneySettings
 from llmcli.settings.network import NetworkSettings
 from llmcli.settings.request import RequestSettings
 from llmcli.settings.table import TableSettings
+from llmcli.settings.view import ViewSettings
 from llmcli.wire import shown_url, spelled
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
@@ -50,6 +54,7 @@ class BatchSettings:
     """What batch can be told."""
 
     run: RunSettings
+    view: ViewSettings
     table: TableSettings
     input: InputSettings
     request: RequestSettings
@@ -61,6 +66,10 @@ class BatchSettings:
         str | None, Argument("INPUT", "A JSONL file, or - for stdin (the default in a pipe).")
     ] = None
 
+    def check(self) -> None:
+        """Raise UsageError where flags exclude each other."""
+        check_outlet(self)
+
 
 def batch(app: App, settings: BatchSettings) -> int:
     """Run every row of a JSONL file. Typed again, the same command goes on where it was stopped.
@@ -69,10 +78,12 @@ def batch(app: App, settings: BatchSettings) -> int:
     """
     path = _input(app, settings.rows, settings.run)
     frame = frame_of(app, settings, rows_on_stdin=path is None)
+    outlet = Outlet(app, settings, frame.builder)
+    outlet.check()
     if settings.run.dry_run:
-        _dry_run(app, path, frame, settings)
+        _dry_run(app, path, replace(frame, see=outlet.see), outlet, settings)
     else:
-        _run(app, path, frame, settings)
+        _run(app, path, frame, outlet, settings)
     return 0
 
 
@@ -86,26 +97,60 @@ def _input(app: App, path: str | None, options: RunSettings) -> str | None:
     else:
         check_input(str(path))
     source = status_of(app, path)
-    for ours in () if options.kept is None else (Path(options.kept), errors_path(Path(options.kept))):
+    for ours in options.written:
         if source is not None and files.exists(ours) and samestat(source, ours.stat()):
-            raise UsageError(f"INPUT is {ours}, where records are written", todo="choose another -O")
+            is_table = options.view is not None and ours == Path(options.output or "")
+            what = "the table is made anew" if is_table else "records are written"
+            raise UsageError(f"INPUT is {ours}, where {what}", todo="choose another -O")
     return path
 
 
-def _run(app: App, path: str | None, frame: Frame, settings: BatchSettings) -> None:
-    program, options = _program(app, path, frame, settings), settings.run
-    with opened(app, path) as stream, ExitStack() as stack:
+def _run(app: App, path: str | None, frame: Frame, outlet: Outlet, settings: BatchSettings) -> None:
+    options = settings.run
+    program = _program(app, path, replace(frame, see=outlet.see), outlet, settings)
+    stats = program.run.stats
+    with opened(app, path) as stream:
         program.look(stream)
-        records = stack.enter_context(_records(app, options))
-        done = program.recovered(stream, records, retry_failed=options.retry_failed)
-        with _summed_up(app, options, program.run.stats, records):
-            app.watch.waits_for("the rows that are not done")
-            app.drive(program.execute(stream, records, done), settings.network.deadline, fast=True)
+        with closing(outlet.records()) as records:
+            done = program.recovered(stream, records, retry_failed=options.retry_failed)
+            reread = partial(_reread, app, path, frame, options)
+            with _summed_up(app, outlet, options, stats, records), _viewed(outlet, records, stats, reread):
+                app.watch.waits_for("the rows that are not done")
+                app.drive(program.execute(stream, records, done), settings.network.deadline, fast=True)
     if path in {None, str(spool_of(options.kept))}:
-        _drop_spool(options, program.run.stats)
+        _drop_spool(options, stats)
 
 
-def _program(app: App, path: str | None, frame: Frame, settings: BatchSettings) -> Program:
+@contextmanager
+def _viewed(outlet: Outlet, records: Ledger | Printed, stats: Stats, reread: Reread) -> Iterator[None]:
+    """Make the view anew at the end of a run, however that ended, unless it was to be at once."""
+    failure: LlmcliError | None = None
+    try:
+        yield
+    except LlmcliError as error:
+        if stats.aborted or records.is_stale or isinstance(error, UsageError):
+            raise
+        failure = error
+    try:
+        with stoppable():
+            outlet.make_view(records, stats, reread)
+    except LlmcliError:
+        if failure is None or isinstance(failure, PartialFailure):
+            raise
+    if failure is not None:
+        raise failure
+
+
+def _reread(app: App, path: str | None, frame: Frame, options: RunSettings) -> Iterator[Row]:
+    """The rows of the input once more; of a pipe, those of its copy."""
+    spool = spool_of(options.kept)
+    again = str(spool) if path is None and spool is not None and files.exists(spool) else path
+    if again is not None:
+        with opened(app, again) as stream:
+            yield from rows_of(FileSource(stream, frame.rows, Stats(began=0.0), again), None)
+
+
+def _program(app: App, path: str | None, frame: Frame, outlet: Outlet, settings: BatchSettings) -> Program:
     options = settings.run
     at = frame.builder.endpoint
     check_provider(at.provider.name, at.model, at.base_url)
@@ -119,7 +164,7 @@ def _program(app: App, path: str | None, frame: Frame, settings: BatchSettings) 
         spool=spool_of(options.kept) if path is None else None,
         builder=frame.rows,
         run=Run(
-            plan=_plan(app, frame.builder, settings),
+            plan=_plan(app, frame.builder, outlet, settings),
             way=Way(transport, world.clock, app.prices.of),
             pace=pace,
             stats=Stats(began=world.clock(), size=size, limit=options.limit),
@@ -133,7 +178,9 @@ def _program(app: App, path: str | None, frame: Frame, settings: BatchSettings) 
 
 
 @contextmanager
-def _summed_up(app: App, options: RunSettings, stats: Stats, records: Ledger | Printed) -> Iterator[None]:
+def _summed_up(
+    app: App, outlet: Outlet, options: RunSettings, stats: Stats, records: Ledger | Printed
+) -> Iterator[None]:
     """Say at the end what the run was; an error then names the command that goes on."""
     try:
         yield
@@ -145,12 +192,14 @@ def _summed_up(app: App, options: RunSettings, stats: Stats, records: Ledger | P
         done = stats.sent + stats.failed + stats.earlier
         if done or not isinstance(error, UsageError):  # else there was no run
             app.notes.write(summary(stats, app.world.clock()))
+        outlet.tell()
         if options.kept is not None and not isinstance(error, UsageError):
             words = [word for word in _without_secrets(app.argv) if word != "--fresh" or records.is_stale]
             resume = _resume(["llmcli", *words], options, stats, error)
             error.todo = "; ".join(part for part in (error.todo, resume) if part)
         raise
     app.notes.write(summary(stats, app.world.clock()))
+    outlet.tell()
     if stats.orphans:
         rows = "row" if stats.orphans == 1 else "rows"
         app.notes.say(f"{options.kept} has records of {stats.orphans} {rows} that INPUT no longer has")
@@ -193,19 +242,7 @@ def _escaped(word: str) -> str:
     return "$'" + _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", kept) + "'"
 
 
-@contextmanager
-def _records(app: App, options: RunSettings) -> Iterator[Ledger | Printed]:
-    records: Ledger | Printed
-    if options.kept is None:
-        app.stdout.check()
-        records = Printed(app.stdout.write_bytes, ordered=options.ordered)
-    else:
-        records = Ledger(options.kept, fresh=options.fresh)
-    with closing(records):
-        yield records
-
-
-def _plan(app: App, builder: Builder, settings: BatchSettings) -> Plan:
+def _plan(app: App, builder: Builder, outlet: Outlet, settings: BatchSettings) -> Plan:
     options, money, repairs = settings.run, settings.money, settings.repair.repair
     return Plan(
         model=spelled(builder.endpoint.provider.name, builder.endpoint.model),
@@ -220,6 +257,7 @@ def _plan(app: App, builder: Builder, settings: BatchSettings) -> Plan:
         max_cost=None if money.max_cost is None else Decimal(str(money.max_cost)),
         worst=lambda asked: worst(asked, app.prices.of, repairs),
         now=app.world.now,
+        input_of=None if outlet.keep is None else outlet.keep.input_of,
         patience=options.patience_with(embedded=builder.endpoint.provider.embedded),
     )
 
@@ -235,8 +273,8 @@ def _most_connections() -> int:
     return max(1, min(1000, soft - 64)) if soft > 0 else 1000
 
 
-def _dry_run(app: App, path: str | None, frame: Frame, settings: BatchSettings) -> None:
-    program, options = _program(app, path, frame, settings), settings.run
+def _dry_run(app: App, path: str | None, frame: Frame, outlet: Outlet, settings: BatchSettings) -> None:
+    program, options = _program(app, path, frame, outlet, settings), settings.run
     tally = tally_of(app, path, frame, options.limit, program.check_money())
     if options.json or options.format in {"json", "jsonl"}:
         shown = jsonl.line if options.format == "jsonl" and not options.json else jsonl.pretty

@@ -18,7 +18,9 @@ from llmcli.files.opening import (
     open_fresh,
     open_regular,
     open_shared,
+    read_beginning,
     read_regular,
+    sha256_of,
 )
 from llmcli.files.replacing import Replacement, replace
 from llmcli.files.writing import Waiting, append, append_line, overwrite, patiently, write_all
@@ -45,7 +47,9 @@ __all__ = [
     "open_shared",
     "overwrite",
     "patiently",
+    "read_beginning",
     "read_regular",
     "replace",
+    "sha256_of",
     "write_all",
 ]

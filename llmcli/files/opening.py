@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from pathlib import Path
@@ -110,3 +111,15 @@ def read_regular(path: Path) -> bytes:
     """All of a regular file. Raises Irregular, and any other OSError."""
     with open(open_regular(path), "rb") as stream:
         return stream.read()
+
+
+def read_beginning(path: Path, size: int) -> bytes:
+    """The first bytes of a regular file. Raises Irregular, and any other OSError."""
+    with open(open_regular(path), "rb") as stream:
+        return stream.read(size)
+
+
+def sha256_of(path: Path) -> str:
+    """The digest of a regular file. Raises Irregular, and any other OSError."""
+    with open(open_regular(path), "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -2,12 +2,19 @@
 # No `from __future__ import annotations`: the annotations are read as objects.
 
 from dataclasses import field
+from pathlib import Path
 from typing import Annotated, Literal
 
 from llmcli.errors import UsageError
 from llmcli.settings.flag import flag, settings
+from llmcli.settings.view import ViewKind, check_ending, view_of
 
 _PATIENCE = 600.0  # seconds
+
+
+def errors_path(out: Path) -> Path:
+    """`OUT.errors.jsonl` beside `OUT.jsonl`."""
+    return out.with_suffix(".errors.jsonl") if out.suffix == ".jsonl" else Path(f"{out}.errors.jsonl")
 
 
 @settings("Batch")
@@ -16,7 +23,12 @@ class RunSettings:
 
     output: Annotated[
         str | None,
-        flag("--output", "-O", metavar="OUT.jsonl", help="Write records to OUT.jsonl and OUT.errors.jsonl."),
+        flag(
+            "--output",
+            "-O",
+            metavar="OUT",
+            help="Write records to OUT.jsonl and OUT.errors.jsonl; OUT.csv, .tsv, .txt: and a table or lines.",
+        ),
     ] = None
     concurrency: Annotated[
         str, flag("--concurrency", "-j", metavar="N|auto", help="Requests under way at once (auto).")
@@ -50,7 +62,8 @@ class RunSettings:
     ] = "stop"
     dry_run: Annotated[bool, flag("--dry-run", help="Count and price the rows; send nothing.")] = False
     format: Annotated[
-        Literal["text", "json", "jsonl"] | None, flag("--format", help="How --dry-run prints (text).")
+        Literal["text", "json", "jsonl", "csv", "tsv"] | None,
+        flag("--format", help="What stdout gets without -O (jsonl), or how --dry-run prints (text)."),
     ] = None
     json: Annotated[bool, flag("--json", help="The same as --format json.")] = False
     exec: Annotated[list[str], flag("--exec", hidden=True, help="Not for batch.")] = field(
@@ -61,9 +74,48 @@ class RunSettings:
     )
 
     @property
+    def view(self) -> ViewKind | None:
+        """The kind of the view that -O asks for; None where it names the file of the records, or stdout."""
+        return None if self.output is None else view_of(self.output)
+
+    @property
     def kept(self) -> str | None:
         """The file of the records; None where they go to stdout, which nothing is kept of."""
-        return None if self.output == "-" else self.output
+        if self.output == "-":
+            return None
+        return self.output if self.view is None else f"{self.output}.jsonl"
+
+    @property
+    def written(self) -> list[Path]:
+        """The files that are written to."""
+        if self.kept is None or self.output is None:
+            return []
+        return [Path(self.kept), errors_path(Path(self.kept)), *([Path(self.output)] if self.view else [])]
+
+    @property
+    def shape(self) -> Literal["text", "jsonl", "csv", "tsv"]:
+        """What stdout gets of rows."""
+        if self.json or self.format in {None, "json", "jsonl"}:
+            return "jsonl"
+        return "csv" if self.format == "csv" else "tsv" if self.format == "tsv" else "text"
+
+    @property
+    def is_table(self) -> bool:
+        """Whether rows come out as a table."""
+        return self.view in {"csv", "tsv"} if self.kept is not None else self.shape in {"csv", "tsv"}
+
+    @property
+    def is_shaped(self) -> bool:
+        """Whether rows come out as a table, or beside records as a view that may become one."""
+        return self.is_table or self.view is not None
+
+    def _check_format(self) -> None:
+        if self.dry_run and self.format in {"csv", "tsv"}:
+            raise UsageError(f"{self.format} is not for --dry-run", todo="json is", flag="--format")
+        if not self.dry_run and self.kept is not None and self.shape != "jsonl":
+            ending = "txt" if self.shape == "text" else self.shape
+            todo = f"-O OUT.{ending} writes it to a file"
+            raise UsageError(f"{self.format} is what stdout gets without -O", todo=todo, flag="--format")
 
     @property
     def crowd(self) -> int | None:
@@ -91,8 +143,9 @@ class RunSettings:
         if self.gate:
             todo = "--where LABEL,... prints only the rows whose label it is"
             raise UsageError("is not for batch", todo=todo, flag="--gate")
-        if self.format == "text" and not self.dry_run:
-            raise UsageError("text is for --dry-run", todo="records are JSON lines", flag="--format")
+        if self.output is not None:
+            check_ending(self.output)
+        self._check_format()
         for flag_name, wanted in (("--fresh", self.fresh), ("--retry-failed", self.retry_failed)):
             if wanted and self.kept is None:
                 raise UsageError("without an output file", todo="name it with -O", flag=flag_name)

@@ -31,6 +31,14 @@ def labels_of(texts: Sequence[str], flag: str) -> tuple[str, ...]:
     return tuple(labels)
 
 
+def split_names(texts: Sequence[str], flag: str) -> tuple[str, ...]:
+    """The names that a repeatable flag gives: by commas, or as JSON lists. Raises UsageError for an empty one."""
+    names = tuple(dict.fromkeys(name for text in texts for name in _split(text, flag)))
+    if texts and not all(names or [""]):
+        raise UsageError("names an empty column", todo="e.g. id,city", flag=flag)
+    return names
+
+
 def _split(text: str, flag: str) -> Iterator[str]:
     if not text.lstrip().startswith("["):
         yield from (label.strip() for label in text.split(","))

@@ -967,17 +967,6 @@ def test_a_tool_choice_holds_for_the_tools_of_a_row(batch):
     assert record["response"]["body"]["choices"][0]["finish_reason"] == "tool_calls"
 
 
-def test_format_text_is_taken_only_for_what_it_changes(cli, tmp_path):
-    (tmp_path / "rows").write_text('{"prompt":"x"}')
-    refused = cli("batch", "-m", "offline/echo", "--format", "text", str(tmp_path / "rows"))
-    words = "llmcli: usage: --format text is for --dry-run; records are JSON lines\n"
-    assert refused == Result(2, "", words)
-    assert cli("batch", "-m", "offline/echo", "--format", "jsonl", str(tmp_path / "rows")).code == 0
-    assert (
-        cli("batch", "-m", "offline/echo", "--dry-run", "--format", "text", str(tmp_path / "rows")).code == 0
-    )
-
-
 @pytest.mark.parametrize("flag", ["--max-turns", "--tool-timeout"])
 def test_a_flag_that_would_do_nothing_in_a_batch_is_not_taken(cli, flag):
     assert cli("batch", flag, "3", stdin=b'{"prompt":"x"}').code == 2

@@ -62,7 +62,7 @@ class Engine:
 
     def abort(self) -> None:
         """Break off what is under way; for a run that is stopped."""
-        self._aborted = True
+        self._aborted = self.stats.aborted = True
         self._wake.set()
 
     def look(self) -> None:

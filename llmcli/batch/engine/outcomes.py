@@ -95,7 +95,7 @@ class Outcomes:
         self._warn_of_missing(job, completion)
         self._count(job, report)
         if error is None or error.exit_code in self._plan.accepted:
-            line = success_line(job.row, Course(job.sent, job.carried, self._plan.now()), report)
+            line = success_line(job.row, self._course(job.row, job.sent, job.carried), report)
             return Final(line, said=self._said(trace, completion, job.sent))
         return self._failure(job, error, report)
 
@@ -118,7 +118,7 @@ class Outcomes:
 
     def unsendable(self, row: Row, error: LlmcliError) -> Final:
         """A row cannot be sent."""
-        course = Course(0, self._done.cost(row.number), self._plan.now())
+        course = self._course(row, 0, self._done.cost(row.number))
         line, code = failure_line(row, course, None, error, None)
         return Final(line, code, self._said("failed: {}".format, error))
 
@@ -130,8 +130,13 @@ class Outcomes:
         self._stats.retries -= 1
         return self._failure(job, error)
 
+    def _course(self, row: Row, sent: int, carried: Decimal | None) -> Course:
+        """How a row came to its end, which is now."""
+        plan = self._plan
+        return Course(sent, carried, plan.now(), plan.input_of(row) if plan.input_of else None)
+
     def _failure(self, job: Job, error: LlmcliError, report: Report | None = None) -> Final:
-        course = Course(job.sent, job.carried, self._plan.now())
+        course = self._course(job.row, job.sent, job.carried)
         line, code = failure_line(job.row, course, job.request, error, report)
         return Final(line, code, self._said("failed: {}".format, error))
 

@@ -55,7 +55,7 @@ class Plan:
     `worst(request)` is the most that a call may cost, in $; with `max_cost` nothing is begun that may pass it.
     `notice` is told of each row's answer, failed attempts and failure, `tell` of what a person should know.
     A server that is not well is waited for `patience` seconds. `time(seconds)` is the time of day so long from now,
-    and `now()` the date and time, UTC.
+    and `now()` the date and time, UTC. `input_of(row)` is what of the row's own goes into its record, as JSON.
     """
 
     model: str
@@ -73,6 +73,7 @@ class Plan:
     tell: Callable[[str], None] = lambda _words: None
     patience: float = 0.0
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    input_of: Callable[[Row], bytes] | None = None
     time: Callable[[float], str] = lambda seconds: f"{seconds:+.0f} s"
 
 

@@ -37,7 +37,7 @@ class Stats:
 
     `earlier` rows were final before this run began. `read` and `size` are bytes of the input, `size` None for a
     pipe, and `found` the rows in what was read; `complete`: that is all, and `orphans` are rows beyond it that have
-    records. No more than `limit` rows are run.
+    records. No more than `limit` rows are run. `aborted`: what was under way was broken off.
     """
 
     began: float
@@ -48,6 +48,7 @@ class Stats:
     rows: int = 0
     complete: bool = False
     orphans: int = 0
+    aborted: bool = False
     earlier: int = 0
     earlier_failed: int = 0
     ok: int = 0

@@ -14,7 +14,7 @@ from llmcli import jsonl
 from llmcli.app import App
 from llmcli.batch.engine.stats import Stats
 from llmcli.batch.forecast import Counted, Tally, count_rows, row_record, rows_of
-from llmcli.batch.input.rows import RowBuilder
+from llmcli.batch.input.rows import Row, RowBuilder, unseen
 from llmcli.batch.input.source import FileSource
 from llmcli.errors import NoInput, UsageError
 from llmcli.exchange.asked import Asked, Rowed
@@ -26,16 +26,17 @@ from llmcli.settings.table import TableSettings
 
 @dataclass(frozen=True)
 class Frame:
-    """What the command line says of every row."""
+    """What the command line says of every row; `see` looks at each."""
 
     prompt: Prompt
     builder: Builder
     how: TableSettings = field(default_factory=TableSettings)
+    see: Callable[[Row], None] = unseen
 
     @property
     def rows(self) -> RowBuilder:
         """What makes rows of entries."""
-        return RowBuilder(self.prompt, self.builder, self.how)
+        return RowBuilder(self.prompt, self.builder, self.how, self.see)
 
 
 class Tabled(Rowed, Protocol):

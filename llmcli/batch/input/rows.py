@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -47,13 +48,24 @@ class Row:
     fields: Json | None = None
     columns: Columns | None = None
     line: int | None = None
+    json: bytes = b""  # where they stand in JSON: that
+
+
+def unseen(_row: Row) -> None:
+    """Nobody looks at it."""
 
 
 class RowBuilder:
-    """Makes Rows of entries. What the command line says is worked out once; a row costs its own part."""
+    """Makes Rows of entries. What the command line says is worked out once; a row costs its own part.
 
-    def __init__(self, prompt: Prompt, builder: Builder, how: TableSettings) -> None:
+    `see` is for whoever reads rows: it looks at each, may find an error in one, or raise what ends it all.
+    """
+
+    def __init__(
+        self, prompt: Prompt, builder: Builder, how: TableSettings, see: Callable[[Row], None] = unseen
+    ) -> None:
         self.how = how
+        self.see = see
         self._prompt = prompt
         self._builder = builder
         self._before = prompt.opening
@@ -76,9 +88,13 @@ class RowBuilder:
         except LlmcliError as error:
             if isinstance(entry, Broken):
                 data = entry.fields
-            return Row(number, custom_id, _digest(_content(entry)), error=error, fields=data)
-        content = jsonl.dumps(request.fields)
-        return Row(number, custom_id, _digest(content), request, size=len(content), fields=data)
+            row = Row(number, custom_id, _digest(_content(entry)), error=error, fields=data)
+        else:
+            content = jsonl.dumps(request.fields)
+            row = Row(number, custom_id, _digest(content), request, size=len(content), fields=data)
+        if data is not None and isinstance(entry, bytes):
+            row.json = entry
+        return row
 
     def check(self, batch: Batch) -> bool:
         """Whether a good row was among these.

@@ -51,6 +51,7 @@ class EntrySource:
         row = self._builder.row(batch.entries[at], self._number)
         row.line, row.columns = batch.lines[at], batch.columns
         self._number += 1
+        self._builder.see(row)
         return row
 
     def _take(self, batch: Batch) -> None:

@@ -17,8 +17,10 @@ from typing import Any
 
 from llmcli import jsonl
 from llmcli.batch.ledger.final import Done, Place, Record
+from llmcli.batch.ledger.places import Places
 from llmcli.batch.ledger.recordfile import RecordFile
 from llmcli.errors import LlmcliError
+from llmcli.settings.batch import errors_path
 
 # Final in this run, worth another try in the next: moods of the server and the network, a key, an account.
 RETRYABLE = frozenset({"tempfail", "auth", "quota"})
@@ -89,6 +91,11 @@ class Ledger:
         if len(kept) < len(rows) or any(left > right for left, right in pairwise(kept)):
             records.rewrite(records.between(ends[index], ends[index + 1]) for index in kept)
 
+    def places(self, rows: int | None = None) -> Places:
+        """Where each row's record stands; `rows`: so many has the input. Nothing is stale or superseded any more."""
+        self.finish(ordered=False)
+        return Places([records for records, _ in self._files], rows)
+
     def room(self, _row: int) -> bool:
         """Whether a row may be begun: always, in a file."""
         return True
@@ -122,8 +129,3 @@ def _record(data: Any, place: Place, *, retry_failed: bool) -> Record:
     if not math.isfinite(cost):
         raise ValueError
     return Record(int(data["id"][-16:], 16), cost, place, again)
-
-
-def errors_path(out: Path) -> Path:
-    """`OUT.errors.jsonl` beside `OUT.jsonl`."""
-    return out.with_suffix(".errors.jsonl") if out.suffix == ".jsonl" else Path(f"{out}.errors.jsonl")

@@ -15,16 +15,20 @@ from llmcli.wire import Completion, Json, Request
 
 
 class Course(NamedTuple):
-    """How a row came to its end: requests that were sent, $ that they cost before the last, and when (UTC) it was."""
+    """How a row came to its end: requests that were sent, $ that they cost before the last, and when (UTC) it was.
+
+    `kept`: the JSON of the row's own columns that go into its record, None: nothing of them does.
+    """
 
     attempts: int
     carried: Decimal | None
     at: datetime
+    kept: bytes | None = None
 
 
 def success_line(row: Row, course: Course, report: Report) -> bytes:
     """The record of an answer. The body is the very bytes that the server sent, where they are one line."""
-    return _line(row, _response(report.completion), None, _envelope(row, course, report))
+    return _line(row, _response(report.completion), None, (_envelope(row, course, report), course.kept))
 
 
 def failure_line(
@@ -40,7 +44,7 @@ def failure_line(
     envelope = _envelope(row, course, report)
     if report is None and request is not None:
         envelope["model"] = request.name
-    return _line(row, response, {"code": code, "message": str(error)}, envelope), code
+    return _line(row, response, {"code": code, "message": str(error)}, (envelope, course.kept)), code
 
 
 def code_of(error: LlmcliError) -> str:
@@ -51,7 +55,8 @@ def code_of(error: LlmcliError) -> str:
     return error.exit_code.label if isinstance(error, CallFailed) or code is None else str(code)
 
 
-def _line(row: Row, response: bytes | None, error: Json | None, envelope: Json) -> bytes:
+def _line(row: Row, response: bytes | None, error: Json | None, about: tuple[Json, bytes | None]) -> bytes:
+    envelope, kept = about
     return b"".join(
         (
             b'{"id":"',
@@ -63,8 +68,9 @@ def _line(row: Row, response: bytes | None, error: Json | None, envelope: Json) 
             b',"error":',
             jsonl.dumps(error),
             b',"llmcli":',
-            jsonl.dumps(envelope),
-            b"}\n",
+            jsonl.dumps(envelope)[:-1],
+            b"" if kept is None else b',"input":' + kept,
+            b"}}\n",
         )
     )
 

@@ -1,0 +1,1 @@
+"""Views: what comes of records beside records: tables, lines, files of their own."""

@@ -1,0 +1,159 @@
+"""The outlet: what comes out of one batch, as its flags say: records, a view of them, rows on stdout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+from llmcli.app import App
+from llmcli.batch.engine.stats import Stats
+from llmcli.batch.input.rows import Row
+from llmcli.batch.ledger.ledger import Ledger
+from llmcli.batch.ledger.printed import Printed
+from llmcli.batch.views.answers import Properties
+from llmcli.batch.views.cells import Risky
+from llmcli.batch.views.kept import Keep
+from llmcli.batch.views.seal import Seal
+from llmcli.batch.views.stdout import Filtered, Form, TableForm, TextForm
+from llmcli.batch.views.table import Answering, OwnColumns
+from llmcli.batch.views.view import View
+from llmcli.errors import UsageError
+from llmcli.request.builder import Builder
+from llmcli.settings.batch import RunSettings
+from llmcli.settings.request import RequestSettings
+from llmcli.settings.view import ViewSettings
+
+Reread = Callable[[], Iterator[Row]]
+"""The rows of the input, from its beginning."""
+
+
+class Outcoming(Protocol):
+    """What is to come out."""
+
+    @property
+    def run(self) -> RunSettings:
+        """Where records go, and the form of what is printed."""
+
+    @property
+    def view(self) -> ViewSettings:
+        """What comes out beside them."""
+
+    @property
+    def request(self) -> RequestSettings:
+        """The labels."""
+
+
+class Outlet:
+    """What comes out of a batch. `keep` is what of a row goes into its record, None: nothing.
+
+    `told` is what there is to be said at the end.
+    """
+
+    def __init__(self, app: App, settings: Outcoming, builder: Builder) -> None:
+        self._app, self._run, said = app, settings.run, settings.view
+        kind, self._null = settings.run.view, said.null
+        self._passing = said.passing(settings.request.labels)
+        self._risky = Risky(said.safe_cells)
+        self._own = OwnColumns()
+        self._seen = False  # the first row that says which columns there are
+        self._answering = _answering(settings, builder)
+        self._view = None if kind is None else View(kind, self._answering, self._risky, said.null)
+        self._seal = None if kind is None else Seal(Path(self._run.output or ""))
+        self.keep = Keep(said.kept) if said.keep else Keep(None) if self._run.is_shaped else None
+        self.told: list[str] = []
+
+    def check(self) -> None:
+        """Raise UsageError where a view is not to be written, before a row is sent."""
+        if self._run.is_table:
+            self._answering.check(())
+        if self._seal is not None:
+            self._seal.check()
+
+    def see(self, row: Row) -> None:
+        """Look at a row. Raises UsageError where the first good one shows that the command is not meant for them."""
+        if self._seen or self.keep is None or (row.columns is None and row.error is not None):
+            return
+        self._seen = True
+        self.keep.check(row)
+        titles = self.keep.titles(row)
+        self._own = OwnColumns(titles, dict.fromkeys(titles or self.keep.of(row)))
+        if self._run.is_table:
+            self._answering.check(self._own.header())
+        if self._view is not None:
+            self._view.titles = titles
+
+    def records(self) -> Ledger | Printed:
+        """Where records go. Raises UsageError, Busy, OutputFailure."""
+        options, stdout = self._run, self._app.stdout
+        if options.kept is not None:
+            return Ledger(options.kept, fresh=options.fresh)
+        stdout.check()
+        form = self._form()
+        shape = None if form is None else Filtered(form, self._app.notes.error, self._passing)
+        return Printed(stdout.write_bytes, shape, ordered=options.ordered)
+
+    def _form(self) -> Form | None:
+        """The form of what stdout gets; None for records, answers and failures alike."""
+        shape = self._run.shape
+        if shape == "jsonl":
+            return Form() if self._passing else None
+        if shape == "text":
+            return TextForm(self._null)
+        return TableForm(shape == "csv", self._answering, self._risky, lambda: self._own, self._app.notes.say)
+
+    def make_view(self, records: Ledger | Printed, stats: Stats, reread: Reread) -> None:
+        """Make the view anew, if there is one. Raises UsageError, OutputFailure."""
+        if self._view is None or self._seal is None or isinstance(records, Printed):
+            return
+        self._risky.count = 0
+        places = records.places(stats.found if stats.complete else None)
+        self._seal.renew(self._view.pieces(places.lines, reread))
+        self.told.append(f"{self._run.output} has {_counted(self._view.count, 'row')}, {_missing(stats)}")
+
+    def tell(self) -> None:
+        """Say what there is to be said at the end."""
+        if risky := self._risky.count:
+            done = "they are marked with an apostrophe" if self._risky.mark else "--safe-cells marks them"
+            self.told.append(f"a spreadsheet would run {_counted(risky, 'cell')}: {done}")
+        for line in self.told:
+            self._app.notes.say(line)
+
+
+def check_outlet(settings: Outcoming) -> None:
+    """Raise UsageError where flags exclude each other, or have nothing to be about."""
+    run, view = settings.run, settings.view
+    passing = view.passing(settings.request.labels)
+    if passing and run.kept is not None:
+        todo = "OUT keeps all rows: filter it, or leave -O out"
+        raise UsageError("prints rows, and -O writes them to a file", todo=todo, flag="--where")
+    table = "write a table: -O OUT.csv, or --format csv"
+    for flag, wanted in (("--into", view.into is not None), ("--safe-cells", view.safe_cells)):
+        if wanted and not run.is_table:
+            raise UsageError("without a table", todo=table, flag=flag)
+    is_text = run.view == "txt" if run.kept is not None else run.shape == "text"
+    if view.null and not is_text:
+        raise UsageError("without lines of text", todo="write -O OUT.txt, or --format text", flag="--null")
+
+
+def _answering(settings: Outcoming, builder: Builder) -> Answering:
+    """The columns of an answer: with a schema, one for each of its properties."""
+    expects = builder.ask.expects
+    properties = None if expects is None or settings.request.schema_multi else Properties(expects)
+    has_columns = properties is not None and properties.names
+    with_error = settings.run.view is not None  # on stdout there are no failures
+    return Answering(settings.view.into, properties if has_columns else None, with_error)
+
+
+def _missing(stats: Stats) -> str:
+    """How many of the rows to run are not final."""
+    if not stats.complete and (stats.limit is None or stats.rows < stats.limit):
+        return "and the input was not read to its end"
+    total = stats.rows if not stats.complete else stats.found
+    total = total if stats.limit is None else min(total, stats.limit)
+    missing = max(total - stats.done, 0)
+    return f"{missing:,} {'is' if missing == 1 else 'are'} missing"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

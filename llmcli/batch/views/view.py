@@ -1,0 +1,91 @@
+"""The view: a table, or lines, made anew from the records of a batch at a run's end, in the order of its input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from llmcli.batch.input.rows import Row
+from llmcli.batch.views.answers import answer_of
+from llmcli.batch.views.cells import Risky, csv_header, csv_row, text_line, tsv_row
+from llmcli.batch.views.table import Answering, OwnColumns, input_of, parsed
+from llmcli.errors import UsageError
+from llmcli.wire import Json
+
+Kind = Literal["csv", "tsv", "txt"]
+
+Lines = Callable[[], Iterator[bytes]]
+"""The records of all rows that are final, in the order of the input; each call begins anew."""
+
+Rows = Callable[[], Iterator[Row]]
+"""The rows of the input; each call begins anew."""
+
+
+@dataclass
+class View:
+    """How records are shown. `titles` are those of the input's columns, by their names.
+
+    `rows` is asked where records do not have the rows' own columns. `left_out` counts records of rows that the
+    input no longer has.
+    """
+
+    kind: Kind
+    answering: Answering
+    risky: Risky
+    null: bool = False
+    titles: Mapping[str, str] = field(default_factory=dict)
+    count: int = field(default=0, init=False)
+
+    def pieces(self, lines: Lines, rows: Rows) -> Iterator[bytes]:
+        """The bytes of the view, a row at a time. Raises UsageError where columns would have one name."""
+        self.count = 0
+        if self.kind == "txt":
+            yield from self._texts(lines)
+            return
+        own = OwnColumns(self.titles, dict.fromkeys(self.titles))
+        for _, fields in self._filled(lines, rows):
+            own.see(fields)
+        self.answering.check(own.header())
+        is_csv = self.kind == "csv"
+        header, row = (csv_header, csv_row) if is_csv else (tsv_row, tsv_row)
+        yield header([*own.header(), *self.answering.names], self.risky)
+        for record, fields in self._filled(lines, rows):
+            self.count += 1
+            yield row([*own.cells(fields), *self.answering.cells(record)], self.risky)
+
+    def _texts(self, lines: Lines) -> Iterator[bytes]:
+        for line in lines():
+            self.count += 1
+            yield text_line(answer_of(parsed(line)), null=self.null)
+
+    def _filled(self, lines: Lines, rows: Rows) -> Iterator[tuple[Json, Json]]:
+        """(record, the row's own columns) of each row: from the input where the record does not have them."""
+        from_input: FromInput | None = None
+        for line in lines():
+            record = parsed(line)
+            own = input_of(record)
+            if own is None or not self.titles.keys() <= own.keys():
+                from_input = from_input or FromInput(rows())
+                own = {**from_input.fields(record), **(own or {})}
+            yield record, own
+
+
+class FromInput:
+    """The own columns of rows, asked for in their order."""
+
+    def __init__(self, rows: Iterator[Row]) -> None:
+        self._rows = rows
+        self._row: Row | None = None
+
+    def fields(self, record: Json) -> Json:
+        """Those of the row of a record. Raises UsageError where the input does not have it."""
+        number = record["llmcli"]["row"]
+        while self._row is None or self._row.number < number:
+            self._row = next(self._rows, None)
+            if self._row is None:
+                raise UsageError(
+                    f"neither the record of row {number} nor INPUT has its columns",
+                    todo="give the INPUT that the records were made of, or name OUT.jsonl with -O",
+                )
+        return self._row.fields or {}
