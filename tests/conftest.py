@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from pytest_recording.network import uninstall_pycurl_wrapper
 
 from llmcli.cli.main import main
 from llmcli.world import World
@@ -29,6 +30,11 @@ settings.load_profile("busy")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-docs", action="store_true", help="write README, guide and completions anew")
+
+
+def pytest_sessionstart() -> None:
+    """pytest-recording puts an imitation of pycurl in its place, whose handles no multi handle takes."""
+    uninstall_pycurl_wrapper()
 
 
 @dataclass(frozen=True)

@@ -522,7 +522,7 @@ sys.stderr.write(json.dumps([code, sorted(sys.modules)]))
 
 
 ENGINES = {"jsonschema_rs", "minijinja"}
-CLIENTS = {"openai", "httpx2", "aiohttp", "tiktoken", "tenacity"}
+CLIENTS = {"openai", "httpx2", "pycurl", "tiktoken", "tenacity"}
 
 
 def modules_after(*argv: str, **env: str) -> set[str]:

@@ -49,12 +49,12 @@ PATH = {"run", "verdict", "repair", "toolbox"}
 
 # Where the owner is told, and not merely the one module that imports it; a folder owns for all in it.
 OWNERS = {
-    "aiohttp": "llmcli.transport.pooled",
     "httpx2": "llmcli.transport.sdk",  # openai brings it
     "jsonschema_rs": "llmcli.request.schemas.validation",
     "openai": "llmcli.transport.sdk",
     "orjson": "llmcli.jsonl",
     "platformdirs": "llmcli.config",
+    "pycurl": "llmcli.transport.wire",
     "regex": "llmcli.tokens.mapped",
     "tiktoken": "llmcli.tokens.encodings",
     "typer": "llmcli.cli.parse",

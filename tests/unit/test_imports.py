@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-HEAVY = {"openai", "aiohttp", "rich", "httpx2", "prompt_toolkit", "pydantic", "tiktoken", "jsonschema_rs"}
+HEAVY = {"openai", "pycurl", "rich", "httpx2", "prompt_toolkit", "pydantic", "tiktoken", "jsonschema_rs"}
 PROBE = """
 import json, sys
 from llmcli.cli.main import main

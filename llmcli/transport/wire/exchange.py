@@ -1,0 +1,113 @@
+"""The seam of the wire: a head and a body go out, a reply comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+
+from llmcli.transport.wire import proxies, trust
+from llmcli.transport.wire.drive import Drive, Outcome
+from llmcli.transport.wire.handles import Easy, Route, broken, may_go_again
+from llmcli.transport.wire.heads import Broken, Head, How, WireReply, head_of
+from llmcli.transport.wire.inflow import Inflow
+from llmcli.transport.wire.unpack import unpacked, unpacking
+
+LONGEST = 64_000_000  # bytes of a reply
+
+
+class Wire:
+    """Connections, kept and used again, and the handles that carry requests over them. One loop has one Wire.
+
+    `env` names proxies and certificates. `longest`: bytes that a reply may have, packed and unpacked.
+    """
+
+    def __init__(self, env: Mapping[str, str] | None = None, longest: int = LONGEST) -> None:
+        self._env = os.environ if env is None else env
+        self._longest = longest
+        self._drive = Drive()
+        self._free: list[Easy] = []
+        self._routes: dict[str, Route] = {}
+
+    async def exchange(self, head: Head, body: bytes = b"") -> WireReply:
+        """Send, and give the reply: its body whole, or with `head.streamed` in pieces.
+
+        Raises Broken where no head of a reply came, or not in time. A body that breaks off says so in the reply, or
+        raises it behind its pieces. Raises BadCommand for a proxy or certificates that cannot be used.
+        """
+        easy = self._taken(head, body)
+        if head.streamed:
+            return await self._opened(head, easy)
+        try:
+            return self._reply(easy, *await self._carried_out(easy))
+        finally:
+            self._free.append(easy)
+
+    async def aclose(self) -> None:
+        """Give up what is under way, and close all connections."""
+        self._drive.close()
+        self._free.clear()
+
+    def _taken(self, head: Head, body: bytes) -> Easy:
+        """A handle that is ready for this."""
+        easy = self._free.pop() if self._free else Easy()
+        if easy.head is not head:
+            easy.set_up(head, self._route_to(head.url), self._longest)
+        easy.take(head, body)
+        return easy
+
+    def _route_to(self, url: str) -> Route:
+        if url not in self._routes:
+            proxy = proxies.proxy_for(url, self._env)
+            self._routes[url] = Route(proxy or "", trust.certificates_for(url, self._env))
+        return self._routes[url]
+
+    async def _carried_out(self, easy: Easy) -> Outcome:
+        """How the transfer ended, once more where it met a connection that was closed while it was idle."""
+        outcome = await self._once(easy)
+        if outcome[0] and may_go_again(easy, outcome[0]):
+            easy.take_a_fresh_connection()
+            outcome = await self._once(easy)
+        return outcome
+
+    async def _once(self, easy: Easy) -> Outcome:
+        try:
+            return await self._drive.begin(easy.curl)
+        except asyncio.CancelledError:
+            self._drive.give_up(easy.curl)
+            raise
+
+    def _reply(self, easy: Easy, code: int, message: str) -> WireReply:
+        """The reply that a handle has got whole."""
+        failure = broken(easy, code, message) if code else None
+        try:
+            status, headers = head_of(easy.lines)
+        except ValueError:
+            raise failure or Broken(How.BROKEN, "it was closed inside the head") from None
+        if failure is not None and failure.how is How.LATE:
+            raise failure
+        body = easy.pieces[0] if len(easy.pieces) == 1 else b"".join(easy.pieces)
+        if packed := headers.get("content-encoding"):
+            try:
+                body = unpacked(body, packed, self._longest)
+            except Broken as error:
+                body, failure = b"", failure or error
+        return WireReply(status, headers, body, failure)
+
+    async def _opened(self, head: Head, easy: Easy) -> WireReply:
+        """The reply whose body comes in pieces."""
+        inflow = Inflow(easy, self._drive, self._free.append)
+        try:
+            async with asyncio.timeout(head.timeout):
+                await inflow.opened()
+            status, headers = inflow.head()
+        except TimeoutError:
+            inflow.close()
+            raise Broken(How.LATE, f"no reply within {head.timeout:g} s") from None
+        except BaseException:
+            inflow.close()
+            raise
+        pieces = inflow.pieces()
+        if packed := headers.get("content-encoding"):
+            pieces = unpacking(pieces, packed, self._longest)
+        return WireReply(status, headers, pieces=pieces, close=inflow.close)

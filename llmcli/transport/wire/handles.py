@@ -1,0 +1,132 @@
+"""libcurl's easy handles: set up for a head, used again for the next body, and read when their transfer has ended."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import pycurl
+
+from llmcli.transport.wire.heads import Broken, Head, How
+
+_SUPPRESS_CONNECT_HEADERS = 265  # an option that pycurl has no name for: what a proxy says is no reply
+_LONGEST = 2**31 - 1  # milliseconds that libcurl can count
+_UNREADABLE = {
+    pycurl.E_UNSUPPORTED_PROTOCOL,  # what came is HTTP/0.9, or none
+    pycurl.E_FTP_WEIRD_SERVER_REPLY,
+    100,  # a head of more than 300 kB
+}
+_LOST = {pycurl.E_GOT_NOTHING, pycurl.E_SEND_ERROR, pycurl.E_RECV_ERROR, pycurl.E_PARTIAL_FILE}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What the environment says about the way to an address: `proxy` ("": none), (file, folder) of `certificates`."""
+
+    proxy: str = ""
+    certificates: tuple[str | None, str | None] = (None, None)
+
+
+class Easy:
+    """A handle, and where libcurl puts what comes: `lines` of heads, `pieces` of a body."""
+
+    __slots__ = ("curl", "head", "lines", "pieces")
+
+    def __init__(self) -> None:
+        self.curl = pycurl.Curl()
+        self.head: Head | None = None
+        self.lines: list[bytes] = []
+        self.pieces: list[bytes] = []
+
+    def take(self, head: Head, body: bytes) -> None:
+        """Make ready for the next exchange of the head that this handle is set up for."""
+        self.lines.clear()
+        self.pieces.clear()
+        if head.method == "POST":
+            self.curl.setopt(pycurl.POSTFIELDS, body)
+
+    def take_a_fresh_connection(self) -> None:
+        """Make ready for the same again, over a connection that nobody has used."""
+        self.lines.clear()
+        self.pieces.clear()
+        self.curl.setopt(pycurl.FRESH_CONNECT, 1)
+        self.head = None  # whoever takes this handle next sets it up anew
+
+    def set_up(self, head: Head, route: Route, longest: int) -> None:
+        """Make ready for a head. `longest`: bytes of a body."""
+        self.head, curl = head, self.curl
+        curl.reset()
+        curl.setopt(pycurl.URL, head.url)
+        curl.setopt(pycurl.POST if head.method == "POST" else pycurl.HTTPGET, 1)
+        theirs = {name.lower() for name, _ in head.headers}
+        ours = [header for header in _OURS if header[0].lower() not in theirs]
+        curl.setopt(pycurl.HTTPHEADER, [_line(*header) for header in (*ours, *head.headers)])
+        curl.setopt(pycurl.HEADERFUNCTION, self.lines.append)
+        curl.setopt(pycurl.WRITEFUNCTION, self.pieces.append)
+        curl.setopt(pycurl.CONNECTTIMEOUT_MS, _milliseconds(head.connect))
+        if not head.streamed:
+            curl.setopt(pycurl.TIMEOUT_MS, _milliseconds(head.timeout))
+        curl.setopt(pycurl.MAXFILESIZE_LARGE, longest)
+        _set_route(curl, route)
+        for option, value in _ALWAYS:
+            curl.setopt(option, value)
+
+
+_OURS = (
+    ("Expect", None),  # 100-continue: it costs a second where a server does not know it
+    ("Accept-Encoding", "gzip, deflate"),
+)
+_ALWAYS = (
+    (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1),
+    (pycurl.NOSIGNAL, 1),
+    (pycurl.TCP_KEEPALIVE, 1),
+    (_SUPPRESS_CONNECT_HEADERS, 1),
+)
+
+
+def _line(name: str, value: str | None) -> str:
+    """A header as libcurl wants it, for which `Name:` is one to leave out."""
+    if value is None:
+        return f"{name}:"
+    return f"{name}: {value}" if value else f"{name};"
+
+
+def _set_route(curl: pycurl.Curl, route: Route) -> None:
+    """Say the way outright: libcurl's own look into the environment is off."""
+    curl.setopt(pycurl.PROXY, route.proxy)
+    curl.setopt(pycurl.NOPROXY, "")
+    for option, place in zip((pycurl.CAINFO, pycurl.CAPATH), route.certificates, strict=True):
+        if place is not None:
+            curl.setopt(option, place)
+        elif any(route.certificates):
+            curl.unsetopt(option)
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, min(int(seconds * 1000), _LONGEST))
+
+
+def broken(easy: Easy, code: int, message: str) -> Broken:
+    """What became of an exchange that libcurl ended with `code`."""
+    connected = easy.curl.getinfo(pycurl.REQUEST_SIZE) > 0
+    if code == pycurl.E_OPERATION_TIMEDOUT:
+        return Broken(How.LATE if connected else How.NOT_CONNECTED, message)
+    if code == pycurl.E_FILESIZE_EXCEEDED:
+        return Broken(How.TOO_LONG, message)
+    reason = _reason(easy, message)
+    if not connected or easy.curl.getinfo(pycurl.HTTP_CONNECTCODE) >= 300:
+        return Broken(How.UNREACHABLE, reason)
+    if code in _UNREADABLE:
+        return Broken(How.UNREADABLE, reason)
+    return Broken(How.BROKEN, reason)
+
+
+def may_go_again(easy: Easy, code: int) -> bool:
+    """Whether nothing came since the server had closed a connection that was kept open: that was no attempt."""
+    return code in _LOST and not easy.lines and not easy.curl.getinfo(pycurl.NUM_CONNECTS)
+
+
+def _reason(easy: Easy, message: str) -> str:
+    """The operating system's words where it has some, else libcurl's."""
+    number = easy.curl.getinfo(pycurl.OS_ERRNO)
+    return os.strerror(number) if number else message

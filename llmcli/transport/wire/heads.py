@@ -1,0 +1,77 @@
+"""What goes over the wire, what comes back, and what may break between, without a word about how."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Head:
+    """Where a request goes, and how long it may take. One object for all that share it: that is what is fast.
+
+    `headers` are pairs of a name and a value; None keeps away what libcurl would send by itself. `timeout` is in
+    seconds: for a whole exchange, or, with `streamed`, until the head of the reply is there. `connect` is the part of it for the connection, name look-up and TLS included.
+    """
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str | None], ...] = field(repr=False)
+    timeout: float = 600.0
+    connect: float = 10.0
+    streamed: bool = False
+
+
+class How(Enum):
+    """How far an exchange had come when it broke."""
+
+    UNREACHABLE = auto()  # no connection: nothing was sent
+    NOT_CONNECTED = auto()  # the time for a connection was up
+    LATE = auto()  # the time for the exchange was up
+    BROKEN = auto()  # the connection broke before the head of a reply was there
+    UNREADABLE = auto()  # what came is no HTTP
+    CUT = auto()  # the connection broke inside the body, or the body cannot be unpacked
+    TOO_LONG = auto()  # the body is beyond the bound
+
+
+class Broken(Exception):
+    """An exchange that came to no end. `reason`: in the words of the operating system, or of libcurl."""
+
+    def __init__(self, how: How, reason: str) -> None:
+        super().__init__(reason)
+        self.how = how
+        self.reason = reason
+
+
+@dataclass(slots=True)
+class WireReply:
+    """The head of a reply, and its body: `body` where it was read whole, else `pieces`.
+
+    Header names are lower case. `broken`: how a body that is not whole ended. `close` gives up what has not come.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = b""
+    broken: Broken | None = None
+    pieces: AsyncIterator[bytes] | None = None
+    close: Callable[[], None] = lambda: None
+
+
+def head_of(lines: list[bytes]) -> tuple[int, dict[str, str]]:
+    """(status, headers) of the last head in these lines, which may begin with interim ones and end in trailers.
+
+    Raises ValueError where there is no whole head in it.
+    """
+    text = b"".join(lines).decode("latin-1").replace("\r\n", "\n")
+    heads = [head for head in text.split("\n\n") if head.startswith("HTTP/")]
+    if not heads or not text.endswith("\n\n"):
+        raise ValueError("no head")
+    first, *rest = heads[-1].split("\n")
+    headers: dict[str, str] = {}
+    for line in rest:
+        name, _, value = line.partition(":")
+        name, value = name.strip().lower(), value.strip()
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return int(first.split(None, 2)[1]), headers
