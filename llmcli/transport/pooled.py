@@ -15,7 +15,7 @@ from llmcli.transport.failures import diagnosis as failures
 from llmcli.transport.failures.breaks import no_reply, not_whole
 from llmcli.transport.keys import KeyOf, checked_key
 from llmcli.transport.stars import starred
-from llmcli.transport.wire.heads import Broken, Head, WireReply
+from llmcli.transport.wire.heads import Break, Head, WireReply
 from llmcli.wire import Chunk, Request
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Pooled:
         head = self._head(request, key)
         try:
             return await self._wire.exchange(head, jsonl.dumps(request.fields))
-        except Broken as error:
+        except Break as error:
             raise no_reply(request, key, error, self._timeout, self._connect) from None
 
     def _head(self, request: Request, key: str | None) -> Head:
@@ -117,5 +117,5 @@ class Pooled:
         try:
             async for piece in pieces:
                 yield piece
-        except Broken as error:
+        except Break as error:
             raise not_whole(reply, error, self._timeout) from None

@@ -37,7 +37,7 @@ HANDED = {
     ("transport.sdk.Sdk._open", "exchange.authorization.key_lookup.<locals>.key_of"): (
         "KeyOf: only the command knows who may have which key"
     ),
-    ("transport.pooled.Pooled._post", "exchange.authorization.key_lookup.<locals>.key_of"): "KeyOf",
+    ("transport.pooled.Pooled.ask", "exchange.authorization.key_lookup.<locals>.key_of"): "KeyOf",
     ("exchange.layers.repair.Repair.ask", "batch.engine.pace.Pace.next"): (
         "a further request of a row waits for its turn, which the batch alone knows"
     ),

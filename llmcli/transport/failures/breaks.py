@@ -5,11 +5,11 @@ from __future__ import annotations
 from llmcli.errors import CallFailed
 from llmcli.transport.failures import diagnosis
 from llmcli.transport.failures.diagnosis import Reply
-from llmcli.transport.wire.heads import Broken, How
+from llmcli.transport.wire.heads import Break, How
 from llmcli.wire import Request
 
 
-def no_reply(request: Request, key: str | None, broken: Broken, timeout: float, connect: float) -> CallFailed:
+def no_reply(request: Request, key: str | None, broken: Break, timeout: float, connect: float) -> CallFailed:
     """The error for an exchange without a reply. `timeout` and its `connect` part are in seconds."""
     if broken.how is How.NOT_CONNECTED:
         return diagnosis.not_connected(request, connect)
@@ -22,7 +22,7 @@ def no_reply(request: Request, key: str | None, broken: Broken, timeout: float, 
     return diagnosis.broken(request, broken.reason, key)
 
 
-def not_whole(reply: Reply, broken: Broken, timeout: float) -> CallFailed:
+def not_whole(reply: Reply, broken: Break, timeout: float) -> CallFailed:
     """The error for a reply whose body broke off. `timeout` is in seconds."""
     if broken.how is How.LATE:
         return diagnosis.timed_out(reply.request, timeout)

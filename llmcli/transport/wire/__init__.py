@@ -2,7 +2,7 @@
 
 It has one seam, `await Wire().exchange(head, body) -> WireReply`, and knows nothing of models, keys or answers: a
 head is a method, an address, headers and times; a reply is a status, headers, and a body that is there whole or
-comes in pieces. What goes wrong on the way is a `Broken`, which says how far the exchange had come.
+comes in pieces. What goes wrong on the way is a `Break`, which says how far the exchange had come.
 
 How a request goes through it:
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from llmcli.transport.wire import proxies, trust
 from llmcli.transport.wire.drive import Drive, Outcome
 from llmcli.transport.wire.handles import Easy, Route, broken, may_go_again
-from llmcli.transport.wire.heads import Broken, Head, How, WireReply, head_of
+from llmcli.transport.wire.heads import Break, Head, How, WireReply, head_of
 from llmcli.transport.wire.inflow import Inflow
 from llmcli.transport.wire.unpack import unpacked, unpacking
 
@@ -32,7 +32,7 @@ class Wire:
     async def exchange(self, head: Head, body: bytes = b"") -> WireReply:
         """Send, and give the reply: its body whole, or with `head.streamed` in pieces.
 
-        Raises Broken where no head of a reply came, or not in time. A body that breaks off says so in the reply, or
+        Raises Break where no head of a reply came, or not in time. A body that breaks off says so in the reply, or
         raises it behind its pieces. Raises BadCommand for a proxy or certificates that cannot be used.
         """
         easy = self._taken(head, body)
@@ -83,14 +83,14 @@ class Wire:
         try:
             status, headers = head_of(easy.lines)
         except ValueError:
-            raise failure or Broken(How.BROKEN, "it was closed inside the head") from None
+            raise failure or Break(How.BROKEN, "it was closed inside the head") from None
         if failure is not None and failure.how is How.LATE:
             raise failure
         body = easy.pieces[0] if len(easy.pieces) == 1 else b"".join(easy.pieces)
         if packed := headers.get("content-encoding"):
             try:
                 body = unpacked(body, packed, self._longest)
-            except Broken as error:
+            except Break as error:
                 body, failure = b"", failure or error
         return WireReply(status, headers, body, failure)
 
@@ -103,7 +103,7 @@ class Wire:
             status, headers = inflow.head()
         except TimeoutError:
             inflow.close()
-            raise Broken(How.LATE, f"no reply within {head.timeout:g} s") from None
+            raise Break(How.LATE, f"no reply within {head.timeout:g} s") from None
         except BaseException:
             inflow.close()
             raise

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pycurl
 
-from llmcli.transport.wire.heads import Broken, Head, How
+from llmcli.transport.wire.heads import Break, Head, How
 
 _SUPPRESS_CONNECT_HEADERS = 265  # an option that pycurl has no name for: what a proxy says is no reply
 _LONGEST = 2**31 - 1  # milliseconds that libcurl can count
@@ -106,19 +106,19 @@ def _milliseconds(seconds: float) -> int:
     return max(1, min(int(seconds * 1000), _LONGEST))
 
 
-def broken(easy: Easy, code: int, message: str) -> Broken:
+def broken(easy: Easy, code: int, message: str) -> Break:
     """What became of an exchange that libcurl ended with `code`."""
     connected = easy.curl.getinfo(pycurl.REQUEST_SIZE) > 0
     if code == pycurl.E_OPERATION_TIMEDOUT:
-        return Broken(How.LATE if connected else How.NOT_CONNECTED, message)
+        return Break(How.LATE if connected else How.NOT_CONNECTED, message)
     if code == pycurl.E_FILESIZE_EXCEEDED:
-        return Broken(How.TOO_LONG, message)
+        return Break(How.TOO_LONG, message)
     reason = _reason(easy, message)
     if not connected or easy.curl.getinfo(pycurl.HTTP_CONNECTCODE) >= 300:
-        return Broken(How.UNREACHABLE, reason)
+        return Break(How.UNREACHABLE, reason)
     if code in _UNREADABLE:
-        return Broken(How.UNREADABLE, reason)
-    return Broken(How.BROKEN, reason)
+        return Break(How.UNREADABLE, reason)
+    return Break(How.BROKEN, reason)
 
 
 def may_go_again(easy: Easy, code: int) -> bool:

@@ -12,7 +12,8 @@ class Head:
     """Where a request goes, and how long it may take. One object for all that share it: that is what is fast.
 
     `headers` are pairs of a name and a value; None keeps away what libcurl would send by itself. `timeout` is in
-    seconds: for a whole exchange, or, with `streamed`, until the head of the reply is there. `connect` is the part of it for the connection, name look-up and TLS included.
+    seconds: for a whole exchange, or, with `streamed`, until the head of the reply is there. `connect` is the part
+    of it for the connection, name look-up and TLS included.
     """
 
     method: str
@@ -35,7 +36,7 @@ class How(Enum):
     TOO_LONG = auto()  # the body is beyond the bound
 
 
-class Broken(Exception):
+class Break(Exception):
     """An exchange that came to no end. `reason`: in the words of the operating system, or of libcurl."""
 
     def __init__(self, how: How, reason: str) -> None:
@@ -54,7 +55,7 @@ class WireReply:
     status: int
     headers: Mapping[str, str]
     body: bytes = b""
-    broken: Broken | None = None
+    broken: Break | None = None
     pieces: AsyncIterator[bytes] | None = None
     close: Callable[[], None] = lambda: None
 

@@ -9,7 +9,7 @@ import pycurl
 
 from llmcli.transport.wire.drive import Drive, Outcome
 from llmcli.transport.wire.handles import Easy, broken, may_go_again
-from llmcli.transport.wire.heads import Broken, How, head_of
+from llmcli.transport.wire.heads import Break, How, head_of
 
 _AHEAD = 1 << 18  # bytes that may lie here unread
 _BLANK = (b"\r\n", b"\n")
@@ -44,16 +44,16 @@ class Inflow:
             self._begin()
 
     def head(self) -> tuple[int, dict[str, str]]:
-        """(status, headers). Raises Broken where there is no whole head."""
+        """(status, headers). Raises Break where there is no whole head."""
         if self._whole_head:
             return head_of(self._easy.lines)
         code, message = self._outcome or (0, "")
         raise (
-            broken(self._easy, code, message) if code else Broken(How.BROKEN, "it was closed inside the head")
+            broken(self._easy, code, message) if code else Break(How.BROKEN, "it was closed inside the head")
         )
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """The body as it comes. Raises Broken at its end where it is not whole."""
+        """The body as it comes. Raises Break at its end where it is not whole."""
         try:
             while True:
                 if self._size:

@@ -6,21 +6,21 @@ import zlib
 from collections.abc import AsyncGenerator, Callable
 from typing import Protocol
 
-from llmcli.transport.wire.heads import Broken, How
+from llmcli.transport.wire.heads import Break, How
 
 
 class Unpacker(Protocol):
     """Unpacks a body piece by piece; a piece in may be any number of bytes out, `most` of them at a time."""
 
     def feed(self, piece: bytes, most: int) -> bytes:
-        """What a piece gives. Raises Broken, for what cannot be read and for what would be beyond `most` bytes."""
+        """What a piece gives. Raises Break, for what cannot be read and for what would be beyond `most` bytes."""
 
     def end(self) -> None:
-        """Nothing more comes. Raises Broken where there should be."""
+        """Nothing more comes. Raises Break where there should be."""
 
 
 def unpacked(body: bytes, encodings: str, longest: int) -> bytes:
-    """A whole body. Raises Broken."""
+    """A whole body. Raises Break."""
     for unpacker in _unpackers(encodings):
         body = unpacker.feed(body, longest)
         unpacker.end()
@@ -30,7 +30,7 @@ def unpacked(body: bytes, encodings: str, longest: int) -> bytes:
 async def unpacking(
     pieces: AsyncGenerator[bytes, None], encodings: str, longest: int
 ) -> AsyncGenerator[bytes, None]:
-    """A body as it comes. Raises Broken."""
+    """A body as it comes. Raises Break."""
     chain, left = _unpackers(encodings), longest
     async for piece in pieces:
         for unpacker in chain:
@@ -43,13 +43,13 @@ async def unpacking(
 
 
 def _unpackers(encodings: str) -> list[Unpacker]:
-    """One for each that was packed around the body, the outermost first. Raises Broken for one that nobody knows."""
+    """One for each that was packed around the body, the outermost first. Raises Break for one that nobody knows."""
     chain = []
     for name in reversed([each.strip().lower() for each in encodings.split(",")]):
         if name in {"", "identity"}:
             continue
         if name not in _KINDS:
-            raise Broken(How.CUT, f"it is packed in a way that is not known here: {name}")
+            raise Break(How.CUT, f"it is packed in a way that is not known here: {name}")
         chain.append(_KINDS[name]())
     return chain
 
@@ -79,7 +79,7 @@ class _Zlib:
             part = self._inner.decompress(piece, most + 1)
         except zlib.error as error:
             if self._begun or self._window != zlib.MAX_WBITS:
-                raise Broken(How.CUT, f"it cannot be unpacked: {error}") from None
+                raise Break(How.CUT, f"it cannot be unpacked: {error}") from None
             self._window = -zlib.MAX_WBITS
             self._inner = zlib.decompressobj(self._window)
             return self._part(piece, most)
@@ -90,12 +90,12 @@ class _Zlib:
 
     def end(self) -> None:
         if self._begun and not self._inner.eof:
-            raise Broken(How.CUT, "it cannot be unpacked: it is not whole")
+            raise Break(How.CUT, "it cannot be unpacked: it is not whole")
 
 
-def too_long() -> Broken:
+def too_long() -> Break:
     """The error for a body beyond the bound."""
-    return Broken(How.TOO_LONG, "it is longer than a reply may be")
+    return Break(How.TOO_LONG, "it is longer than a reply may be")
 
 
 _KINDS: dict[str, Callable[[], Unpacker]] = {
