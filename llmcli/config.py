@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from llmcli.address import address_of
 from llmcli.errors import ConfigError
-from llmcli.wire import http_url
 
 _STRING = (  # of TOML, or a comment
     r"""(?s)(?P<long>\"{3}(?:\\.|.)*?\"{3}|'{3}.*?'{3})|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|\#[^\n]*"""
@@ -134,7 +134,7 @@ def _provider(config: Config, name: str, table: dict[str, Any]) -> ProviderConfi
             raise config.error(["providers", name, key], "must be a string")
         if not value.strip():
             raise config.error(["providers", name, key], "is empty")
-        if key == "base_url" and http_url(value.strip()) is None:
+        if key == "base_url" and address_of(value.strip()) is None:
             raise config.error(["providers", name, key], "must be an http(s) URL")
     return ProviderConfig(**table)
 

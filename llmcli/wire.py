@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 _SNAPSHOT = r"(?:-latest|-\d[\d-]*)?(?::latest)?(?:\.gguf)?"  # behind the name of a model
 
@@ -31,51 +30,6 @@ def positive(fields: Mapping[str, Any], name: str) -> int | None:
 def spelled(provider: str, model: str) -> str:
     """`provider/model`; a name that begins with the provider's own says it already."""
     return model if model.startswith(f"{provider}/") else f"{provider}/{model}"
-
-
-def http_url(text: str) -> SplitResult | None:
-    """The parts of an http(s) address; None for what no client can ask: no host, no such port, unprintable bytes."""
-    try:
-        parts = urlsplit(text)
-        port = parts.port  # raises ValueError, as a bracket too many does
-    except ValueError:
-        return None
-    labels = (parts.hostname or "").removesuffix(".").split(".")
-    named = port != 0 and all(0 < len(label) < 64 for label in labels) and " " not in parts.netloc
-    return parts if named and parts.scheme in {"http", "https"} and text.isprintable() else None
-
-
-_HARMLESS = {"api-version", "api_version", "version", "v"}  # names in a query whose values are no secrets
-_SECRETS = r"(?<=://)[^/?#]*(?=@)|(?<=[?&;])(?P<name>[^=&;#]*=)?[^=&;#][^&;#]*"
-
-
-def is_harmless(name: str) -> bool:
-    """Whether what stands under a name in an address's query may be shown."""
-    return name in _HARMLESS
-
-
-def shown_url(text: str) -> str:
-    """An address, or what was meant as one, with stars for a password and for what keys may be in its query."""
-
-    def starred(match: re.Match[str]) -> str:
-        name = match["name"] or ""
-        return match[0] if is_harmless(name[:-1]) else f"{name}***"
-
-    if "://" not in text or http_url(text) is None:  # no address: nobody knows where its password ends
-        text = re.sub(r"^((?:\w[\w+.-]*:/+)?).*@", r"\1***@", text, flags=re.DOTALL)
-    return re.sub(_SECRETS, starred, text)
-
-
-def secrets_of(url: str) -> set[str]:
-    """What stands in an address and nobody else may read: its password, the keys of its query."""
-    parts = http_url(url)
-    if parts is None:
-        return set()
-    found = {
-        parts.password or "",
-        *(value for name, value in parse_qsl(parts.query) if not is_harmless(name)),
-    }
-    return {form for value in found if value for form in (value, unquote(value), quote(value, safe=""))}
 
 
 def counted(counts: Mapping[str, Any], name: str) -> int | None:
@@ -116,10 +70,9 @@ class Request:
     @property
     def place(self) -> str:
         """The model and the address, without a password that may stand in it."""
-        parts = urlsplit(self.base_url)
-        host = parts.hostname or ""
-        host = f"[{host}]" if ":" in host else host
-        return f"{self.name} at {parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}{parts.path}"
+        scheme, _, rest = self.base_url.partition("?")[0].partition("://")
+        host, slash, path = rest.partition("/")
+        return f"{self.name} at {scheme}://{host.rpartition('@')[2]}{slash}{path}"
 
     @property
     def url(self) -> str:

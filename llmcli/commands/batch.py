@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 from llmcli import files, jsonl
+from llmcli.address import shown_url
 from llmcli.app import App
 from llmcli.batch.engine.pace import Pace
 from llmcli.batch.engine.run import Plan, Run
@@ -44,7 +45,7 @@ from llmcli.settings.network import NetworkSettings
 from llmcli.settings.request import RequestSettings
 from llmcli.settings.table import TableSettings
 from llmcli.settings.view import ViewSettings
-from llmcli.wire import shown_url, spelled
+from llmcli.wire import spelled
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 

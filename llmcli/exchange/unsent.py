@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from llmcli import jsonl
+from llmcli.address import address_of, shown_url
 from llmcli.app import App
 from llmcli.errors import LlmcliError, UsageError
 from llmcli.exchange.asked import Paid
@@ -16,7 +17,7 @@ from llmcli.exchange.layers.window import check_window, worst
 from llmcli.output.streams import Out
 from llmcli.registry.providers import is_embedded
 from llmcli.settings.money import MoneySettings
-from llmcli.wire import Request, http_url, shown_url
+from llmcli.wire import Request
 
 _LONGEST_WORD = 100_000  # bytes; Linux takes 128 KiB
 
@@ -62,8 +63,8 @@ def curl_command(request: Request, names: Sequence[str]) -> str:
     if is_embedded(request.provider):
         raise UsageError(f"{request.provider} has no address that curl could ask", todo="drop --curl")
     words = ["curl", shlex.quote(shown_url(request.url)), "-H", shlex.quote("Content-Type: application/json")]
-    url = http_url(request.url)
-    if names and (url is None or url.username is None):  # else the address says who asks
+    address = address_of(request.url)
+    if names and (address is None or address.user is None):  # else the address says who asks
         words += ["-H", f'"Authorization: Bearer ${names[0]}"']
     for name, value in request.headers.items():
         words += ["-H", shlex.quote(f"{name}: {value}")]

@@ -7,10 +7,10 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+
+from llmcli.address import Address, address_of
 
 OPENAI = "openai"
 """The provider whose API all others speak; a model that names no provider is its."""
@@ -21,7 +21,6 @@ _ALIASES = {
     "together_ai": "together",
     "fireworks_ai": "fireworks",
 }
-_DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,37 +132,17 @@ def provider_of_url(base_url: str) -> Provider | None:
     A vendor's own subdomains (`eu.openrouter.ai`) count as the vendor; a local server is known by the very
     host and port of the table alone, since anything may listen on a loopback port.
     """
-    try:
-        url = urlsplit(base_url)
-        return next((each for each in _providers().values() if _answers_at(each, url)), None)
-    except ValueError:  # a port that is no number, a bracket too many
-        return None
+    address = address_of(base_url)
+    if address is None:
+        return next((each for each in _providers().values() if each.base_url == base_url), None)
+    return next((each for each in _providers().values() if _answers_at(each, address)), None)
 
 
-def is_this_machine(base_url: str) -> bool:
-    """Whether an address is one of this very machine: loopback, or no host in particular."""
-    host = urlsplit(base_url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        address = ip_address(host)
-    except ValueError:
+def _answers_at(provider: Provider, address: Address) -> bool:
+    own = address_of(provider.base_url.replace("{resource}.", ""))
+    if own is None or address.port != own.port:
         return False
-    return address.is_loopback or address.is_unspecified
-
-
-def _answers_at(provider: Provider, url: SplitResult) -> bool:
-    own = urlsplit(provider.base_url)
-    if not own.hostname:
-        return url.scheme == own.scheme
-    host, own_host = url.hostname or "", own.hostname.removeprefix("{resource}.")
-    if _port(url) != _port(own):
-        return False
-    return host == own_host or (provider.key_required and host.endswith("." + own_host))
-
-
-def _port(url: SplitResult) -> int | None:
-    return url.port or _DEFAULT_PORTS.get(url.scheme)
+    return address.host == own.host or (provider.key_required and address.host.endswith("." + own.host))
 
 
 @cache

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
+from llmcli.address import address_of
 from llmcli.errors import UsageError
 from llmcli.request.reading import ReadStdin
-from llmcli.wire import Json, http_url
+from llmcli.wire import Json
 
 # The API takes 50 MB in one request (https://platform.openai.com/docs/guides/images-vision).
 LARGEST = 50 * 1000 * 1000
@@ -77,10 +78,10 @@ def sniff(data: bytes) -> str | None:
 def _from_url(url: str, detail: str | None) -> Json:
     if url.lower().startswith("data:"):
         return _from_data(url, detail)
-    parts = http_url(url)
-    if parts is None:
+    address = address_of(url)
+    if address is None:
         raise UsageError(f"the attachment {url!r} is no http(s) URL", todo="check the address")
-    path = parts.path.lower()
+    path = address.parts.path.lower()
     if path.endswith(_AUDIO_URLS):
         raise UsageError(
             f"the API takes no URL for {path.rpartition('.')[2].upper()}",

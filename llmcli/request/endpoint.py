@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
+from llmcli.address import address_of, fault_of, shown_url
 from llmcli.config import ProviderConfig
 from llmcli.errors import UsageError
 from llmcli.registry.providers import (
@@ -18,7 +19,6 @@ from llmcli.registry.providers import (
 )
 from llmcli.request.reading import argument
 from llmcli.settings.request import RequestSettings
-from llmcli.wire import http_url, shown_url
 
 DEFAULT_MODEL = "gpt-6-luna"
 _MANY = 256  # models that a run may name before they are looked up again
@@ -64,7 +64,7 @@ class Addresses:
         try:
             return self.of(DEFAULT_MODEL if settings.model is None else argument(settings.model))
         except UsageError as error:
-            is_address = self.base_url is not None and http_url(self.base_url) is None
+            is_address = self.base_url is not None and address_of(self.base_url) is None
             error.flag = "--base-url" if is_address else "--model"
             raise
 
@@ -233,9 +233,9 @@ def _checked(address: str, variable: str = "") -> str:
     owner = provider_of_url(address)
     if owner is not None and owner.embedded:
         return owner.base_url
-    if http_url(address) is None:
+    if address_of(address) is None:
         todo = "e.g. --base-url http://localhost:8080/v1"
-        raise UsageError(f"{shown_url(address)!r} is no http(s) URL", variable, todo)
+        raise UsageError(f"{shown_url(address)!r} {fault_of(address)}", variable, todo)
     base, mark, query = address.partition("?")
     base = base.rstrip("/").removesuffix("/chat/completions").rstrip("/")
     return base + mark + query

@@ -18,6 +18,7 @@ MODULES = {
 FLOORS = {
     "llmcli": 0,
     "wire": 0,
+    "address": 0,
     "errors": 0,
     "world": 0,
     "finish": 1,

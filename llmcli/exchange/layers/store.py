@@ -10,15 +10,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import parse_qsl, urlencode, urlsplit
 from weakref import WeakValueDictionary
 
 from llmcli import files, jsonl
+from llmcli.address import address_of
 from llmcli.errors import LlmcliError, NoInput, OutputFailure
 from llmcli.files import locks
 from llmcli.transport.answer import Answer
 from llmcli.transport.base import Transport
-from llmcli.wire import Chunk, Completion, Json, Meta, Request, is_harmless
+from llmcli.wire import Chunk, Completion, Json, Meta, Request
 
 _HOW = {"stream", "stream_options"}  # fields that say how an answer comes, not what it is
 _WONDER = 2.0  # seconds after which a person may wonder what is waited for
@@ -39,10 +39,9 @@ def kept_under(request: Request) -> str:
 
 
 def _public(url: str) -> str:
-    """The address without what may be secret: a name and password, and all of a query but what is known."""
-    parts = urlsplit(url)
-    query = urlencode([pair for pair in parse_qsl(parts.query) if is_harmless(pair[0])])
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query=query).geturl()
+    """The address without what may be secret."""
+    address = address_of(url)
+    return url if address is None else address.public
 
 
 @dataclass(frozen=True, slots=True)

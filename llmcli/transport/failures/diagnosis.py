@@ -11,9 +11,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from llmcli import jsonl
+from llmcli.address import address_of, is_this_machine
 from llmcli.errors import (
     AuthFailure,
     BadCommand,
@@ -24,12 +24,12 @@ from llmcli.errors import (
     Told,
     TransientFailure,
 )
-from llmcli.registry.providers import find_provider, is_this_machine, provider_of_url
+from llmcli.registry.providers import find_provider, provider_of_url
 from llmcli.transport.failures.complaints import Complaint, compact, complaint, plain
 from llmcli.transport.failures.kinds import kind_of, meant
 from llmcli.transport.failures.waits import retry_after
 from llmcli.transport.stars import may_hold, without_key
-from llmcli.wire import Meta, Request, http_url, secrets_of
+from llmcli.wire import Meta, Request
 
 _LONGEST_MESSAGE = 500
 _VERSION = re.compile(r"/v\d[^/?]*/?(\?|$)")  # at the end of a base URL
@@ -181,7 +181,8 @@ def unreadable(request: Request, reason: str, key: str | None) -> TransientFailu
 
 def _unsaid(reason: str, request: Request, key: str | None) -> str:
     """A reason with stars for the key and for what is secret in the address, which libraries quote."""
-    for secret in secrets_of(request.base_url):
+    address = address_of(request.base_url)
+    for secret in address.secrets if address else ():
         reason = reason.replace(secret, "***")
     return str(without_key(reason, key))
 
@@ -216,7 +217,7 @@ def cut(reply: Reply, reason: str) -> StreamCut:
 
 def _asked(request: Request) -> list[str]:
     """The address that was asked, and a question where it is nobody's that we know and looks like a root."""
-    if http_url(request.base_url) is None:  # nothing was asked
+    if address_of(request.base_url) is None:  # nothing was asked
         return []
     is_root = not _VERSION.search(request.base_url) and provider_of_url(request.base_url) is None
     return [request.place.rpartition(" at ")[2], *["(does it end in /v1?)"] * is_root]
@@ -226,7 +227,8 @@ def _about_the_key(reply: Reply) -> str:
     """What to do about a key that was refused, or that was not there."""
     if reply.key is not None:
         return "check the key"
-    if urlsplit(reply.request.base_url).username:
+    address = address_of(reply.request.base_url)
+    if address is not None and address.user is not None:
         return "check the user and the password in the address"
     provider = find_provider([*reply.request.keys_of, reply.request.provider][0])
     return f"no key was sent: {provider.how_to_give_a_key if provider else 'use --api-key-file'}"
