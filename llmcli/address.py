@@ -108,8 +108,9 @@ def asked(url: str) -> str:
     if address is None:
         return url
     host = f"[{address.host.replace('%', '%25')}]" if ":" in address.host else address.host
-    if address.parts.netloc.partition(":")[0].endswith(".") and not _is_ip(address.host):
-        host += "."  # a name server is asked for this name alone
+    is_final = (address.parts.hostname or "").endswith(".")
+    if is_final and not _is_ip(address.host) and address.host != "localhost":
+        host += "."  # name servers are asked for this name alone
     place = host if address.parts.port is None else f"{host}:{address.parts.port}"
     return re.sub(_BEFORE_PATH, lambda start: start[1] + place, url, count=1)
 

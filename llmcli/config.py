@@ -11,11 +11,12 @@ from typing import Any, Literal
 
 from llmcli.address import address_of
 from llmcli.errors import ConfigError
+from llmcli.wire import name_fault, value_fault
 
 _STRING = (  # of TOML, or a comment
     r"""(?s)(?P<long>\"{3}(?:\\.|.)*?\"{3}|'{3}.*?'{3})|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|\#[^\n]*"""
 )
-_PROVIDER_KEYS = {"base_url", "api_key_env", "api_key_command"}
+_PROVIDER_KEYS = {"base_url", "api_key_env", "api_key_command", "headers"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class ProviderConfig:
     base_url: str | None = None
     api_key_env: str | None = None
     api_key_command: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,9 @@ def _provider(config: Config, name: str, table: dict[str, Any]) -> ProviderConfi
             raise config.error(
                 ["providers", name, key], f"no such key (known: {', '.join(sorted(_PROVIDER_KEYS))})"
             )
+        if key == "headers":
+            _check_headers(config, name, value)
+            continue
         if not isinstance(value, str):
             raise config.error(["providers", name, key], "must be a string")
         if not value.strip():
@@ -137,6 +142,17 @@ def _provider(config: Config, name: str, table: dict[str, Any]) -> ProviderConfi
         if key == "base_url" and address_of(value.strip()) is None:
             raise config.error(["providers", name, key], "must be an http(s) URL")
     return ProviderConfig(**table)
+
+
+def _check_headers(config: Config, provider: str, table: object) -> None:
+    keys = ["providers", provider, "headers"]
+    if not isinstance(table, dict):
+        raise config.error(keys, f"must be a table: [{'.'.join(keys)}]")
+    for name, value in table.items():
+        if not isinstance(value, str):
+            raise config.error([*keys, name], "must be a string")
+        if (fault := name_fault(name) or value_fault(value)) is not None:
+            raise config.error([*keys, name], fault)
 
 
 def line_of(text: str, keys: Sequence[str]) -> int | None:

@@ -1,4 +1,4 @@
-"""The words of the wire: Request, Completion and what they are made of.
+"""The words of the wire: Request, Header, Completion and what they are made of.
 
 Shapes are those of the Chat Completions API (https://platform.openai.com/docs/api-reference/chat);
 a Message, a Chunk and a completion's body are its JSON objects, untouched.
@@ -7,18 +7,20 @@ a Message, a Chunk and a completion's body are its JSON objects, untouched.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 _SNAPSHOT = r"(?:-latest|-\d[\d-]*)?(?::latest)?(?:\.gguf)?"  # behind the name of a model
 
 Json = dict[str, Any]
 Message = dict[str, Any]
 Chunk = dict[str, Any]
-
+T = TypeVar("T")
 
 _MOST = 1 << 53  # beyond that, JSON's numbers are not whole everywhere
+_HEADER_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_FRAMING = {"content-length", "transfer-encoding"}  # who changes them sends another body than was asked for
 
 
 def positive(fields: Mapping[str, Any], name: str) -> int | None:
@@ -43,13 +45,114 @@ def counted(counts: Mapping[str, Any], name: str) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Header:
+    """One header. `value` None: none of this name is sent, not even ours.
+
+    `shown` is the value as anybody may read it, with `$NAME` or stars for what is secret; `secrets` is what must not
+    be read. `typed`: it is of the command line, and so a part of what is asked.
+    """
+
+    name: str
+    value: str | None
+    shown: str | None = None
+    secrets: tuple[str, ...] = ()
+    typed: bool = False
+
+    @property
+    def line(self) -> str:
+        """`NAME: VALUE`, fit to be shown; `NAME:` for one that is not sent."""
+        return f"{self.name}: {self.shown}" if self.shown is not None else f"{self.name}:"
+
+
+@dataclass(frozen=True)
+class Headers:
+    """Headers in the order in which they were given, each name once, in whatever case."""
+
+    all: tuple[Header, ...] = ()
+    secrets: frozenset[str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        secrets = (secret for header in self.all for secret in header.secrets)
+        object.__setattr__(self, "secrets", frozenset(secrets))
+
+    @classmethod
+    def of(cls, given: Iterable[Header]) -> Headers:
+        """Headers of one source. Of those that were given twice both values are sent, in one line."""
+        found: dict[str, Header] = {}
+        for header in given:
+            name = header.name.lower()
+            found[name] = _joined(found[name], header) if name in found else header
+        return cls(tuple(found.values()))
+
+    def over(self, others: Headers) -> Headers:
+        """These, and those of the others whose names are none of theirs."""
+        if not others.all or not self.all:
+            return self if self.all else others
+        return Headers((*(header for header in others.all if not self.has(header.name)), *self.all))
+
+    def has(self, name: str) -> bool:
+        """Whether a header of this name is given, or taken away."""
+        return any(header.name.lower() == name.lower() for header in self.all)
+
+    def public(self) -> Headers:
+        """Those in which nothing is secret."""
+        return Headers(tuple(header for header in self.all if not header.secrets)) if self.secrets else self
+
+    def sent(self, ours: Mapping[str, T]) -> dict[str, T | str]:
+        """All that is sent: `ours`, but for those that are given or taken away here."""
+        if not self.all:
+            return dict(ours)
+        kept: dict[str, T | str] = {name: value for name, value in ours.items() if not self.has(name)}
+        return kept | {header.name: header.value for header in self.all if header.value is not None}
+
+    @property
+    def removed(self) -> list[str]:
+        """The names of those of which none is sent."""
+        return [header.name for header in self.all if header.value is None]
+
+    def typed(self) -> dict[str, str | None]:
+        """What the command line says, fit to be kept: (name in small letters, value), in the order of names."""
+        return {header.name.lower(): header.shown for header in self.all if header.typed}
+
+
+NO_HEADERS = Headers()
+
+
+def name_fault(name: str) -> str | None:
+    """What is wrong with the name of a header; None where it is one."""
+    if name.lower() in _FRAMING:
+        return f"{name} says how the body is sent, which is not yours to say"
+    return None if re.fullmatch(_HEADER_NAME, name) else "the name is none that a header can have"
+
+
+def value_fault(value: str) -> str | None:
+    """What is wrong with the value of a header, which is not quoted; None where it is one."""
+    if any(char != "\t" and (char < " " or char == "\x7f") for char in value):
+        return "the value has a line break or another control character in it"
+    return None if value.isascii() else "the value has characters that are not ASCII"
+
+
+def _joined(first: Header, second: Header) -> Header:
+    if first.value is None or second.value is None:
+        return second
+    between = "; " if first.name.lower() == "cookie" else ", "
+    return Header(
+        second.name,
+        f"{first.value}{between}{second.value}",
+        f"{first.shown}{between}{second.shown}",
+        first.secrets + second.secrets,
+        first.typed or second.typed,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One request, whole: `body()` is what goes on the wire, and `url` where it goes.
 
     `provider` names the quirks, `model` is the model's name as it is sent. `expects` is the
     JSON Schema that an answer is checked against, where it is not the one that is sent. `keys_of` are the providers
     whose key may go to the address, the first that has one (empty: the provider's own). `extract`: the first code
-    block of an answer is the answer. `headers` are sent beside those of a transport, and win over them.
+    block of an answer is the answer. `headers` win over those of a transport.
     `choices`: labels of which an answer is to be one.
     """
 
@@ -60,7 +163,7 @@ class Request:
     expects: Json | None = None
     keys_of: tuple[str, ...] = ()
     extract: bool = False
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Headers = NO_HEADERS
     choices: tuple[str, ...] = ()
 
     def body(self) -> Json:
@@ -83,13 +186,6 @@ class Request:
         """An address beside it: `models`."""
         base, _, query = self.base_url.partition("?")
         return f"{base.rstrip('/')}/{path}" + (f"?{query}" if query else "")
-
-    def head(self, ours: Mapping[str, Any]) -> dict[str, Any]:
-        """The headers to send: `ours`, but for those that the request has itself, in whatever case."""
-        theirs = {name.lower() for name in self.headers}
-        return {name: value for name, value in ours.items() if name.lower() not in theirs} | dict(
-            self.headers
-        )
 
     @property
     def max_tokens(self) -> int | None:

@@ -69,10 +69,11 @@ def dialogue_of(
 
 def summarizer_of(client: Client, builder: Builder, context: ContextSettings) -> Summarizer:
     """What tells old turns in few words, by the model that is spoken to or --summary-model."""
+    here, headers = builder.endpoint, builder.headers_to(builder.endpoint)
 
     async def ask(messages: list[Message], room: int) -> tuple[Request, Exchanged]:
         def build(longest: int | None) -> Request:
-            request = build_request(messages, Ask(max_tokens=longest), builder.endpoint)
+            request = build_request(messages, Ask(max_tokens=longest), here, headers)
             other = context.summary_model
             return request if other is None else builder.again(request, other)
 

@@ -35,6 +35,7 @@ from llmcli.exchange.layers.window import worst
 from llmcli.exchange.stack import batch_transport_of
 from llmcli.output.report import dollars
 from llmcli.request.builder import Builder
+from llmcli.request.headers import without_secrets
 from llmcli.settings.answer import RepairSettings
 from llmcli.settings.batch import RunSettings, errors_path
 from llmcli.settings.flag import Argument
@@ -224,8 +225,8 @@ def _resume(words: list[str], options: RunSettings, stats: Stats, error: LlmcliE
 
 
 def _without_secrets(words: Sequence[str]) -> list[str]:
-    """The words of a command line; a password or key in its address is for the user to put in again."""
-    told = zip(["", *words], words, strict=False)
+    """The words of a command line; what is secret in its address and headers is for the user to put in again."""
+    told = zip(["", *words], without_secrets(words), strict=False)
     return [
         shown_url(word) if before == "--base-url" or word.startswith("--base-url=") else word
         for before, word in told

@@ -1,7 +1,7 @@
 """`llmcli models`: what is known of models: windows, limits, prices, what they support."""
 # No `from __future__ import annotations`: the annotations are read as objects.
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from llmcli import jsonl
@@ -10,7 +10,8 @@ from llmcli.errors import LlmcliError, UsageError
 from llmcli.registry.listed import window_of
 from llmcli.registry.models import Model, find_model, matcher, search_models
 from llmcli.registry.providers import split_model
-from llmcli.request.endpoint import Endpoint, resolve
+from llmcli.request.endpoint import Endpoint
+from llmcli.request.headers import typed_headers
 from llmcli.settings.flag import Argument, flag, settings
 from llmcli.settings.general import GeneralSettings
 from llmcli.wire import Json, Request, spelled
@@ -43,6 +44,16 @@ class ListingSettings:
         str | None,
         flag("--api-key-file", panel="Network", metavar="FILE", help="With --live: read the key from FILE."),
     ] = None
+    header: Annotated[
+        list[str],
+        flag(
+            "--header",
+            "-H",
+            panel="Network",
+            metavar="'NAME: VALUE'",
+            help="With --live: a header of the request ($NAME: a variable's secret; repeatable).",
+        ),
+    ] = field(default_factory=list)
 
     format: Annotated[Literal["text", "json", "jsonl"], flag("--format", help="What stdout gets.")] = "text"
     json: Annotated[bool, flag("--json", help="The same as --format json.")] = False
@@ -65,8 +76,8 @@ def models(app: App, settings: ModelsSettings) -> int:
     output, pattern = settings.listing, settings.pattern
     if output.live:
         records = live_records(app, pattern or "", output)
-    elif output.base_url or output.api_key_file:
-        raise UsageError("--base-url and --api-key-file are for --live", todo="add --live")
+    elif output.base_url or output.api_key_file or output.header:
+        raise UsageError("--base-url, --api-key-file and --header are for --live", todo="add --live")
     else:
         records = [record_of(app, model) for model in search_models(pattern)]
     if not records and pattern is None:
@@ -90,17 +101,20 @@ def live_records(app: App, pattern: str, options: ListingSettings) -> list[Json]
 
     providers = app.config.providers
     named, rest = split_model(pattern, providers.keys())
-    endpoint = resolve(f"{named}/*" if named else "*", options.base_url, app.world.env, providers)
+    addresses = app.addresses(options.base_url)
+    endpoint = addresses.of(f"{named}/*" if named else "*")
+    headers = typed_headers(options.header, app.world.env).over(addresses.headers_of(endpoint))
     name = endpoint.provider.name
     found = matcher(f"{name}/{rest}" if named == name else pattern)
     if endpoint.provider.embedded:
         return [record_of(app, model) for model in search_models(f"{name}/*") if found(model.id)]
     key_of = key_lookup(app, endpoint.provider.name, options.api_key_file)
+    asked = Request(name, "", endpoint.base_url, {}, keys_of=endpoint.keys_of, headers=headers)
 
     async def work() -> list[Json]:
         sdk = Sdk(key_of, app.world.env, _PATIENCE)
         try:
-            return await sdk.list_models(Request(name, "", endpoint.base_url, {}, keys_of=endpoint.keys_of))
+            return await sdk.list_models(asked)
         finally:
             await sdk.aclose()
 

@@ -7,7 +7,7 @@ from llmcli.errors import UsageError
 from llmcli.registry.models import find_model
 from llmcli.registry.providers import OPENAI, Provider, default_provider, find_provider, provider_of_url
 from llmcli.request.endpoint import provider_named
-from llmcli.transport.keys import KeyOf, find_key, missing_key
+from llmcli.transport.keys import KeyOf, find_key, missing_key, says_who
 from llmcli.wire import Request
 
 
@@ -36,6 +36,8 @@ def key_lookup(app: App, here: str, key_file: str | None) -> KeyOf:
 
     async def key_of(request: Request) -> str | None:
         check_provider(request.provider, request.model, request.base_url)
+        if says_who(request):
+            return None
         owners = request.keys_of or (request.provider,)
         for name in owners:
             if (key := await find(name, request.provider == here)) is not None:
@@ -64,7 +66,8 @@ def check_provider(provider: str, model: str, base_url: str) -> None:
 
 def _needs_key(request: Request, provider: Provider) -> bool:
     known = find_model(request.provider, request.model) is not None
-    return provider.key_required and (known or _is_at_home(request.base_url, provider))
+    is_wanted = provider.key_required and (known or _is_at_home(request.base_url, provider))
+    return is_wanted and not request.headers.secrets  # which may be another kind of key
 
 
 def _is_at_home(base_url: str, provider: Provider) -> bool:

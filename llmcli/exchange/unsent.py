@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from llmcli import jsonl
-from llmcli.address import address_of, shown_url
+from llmcli.address import shown_url
 from llmcli.app import App
 from llmcli.errors import LlmcliError, UsageError
 from llmcli.exchange.asked import Paid
@@ -15,9 +16,10 @@ from llmcli.exchange.authorization import check_provider, key_variables
 from llmcli.exchange.layers.fallback import another_may
 from llmcli.exchange.layers.window import check_window, worst
 from llmcli.output.streams import Out
-from llmcli.registry.providers import is_embedded
+from llmcli.registry.providers import is_embedded, key_header
 from llmcli.settings.money import MoneySettings
-from llmcli.wire import Request
+from llmcli.transport.keys import says_who
+from llmcli.wire import Header, Request
 
 _LONGEST_WORD = 100_000  # bytes; Linux takes 128 KiB
 
@@ -54,6 +56,8 @@ def show_request(app: App, request: Request, out: Out, *, as_curl: bool) -> None
     if as_curl:
         if shown_url(request.url) != request.url:
             app.notes.say("*** stands for what is secret in the address: put it in again")
+        if any("***" in (header.shown or "") for header in request.headers.all):
+            app.notes.say("*** stands for what is secret in a header: put it in again, or give it as $NAME")
         return out.write(curl_command(request, key_variables(app, request)) + "\n")
     return out.write_bytes(jsonl.line(request.body()))
 
@@ -62,14 +66,31 @@ def curl_command(request: Request, names: Sequence[str]) -> str:
     """The same request as a curl command for a POSIX shell; the key is a variable's name, the first of `names`."""
     if is_embedded(request.provider):
         raise UsageError(f"{request.provider} has no address that curl could ask", todo="drop --curl")
-    words = ["curl", shlex.quote(shown_url(request.url)), "-H", shlex.quote("Content-Type: application/json")]
-    address = address_of(request.url)
-    if names and (address is None or address.user is None):  # else the address says who asks
-        words += ["-H", f'"Authorization: Bearer ${names[0]}"']
-    for name, value in request.headers.items():
-        words += ["-H", shlex.quote(f"{name}: {value}")]
+    words = ["curl", shlex.quote(shown_url(request.url))]
+    for line in _lines(request, names):
+        words += ["-H", line]
     words += ["--no-buffer"] * request.stream
     body = jsonl.dumps(request.body()).decode()
     if len(body.encode()) > _LONGEST_WORD:  # more than a command may be given in one word
         return " ".join([*words, "--data-binary", "@-", f"<<'BODY'\n{body}\nBODY"])
     return " ".join([*words, "--data-raw", shlex.quote(body)])
+
+
+def _lines(request: Request, names: Sequence[str]) -> Iterator[str]:
+    """The lines of `-H`, as a shell takes them."""
+    if not request.headers.has("Content-Type"):
+        yield shlex.quote("Content-Type: application/json")
+    if names and not says_who(request):
+        name = key_header(request.base_url)
+        yield f'"Authorization: Bearer ${names[0]}"' if name is None else f'"{name}: ${names[0]}"'
+    for header in request.headers.all:
+        yield _with_variables(header) if header.secrets else shlex.quote(header.line)
+
+
+def _with_variables(header: Header) -> str:
+    """A line in which the shell puts the values of variables, and of nothing else."""
+    pieces = re.split(r"(\$\{?[A-Za-z_]\w*\}?)", header.line, flags=re.ASCII)
+    plain = (
+        re.sub(r'([\\"`$])', r"\\\1", piece) if at % 2 == 0 else piece for at, piece in enumerate(pieces)
+    )
+    return '"' + "".join(plain) + '"'

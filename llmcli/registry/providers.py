@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ class Provider:
     name and a slash, `start` is the command that starts a local server. `base_url_path` is what an address in
     `base_url_env` lacks, `bare_host` the HOST:PORT of which such an address may leave out either. `encoding` is
     "by name" where OpenAI's names of models say it, or that of all models; `embedded`: it answers in this process.
+    `key_header` is the header that its key stands in at addresses that fit the globs `key_header_at`. `account_env` are
+    headers by name and the variables of their values, `headers_env` the variable that holds lines of further ones.
     """
 
     name: str
@@ -52,6 +55,10 @@ class Provider:
     bare_host: str = ""
     encoding: str = ""
     embedded: bool = False
+    key_header: str = ""
+    key_header_at: tuple[str, ...] = ()
+    account_env: Mapping[str, str] = field(default_factory=dict)
+    headers_env: str = ""
 
     @property
     def how_to_give_a_key(self) -> str:
@@ -138,6 +145,15 @@ def provider_of_url(base_url: str) -> Provider | None:
     return next((each for each in _providers().values() if _answers_at(each, address)), None)
 
 
+@lru_cache
+def key_header(base_url: str) -> str | None:
+    """The header that an address wants a key in, where it is not the usual Authorization."""
+    address = address_of(base_url)
+    place = "" if address is None else f"{address.host}{address.parts.path.rstrip('/')}/"
+    shapes = ((each.key_header, glob) for each in _providers().values() for glob in each.key_header_at)
+    return next((name for name, glob in shapes if fnmatchcase(place, glob)), None)
+
+
 def _answers_at(provider: Provider, address: Address) -> bool:
     own = address_of(provider.base_url.replace("{resource}.", ""))
     if own is None or address.port != own.port:
@@ -169,4 +185,8 @@ def _provider(name: str, row: Mapping[str, Any]) -> Provider:
         bare_host=row.get("bare_host", ""),
         encoding=row.get("encoding", ""),
         embedded=row.get("embedded", False),
+        key_header=row.get("key_header", ""),
+        key_header_at=tuple(row.get("key_header_at", ())),
+        account_env=row.get("account_env", {}),
+        headers_env=row.get("headers_env", ""),
     )

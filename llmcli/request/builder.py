@@ -9,7 +9,8 @@ from typing import Any
 
 from llmcli.errors import UsageError
 from llmcli.registry.models import find_model
-from llmcli.request.endpoint import Addresses, Endpoint
+from llmcli.request.endpoint import Addresses, Endpoint, shares_server
+from llmcli.request.headers import typed_headers
 from llmcli.request.params import (
     check_parameters,
     ignored_parameters,
@@ -23,7 +24,7 @@ from llmcli.request.reading import ReadStdin, argument
 from llmcli.request.schemas.choices import choice_format, in_words, takes_schema
 from llmcli.request.tools import load_tools
 from llmcli.settings.request import RequestSettings
-from llmcli.wire import Json, Message, Request, spelled
+from llmcli.wire import NO_HEADERS, Header, Headers, Json, Message, Request, spelled
 
 LIMITS = ("max_completion_tokens", "max_tokens")
 _NEAR = 30  # days before a model's shut-down in which we speak of it
@@ -35,7 +36,8 @@ class Ask:
 
     `parameters`: API fields as flags gave them; `extra`: those of `-o`, which win. `max_tokens` is the
     limit of `-M`, whatever the model calls it. `tool_choice` is as typed. `expects` is the JSON Schema that the
-    answer is checked against; `extract`: only the first code block of an answer counts. `headers` are sent, too.
+    answer is checked against; `extract`: only the first code block of an answer counts. `headers` are the command
+    line's.
     `choices`: labels of which an answer is to be one, which is how the model can be told: see `build_request`.
     """
 
@@ -48,7 +50,7 @@ class Ask:
     tool_choice: str | None = None
     stream: bool = False
     extract: bool = False
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Headers = NO_HEADERS
     choices: tuple[str, ...] = ()
 
 
@@ -65,15 +67,25 @@ class Builder:
         cls, settings: RequestSettings, addresses: Addresses, read: ReadStdin, *, stream: bool = False
     ) -> Builder:
         """The builder that the settings ask for. `stream`: unless they say whether. Raises UsageError."""
-        ask = asked(settings, read, stream=stream if settings.stream is None else settings.stream)
-        return cls(ask, addresses.chosen(settings), addresses)
+        stream = stream if settings.stream is None else settings.stream
+        builder = cls(
+            asked(settings, read, addresses.env, stream=stream), addresses.chosen(settings), addresses
+        )
+        builder.headers_to(builder.endpoint)  # what is wrong with them is said before a row is read
+        return builder
 
     def request(self, messages: Sequence[Message], *, model: str | None = None) -> Request:
         """The request; only what was asked for is in it. `model`: another one than was chosen.
 
         Raises UsageError where there are no messages, or the model is known to reject a parameter.
         """
-        return build_request(messages, self.ask, self.endpoint if model is None else self.addresses.of(model))
+        endpoint = self.endpoint if model is None else self.addresses.of(model)
+        return build_request(messages, self.ask, endpoint, self.headers_to(endpoint))
+
+    def headers_to(self, endpoint: Endpoint) -> Headers:
+        """The headers for an endpoint. What is secret on the command line goes to the server alone that it chose."""
+        own = self.ask.headers if shares_server(endpoint, self.endpoint) else self.ask.headers.public()
+        return own.over(self.addresses.headers_of(endpoint))
 
     @property
     def words_labels(self) -> bool:
@@ -98,8 +110,7 @@ class Builder:
     def again(self, request: Request, model: str) -> Request:
         """`request`, as it is now, for another model. Raises UsageError where that model rejects a parameter.
 
-        A model of the same provider is asked at the same address, any other at its provider's own, where the
-        headers that were meant for this one do not go.
+        A model of the same provider is asked at the same address, any other at its provider's own.
         """
         endpoint = self.addresses.beside(self.endpoint, argument(model))
         fields = dict(request.fields)
@@ -112,10 +123,9 @@ class Builder:
             max_tokens=next((limit for limit in limits if limit is not None), None),
             expects=request.expects,
             extract=request.extract,
-            headers=request.headers if endpoint.base_url == request.base_url else {},
             choices=request.choices,
         )
-        return build_request(messages, ask, endpoint)
+        return build_request(messages, ask, endpoint, self.headers_to(endpoint))
 
     def warnings(self, today: date | None) -> list[str]:
         """What there is to be said of the model, once: parameters that it ignores, and that it is shut down.
@@ -137,8 +147,8 @@ class Builder:
         return said
 
 
-def build_request(messages: Sequence[Message], ask: Ask, endpoint: Endpoint) -> Request:
-    """The request for messages at an endpoint.
+def build_request(messages: Sequence[Message], ask: Ask, endpoint: Endpoint, headers: Headers) -> Request:
+    """The request for messages at an endpoint, with the headers that go there.
 
     Raises UsageError where the messages are none, or the model is known to reject a parameter.
     """
@@ -153,7 +163,7 @@ def build_request(messages: Sequence[Message], ask: Ask, endpoint: Endpoint) -> 
         fields["stream"] = True
         fields["stream_options"] = {"include_usage": True, **(parameters.get("stream_options") or {})}
     place = (endpoint.provider.name, endpoint.model, endpoint.base_url)
-    beside = (ask.extract, ask.headers, ask.choices)
+    beside = (ask.extract, headers, ask.choices)
     return Request(*place, fields, ask.expects, endpoint.keys_of, *beside)
 
 
@@ -178,7 +188,7 @@ def _parameters(ask: Ask, endpoint: Endpoint) -> Json:
     return parameters
 
 
-def asked(request: RequestSettings, read: ReadStdin, *, stream: bool) -> Ask:
+def asked(request: RequestSettings, read: ReadStdin, env: Mapping[str, str], *, stream: bool) -> Ask:
     """What the settings say. Raises UsageError."""
     said = request.parameters().items()
     parameters = {name: argument(value) if isinstance(value, str) else value for name, value in said}
@@ -201,8 +211,14 @@ def asked(request: RequestSettings, read: ReadStdin, *, stream: bool) -> Ask:
         expects=expects,
         choices=request.labels,
         stream=stream,
-        headers={name: argument(value) for name, value in request.headers().items()},
+        headers=typed_headers(request.header, env).over(_flag_headers(request)),
     )
+
+
+def _flag_headers(request: RequestSettings) -> Headers:
+    """The headers of flags that are sent as one."""
+    said = ((name, argument(value)) for name, value in request.headers().items())
+    return Headers.of(Header(name, value, value, typed=True) for name, value in said)
 
 
 def _answer_format(request: RequestSettings, read: ReadStdin) -> tuple[Json | None, Json | None]:

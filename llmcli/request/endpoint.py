@@ -17,8 +17,10 @@ from llmcli.registry.providers import (
     provider_of_url,
     split_model,
 )
+from llmcli.request.headers import configured_headers, environment_headers
 from llmcli.request.reading import argument
 from llmcli.settings.request import RequestSettings
+from llmcli.wire import Headers
 
 DEFAULT_MODEL = "gpt-6-luna"
 _MANY = 256  # models that a run may name before they are looked up again
@@ -50,6 +52,7 @@ class Addresses:
     providers: Mapping[str, ProviderConfig]
     base_url: str | None = None
     _known: dict[str, Endpoint] = field(default_factory=dict, compare=False, repr=False)
+    _headers: dict[tuple[str, bool], Headers] = field(default_factory=dict, compare=False, repr=False)
 
     def of(self, model: str) -> Endpoint:
         """The endpoint of a model; rows of a batch name the same few. Raises UsageError."""
@@ -58,6 +61,20 @@ class Addresses:
                 self._known.clear()
             self._known[model] = resolve(model, self.base_url, self.env, self.providers)
         return self._known[model]
+
+    def headers_of(self, endpoint: Endpoint) -> Headers:
+        """What the config file and the environment say of headers to an endpoint. Raises UsageError.
+
+        A secret of theirs goes where the key of its provider may go.
+        """
+        name, trusted = endpoint.provider.name, endpoint.provider.name in endpoint.keys_of
+        if (name, trusted) not in self._headers:
+            config = self.providers.get(name)
+            told = environment_headers(endpoint.provider, self.env)
+            if config is not None and config.headers:
+                told = configured_headers(name, config.headers, self.env).over(told)
+            self._headers[name, trusted] = told if trusted else told.public()
+        return self._headers[name, trusted]
 
     def chosen(self, settings: RequestSettings) -> Endpoint:
         """The endpoint of the model that was chosen. Raises UsageError."""
@@ -139,6 +156,15 @@ def _is_at_home(
 
 def _is_configured(config: ProviderConfig | None, address: str) -> bool:
     return bool(config and config.base_url and _checked(config.base_url).rstrip("/") == address.rstrip("/"))
+
+
+def shares_server(there: Endpoint, here: Endpoint) -> bool:
+    """Whether what is for the server of one endpoint alone may go to the other: its address, or its provider's."""
+    if there.base_url == here.base_url:
+        return True
+    one, other = address_of(there.base_url), address_of(here.base_url)
+    same_server = one is not None and other is not None and one.origin == other.origin
+    return same_server and there.provider.name == here.provider.name
 
 
 def home_name(provider: Provider, name: str) -> str:

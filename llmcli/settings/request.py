@@ -54,6 +54,16 @@ class RequestSettings:
             "--option", "-o", metavar="KEY=VALUE", help="Any other field of the API; VALUE is JSON or text."
         ),
     ] = field(default_factory=list)
+    header: Annotated[
+        list[str],
+        flag(
+            "--header",
+            "-H",
+            panel="Network",
+            metavar="'NAME: VALUE'",
+            help="A header of the request ($NAME: a variable's secret; 'NAME:' removes ours; repeatable).",
+        ),
+    ] = field(default_factory=list)
     stream: Annotated[
         bool | None, flag("--stream/--no-stream", help="Ask for the answer in pieces, or whole.")
     ] = None

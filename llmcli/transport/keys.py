@@ -7,13 +7,15 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from llmcli.address import address_of
 from llmcli.config import ProviderConfig
 from llmcli.errors import AuthFailure, UsageError
-from llmcli.registry.providers import Provider, key_variables
+from llmcli.registry.providers import Provider, key_header, key_variables
 from llmcli.wire import Request
 
 KeyOf = Callable[[Request], Awaitable[str | None]]
 
+_WEB_TOKEN = ("eyJ",)  # how a JSON Web Token begins, which is for the usual header everywhere
 _PATIENCE = 60.0  # seconds that api_key_command may take
 
 
@@ -35,6 +37,24 @@ async def find_key(
         if key := env.get(name, "").strip():
             return key
     return await _from_command(config.api_key_command, env) if config and config.api_key_command else None
+
+
+def says_who(request: Request) -> bool:
+    """Whether the user's own headers, or the address, say who asks: no key of ours is for it then."""
+    address = address_of(request.base_url)
+    names = {"Authorization", key_header(request.base_url) or "Authorization"}
+    return (address is not None and address.user is not None) or any(map(request.headers.has, names))
+
+
+def credentials(request: Request, key: str | None) -> dict[str, str]:
+    """The header that says who asks: the name and password in the address, else the key."""
+    address = address_of(request.base_url)
+    if address is not None and address.basic is not None:
+        return {"Authorization": address.basic}
+    if key is None:
+        return {}
+    name = None if key.startswith(_WEB_TOKEN) else key_header(request.base_url)
+    return {"Authorization": f"Bearer {key}"} if name is None else {name: key}
 
 
 def missing_key(provider: Provider) -> AuthFailure:

@@ -5,21 +5,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from llmcli import __version__, jsonl
+from llmcli.address import asked
 from llmcli.errors import StreamCut
 from llmcli.transport import bodies
 from llmcli.transport.answer import Answer
 from llmcli.transport.failures import diagnosis as failures
 from llmcli.transport.failures.breaks import no_reply, not_whole
-from llmcli.transport.keys import KeyOf, checked_key
+from llmcli.transport.keys import KeyOf, checked_key, credentials
 from llmcli.transport.stars import starred
 from llmcli.transport.wire.heads import Break, Head, WireReply
 from llmcli.wire import Chunk, Request
 
 if TYPE_CHECKING:
     from llmcli.transport.wire.exchange import Wire
+
+_OURS = {
+    "Content-Type": "application/json",
+    "Accept": "application/json",
+    "User-Agent": f"llmcli/{__version__}",
+}
 
 
 class Pooled:
@@ -51,7 +57,7 @@ class Pooled:
         async def chunks() -> AsyncGenerator[Chunk, None]:
             try:
                 whole = bodies.chunks(reply, pieces, meta, self._timeout)
-                async for chunk in starred(whole, reply.key):
+                async for chunk in starred(whole, reply.secrets):
                     yield chunk
             finally:
                 sent.close()
@@ -77,19 +83,13 @@ class Pooled:
 
     def _head(self, request: Request, key: str | None) -> Head:
         """One for all that go the same way."""
-        place = (request.base_url, key, request.stream, *request.headers.items())
+        place = (request.base_url, key, request.stream, request.headers)
         if place not in self._heads:
-            ours = {
-                "Content-Type": "application/json",
-                "Accept": "application/json",
-                "User-Agent": f"llmcli/{__version__}",
-            }
-            if key is not None and urlsplit(request.url).username is None:  # else the address itself says who
-                ours["Authorization"] = f"Bearer {key}"
+            headers = request.headers.sent({**_OURS, **credentials(request, key)})
             self._heads[place] = Head(
                 "POST",
-                request.url,
-                tuple(request.head(ours).items()),
+                asked(request.url),
+                (*headers.items(), *((name, None) for name in request.headers.removed)),
                 self._timeout,
                 self._connect,
                 bool(request.stream),

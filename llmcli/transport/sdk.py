@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from llmcli import __version__, jsonl
+from llmcli.address import asked
 from llmcli.errors import CallFailed, TransientFailure
-from llmcli.registry.providers import OPENAI
 from llmcli.transport import bodies
 from llmcli.transport.answer import Answer
 from llmcli.transport.failures import diagnosis as failures
-from llmcli.transport.keys import KeyOf, checked_key
+from llmcli.transport.keys import KeyOf, checked_key, credentials
 from llmcli.transport.lazy import import_openai
 from llmcli.transport.stars import starred
 from llmcli.wire import Chunk, Json, Request
@@ -65,7 +65,7 @@ class Sdk:
         async def chunks() -> AsyncGenerator[Chunk, None]:
             try:
                 whole = bodies.chunks(reply, pieces, meta, self._timeout)
-                async for chunk in starred(whole, reply.key):
+                async for chunk in starred(whole, reply.secrets):
                     yield chunk
                 await _read_to_end(pieces)
             finally:
@@ -117,9 +117,9 @@ class Sdk:
         }
         try:
             if listing is not None:
-                response: httpx2.Response = await client.get(request.url_of(listing), **how)
+                response: httpx2.Response = await client.get(asked(request.url_of(listing)), **how)
             else:
-                response = await client.post(request.url, content=jsonl.dumps(request.body()), **how)
+                response = await client.post(asked(request.url), content=jsonl.dumps(request.body()), **how)
         except openai.APIStatusError as error:
             raise _refusal(request, key, error.response, error.response.content) from None
         except (openai.APITimeoutError, httpx2.TimeoutException) as error:
@@ -171,26 +171,31 @@ class Sdk:
             http = openai.DefaultAsyncHttpxClient(
                 timeout=timeout, follow_redirects=False, verify=_verify(request.base_url)
             )
+            del http.headers["User-Agent"]  # or it is sent where the user took ours away
         except OSError as error:
             raise failures.unusable_certificates(_cause(error)) from None
         except (httpx2.InvalidURL, ValueError, ImportError) as error:
             raise failures.unusable_proxy(error) from None
         client: AsyncOpenAI = openai.AsyncOpenAI(
-            api_key=key or "none", base_url=request.base_url, max_retries=0, timeout=timeout, http_client=http
+            api_key=key or "none",
+            base_url=asked(request.base_url),
+            max_retries=0,
+            timeout=timeout,
+            http_client=http,
         )
         return client
 
     def _headers(self, request: Request, key: str | None) -> dict[str, Any]:
-        """What goes out beside the body: nothing of OpenAI's account to any other provider."""
+        """What goes out beside the body. The SDK reads the environment too: of that, nothing goes out by itself."""
         openai = import_openai()
-        headers: dict[str, Any] = {}
-        if request.provider != OPENAI:
-            custom = self._env.get("OPENAI_CUSTOM_HEADERS", "")
-            names = [line.partition(":")[0].strip() for line in custom.split("\n") if ":" in line]
-            headers = dict.fromkeys(["OpenAI-Organization", "OpenAI-Project", *names], openai.Omit())
-        headers |= {"User-Agent": f"llmcli/{__version__}", "Content-Type": "application/json"}
-        headers |= {"Authorization": openai.Omit() if key is None else f"Bearer {key}"}
-        return request.head(headers)
+        ours = {"User-Agent": f"llmcli/{__version__}", "Content-Type": "application/json"}
+        sent = request.headers.sent({**ours, **credentials(request, key)})
+        names = {name.lower() for name in sent}
+        custom = self._env.get("OPENAI_CUSTOM_HEADERS", "")
+        theirs = [line.partition(":")[0].strip() for line in custom.split("\n") if ":" in line]
+        theirs += [header.name for header in request.headers.all]
+        theirs += ["OpenAI-Organization", "OpenAI-Project", "Authorization", "Accept", *ours]
+        return {name: openai.Omit() for name in theirs if name.lower() not in names} | sent
 
 
 async def _read_to_end(pieces: AsyncIterator[bytes]) -> None:

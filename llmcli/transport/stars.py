@@ -1,17 +1,21 @@
-"""Stars where a key stood, in texts, in JSON and in streams; and no half of a character left in a stream.
+"""Stars where a secret stood, in texts, in JSON and in streams; and no half of a character left in a stream.
 
-A server may echo the key that it got; nothing of ours shows it. A stream is cut anywhere, so the end of a piece is
-held back where it may be the beginning of the key, or is half a character, until more has come.
+A server may echo the key that it got, or another header; nothing of ours shows it. A stream is cut anywhere, so the
+end of a piece is held back where it may be the beginning of a secret, or is half a character, until more has come.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from functools import lru_cache
 from typing import Any
 
 from llmcli import jsonl
+from llmcli.address import address_of
 from llmcli.errors import CallFailed
-from llmcli.wire import Chunk, Json
+from llmcli.wire import Chunk, Json, Request
+
+Secrets = tuple[str, ...]  # the longest first
 
 _LEAST = 8  # characters of a key that may be told from the words around it
 _STARS = "***"
@@ -28,29 +32,43 @@ _HEAD = ("id", "object", "created", "model")  # what every chunk of a stream say
 _Path = tuple[str | int | None, ...]
 
 
-def without_key(value: Any, key: str | None) -> Any:
-    """Text or JSON with stars where the key stood; servers that write broken JSON may escape its slashes."""
-    if not key or len(key) < _LEAST:
+def secrets_of(request: Request, key: str | None) -> Secrets:
+    """What was sent with a request and nobody else may read: the key, what is secret in headers and in the address."""
+    return _secrets(key, request.headers.secrets, request.base_url)
+
+
+@lru_cache
+def _secrets(key: str | None, of_headers: frozenset[str], url: str) -> Secrets:
+    address = address_of(url)
+    found = {key or ""} | of_headers | (address.secrets if address else frozenset())
+    return tuple(sorted((each for each in found if len(each) >= _LEAST), key=len, reverse=True))
+
+
+def without(value: Any, secrets: Secrets) -> Any:
+    """Text or JSON with stars where a secret stood; servers that write broken JSON may escape its slashes."""
+    if not secrets:
         return value
     if isinstance(value, str):
-        return value.replace(key, _STARS).replace(key.replace("/", "\\/"), _STARS)
+        for secret in secrets:
+            value = value.replace(secret, _STARS).replace(secret.replace("/", "\\/"), _STARS)
+        return value
     if isinstance(value, list):
-        return [without_key(part, key) for part in value]
+        return [without(part, secrets) for part in value]
     if isinstance(value, dict):
-        return {without_key(name, key): without_key(part, key) for name, part in value.items()}
+        return {without(name, secrets): without(part, secrets) for name, part in value.items()}
     return value
 
 
-def may_hold(body: bytes, key: str | None) -> bool:
-    """Whether JSON may hold the key: as it is, or with characters escaped."""
-    if not key or len(key) < _LEAST:
+def may_hold(body: bytes, secrets: Secrets) -> bool:
+    """Whether JSON may hold a secret: as it is, or with characters escaped."""
+    if not secrets:
         return False
-    return key.encode() in body or b"\\u00" in body or b"\\/" in body
+    return b"\\u00" in body or b"\\/" in body or any(secret.encode() in body for secret in secrets)
 
 
-async def starred(chunks: AsyncIterator[Chunk], key: str | None) -> AsyncGenerator[Chunk, None]:
+async def starred(chunks: AsyncIterator[Chunk], secrets: Secrets) -> AsyncGenerator[Chunk, None]:
     """The chunks of a stream, fit to be shown. What was held back comes at the end, be it a good one or not."""
-    pieces = Pieces(key)
+    pieces = Pieces(secrets)
     try:
         async for chunk in chunks:
             for shown in pieces.take(chunk):
@@ -66,8 +84,8 @@ async def starred(chunks: AsyncIterator[Chunk], key: str | None) -> AsyncGenerat
 class Pieces:
     """`take` a chunk and get what may be shown; `rest` is what is left when no more will come."""
 
-    def __init__(self, key: str | None) -> None:
-        self._key = key if key and len(key) >= _LEAST else None
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
         self._held: dict[_Path, str] = {}  # by choice and field: what may be the beginning of something
         self._shown: dict[_Path, str] = {}  # the same, where it was shown at the end of a choice
         self._head: Json = {}
@@ -78,8 +96,8 @@ class Pieces:
         begun = isinstance(choices, list) and any(_begins_call(choice) for choice in choices)
         if begun and self._held:
             yield from self.rest()
-        shown: Chunk = without_key(
-            {name: part for name, part in chunk.items() if name != "choices"}, self._key
+        shown: Chunk = without(
+            {name: part for name, part in chunk.items() if name != "choices"}, self._secrets
         )
         self._head = {name: shown[name] for name in _HEAD if name in shown}
         if "choices" in chunk:
@@ -98,7 +116,7 @@ class Pieces:
         index = choice.get("index")
         index = index if isinstance(index, int) else position
         kept = {name: part for name, part in choice.items() if name not in {"delta", "message"}}
-        shown: Json = without_key(kept, self._key)
+        shown: Json = without(kept, self._secrets)
         for name in ("delta", "message"):
             if name in choice:
                 said = choice[name]
@@ -108,12 +126,12 @@ class Pieces:
         return shown
 
     def _object(self, value: Json, path: _Path) -> Json:
-        return {without_key(name, self._key): self._part(part, (*path, name)) for name, part in value.items()}
+        return {without(name, self._secrets): self._part(part, (*path, name)) for name, part in value.items()}
 
     def _part(self, value: Any, path: _Path) -> Any:
         if isinstance(value, str):
             if path[-1] in _SAID_WHOLE:
-                return jsonl.mended(without_key(value, self._key))
+                return jsonl.mended(without(value, self._secrets))
             return self._piece(value, path)
         if isinstance(value, dict):
             return self._object(value, path)
@@ -128,7 +146,7 @@ class Pieces:
     def _piece(self, text: str, path: _Path) -> str:
         """What may be shown of a string that goes on; the rest is held."""
         before = self._shown.pop(path, "")
-        text = without_key(before + self._held.pop(path, "") + text, self._key)
+        text = without(before + self._held.pop(path, "") + text, self._secrets)
         if before:
             text = text.removeprefix(before) if text.startswith(before) else _STARS
         if held := self._doubtful(text):
@@ -137,13 +155,10 @@ class Pieces:
         return jsonl.mended(text)
 
     def _doubtful(self, text: str) -> str:
-        """The end of a text that may be the beginning of the key, or of a character."""
-        if self._key is not None:
-            start = max(0, len(text) - len(self._key) + 1)
-            while (start := text.find(self._key[0], start)) >= 0:
-                if self._key.startswith(text[start:]):
-                    return text[start:]
-                start += 1
+        """The end of a text that may be the beginning of a secret, or of a character."""
+        starts = [start for secret in self._secrets if (start := _begun(text, secret)) is not None]
+        if starts:
+            return text[min(starts) :]
         return text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
 
     def _let_go(self, choice: Json, index: int) -> None:
@@ -152,6 +167,16 @@ class Pieces:
             held = self._shown[path] = self._held.pop(path)
             place = "message" if isinstance(choice.get("message"), dict) else "delta"
             choice[place] = _joined(choice.get(place) or {}, path[1:], jsonl.mended(held))
+
+
+def _begun(text: str, secret: str) -> int | None:
+    """Where the end of a text begins that may be the beginning of a secret."""
+    start = max(0, len(text) - len(secret) + 1)
+    while (start := text.find(secret[0], start)) >= 0:
+        if secret.startswith(text[start:]):
+            return start
+        start += 1
+    return None
 
 
 def _begins_call(choice: Any) -> bool:

@@ -26,15 +26,15 @@ _POLL = 0.05  # seconds between two looks at a lock that another process holds
 
 
 def kept_under(request: Request) -> str:
-    """The hash that an answer is kept under: of the canonical body, the address, and headers of the user's.
+    """The hash that an answer is kept under: of the canonical body, the address, and the headers of the command line.
 
     Streamed or not, the answer is the same.
     """
     fields = {name: value for name, value in request.body().items() if name not in _HOW}
     address = _public(request.base_url).rstrip("/")
     asked: Json = {"url": address, "body": fields}
-    if request.headers:
-        asked["headers"] = {name.lower(): value for name, value in request.headers.items()}
+    if headers := request.headers.typed():
+        asked["headers"] = headers
     return hashlib.sha256(jsonl.canonical(asked)).hexdigest()
 
 

@@ -28,7 +28,7 @@ from llmcli.registry.providers import find_provider, provider_of_url
 from llmcli.transport.failures.complaints import Complaint, compact, complaint, plain
 from llmcli.transport.failures.kinds import kind_of, meant
 from llmcli.transport.failures.waits import retry_after
-from llmcli.transport.stars import may_hold, without_key
+from llmcli.transport.stars import Secrets, may_hold, secrets_of, without
 from llmcli.wire import Meta, Request
 
 _LONGEST_MESSAGE = 500
@@ -64,9 +64,14 @@ class Reply:
         """The Meta of the answer that begins here."""
         return Meta(self.request.provider, self.request.model, self.request_id, self.headers)
 
+    @property
+    def secrets(self) -> Secrets:
+        """What was sent and may not be shown."""
+        return secrets_of(self.request, self.key)
+
     def without_key(self, value: Any) -> Any:
         """Text, or JSON as it is when it is parsed, fit to be shown."""
-        return without_key(value, self.key)
+        return without(value, self.secrets)
 
     def words(self, body: bytes) -> str:
         """What a body of text or HTML says, on one line, fit to be shown."""
@@ -184,7 +189,7 @@ def _unsaid(reason: str, request: Request, key: str | None) -> str:
     address = address_of(request.base_url)
     for secret in address.secrets if address else ():
         reason = reason.replace(secret, "***")
-    return str(without_key(reason, key))
+    return str(without(reason, secrets_of(request, key)))
 
 
 def not_connected(request: Request, seconds: float) -> TransientFailure:
@@ -227,6 +232,8 @@ def _about_the_key(reply: Reply) -> str:
     """What to do about a key that was refused, or that was not there."""
     if reply.key is not None:
         return "check the key"
+    if reply.request.headers.secrets:
+        return "check the headers that say who asks (-H, or headers in the config file)"
     address = address_of(reply.request.base_url)
     if address is not None and address.user is not None:
         return "check the user and the password in the address"
@@ -273,6 +280,6 @@ def answer_in(reply: Reply, body: bytes) -> tuple[Any, bytes | None]:
         data, exact = jsonl.lenient(body)
     except ValueError:
         return None, None
-    if may_hold(body, reply.key) and (clean := reply.without_key(data)) != data:
+    if may_hold(body, reply.secrets) and (clean := reply.without_key(data)) != data:
         return clean, None
     return data, body if exact else None

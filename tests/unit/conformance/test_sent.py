@@ -14,6 +14,7 @@ from llmcli.errors import (
     Rejected,
     TransientFailure,
 )
+from llmcli.wire import Header, Headers
 from tests import server as wire
 from tests.server import event, ok
 from tests.unit.conformance.asking import (
@@ -57,7 +58,8 @@ def test_without_a_key_there_is_no_authorization(way, server, new_transport):
 @pytest.mark.parametrize("way", WAYS)
 def test_headers_of_a_request_win_over_ours(way, server, new_transport):
     headers = {"X-Mine": "one", "user-agent": "mine", "AUTHORIZATION": "Basic eDp5"}
-    ask(new_transport(), replace(request_to(server.base_url, way), headers=headers))
+    said = Headers.of(Header(name, value, value) for name, value in headers.items())
+    ask(new_transport(), replace(request_to(server.base_url, way), headers=said))
     sent = server.requests[0].headers
     assert {name.lower(): sent[name.lower()] for name in headers} == {
         name.lower(): value for name, value in headers.items()
