@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,8 +43,14 @@ class Stdin:
         self.check_allowed()
         self.taken = True
         if self._content is None:
-            self._content = self._read_all()
+            self._content = b"".join(self._blocks())
         return self._content
+
+    def blocks(self) -> Iterator[bytes]:
+        """The same as it comes, once: nothing is kept. Raises UsageError, DeadlinePassed."""
+        self.check_allowed()
+        self.taken = True
+        return self._blocks() if self._content is None else iter([self._content])
 
     def check_allowed(self) -> None:
         """Raise UsageError where stdin is asked for, and is not to be touched."""
@@ -97,24 +103,23 @@ class Stdin:
             if word is not None:
                 word.cancel()
 
-    def _read_all(self) -> bytes:
+    def _blocks(self) -> Iterator[bytes]:
         stream = self.world.stdin
         if stream is None:
-            return b""
+            return
         try:
             descriptor = stream.fileno()
         except (OSError, ValueError):  # a stream of memory
-            return stream.read()
+            yield stream.read()
+            return
         try:
             self._await_first_byte(descriptor)
-            pieces = []
-            while piece := read_some(stream, _CHUNK):
-                pieces.append(piece)
+            while block := read_some(stream, _CHUNK):
+                yield block
                 _await_byte(descriptor, self._remaining())
         except OSError as error:
             todo = "use --no-stdin to ignore it"
             raise UsageError(f"cannot read stdin: {error.strerror}", todo=todo) from None
-        return b"".join(pieces)
 
     def _await_first_byte(self, descriptor: int) -> None:
         if self.world.stdin_is_terminal:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 from llmcli import jsonl
 from llmcli.app import App
+from llmcli.counting.long import blocks_of, measure_of
 from llmcli.counting.shown import show_count
 from llmcli.errors import UsageError
 from llmcli.exchange.asked import Worded
+from llmcli.request.endpoint import Endpoint
 from llmcli.request.prompt import Prompt
 from llmcli.request.reading import said
 from llmcli.settings.counting import CountingSettings
 from llmcli.settings.output import OutputSettings
-from llmcli.tokens.count import counted_text
+from llmcli.tokens.count import counted_measure
 from llmcli.tokens.cut import split, truncate
-from llmcli.tokens.encodings import encoding_for, load
+from llmcli.tokens.encodings import Encoder, encoding_for, load
+from llmcli.tokens.measure import Measure, measured
 from llmcli.wire import Request
 
 
@@ -32,17 +36,42 @@ def show_text(app: App, settings: Shown, counting: CountingSettings) -> None:
     request = settings.request
     endpoint = app.addresses(request.base_url).chosen(request)
     encoder = load(encoding_for(endpoint.provider.name, endpoint.model)[0])
-    prompt = Prompt.of(settings.input, app.stdin.read, app.notes.say)
-    text = prompt.text(said(settings.prompt or [], app.stdin))
-    if not text:
-        raise UsageError("there is no text", todo="give a PROMPT, pipe text in, or name a file with -f")
     if counting.truncate is not None:
+        text = _text(app, settings)
         app.stdout.write(truncate(text, counting.truncate, counting.side, encoder) + "\n")
     elif counting.split is not None:
-        for piece in split(text, counting.split, counting.overlap, encoder):
+        for piece in split(_text(app, settings), counting.split, counting.overlap, encoder):
             record = {"index": piece.index, "tokens": piece.tokens, "text": piece.text}
             app.stdout.write_bytes(jsonl.line(record))
     else:
-        body = {"model": endpoint.model, "max_tokens": request.max_tokens}
-        asked = Request(endpoint.provider.name, endpoint.model, endpoint.base_url, body)
-        show_count(app, asked, counted_text(asked.provider, asked.model, text), settings.output)
+        _show_measure(app, settings, endpoint, _measure(app, settings, encoder))
+
+
+def _text(app: App, settings: Shown) -> str:
+    """The whole text. Raises UsageError where there is none."""
+    prompt = Prompt.of(settings.input, app.stdin.read, app.notes.say)
+    text = prompt.text(said(settings.prompt or [], app.stdin))
+    if not text:
+        raise _no_text()
+    return text
+
+
+def _no_text() -> UsageError:
+    return UsageError("there is no text", todo="give a PROMPT, pipe text in, or name a file with -f")
+
+
+def _measure(app: App, settings: Shown, encoder: Encoder) -> Measure:
+    """The measure of the text, which is not held whole but where a template takes it."""
+    if settings.input.template is not None:
+        return measured(_text(app, settings), encoder)
+    Prompt.of(replace(settings.input, file=[]), app.stdin.read, app.notes.say)  # what is wrong with the rest
+    measure = measure_of(blocks_of(app, settings.input.file, settings.prompt or []), encoder)
+    if not measure.length:
+        raise _no_text()
+    return measure
+
+
+def _show_measure(app: App, settings: Shown, endpoint: Endpoint, measure: Measure) -> None:
+    body = {"model": endpoint.model, "max_tokens": settings.request.max_tokens}
+    asked = Request(endpoint.provider.name, endpoint.model, endpoint.base_url, body)
+    show_count(app, asked, counted_measure(asked.provider, asked.model, measure), settings.output)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from llmcli.stdin import Stdin
 
 ReadStdin = Callable[[], bytes]
 
+_BLOCK = 1 << 18  # bytes
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -26,12 +28,47 @@ def decode(data: bytes, name: str) -> str:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
         offset = error.start + (3 if encoding == "utf-8-sig" and data.startswith(codecs.BOM_UTF8) else 0)
-        raise UsageError(
-            f"{name} is not UTF-8 text: byte 0x{data[offset]:02x} at offset {offset}"
-            if offset < len(data)
-            else f"{name} is not whole text: it ends inside a character at offset {offset}",
-            todo="convert it (iconv -t UTF-8)",
-        ) from None
+        raise _no_text(name, data[offset : offset + 1], offset) from None
+
+
+def blocks_of_text(blocks: Iterable[bytes], name: str) -> Iterator[bytes]:
+    """An input called `name` that comes in blocks, as UTF-8 without BOM and one final newline; see `decode`."""
+    waiting = iter(blocks)
+    first = b""
+    while len(first) < len(codecs.BOM_UTF8) and (block := next(waiting, b"")):
+        first += block
+    if first.startswith(_UTF16):
+        yield without_final_newline(decode(first + b"".join(waiting), name)).encode()
+        return
+    bom = codecs.BOM_UTF8 * first.startswith(codecs.BOM_UTF8)
+    newline = b""
+    for block in _checked(chain([first.removeprefix(bom)], waiting), name, len(bom)):
+        yield newline + block.removesuffix(b"\n")
+        newline = b"\n" * block.endswith(b"\n")
+
+
+def _checked(blocks: Iterable[bytes], name: str, place: int) -> Iterator[bytes]:
+    """Blocks of UTF-8 that hold whole characters, of blocks that begin at `place`."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for block in chain(filter(None, blocks), [b""]):
+        waiting = len(decoder.getstate()[0])
+        try:
+            text = decoder.decode(block, final=not block)
+        except UnicodeDecodeError as error:
+            start = error.start
+            raise _no_text(name, error.object[start : start + 1], place - waiting + start) from None
+        place += len(block)
+        if text:
+            yield text.encode()
+
+
+def _no_text(name: str, found: bytes, offset: int) -> UsageError:
+    problem = (
+        f"{name} is not UTF-8 text: byte 0x{found[0]:02x} at offset {offset}"
+        if found
+        else f"{name} is not whole text: it ends inside a character at offset {offset}"
+    )
+    return UsageError(problem, todo="convert it (iconv -t UTF-8)")
 
 
 def read_file(path: str, read_stdin: ReadStdin) -> str:
@@ -41,9 +78,29 @@ def read_file(path: str, read_stdin: ReadStdin) -> str:
     try:
         data = Path(path).read_bytes()
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UsageError(f"cannot read {path}: {reason}", todo="check the path") from None
+        raise _unreadable(path, error) from None
     return without_final_newline(decode(data, path))
+
+
+def blocks_of_file(path: str, stdin: Callable[[], Iterable[bytes]]) -> Iterator[bytes]:
+    """The same in blocks, see `blocks_of_text`. Raises UsageError, at once or at its place."""
+    if path == "-":
+        return blocks_of_text(stdin(), "stdin")
+    return blocks_of_text(_blocks_of(path), path)
+
+
+def _blocks_of(path: str) -> Iterator[bytes]:
+    try:
+        with Path(path).open("rb") as file:
+            while block := file.read(_BLOCK):
+                yield block
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: str, error: OSError | ValueError) -> UsageError:
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return UsageError(f"cannot read {path}: {reason}", todo="check the path")
 
 
 def load_json(value: str, flag: str, read_stdin: ReadStdin) -> Any:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from llmcli.registry.providers import OPENAI
 from llmcli.tokens.encodings import Encoder, base_model, encoding_for, load
 from llmcli.tokens.harmony import Harmony, is_harmony
+from llmcli.tokens.measure import Measure, measured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,13 +70,11 @@ def counted_request(provider: str, model: str, body: Json) -> Count:
     return _sure(count_request(body, load(name)), certain=certain)
 
 
-def counted_text(provider: str, model: str, text: str) -> Count:
-    """Count the tokens of a text alone, for a model."""
-    name, certain = encoding_for(provider, model)
-    tally = _Tally(load(name), model)
-    tally.exact = True
-    tally.text(text)
-    return _sure(tally.count(), certain=certain)
+def counted_measure(provider: str, model: str, measure: Measure) -> Count:
+    """The tokens of a text alone, for a model, by what was measured of it."""
+    exact = encoding_for(provider, model)[1]
+    most = measure.size if measure.is_digits else _most(measure.tokens)
+    return Count(measure.tokens, exact, measure.tokens if exact else most)
 
 
 def _sure(count: Count, *, certain: bool) -> Count:
@@ -111,7 +110,7 @@ class _Tally:
         self.encoder = encoder
         self.model = base_model(model.removeprefix(f"{OPENAI}/"))  # as a gateway calls it
         self.tokens = 0
-        self.digits = [0, 0]  # tokens, and bytes, of texts that are digits for the most part
+        self.digits = Measure()  # of texts that are digits for the most part
         self.exact = not self.model.startswith(UNPUBLISHED)
 
     def add(self, tokens: int) -> None:
@@ -119,15 +118,13 @@ class _Tally:
 
     def count(self) -> Count:
         """The count; of texts of digits a token a byte may be meant, of the rest the margin."""
-        tokens, size = self.digits
-        return Count(self.tokens, self.exact, size + math.ceil(round((self.tokens - tokens) * MARGIN, 6)))
+        return Count(self.tokens, self.exact, self.digits.size + _most(self.tokens - self.digits.tokens))
 
     def text(self, text: str) -> None:
-        tokens = self.encoder.count(text)
-        self.tokens += tokens
-        if 2 * sum(map(text.count, "0123456789")) > len(text):
-            self.digits[0] += tokens
-            self.digits[1] += len(text.encode("utf-8", "replace"))
+        measure = measured(text, self.encoder)
+        self.tokens += measure.tokens
+        if measure.is_digits:
+            self.digits.add(measure)
 
     def harmony(self, rendered: Harmony) -> None:
         for special, text in rendered.segments:
@@ -247,6 +244,10 @@ class _Tally:
         if wanted.get("type") == "json_schema":
             self.json(wanted.get("json_schema"))
             self.guess(SCHEMA)
+
+
+def _most(tokens: int) -> int:
+    return math.ceil(round(tokens * MARGIN, 6))
 
 
 def _dict(value: Any) -> Json:

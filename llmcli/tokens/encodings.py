@@ -66,6 +66,11 @@ class Encoder:
             self.name, pat_str=pattern, mergeable_ranks=self._ranks.all(), special_tokens=special
         )
 
+    def prepare(self) -> None:
+        """Make ready for much: load what is quicker then."""
+        self._mapped = None
+        _ = self._tiktoken
+
     def encode(self, text: str) -> list[int]:
         """Give the tokens of `text`. A lone surrogate counts as U+FFFD."""
         if self._mapped is not None:

@@ -24,6 +24,7 @@ FLOORS = {
     "finish": 1,
     "settings": 1,
     "stdin": 1,
+    "workers": 1,
     "registry": 1,
     "config": 1,
     "files": 1,

@@ -25,7 +25,10 @@ OUT = {"out", "stdout"}  # what an Out is called
 WRITERS = {"tempfile", "sqlite3", "dbm", "shelve", "zipfile", "tarfile", "gzip", "bz2", "lzma"}
 
 # (module, call): what is no file.
-EXCEPTIONS = {("__main__", "os.write")}  # the last words of a process that a signal ends: descriptor 2
+EXCEPTIONS = {
+    ("__main__", "os.write"),  # the last words of a process that a signal ends: descriptor 2
+    ("workers", "os.fdopen"),  # pipes between processes of ours
+}
 
 # Names that two classes still have.
 TWICE: set[str] = set()
