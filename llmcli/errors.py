@@ -143,9 +143,15 @@ def paid_before(answers: Sequence[Any]) -> Iterator[None]:
     try:
         yield
     except LlmcliError as error:
+        paid_first(error, answers)
+        raise
+
+
+def paid_first(error: BaseException, answers: Sequence[Any]) -> None:
+    """Have an error of ours tell of the answers that came before it."""
+    if isinstance(error, LlmcliError):
         error.paid = [*answers, *error.paid]
         error.earlier += len(answers)
-        raise
 
 
 class UsageError(LlmcliError):

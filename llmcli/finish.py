@@ -54,6 +54,8 @@ _BEGINNINGS = {
     "repetition": Finish.BROKEN,  # repetition_detected
 }
 _ANSWER = ("content", "refusal", "tool_calls", "function_call", "audio", "images", "image", "video")
+_NO_CALLS: tuple[object, ...] = (None, [])
+_ODDITIES = frozenset({"delta", "error"})  # in a choice, beside its message
 _REASONING = ("reasoning_content", "reasoning")
 _THOUGHTS = {"thinking", "redacted_thinking", "reasoning"}  # types of content parts that are no answer
 _LABELS = {"type", "index"}  # of a part: what it is, not what is in it
@@ -80,6 +82,23 @@ def finish_of(choice: Json) -> Finish:
     if _tells_of_calls(reason) and not has_calls(choice.get("message") or {}):
         return Finish.BROKEN
     return meaning(reason)
+
+
+def is_plain(choices: Any) -> bool:
+    """Whether a reply's choices are a text that ended in `stop`, and nothing else: what most answers are.
+
+    Such choices are well formed, begun, whole and no refusal. This only saves the time to look for all else.
+    """
+    if type(choices) is not list or len(choices) != 1 or type(choices[0]) is not dict:
+        return False
+    choice = choices[0]
+    message = choice.get("message")
+    if choice.get("finish_reason") != "stop" or type(message) is not dict or not _ODDITIES.isdisjoint(choice):
+        return False
+    if message.get("refusal") or message.get("function_call") or message.get("tool_calls") not in _NO_CALLS:
+        return False
+    content = message.get("content")
+    return type(content) is str and content != "" and type(choice.get("index", 0)) is int
 
 
 def shown(reason: Any) -> str:

@@ -14,6 +14,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")  # but tab and line ends, 
 _HALF = re.compile("[\ud800-\udfff]")
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _DEEPEST = 200  # levels of brackets; orjson writes 254, and records put some around them
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 _DIGITS = bytes(
     0x30 if chr(byte).isdigit() else 0x20 for byte in range(256)
 )  # each digit to 0, the rest to a space
@@ -101,7 +102,7 @@ def loads(data: bytes | str) -> Any:
         value = _loaded(data) if _may_hold_huge_integers(raw) else orjson.loads(data)
     except orjson.JSONDecodeError:
         value = _loaded(data)
-    if raw.count(b"[") + raw.count(b"{") > _DEEPEST and _is_deep(value):
+    if _may_be_deep(value, raw) and _is_deep(value):
         raise TooDeep
     return value
 
@@ -120,7 +121,7 @@ def lenient(data: bytes, *, halves: bool = False) -> tuple[Any, bool]:
         value = _loosely(data)
         if not halves and b"\\ud" in data.lower():
             value = _mended_in(value)
-    if data.count(b"[") + data.count(b"{") > _DEEPEST and _is_deep(value):
+    if _may_be_deep(value, data) and _is_deep(value):
         raise TooDeep
     return value, exact
 
@@ -181,6 +182,13 @@ def joined(text: str) -> str:
 
 def _one_character(pair: re.Match[str]) -> str:
     return pair[0].encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+
+
+def _may_be_deep(value: Any, data: bytes) -> bool:
+    """Whether there are brackets enough to nest too deep; none are counted for an object of plain values."""
+    if type(value) is dict and _PLAIN.issuperset(map(type, value.values())):
+        return False
+    return data.count(b"[") + data.count(b"{") > _DEEPEST
 
 
 def _is_deep(value: Any) -> bool:

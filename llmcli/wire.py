@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from typing import Any, TypeVar
 
 _SNAPSHOT = r"(?:-latest|-\d[\d-]*)?(?::latest)?(?:\.gguf)?"  # behind the name of a model
@@ -37,11 +38,19 @@ def spelled(provider: str, model: str) -> str:
 def counted(counts: Mapping[str, Any], name: str) -> int | None:
     """A count of a usage object, at least 0; None where it says none, or more than can be counted."""
     value = counts.get(name)
+    if type(value) is int:
+        return max(value, 0) if value <= _MOST else None
     try:
         count = None if value is None or isinstance(value, bool) else max(int(value), 0)
     except (TypeError, ValueError, OverflowError):
         return None
     return None if count is None or count > _MOST else count
+
+
+@lru_cache(64)
+def _url_of(base_url: str, path: str) -> str:
+    base, _, query = base_url.partition("?")
+    return f"{base.rstrip('/')}/{path}" + (f"?{query}" if query else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +175,14 @@ class Request:
     headers: Headers = NO_HEADERS
     choices: tuple[str, ...] = ()
 
+    def saying(self, messages: Sequence[Message]) -> Request:
+        """The same request with other messages; for a row, so that a third of `dataclasses.replace` is too much."""
+        other = object.__new__(Request)
+        for slot in _SLOTS:
+            slot.__set__(other, slot.__get__(self))
+        _FIELDS.__set__(other, {**self.fields, "messages": messages})
+        return other
+
     def body(self) -> Json:
         """The JSON object to send: a fresh top level, so that nobody changes the request."""
         return dict(self.fields)
@@ -184,8 +201,7 @@ class Request:
 
     def url_of(self, path: str) -> str:
         """An address beside it: `models`."""
-        base, _, query = self.base_url.partition("?")
-        return f"{base.rstrip('/')}/{path}" + (f"?{query}" if query else "")
+        return _url_of(self.base_url, path)
 
     @property
     def max_tokens(self) -> int | None:
@@ -218,6 +234,10 @@ class Request:
     def name(self) -> str:
         """`provider/model`, as a user writes it; the provider alone where no model is asked."""
         return spelled(self.provider, self.model) if self.model else self.provider
+
+
+_FIELDS = vars(Request)["fields"]
+_SLOTS = [vars(Request)[each.name] for each in fields(Request) if each.name != "fields"]
 
 
 @dataclass(slots=True)
@@ -261,7 +281,8 @@ class Completion:
     @property
     def choices(self) -> list[Json]:
         """The choices in index order."""
-        return sorted(self.body.get("choices") or [], key=lambda choice: choice.get("index") or 0)
+        choices = self.body.get("choices") or []
+        return choices if len(choices) == 1 else sorted(choices, key=lambda choice: choice.get("index") or 0)
 
     @property
     def usage(self) -> Json | None:
@@ -269,8 +290,8 @@ class Completion:
         usage = self.body.get("usage")
         if not isinstance(usage, dict):
             return None
-        counts = (counted(usage, name) for name in ("prompt_tokens", "completion_tokens"))
-        return usage if any(count is not None for count in counts) else None
+        known = counted(usage, "prompt_tokens") is not None or counted(usage, "completion_tokens") is not None
+        return usage if known else None
 
     @property
     def answered_by(self) -> str | None:

@@ -47,6 +47,19 @@ def key_lookup(app: App, here: str, key_file: str | None) -> KeyOf:
             raise missing_key(owner)
         return None
 
+    return _remembered(key_of)
+
+
+def _remembered(find: KeyOf) -> KeyOf:
+    """The same, but that a key is looked up once for all that it depends on."""
+    known: dict[tuple[object, ...], str | None] = {}
+
+    async def key_of(request: Request) -> str | None:
+        place = request.provider, request.model, request.base_url, request.keys_of, request.headers
+        if place not in known:
+            known[place] = await find(request)
+        return known[place]
+
     return key_of
 
 

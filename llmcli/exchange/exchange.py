@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from llmcli.errors import LlmcliError, StreamCut, paid_before
+from llmcli.errors import LlmcliError, StreamCut, paid_first
 from llmcli.exchange.chosen import choice_in
-from llmcli.exchange.judged import recovered
+from llmcli.exchange.judged import is_judged, recovered
 from llmcli.exchange.verdict import verdict
 from llmcli.finish import says_something
 from llmcli.output.report import PriceOf, Report
@@ -35,8 +35,7 @@ class Way:
     price_of: PriceOf
 
 
-@dataclass(frozen=True, slots=True)
-class Exchanged:
+class Exchanged(NamedTuple):
     """An answer. `earlier` are the completions that were needed before it, `said` the calls and results among them.
 
     `report` is what all of them took, `wrong` what is wrong with the answer, if anything is.
@@ -66,27 +65,30 @@ async def exchange(
     request itself. Raises the CallFailed family, with the answers that came before.
     """
     started = way.clock()
-    asked, paid, said = request, list[Completion](), list[Message]()
+    asked = request
+    paid: list[Completion] = []
+    said: list[Message] = []
     answer: Answer | None = None  # that is under way
     try:
-        with paid_before(paid):
-            while True:
-                answer = await way.transport.ask(request)
-                if request.stream:
-                    await _show(answer, sink, way.clock)
-                completion, answer = await answer.whole(), None
-                paid += [*completion.meta.earlier, completion]
-                following = await _following(followers, request, completion)
-                if following is None:
-                    break
-                said += following.fields["messages"][len(request.fields["messages"]) :]
-                request = following
-    except BaseException:
+        while True:
+            answer = await way.transport.ask(request)
+            if request.stream:
+                await _show(answer, sink, way.clock)
+            completion, answer = answer.there or await answer.whole(), None
+            paid += [*completion.meta.earlier, completion]
+            following = await _following(followers, request, completion) if followers else None
+            if following is None:
+                break
+            said += following.fields["messages"][len(request.fields["messages"]) :]
+            request = following
+    except BaseException as error:
+        paid_first(error, paid)
         sink.abort(answer.so_far() if answer else {"choices": []})
         raise
     meta = completion.meta
     meta.earlier = [*before, *paid[:-1]]
-    meta.recovered, meta.choice = recovered(completion, request), choice_in(completion, request)
+    if is_judged(request):
+        meta.recovered, meta.choice = recovered(completion, request), choice_in(completion, request)
     meta.latency = way.clock() - started
     meta.ttft = None if meta.ttft is None else meta.ttft - started
     sink.finish(completion)

@@ -29,7 +29,7 @@ def check_unsent(app: App, request: Request, settings: Paid) -> None:
     if settings.money.replay is not None:
         return
     try:
-        check_window(request, request.body())
+        check_window(request)
         check_budget(app, request, settings.money)
         check_provider(request.provider, request.model, request.base_url)
     except LlmcliError as error:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from llmcli.errors import BrokenOff, Incomplete, Invalid, LlmcliError, NoTurn, Refused
-from llmcli.exchange.judged import calls_before, judged, miscalled
+from llmcli.exchange.judged import calls_before, is_judged, judged, miscalled
 from llmcli.exchange.layers.retry import no_answer
-from llmcli.finish import Finish, finish_of, given_up, is_begun, is_stopped, says, shown, thinks
+from llmcli.finish import Finish, finish_of, given_up, is_begun, is_plain, is_stopped, says, shown, thinks
 from llmcli.wire import Completion, Json, Request, counted
 
 _USUAL = {"length", "content_filter"}  # words of the API that need no telling
+_FORCED = frozenset({"tool_choice", "function_call"})  # what may ask for a call, where a text will not do
 _ELSE = "ask for something else"
 _SHORTER = "shorten the prompt, or choose a model with a larger window"
 
@@ -26,7 +27,9 @@ def check(completion: Completion, request: Request) -> None:
 
 def verdict(completion: Completion, request: Request) -> LlmcliError | None:
     """What is wrong with an answer, if anything is."""
-    choices = completion.choices
+    choices, cut = completion.choices, completion.meta.cut
+    if cut is None and is_plain(choices) and _FORCED.isdisjoint(request.fields) and not is_judged(request):
+        return None
     if not any(map(is_begun, choices)):
         return no_answer(completion.meta)
     errors = (_problem(choice, completion, request) for choice in choices)

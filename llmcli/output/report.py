@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from llmcli.registry.prices import charged, cost
 from llmcli.wire import Completion, Json, counted
@@ -15,8 +15,7 @@ _OWN_NAMES = {"cached_tokens": "prompt_cache_hit_tokens"}  # deepseek's
 PriceOf = Callable[[str, str], Mapping[str, Any] | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """A completion and what it cost in $ (None: not known); `priced`: the price at least is known."""
 
     completion: Completion
@@ -26,10 +25,14 @@ class Report:
     @classmethod
     def of(cls, completion: Completion, price_of: PriceOf) -> Report:
         """Price a completion, and the answers before it that were asked on."""
+        if not completion.meta.earlier:
+            price = price_of(completion.meta.provider, completion.meta.model)
+            return cls(completion, _cost(completion, price), price is not None)
         answers = (*completion.meta.earlier, completion)
-        costs = [_cost(answer, price_of) for answer in answers]
+        prices = [price_of(answer.meta.provider, answer.meta.model) for answer in answers]
+        costs = [_cost(answer, price) for answer, price in zip(answers, prices, strict=True)]
         known = [amount for amount in costs if amount is not None]
-        priced = all(price_of(answer.meta.provider, answer.meta.model) is not None for answer in answers)
+        priced = None not in prices
         return cls(completion, sum(known, Decimal(0)) if len(known) == len(costs) else None, priced)
 
     def envelope(self) -> Json:
@@ -89,13 +92,13 @@ def joined(answers: Sequence[Completion]) -> Completion:
     return replace(last, meta=replace(last.meta, earlier=answers[:-1]))
 
 
-def _cost(completion: Completion, price_of: PriceOf) -> Decimal | None:
+def _cost(completion: Completion, price: Mapping[str, Any] | None) -> Decimal | None:
     """$: a cached answer costs nothing; where no price is known, what the server says that it charged."""
     if completion.meta.cached:
         return Decimal(0)
-    price, usage = price_of(completion.meta.provider, completion.meta.model), completion.usage
     if price is None:
         return charged(completion.body.get("usage"))
+    usage = completion.usage
     return None if usage is None else cost(price, usage, completion.service_tier)
 
 
@@ -118,6 +121,17 @@ def trace(completion: Completion, attempts: int) -> str:
     return (
         f"request {meta.request_id or 'without an id'}, {attempts} attempt{'' if attempts == 1 else 's'}{by}"
     )
+
+
+def tokens_of(completion: Completion) -> tuple[int, int] | None:
+    """Prompt and completion tokens, as `usage_of` has them; None where no usage is known."""
+    prompt = answer = 0
+    for each in (*completion.meta.earlier, completion):
+        if (usage := each.usage) is None:
+            return None
+        prompt += counted(usage, "prompt_tokens") or 0
+        answer += counted(usage, "completion_tokens") or 0
+    return prompt, answer
 
 
 def usage_of(completion: Completion) -> Json | None:

@@ -27,6 +27,7 @@ _RATES = frozenset(
     {"in", "out", "cached", "cache_write", "cache_write_1h", "cache_write_12h", "reasoning"}
     | {"audio_in", "audio_out", "audio_cached", "image_in"}
 )
+_CHARGES = frozenset({"cost", "cost_in_usd_ticks", "estimated_cost"})
 _TABLES = frozenset({"batch", "flex", "priority", "ultrafast"})
 _ALIASES = {"input": "in", "output": "out"}
 
@@ -60,7 +61,7 @@ def charged(usage: Any) -> Decimal | None:
     OpenRouter and LiteLLM have `cost` (with `is_byok` the upstream provider's bill comes on top), Perplexity
     `cost.total_cost`, DeepInfra `estimated_cost`, xAI `cost_in_usd_ticks`, of which 10^10 are a dollar.
     """
-    if not isinstance(usage, Mapping):
+    if not isinstance(usage, Mapping) or _CHARGES.isdisjoint(usage):
         return None
     told = usage.get("cost")
     if isinstance(told, Mapping):

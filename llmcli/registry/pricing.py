@@ -22,11 +22,18 @@ class Prices:
     ) -> None:
         self._given = None if given is None else _given(given)
         self._configured = {name: _checked(name, price, wrong) for name, price in configured.items()}
+        self._found: dict[tuple[str, str], Mapping[str, Any] | None] = {}
 
     def of(self, provider: str, model: str) -> Mapping[str, Any] | None:
         """The price of a model, $ per million tokens; None where nobody knows it."""
         if self._given is not None:
             return self._given
+        asked = provider, model
+        if asked not in self._found:
+            self._found[asked] = self._find(provider, model)
+        return self._found[asked]
+
+    def _find(self, provider: str, model: str) -> Mapping[str, Any] | None:
         for name in (f"{provider}/{model}", model, model.removeprefix(f"{provider}/")):
             if name in self._configured:
                 return self._configured[name]

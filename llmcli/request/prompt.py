@@ -111,6 +111,8 @@ class Prompt:
 
 def joined(*texts: str | None) -> str:
     """One text, a blank line between; empty ones leave none behind."""
+    if len(texts) == 1:  # as for each row
+        return texts[0] or ""
     return "\n\n".join(text for text in texts if text)
 
 

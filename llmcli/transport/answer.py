@@ -77,6 +77,11 @@ class Answer:
             self._ahead = deque([as_chunk(self.so_far())])
         return self._ahead.popleft() if self._ahead else await self._next()
 
+    @property
+    def there(self) -> Completion | None:
+        """The completion, where it is there already."""
+        return self._completion
+
     async def whole(self) -> Completion:
         """The completion, once it is there. One that broke off says so in `meta.cut`."""
         if self._completion is None:

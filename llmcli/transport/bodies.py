@@ -10,7 +10,7 @@ from typing import Any
 
 from llmcli import jsonl
 from llmcli.errors import CallFailed, StreamCut, Told, TransientFailure
-from llmcli.finish import Courses, Finish, finish_of, given_up, is_begun, meaning
+from llmcli.finish import Courses, Finish, finish_of, given_up, is_begun, is_plain, meaning
 from llmcli.transport.failures.complaints import compact, is_blank, is_error, words_of
 from llmcli.transport.failures.diagnosis import Reply, answer_in, cut, in_band, odd, parsed, timed_out
 from llmcli.transport.folds.completion import Accumulator, as_chunk
@@ -33,6 +33,10 @@ def completion(reply: Reply, body: bytes) -> Completion:
     if not isinstance(data, dict):
         raise _nothing_like_it(reply, body)
     choices = data.get("choices")
+    if is_plain(choices):
+        answer = Completion(data, reply.meta(), raw)
+        answer.meta.done = True  # it came whole
+        return answer
     if not choices or not _are_choices(choices) or not all(map(_is_answered, choices)):
         raise _no_choices(reply, body)
     _check_choices(reply, data)

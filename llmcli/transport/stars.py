@@ -63,7 +63,9 @@ def may_hold(body: bytes, secrets: Secrets) -> bool:
     """Whether JSON may hold a secret: as it is, or with characters escaped."""
     if not secrets:
         return False
-    return b"\\u00" in body or b"\\/" in body or any(secret.encode() in body for secret in secrets)
+    if b"\\" in body and (b"\\u00" in body or b"\\/" in body):  # one byte is found faster than three
+        return True
+    return any(secret.encode() in body for secret in secrets)
 
 
 async def starred(chunks: AsyncIterator[Chunk], secrets: Secrets) -> AsyncGenerator[Chunk, None]:

@@ -28,16 +28,16 @@ HANDED = {
     ("exchange.client.Client._to_the_end", "chat.script.Script.play"): RUNS,
     ("transport.answer.Answer._next", "exchange.layers.awaited.Awaited.ask.<locals>.note"): TOLD,
     ("transport.answer.Answer._ended", "exchange.layers.store.Store._keep.<locals>.keep"): TOLD,
-    ("transport.answer.Answer._ended", "exchange.layers.window.Window.ask.<locals>.<lambda>"): TOLD,
+    ("transport.answer.Answer._ended", "exchange.layers.window.Window._paid.<locals>.<lambda>"): TOLD,
     ("transport.answer.Answer._ended", "exchange.layers.budget.Budget.reserve.<locals>.settle"): TOLD,
     ("transport.answer.Answer.aclose", "exchange.layers.store.Locks.held"): TOLD,
     ("transport.answer.Answer._next", "rehearsal.offline.Offline.ask.<locals>.chunks"): (
         "the chunks that an answer is made of are those of its transport"
     ),
-    ("transport.sdk.Sdk._open", "exchange.authorization.key_lookup.<locals>.key_of"): (
+    ("transport.sdk.Sdk._open", "exchange.authorization._remembered.<locals>.key_of"): (
         "KeyOf: only the command knows who may have which key"
     ),
-    ("transport.pooled.Pooled.ask", "exchange.authorization.key_lookup.<locals>.key_of"): "KeyOf",
+    ("transport.pooled.Pooled.ask", "exchange.authorization._remembered.<locals>.key_of"): "KeyOf",
     ("exchange.layers.repair.Repair.ask", "batch.engine.pace.Pace.next"): (
         "a further request of a row waits for its turn, which the batch alone knows"
     ),

@@ -192,7 +192,12 @@ class Engine:
         assert task is not None  # noqa: S101 - this runs in one
         try:
             while job is not None:
-                await self._attempt(job)
+                try:
+                    self._carry_out(job, await self._attempt(job))
+                finally:
+                    self._money.release(job)
+                    self.stats.in_flight -= 1
+                    self.stats.crowd = self._pace.crowd.limit
                 job = self._following()
         except LlmcliError as error:  # somebody could not be told
             self.stop(error)
@@ -229,24 +234,19 @@ class Engine:
         self.stats.sent += 1
         self.stats.in_flight += 1
 
-    async def _attempt(self, job: Job) -> None:
-        """One attempt, and what comes of it."""
+    async def _attempt(self, job: Job) -> Outcome:
+        """What comes of one attempt."""
         try:
-            try:
-                outcome = self._outcomes.answered(job, await exchange(job.request, self._way))
-            except LlmcliError as error:
-                outcome = self._outcomes.failed(job, error)
-            self._carry_out(job, outcome)
-        finally:
-            self._money.release(job)
-            self.stats.in_flight -= 1
-            self.stats.crowd = self._pace.crowd.limit
+            return self._outcomes.answered(job, await exchange(job.request, self._way))
+        except LlmcliError as error:
+            return self._outcomes.failed(job, error)
 
     # --- Outcomes -------------------------------------------------------------------------------------------------
 
     def _carry_out(self, job: Job, outcome: Outcome) -> None:
-        for other in self._health.released():
-            self._queue.later(other, self._clock())
+        if self._health.has_released:
+            for other in self._health.released():
+                self._queue.later(other, self._clock())
         if isinstance(outcome, Final):
             self._finish(job.row, outcome)
         elif isinstance(outcome, Stop):
@@ -271,7 +271,8 @@ class Engine:
             stats.ok += is_written
         else:
             stats.failures[final.code] += is_written
-        self._tell(row, final.said)
+        if final.said is not None:
+            self._tell(row, final.said)
         if final.code is not None and most is not None and stats.failed >= most:
             self.stop(PartialFailure(f"{stats.failed} rows failed, and --max-failures is {most}"))
 

@@ -234,10 +234,20 @@ class Health:
                     return server.tried
         return None
 
+    @property
+    def has_released(self) -> bool:
+        """Whether rows need no longer wait."""
+        return bool(self._released)
+
     def released(self) -> list[Job]:
         """The rows that need no longer wait, told once: something got through to their server."""
         released, self._released = self._released, []
         return released
+
+    @property
+    def is_well(self) -> bool:
+        """Whether nothing failed at any server since something got through to it."""
+        return not self._ill
 
     @property
     def waiting(self) -> int:

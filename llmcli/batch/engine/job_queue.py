@@ -50,6 +50,8 @@ class JobQueue:
 
     def next(self, now: float) -> Job | Unsent | Stop | None:
         """A job whose time has come, else what a new row is; None: see `pause`."""
+        if not self._retries and self._health.is_well:
+            return self._new()
         if self._retries and self._retries[0][0] <= now:
             return heapq.heappop(self._retries)[2]
         if (tried := self._health.due(now)) is not None:

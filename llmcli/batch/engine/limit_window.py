@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from llmcli.transport.failures.waits import seconds
 
@@ -28,9 +28,17 @@ class LimitWindow:
     _guess: float = 0.0  # a longer window that a reply spoke for,
     _used: float = 0.0  # with so much of the limit used,
     _agreed: int = 0  # and how many did so
+    _names: frozenset[str] = field(default=frozenset(), init=False)  # of the headers that declare a limit
+
+    def __post_init__(self) -> None:
+        limit = f"x-ratelimit-limit-{self.unit}"
+        ends = [f"{limit}-{name}" for name in _NAMED]
+        self._names = frozenset([limit, *ends, f"anthropic-ratelimit-{self.unit}-limit"])
 
     def a_minute(self, headers: Mapping[str, str]) -> float | None:
         """The limit a minute that a reply's headers declare; None: they declare none."""
+        if headers.keys().isdisjoint(self._names):
+            return None  # as in most replies
         for name, length in _NAMED.items():
             if limit := number(headers.get(f"x-ratelimit-limit-{self.unit}-{name}")):
                 return limit * _MINUTE / length

@@ -44,12 +44,15 @@ class Money:
 
     def release(self, job: Job) -> None:
         """Set nothing aside for a job any more."""
+        if not job.reserved:
+            return
         self._reserved -= job.reserved
         job.reserved = Decimal(0)
 
     def spend(self, job: Job, report: Report) -> None:
         """Count in what answers of a job took."""
-        self._take(job, job.reserved if report.cost is None else report.cost)
+        if self._plan.max_cost is not None:
+            self._take(job, job.reserved if report.cost is None else report.cost)
         spent = self._stats.spent
         self._stats.spent = None if spent is None or report.cost is None else spent + report.cost
 

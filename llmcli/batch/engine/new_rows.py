@@ -55,18 +55,25 @@ class NewRows:
             return Stop(error)
         if row is None:
             return Look.NOTHING
+        if self._done:
+            if (stop := self._changed(row)) is not None:
+                return stop
+            if self._done.is_final(row.number):
+                return Look.PASSED
+        if not self._records.room(row.number):
+            self._held = row
+            return Look.NOTHING
+        return self._begun(row)
+
+    def _changed(self, row: Row) -> Stop | None:
+        """See to a row whose body may be another than the one that is done."""
         if self._done.has_changed(row):
             if self._plan.on_change == "stop":
                 return Stop(changed(row))
             if self._plan.on_change == "rerun":
                 self._done.reopen(row.number)
         self._stats.earlier, self._stats.earlier_failed = self._done.count, self._done.failed
-        if self._done.is_final(row.number):
-            return Look.PASSED
-        if not self._records.room(row.number):
-            self._held = row
-            return Look.NOTHING
-        return self._begun(row)
+        return None
 
     def _row(self) -> Row | None:
         if self._past_limit:
@@ -79,7 +86,7 @@ class NewRows:
         """The job of a row, if it can be sent."""
         error = row.error
         if row.request is not None:
-            job = Job(row, row.request, carried=self._done.cost(row.number))
+            job = Job(row, row.request, carried=self._done.cost(row.number) if self._done else None)
             try:
                 self._money.price(job)
             except UsageError as unpriced:

@@ -28,9 +28,10 @@ from llmcli.exchange.exchange import Exchanged
 from llmcli.exchange.judged import missing
 from llmcli.exchange.layers.fallback import another_may, skipped
 from llmcli.exchange.layers.retry import failed_attempt
-from llmcli.output.report import Report, joined, trace, usage_of
+from llmcli.output.report import Report, joined, tokens_of, trace
 from llmcli.wire import Completion
 
+_MORE = frozenset({"n", "logprobs"})  # what an answer may have less of than was asked for
 _A_LITTLE = 0.5  # seconds until a job is looked at again that there was no money for
 
 
@@ -172,12 +173,12 @@ class Outcomes:
     def _count(self, job: Job, report: Report) -> None:
         """Count in what answers took."""
         self._money.spend(job, report)
-        if (usage := usage_of(report.completion)) is not None:
-            self._stats.prompt_tokens += usage["prompt_tokens"]
-            self._stats.completion_tokens += usage["completion_tokens"]
+        if (tokens := tokens_of(report.completion)) is not None:
+            prompt, answer = tokens
+            self._stats.prompt_tokens += prompt
+            self._stats.completion_tokens += answer
             if not report.completion.meta.cached:
-                now, taken = self._clock(), job.tokens
-                self._pace.used(now, job.row.size, usage["prompt_tokens"], usage["completion_tokens"], taken)
+                self._pace.used(self._clock(), job.row.size, prompt, answer, job.tokens)
                 job.tokens = 0.0
 
     def _give_back(self, job: Job, now: float) -> None:
@@ -211,6 +212,8 @@ class Outcomes:
 
     def _warn_of_missing(self, job: Job, completion: Completion) -> None:
         """Say once in a run what was asked for and did not come."""
+        if _MORE.isdisjoint(job.request.fields):
+            return
         for what in missing(completion, job.request):
             if what not in self._missing:
                 self._missing.add(what)

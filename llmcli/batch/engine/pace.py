@@ -201,6 +201,8 @@ class Pace:
 
     def delay(self, now: float) -> tuple[float, str]:
         """(seconds until a request may go, what holds it back)."""
+        if self._is_free and now >= self._paused_until:
+            return 0.0, "server"
         self._server.adjust(now)
         self._paced.set(self._server.rate, now)
         self._paced.lateness = max(_LATENESS, min(_BURST, self._server.patience))
@@ -222,6 +224,12 @@ class Pace:
             self.held_since, self.holder = now, f"the server's header {window.header(self._headers)}"
         wait = max(self._sent + _TRY_EVERY, self._paused_until) - now
         return max(wait, self._requests.delay(now)), self.holder
+
+    @property
+    def _is_free(self) -> bool:
+        """Whether no limit is known, neither the user's nor the server's."""
+        unlimited = self._requests.rate is None and self._tokens.rate is None
+        return unlimited and self._server.rate is None and self.held_since is None
 
     def disbelieve(self) -> None:
         """What holds the run back is no limit: a request went through, or nothing is waited for."""

@@ -19,7 +19,8 @@ class Latencies:
 
     def add(self, seconds: float) -> None:
         """Take one in."""
-        self._buckets[round(math.log(max(seconds, self._LEAST) / self._LEAST) / self._STEP)] += 1
+        bucket = round(math.log(seconds / self._LEAST) / self._STEP) if seconds > self._LEAST else 0
+        self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
 
     def percentile(self, share: float) -> float | None:
         """The seconds that `share` of them (0 to 1) do not pass; None where there are none."""

@@ -78,7 +78,7 @@ class RowBuilder:
         try:
             if isinstance(entry, bytes):
                 data = parsed(entry)
-                custom_id = custom_id_of(data, f"row-{number}")
+                custom_id = custom_id_of(data, custom_id)
                 request = self._request(data, entry)
             else:
                 found = found_in(entry)
@@ -165,7 +165,7 @@ class RowBuilder:
             return self._built([*self._before, message], own or {})
         if self._common is None:
             self._common = self._built([*self._before, message], {})
-        return replace(self._common, fields={**self._common.fields, "messages": [*self._before, message]})
+        return self._common.saying([*self._before, message])
 
     def _of_body(self, body: Json) -> Request:
         messages = check_message_list(body.get("messages"), "messages")

@@ -21,6 +21,8 @@ _NESTED = frozenset(
         *("logit_bias", "prediction", "audio", "web_search_options"),
     ]
 )
+_PLACES = frozenset({"prompt", "custom_id", "messages", "stream_options"})
+_TEXTS = frozenset([str])
 _SCHEMAS = frozenset(["parameters", "schema", "input_schema", "inputSchema"])  # null means null in these
 
 
@@ -60,7 +62,7 @@ def said(data: Json, line: bytes) -> Json:
 
     A message's `content` may be null, and what a schema says of null is its own.
     """
-    if b"null" not in line:
+    if _TEXTS.issuperset(map(type, data.values())) or b"null" not in line:
         return data
     row = _without_nulls(data)
     if isinstance(row.get("body"), dict):
@@ -82,7 +84,7 @@ def _dense(value: Any) -> Any:
     return {key: part if key in _SCHEMAS else _dense(part) for key, part in kept}
 
 
-def custom_id_of(data: Json, default: str) -> CustomId:
+def custom_id_of(data: Json, default: CustomId) -> CustomId:
     """The row's own id: text and numbers as they are, anything else as its JSON."""
     value = data.get("custom_id")
     if value is None:
@@ -125,7 +127,7 @@ def own_parameters(data: Json) -> Json:
     """The API's fields in a prompt row; other keys are the user's own data, but for slips of the pen."""
     own: Json = {}
     for key, value in data.items():
-        if key in {"prompt", "custom_id", "messages", "stream_options"}:
+        if key in _PLACES:
             continue
         if key in API_FIELDS or key in EXTENSIONS:
             own[key] = value

@@ -102,9 +102,11 @@ class Ledger:
 
     def write(self, row: int, line: bytes, *, failed: bool) -> None:
         """Append a row's record: to OUT, or to OUT.errors. Raises OutputFailure."""
-        self._renew()
+        if self.is_stale:
+            self._renew()
         (self.errors if failed else self.out).append(line)
-        self._done.replaced(row, Place.ERRORS if failed else Place.OUT)
+        if self._done:
+            self._done.replaced(row, Place.ERRORS if failed else Place.OUT)
 
     def sync(self) -> None:
         """Have the disk keep both files."""

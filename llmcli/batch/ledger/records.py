@@ -13,6 +13,8 @@ from llmcli.errors import CallFailed, LlmcliError, UsageError
 from llmcli.output.report import Report
 from llmcli.wire import Completion, Json, Request
 
+_SECONDS = len("2026-11-27T10:00:00.000")
+
 
 class Course(NamedTuple):
     """How a row came to its end: requests that were sent, $ that they cost before the last, and when (UTC) it was.
@@ -66,7 +68,7 @@ def _line(row: Row, response: bytes | None, error: Json | None, about: tuple[Jso
             b',"response":',
             response or b"null",
             b',"error":',
-            jsonl.dumps(error),
+            jsonl.dumps(error) if error else b"null",
             b',"llmcli":',
             jsonl.dumps(envelope)[:-1],
             b"" if kept is None else b',"input":' + kept,
@@ -97,13 +99,16 @@ def _envelope(row: Row, course: Course, report: Report | None) -> Json:
     cost = report.cost if report else course.carried
     if report and cost is not None and course.carried:
         cost += course.carried
-    return {
+    envelope = {
         "row": row.number,
         "attempts": course.attempts,
         "latency_ms": round(meta.latency * 1000, 3) if meta else None,
         "cost_usd": None if cost is None else float(cost),
         "model": meta.name if meta else None,
-        "at": f"{course.at:%Y-%m-%dT%H:%M:%S}.{course.at.microsecond // 1000:03d}Z",
-        **({"recovered": meta.recovered} if meta and meta.recovered else {}),
-        **({"choice": meta.choice} if meta and meta.choice else {}),
+        "at": f"{course.at.isoformat(timespec='milliseconds')[:_SECONDS]}Z",
     }
+    if meta and meta.recovered:
+        envelope["recovered"] = meta.recovered
+    if meta and meta.choice:
+        envelope["choice"] = meta.choice
+    return envelope

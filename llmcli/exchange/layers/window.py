@@ -42,39 +42,32 @@ class Window:
 
     async def ask(self, request: Request) -> Answer:
         """See Transport."""
-        settle = await self._admit(request)
-        try:
-            answer = await self._inner.ask(request)
-        except CallFailed as error:
-            if error.paid and self._purse is not None:
-                await settle(self._cost(request, error.paid[-1]))
-            elif not error.may_have_cost:  # surely it had no answer
-                await settle(Decimal(0))
-            raise
-        if self._purse is not None:
-            await answer.then(lambda completion: settle(self._cost(request, completion)))
-        return answer
+        check_window(request)
+        return await (self._inner.ask(request) if self._purse is None else self._paid(request, self._purse))
 
     async def aclose(self) -> None:
         """See Transport."""
         await self._inner.aclose()
 
-    async def _admit(self, request: Request) -> Settle:
-        body = request.body()
-        check_window(request, body)
-        if self._purse is None:
-            return _nothing
-        return await self._purse.reserve(worst(request, self._price_of), request.name)
+    async def _paid(self, request: Request, purse: Purse) -> Answer:
+        """The answer, for money that is set aside for it first."""
+        settle = await purse.reserve(worst(request, self._price_of), request.name)
+        try:
+            answer = await self._inner.ask(request)
+        except CallFailed as error:
+            if error.paid:
+                await settle(self._cost(request, error.paid[-1]))
+            elif not error.may_have_cost:  # surely it had no answer
+                await settle(Decimal(0))
+            raise
+        await answer.then(lambda completion: settle(self._cost(request, completion)))
+        return answer
 
     def _cost(self, request: Request, answer: Completion) -> Decimal:
         price = self._price_of(request.provider, request.model)
         if price is None or answer.usage is None:
             return worst(request, self._price_of)
         return cost(price, answer.usage, answer.service_tier)
-
-
-async def _nothing(_cost: Decimal) -> None:
-    """Settle what was free."""
 
 
 def worst(request: Request, price_of: PriceOf, repairs: int = 0) -> Decimal:
@@ -106,16 +99,16 @@ def count(request: Request, body: Json) -> Count:
     return counted_request(request.provider, request.model, body)
 
 
-def check_window(request: Request, body: Json) -> None:
+def check_window(request: Request) -> None:
     """Raise ContextOverflow where the prompt cannot fit the model's window, if that is known.
 
     A token is at least one byte of text, so only a prompt of more bytes than the window has tokens is counted.
     """
     model = find_model(request.provider, request.model)
     window = model.context_window if model else None
-    if window is None or _size(body) <= window:
+    if window is None or _size(request.fields) <= window:
         return
-    tokens = count(request, body).tokens
+    tokens = count(request, request.body()).tokens
     if tokens > window:
         raise ContextOverflow(
             f"the prompt has {tokens} tokens and {request.name} takes {window}",
@@ -131,7 +124,7 @@ def _size(value: Any) -> int:
             if value.startswith("data:")
             else len(value.encode("utf-8", "replace"))
         )
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return sum(_size(key) + _size(part) + 8 for key, part in value.items())
     if isinstance(value, list):
         return sum(_size(part) + 8 for part in value)
