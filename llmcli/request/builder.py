@@ -218,7 +218,7 @@ def asked(request: RequestSettings, read: ReadStdin, env: Mapping[str, str], *, 
 def _flag_headers(request: RequestSettings) -> Headers:
     """The headers of flags that are sent as one."""
     said = ((name, argument(value)) for name, value in request.headers().items())
-    return Headers.of(Header(name, value, value, typed=True) for name, value in said)
+    return Headers.of([Header(name, value, value, typed=True) for name, value in said])
 
 
 def _answer_format(request: RequestSettings, read: ReadStdin) -> tuple[Json | None, Json | None]:

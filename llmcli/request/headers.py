@@ -17,7 +17,7 @@ _SCHEME = r"[A-Za-z-]+ +"  # of an Authorization: what stands before the secret
 
 def typed_headers(lines: Iterable[str], env: Mapping[str, str]) -> Headers:
     """The headers of `-H`, each `NAME: VALUE`, or `NAME:` for one that is not to be sent. Raises UsageError."""
-    return Headers.of(_typed(argument(line), env) for line in lines)
+    return Headers.of([_typed(argument(line), env) for line in lines])
 
 
 def _typed(line: str, env: Mapping[str, str]) -> Header:
@@ -33,7 +33,7 @@ def _typed(line: str, env: Mapping[str, str]) -> Header:
 def configured_headers(provider: str, table: Mapping[str, str], env: Mapping[str, str]) -> Headers:
     """The headers of `[providers.NAME.headers]`. Raises UsageError for a variable that is not set."""
     try:
-        return Headers.of(_header(name, value.strip(), env) for name, value in table.items())
+        return Headers.of([_header(name, value.strip(), env) for name, value in table.items()])
     except ValueError as error:
         raise UsageError(str(error), f"[providers.{provider}.headers] in the config file") from None
 
@@ -47,7 +47,7 @@ def environment_headers(provider: Provider, env: Mapping[str, str]) -> Headers:
     }
     said |= {name.strip(): value.strip() for name, _, value in lines}
     try:
-        return Headers.of(_header(name, value, {}, literal=True) for name, value in said.items())
+        return Headers.of([_header(name, value, {}, literal=True) for name, value in said.items()])
     except ValueError as error:
         raise UsageError(str(error), variable or provider.name) from None
 
