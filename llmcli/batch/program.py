@@ -10,22 +10,20 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 from llmcli.batch.engine.engine import Engine
 from llmcli.batch.engine.money import Money
-from llmcli.batch.engine.run import Job, Run, Source
+from llmcli.batch.engine.run import Job, Run
 from llmcli.batch.engine.stats import Stats
 from llmcli.batch.forecast import Counted, rows_of
-from llmcli.batch.input.rows import RowBuilder
-from llmcli.batch.input.source import FileSource, PipeSource
-from llmcli.batch.input.spool import SpooledSource
+from llmcli.batch.input.frame import met
+from llmcli.batch.input.inputs import Inputs
 from llmcli.batch.ledger.final import Done, changed
 from llmcli.batch.ledger.ledger import Ledger
 from llmcli.batch.ledger.printed import Printed
 from llmcli.batch.progress import Progress
 from llmcli.errors import Interrupted, LlmcliError, PartialFailure, Terminated, UsageError
-from llmcli.world import go_back
 
 _TICK = 0.25  # seconds
 _SYNC = 4  # ticks between two times that the disk is asked to keep what was written
@@ -42,25 +40,17 @@ class Host(Protocol):
 class Program:
     """A run, and what is around it, before its files are open.
 
-    `path` is the input's where it is a regular file, and `spool` the place for a copy where it is stdin that is
-    to be kept. `progress` shows itself once it is made; with `verbose`, it is told of each row.
+    `spool` is the place for a copy of stdin, where that is to be kept. `progress` shows itself once it is made; with
+    `verbose`, it is told of each row.
     """
 
-    path: str | None
+    inputs: Inputs
     spool: Path | None
-    builder: RowBuilder
     run: Run
     progress: Callable[[], Progress]
     host: Host
     ordered: bool
     verbose: bool
-
-    def look(self, stream: BinaryIO) -> None:
-        """Raise UsageError where the beginning says that these are no rows, before anything is written for them."""
-        if stream.seekable():
-            place = stream.tell()
-            FileSource(stream, self.builder, Stats(began=0.0), self.path).next()
-            go_back(stream, place)
 
     def check_money(self) -> Callable[[Counted], None]:
         """What is shown rows that are not sent: it raises what would stop a run at the first good one."""
@@ -82,35 +72,39 @@ class Program:
 
         return check
 
-    def recovered(self, stream: BinaryIO, records: Ledger | Printed, *, retry_failed: bool) -> Done:
-        """What is done before the run. Raises UsageError where a row of that has changed, and that is to stop us."""
-        if isinstance(records, Printed):
-            return Done()
+    def recovered(self, records: Ledger | Printed, *, retry_failed: bool) -> Done:
+        """What is done before the run. Raises UsageError where a row of that has changed, and that is to stop us.
+
+        Or where an id is there twice.
+        """
         done = records.recover(retry_failed=retry_failed, limit=self.run.plan.limit)
-        if self.run.plan.on_change == "stop" and done.has_gaps and stream.seekable():
-            self._check(stream, done)
+        changes = self.run.plan.on_change == "stop" and done.has_gaps
+        if changes or self.inputs.builder.identity.by == "id":
+            self._check(done, changes=changes)
         self.run.stats.earlier, self.run.stats.earlier_failed = done.count, done.failed
         self.run.stats.earlier_spent = done.spent
         return done
 
-    def _check(self, stream: BinaryIO, done: Done) -> None:
+    def _check(self, done: Done, *, changes: bool) -> None:
         """Look at the rows that are done before those between them are sent; a pipe's are looked at as they come."""
-        place = stream.tell()
-        source = FileSource(stream, self.builder, Stats(began=0.0), self.path)
-        for row in islice(rows_of(source, self.run.plan.limit), len(done)):
-            if done.has_changed(row):
-                raise changed(row)
-        go_back(stream, place)
+        with self.inputs.again() as source:
+            rows = met(rows_of(source, self.run.plan.limit), done)
+            for row in rows if done.slots is not None else islice(rows, len(done)):
+                if changes and done.has_changed(row):
+                    raise changed(row)
+        done.rewind()
 
-    async def execute(self, stream: BinaryIO, records: Ledger | Printed, done: Done) -> None:
+    async def execute(self, records: Ledger | Printed, done: Done) -> None:
         """Run all rows of the input. Raises what stopped the run, or PartialFailure."""
         progress, stats = self.progress(), self.run.stats
         notice = progress.say if self.verbose else None
         plan = replace(self.run.plan, notice=notice, tell=progress.say, time=self._time)
-        engine = Engine(replace(self.run, plan=plan), self._source(stream), records, done)
+        source = self.inputs.source(stats, self.spool)
         try:
+            engine = Engine(replace(self.run, plan=plan), source, records, done)
             await run_batch(engine, records, progress, self.host, ordered=self.ordered)
         finally:
+            source.close()
             if stats.complete:
                 stats.orphans = done.beyond(stats.found)
             await self.run.way.transport.aclose()
@@ -118,13 +112,6 @@ class Program:
     def _time(self, seconds: float) -> str:
         """The time of day so long from now."""
         return f"{(self.run.world.now() + timedelta(seconds=seconds)).astimezone():%H:%M:%S}"
-
-    def _source(self, stream: BinaryIO) -> Source:
-        if self.path is not None:
-            return FileSource(stream, self.builder, self.run.stats, self.path)
-        if self.spool is None:
-            return PipeSource(stream, self.builder, self.run.stats)
-        return SpooledSource(stream, self.builder, self.run.stats, self.spool)
 
 
 async def run_batch(

@@ -5,24 +5,24 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
-from os.path import samestat
 from pathlib import Path
 from typing import Annotated
 
-from llmcli import files, jsonl
+from llmcli import jsonl
 from llmcli.address import shown_url
 from llmcli.app import App
 from llmcli.batch.engine.pace import Pace
 from llmcli.batch.engine.run import Plan, Run
 from llmcli.batch.engine.stats import Stats
 from llmcli.batch.forecast import Span, rows_of
-from llmcli.batch.input.frame import Frame, check_input, frame_of, opened, status_of, tally_of
+from llmcli.batch.input.choice import chosen
+from llmcli.batch.input.frame import Frame, frame_of, tally_of
+from llmcli.batch.input.inputs import Inputs
 from llmcli.batch.input.rows import Row
-from llmcli.batch.input.source import FileSource
-from llmcli.batch.input.spool import spool_of, spooled
+from llmcli.batch.input.spool import spool_of
 from llmcli.batch.ledger.ledger import RETRYABLE, Ledger
 from llmcli.batch.ledger.printed import Printed
 from llmcli.batch.program import Program, stoppable
@@ -65,7 +65,8 @@ class BatchSettings:
     money: MoneySettings
     general: GeneralSettings
     rows: Annotated[
-        str | None, Argument("INPUT", "A JSONL file, or - for stdin (the default in a pipe).")
+        list[str] | None,
+        Argument("INPUT", "JSONL, CSV, TSV, an array or lines; - is stdin (the default in a pipe)."),
     ] = None
 
     def check(self) -> None:
@@ -74,53 +75,34 @@ class BatchSettings:
 
 
 def batch(app: App, settings: BatchSettings) -> int:
-    """Run every row of a JSONL file. Typed again, the same command goes on where it was stopped.
+    """Run every row of the input. Typed again, the same command goes on where it was stopped.
 
-    A row is {"prompt": ...}, {"messages": [...]}, a line of OpenAI's Batch API, or, with -t, any object.
+    With -t, a row is any object, the columns of a table, a line of text or a file; without it, it has a prompt or
+    messages.
     """
-    path = _input(app, settings.rows, settings.run)
-    frame = frame_of(app, settings, rows_on_stdin=path is None)
+    choice = chosen(app, settings.rows or [], settings.table, settings.run)
+    frame = frame_of(app, settings, choice)
     outlet = Outlet(app, settings, frame.builder)
     outlet.check()
+    program = _program(app, frame, outlet, settings)
     if settings.run.dry_run:
-        _dry_run(app, path, replace(frame, see=outlet.see), outlet, settings)
+        _dry_run(app, program, settings.run)
     else:
-        _run(app, path, frame, outlet, settings)
+        _run(app, program, frame.inputs, outlet, settings)
+        if choice.takes_spool:
+            _drop_spool(settings.run, program.run.stats)
     return 0
 
 
-def _input(app: App, path: str | None, options: RunSettings) -> str | None:
-    """The input's path; None for stdin. Raises UsageError, NoInput."""
-    if path is None and not app.stdin.is_piped:
-        return spooled(options.kept)
-    if path in {None, "-"}:
-        app.stdin.check_allowed()
-        path = None
-    else:
-        check_input(str(path))
-    source = status_of(app, path)
-    for ours in options.written:
-        if source is not None and files.exists(ours) and samestat(source, ours.stat()):
-            is_table = options.view is not None and ours == Path(options.output or "")
-            what = "the table is made anew" if is_table else "records are written"
-            raise UsageError(f"INPUT is {ours}, where {what}", todo="choose another -O")
-    return path
-
-
-def _run(app: App, path: str | None, frame: Frame, outlet: Outlet, settings: BatchSettings) -> None:
-    options = settings.run
-    program = _program(app, path, replace(frame, see=outlet.see), outlet, settings)
-    stats = program.run.stats
-    with opened(app, path) as stream:
-        program.look(stream)
-        with closing(outlet.records()) as records:
-            done = program.recovered(stream, records, retry_failed=options.retry_failed)
-            reread = partial(_reread, app, path, frame, options)
-            with _summed_up(app, outlet, options, stats, records), _viewed(outlet, records, stats, reread):
-                app.watch.waits_for("the rows that are not done")
-                app.drive(program.execute(stream, records, done), settings.network.deadline, fast=True)
-    if path in {None, str(spool_of(options.kept))}:
-        _drop_spool(options, stats)
+def _run(app: App, program: Program, inputs: Inputs, outlet: Outlet, settings: BatchSettings) -> None:
+    options, stats = settings.run, program.run.stats
+    program.inputs.look()
+    with closing(outlet.records(inputs.builder.identity)) as records:
+        done = program.recovered(records, retry_failed=options.retry_failed)
+        reread = partial(_reread, inputs, options)
+        with _summed_up(app, outlet, options, stats, records), _viewed(outlet, records, stats, reread):
+            app.watch.waits_for("the rows that are not done")
+            app.drive(program.execute(records, done), settings.network.deadline, fast=True)
 
 
 @contextmanager
@@ -143,33 +125,27 @@ def _viewed(outlet: Outlet, records: Ledger | Printed, stats: Stats, reread: Rer
         raise failure
 
 
-def _reread(app: App, path: str | None, frame: Frame, options: RunSettings) -> Iterator[Row]:
+def _reread(inputs: Inputs, options: RunSettings) -> Iterator[Row]:
     """The rows of the input once more; of a pipe, those of its copy."""
-    spool = spool_of(options.kept)
-    again = str(spool) if path is None and spool is not None and files.exists(spool) else path
-    if again is not None:
-        with opened(app, again) as stream:
-            yield from rows_of(FileSource(stream, frame.rows, Stats(began=0.0), again), None)
+    with inputs.with_spool(spool_of(options.kept)).again() as source:
+        yield from rows_of(source, None)
 
 
-def _program(app: App, path: str | None, frame: Frame, outlet: Outlet, settings: BatchSettings) -> Program:
+def _program(app: App, frame: Frame, outlet: Outlet, settings: BatchSettings) -> Program:
     options = settings.run
     at = frame.builder.endpoint
     check_provider(at.provider.name, at.model, at.base_url)
-    file = Path(path) if path is not None and files.is_file(path) else None
-    size = None if file is None else file.stat().st_size
     pace = Pace(options.rpm, options.tpm, options.crowd, _most_connections())
     world = app.world
     transport = batch_transport_of(app, frame.builder, settings, partial(pace.next, world.clock, world.sleep))
     return Program(
-        path=None if file is None else path,
-        spool=spool_of(options.kept) if path is None else None,
-        builder=frame.rows,
+        inputs=frame.inputs.seen_by(outlet.see),
+        spool=spool_of(options.kept) if frame.inputs.takes_stdin else None,
         run=Run(
             plan=_plan(app, frame.builder, outlet, settings),
             way=Way(transport, world.clock, app.prices.of),
             pace=pace,
-            stats=Stats(began=world.clock(), size=size, limit=options.limit),
+            stats=Stats(began=world.clock(), size=frame.inputs.size, limit=options.limit),
             world=world,
         ),
         progress=partial(progress_of, app),
@@ -275,9 +251,8 @@ def _most_connections() -> int:
     return max(1, min(1000, soft - 64)) if soft > 0 else 1000
 
 
-def _dry_run(app: App, path: str | None, frame: Frame, outlet: Outlet, settings: BatchSettings) -> None:
-    program, options = _program(app, path, frame, outlet, settings), settings.run
-    tally = tally_of(app, path, frame, options.limit, program.check_money())
+def _dry_run(app: App, program: Program, options: RunSettings) -> None:
+    tally = tally_of(app, program.inputs, options.limit, program.check_money())
     if options.json or options.format in {"json", "jsonl"}:
         shown = jsonl.line if options.format == "jsonl" and not options.json else jsonl.pretty
         app.stdout.write_bytes(shown(tally.record()))

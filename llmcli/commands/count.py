@@ -45,14 +45,15 @@ class CountSettings:
         """Raise UsageError where flags exclude each other."""
         self.gate.passing(self.request.labels)
         counting, shown = self.counting, self.output.dry_run or self.output.curl
+        is_of_rows = counting.rows is not None or self.table.each is not None
         if counting.rows is None and (given := self.table.given) is not None:
             raise UsageError("without rows", todo="name their file with --rows", flag=given)
-        if shown and (counting.rows is not None or counting.cuts):
+        if shown and (is_of_rows or counting.cuts):
             raise UsageError(
                 "--dry-run and --curl show the request of a prompt",
                 todo="leave --rows, --raw, --truncate and --split out",
             )
-        if counting.rows is not None and (self.prompt or counting.cuts):
+        if is_of_rows and (self.prompt or counting.cuts):
             raise UsageError(
                 "--rows counts whole requests from a file",
                 todo="leave the PROMPT, --raw, --truncate and --split out",
@@ -65,10 +66,10 @@ def count(app: "App", settings: CountSettings) -> int:
     With --truncate or --split: cut the text on token borders instead.
     """
     counting, output = settings.counting, settings.output
-    if counting.rows is not None:
+    if counting.rows is not None or settings.table.each is not None:
         from llmcli.batch.input.frame import count_file
 
-        count_file(app, counting.rows, settings)
+        count_file(app, settings, counting.rows)
     elif counting.cuts:
         from llmcli.counting.text import show_text
 

@@ -107,10 +107,10 @@ def check_room(number: int) -> None:
             os.close(descriptor)
 
 
-def read_regular(path: Path) -> bytes:
-    """All of a regular file. Raises Irregular, and any other OSError."""
+def read_regular(path: str | Path, most: int = -1) -> bytes:
+    """All of a regular file, or its first `most` bytes. Raises Irregular, and any other OSError."""
     with open(open_regular(path), "rb") as stream:
-        return stream.read()
+        return stream.read(most)
 
 
 def read_beginning(path: Path, size: int) -> bytes:

@@ -30,6 +30,9 @@ class RunSettings:
             help="Write records to OUT.jsonl and OUT.errors.jsonl; OUT.csv, .tsv, .txt: and a table or lines.",
         ),
     ] = None
+    id: Annotated[
+        str | None, flag("--id", metavar="COLUMN", help="Rows are known by this column, not by their number.")
+    ] = None
     concurrency: Annotated[
         str, flag("--concurrency", "-j", metavar="N|auto", help="Requests under way at once (auto).")
     ] = "auto"

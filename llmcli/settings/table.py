@@ -26,6 +26,15 @@ class TableSettings:
         bool, flag("--no-header", help="A table's first line is a row: its columns are c1, c2, ...")
     ] = False
 
+    each: Annotated[
+        str | None,
+        flag(
+            "--each",
+            metavar="GLOB|-",
+            help="Each file is a row: path, name, stem, text (-: names from stdin).",
+        ),
+    ] = None
+
     @property
     def separator(self) -> str | None:
         """The character of `--delimiter`; None where it was not given."""
@@ -42,6 +51,8 @@ class TableSettings:
 
     def check(self) -> None:
         """Raise UsageError where flags exclude each other, or cannot be meant."""
+        if self.each is not None and (given := self.given) is not None:
+            raise UsageError("and --each exclude each other", todo="drop one", flag=given)
         if self.separator is not None and (len(self.separator) != 1 or self.separator in '"\r\n\0'):
             raise UsageError("is one character", todo="e.g. ';' or '\\t'", flag="--delimiter")
         if self.separator is not None and self.input_format not in {None, "csv"}:

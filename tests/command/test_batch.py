@@ -451,7 +451,7 @@ def test_rows_that_changed_stop_the_run(batch, server):
     assert batch.ask(prompts("a", "B", "C"), "-j", "1") == Result(
         2,
         "",
-        "llmcli: usage: row 1 is done, but what it asks has changed since (row-1); restore the input and flags,"
+        "llmcli: usage: row 1 is done, but what it asks has changed since (line 2); restore the input and flags,"
         " or say --on-change rerun|keep, or start over with --fresh\n",
     )
     assert len(server.requests) == 3
@@ -530,7 +530,9 @@ def test_a_changed_row_stops_the_run_before_any_other_is_sent(batch, server, std
     where = ("-O", str(batch.out), "-m", "tiny", "--base-url", batch.base_url)
     result = batch.cli("batch", "-q", "-" if stdin else str(batch.input), *where, **given)
     assert (result.code, len(server.requests)) == (2, 2)
-    assert result.err.startswith("llmcli: usage: row 1 is done, but what it asks has changed since (row-1); ")
+    assert result.err.startswith(
+        "llmcli: usage: row 1 is done, but what it asks has changed since (line 2); "
+    )
     given = {"stdin": lines(prompts("a", "B", "c"))} if stdin else {}
     again = ("--on-change", "rerun", "--retries", "0")
     assert batch.cli("batch", "-q", "-" if stdin else str(batch.input), *where, *again, **given).code == 7

@@ -152,6 +152,6 @@ def test_a_numeric_id_in_words_of_errors(cli, tmp_path):
     assert result == Result(
         2,
         "",
-        "llmcli: usage: row 0 is done, but what it asks has changed since (7); restore the input and flags,"
+        "llmcli: usage: row 0 is done, but what it asks has changed since (line 1, 7); restore the input and flags,"
         " or say --on-change rerun|keep, or start over with --fresh\n",
     )

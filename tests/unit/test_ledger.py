@@ -25,7 +25,7 @@ from llmcli.settings.batch import errors_path
 def record(row: int, digest: int = 7, text: str = "x", code: str | None = None, cost: str = "0.5") -> bytes:
     error = f'{{"code":"{code}","message":"it went wrong"}}' if code else "null"
     return (
-        f'{{"id":"{record_id(row, digest)}","custom_id":"row-{row}","response":{{"body":"{text}"}},'
+        f'{{"id":"{record_id(Row(row, None, digest))}","custom_id":"row-{row}","response":{{"body":"{text}"}},'
         f'"error":{error},"llmcli":{{"row":{row},"attempts":1,"cost_usd":{cost},"model":"m"}}}}\n'
     ).encode()
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from llmcli.batch.input.frame import Frame
+from llmcli.batch.input.identity import Identity
 from llmcli.batch.input.readers.jsonl import read_jsonl
 from llmcli.batch.input.readers.text import utf8
-from llmcli.batch.input.rows import BadCommand
+from llmcli.batch.input.rows import BadCommand, RowBuilder
 from llmcli.errors import LlmcliError
 from llmcli.exchange.exchange import Way, exchange
 from llmcli.exchange.layers.window import Window
@@ -21,22 +21,24 @@ from llmcli.request.endpoint import Addresses
 from llmcli.request.params import API_FIELDS
 from llmcli.request.prompt import Prompt
 from llmcli.request.template import Template
+from llmcli.settings.table import TableSettings
 from llmcli.tokens.count import count_request
 from llmcli.tokens.encodings import load
 
 MODEL = "gpt-4o-mini"
 
 
-def frame(model: str = MODEL, **more: object) -> Frame:
+def builder(model: str = MODEL, **more: object) -> RowBuilder:
     ask = {name: more.pop(name) for name in ("parameters", "extra", "max_tokens", "expects") if name in more}
     addresses = Addresses({}, {})
-    return Frame(Prompt(**more), Builder(Ask(**ask), addresses.of(model), addresses))
+    made = Builder(Ask(**ask), addresses.of(model), addresses)
+    return RowBuilder(Prompt(**more), made, TableSettings(), Identity())
 
 
 def fields(row: dict | bytes, **more: object) -> dict:
     """The body of a row's request; where there is none, its error."""
     line = row if isinstance(row, bytes) else json.dumps(row).encode()
-    made = frame(**more).rows.row(line, 0)
+    made = builder(**more).row(line, 0)
     return dict(made.request.fields) if made.request else {"error": str(made.error)}
 
 
@@ -210,16 +212,16 @@ def test_a_rows_own_limit_wins_over_one_of_another_name():
 
 def test_a_rows_own_format_is_not_checked_against_the_flags_schema():
     flags = {"expects": {"type": "object"}}
-    builder = frame(**flags).rows
+    maker = builder(**flags)
     plain, own = (b'{"prompt":"hi"}', b'{"prompt":"hi","response_format":{"type":"text"}}')
-    assert [builder.row(line, 0).request.expects for line in (plain, own)] == [{"type": "object"}, None]
+    assert [maker.row(line, 0).request.expects for line in (plain, own)] == [{"type": "object"}, None]
 
 
 def test_what_the_flags_alone_make_wrong_is_no_rows_fault():
-    builder = frame(model="openai/o3", parameters={"temperature": 0.5}).rows
+    maker = builder(model="openai/o3", parameters={"temperature": 0.5})
     for line in (b'{"prompt":"hi"}', b'{"messages":[{"role":"user","content":"hi"}]}'):
-        assert isinstance(builder.row(line, 0).error, BadCommand)
-    own = builder.row(b'{"prompt":"hi","model":"gpt-4o"}', 0).request
+        assert isinstance(maker.row(line, 0).error, BadCommand)
+    own = maker.row(b'{"prompt":"hi","model":"gpt-4o"}', 0).request
     assert own.fields == body(user("hi"), model="gpt-4o", temperature=0.5)
 
 
@@ -280,13 +282,13 @@ def test_files_and_attachments_are_a_message_after_a_rows_own_ones(row):
     ],
 )
 def test_the_custom_id(row, custom_id):
-    assert frame().rows.row(json.dumps(row).encode(), 7).custom_id == custom_id
+    assert builder().row(json.dumps(row).encode(), 7).custom_id == custom_id
 
 
 def test_the_digest_is_of_what_is_sent():
-    builder = frame().rows
+    maker = builder()
     digests = [
-        builder.row(line, number).digest
+        maker.row(line, number).digest
         for number, line in enumerate(
             [
                 b'{"prompt":"a"}',
@@ -299,7 +301,7 @@ def test_the_digest_is_of_what_is_sent():
         )
     ]
     assert [digests.index(digest) for digest in digests] == [0, 0, 0, 3, 4, 5]
-    other = frame(system="S").rows.row(b'{"prompt":"a"}', 0)
+    other = builder(system="S").row(b'{"prompt":"a"}', 0)
     assert other.digest != digests[0]
 
 
@@ -324,7 +326,7 @@ def test_whatever_a_row_holds_it_is_answered_or_fails_alone(own, prompted):
 
     data = {**own, "prompt": "hi"} if prompted else {"messages": [user("hi")], **own}
     data["model"] = "offline/echo"
-    row = frame().rows.row(json.dumps(data).encode(), 0)
+    row = builder().row(json.dumps(data).encode(), 0)
     if row.request is None:
         assert str(row.error)
         return

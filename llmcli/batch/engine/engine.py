@@ -278,7 +278,7 @@ class Engine:
 
     def _write(self, row: Row, final: Final) -> bool:
         try:
-            self._records.write(row.number, final.line, failed=final.code is not None)
+            self._records.write(row.slot, final.line, failed=final.code is not None)
         except LlmcliError as error:
             self.stop(error)
             if isinstance(error, (ReaderGone, Interrupted, Terminated)):

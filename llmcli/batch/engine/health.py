@@ -178,7 +178,7 @@ class Health:
         server.failures += 1
         server.last = error
         if len(server.rows) < _EVIDENCE:
-            server.rows.add(job.row.number)
+            server.rows.add(job.row.slot)
         if server.down is None:
             if not (server.seems_down() or _asks_for_long(error)):
                 return
@@ -279,7 +279,7 @@ class Health:
             return True
         if not server.passed or server.fell >= job.sent_at or trouble is Trouble.GONE:
             return False
-        return server.down is None if trouble is Trouble.BUSY else server.rows <= {job.row.number}
+        return server.down is None if trouble is Trouble.BUSY else server.rows <= {job.row.slot}
 
     # --- Patience -------------------------------------------------------------------------------------------------
 

@@ -58,9 +58,9 @@ class NewRows:
         if self._done:
             if (stop := self._changed(row)) is not None:
                 return stop
-            if self._done.is_final(row.number):
+            if self._done.is_final(row.slot):
                 return Look.PASSED
-        if not self._records.room(row.number):
+        if not self._records.room(row.slot):
             self._held = row
             return Look.NOTHING
         return self._begun(row)
@@ -71,7 +71,7 @@ class NewRows:
             if self._plan.on_change == "stop":
                 return Stop(changed(row))
             if self._plan.on_change == "rerun":
-                self._done.reopen(row.number)
+                self._done.reopen(row.slot)
         self._stats.earlier, self._stats.earlier_failed = self._done.count, self._done.failed
         return None
 
@@ -79,14 +79,17 @@ class NewRows:
         if self._past_limit:
             return None
         row = self._source.next()
-        self._stats.rows += row is not None
+        if row is not None:
+            self._stats.rows += 1
+            if row.key is not None:
+                self._done.admit(row)
         return row
 
     def _begun(self, row: Row) -> Job | Unsent | Stop:
         """The job of a row, if it can be sent."""
         error = row.error
         if row.request is not None:
-            job = Job(row, row.request, carried=self._done.cost(row.number) if self._done else None)
+            job = Job(row, row.request, carried=self._done.cost(row.slot) if self._done else None)
             try:
                 self._money.price(job)
             except UsageError as unpriced:

@@ -119,7 +119,7 @@ class Outcomes:
 
     def unsendable(self, row: Row, error: LlmcliError) -> Final:
         """A row cannot be sent."""
-        course = self._course(row, 0, self._done.cost(row.number))
+        course = self._course(row, 0, self._done.cost(row.slot))
         line, code = failure_line(row, course, None, error, None)
         return Final(line, code, self._said("failed: {}".format, error))
 

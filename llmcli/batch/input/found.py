@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from llmcli.batch.input.readers.entry import Broken, Entry, NamedFile
+from llmcli.batch.input.readers.named import content_of, fields_of
 from llmcli.batch.input.shape import text_of
 from llmcli.wire import Json
 
@@ -39,4 +40,6 @@ def found_in(entry: Entry) -> Found:
     if isinstance(entry, Broken):
         raise entry.error
     assert isinstance(entry, NamedFile)  # noqa: S101 - JSON is for the caller
-    raise NotImplementedError
+    text, part = content_of(entry.path)
+    fields = {**fields_of(entry.path), "text": text}
+    return Found(fields, text=text, parts=[] if part is None else [part])

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import BinaryIO, Protocol
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
 
 from llmcli import jsonl
 from llmcli.app import App
-from llmcli.batch.engine.stats import Stats
 from llmcli.batch.forecast import Counted, Tally, count_rows, row_record, rows_of
-from llmcli.batch.input.rows import Row, RowBuilder, unseen
-from llmcli.batch.input.source import FileSource
-from llmcli.errors import NoInput, UsageError
+from llmcli.batch.input.choice import Choice, chosen
+from llmcli.batch.input.inputs import Inputs
+from llmcli.batch.input.rows import Row, RowBuilder
+from llmcli.batch.ledger.final import Done
+from llmcli.batch.ledger.slots import Slots
+from llmcli.errors import UsageError
 from llmcli.exchange.asked import Asked, Rowed
 from llmcli.output.report import dollars
 from llmcli.request.builder import Builder
@@ -26,17 +24,10 @@ from llmcli.settings.table import TableSettings
 
 @dataclass(frozen=True)
 class Frame:
-    """What the command line says of every row; `see` looks at each."""
+    """What the command line says of every row, and where they are."""
 
-    prompt: Prompt
     builder: Builder
-    how: TableSettings = field(default_factory=TableSettings)
-    see: Callable[[Row], None] = unseen
-
-    @property
-    def rows(self) -> RowBuilder:
-        """What makes rows of entries."""
-        return RowBuilder(self.prompt, self.builder, self.how, self.see)
+    inputs: Inputs
 
 
 class Tabled(Rowed, Protocol):
@@ -51,66 +42,31 @@ class CountedRows(Asked, Tabled, Protocol):
     """What `count --rows` has to know."""
 
 
-def frame_of(app: App, settings: Tabled, *, rows_on_stdin: bool) -> Frame:
+def frame_of(app: App, settings: Tabled, choice: Choice) -> Frame:
     """What the command line says of every row. Raises UsageError."""
-    read = _taken if rows_on_stdin else app.stdin.read
+    read = _taken if choice.takes_stdin else app.stdin.read
     request = settings.request
     builder = Builder.of(request, app.addresses(request.base_url), read)
-    return Frame(Prompt.of(settings.input, read, app.notes.say, rows=True), builder, settings.table)
+    prompt = Prompt.of(settings.input, read, app.notes.say, rows=True)
+    rows = RowBuilder(prompt, builder, settings.table, choice.identity)
+    if choice.takes_stdin:
+        app.stdin.await_first_byte()
+    return Frame(builder, Inputs(choice.parts, rows, app.world.stdin, choice.paths))
 
 
 def _taken() -> bytes:
     raise UsageError("stdin brings the rows: nothing else can be read from it", todo="name a file")
 
 
-def check_input(path: str) -> None:
-    """Raise NoInput or UsageError where no rows can be read from a path."""
-    try:
-        found = Path(path).stat()
-    except (FileNotFoundError, NotADirectoryError):
-        raise NoInput(f"there is no file {path}", todo="check the path") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", error)
-        raise UsageError(f"cannot read {path}: {reason}", todo="check the path") from None
-    if stat.S_ISDIR(found.st_mode):
-        raise UsageError(f"{path} is a directory", todo="name a JSONL file")
+def tally_of(app: App, inputs: Inputs, limit: int | None, see: Callable[[Counted], None]) -> Tally:
+    """Count all rows, or the first `limit` of them, each of which `see` is shown.
 
-
-def status_of(app: App, path: str | None) -> os.stat_result | None:
-    """What the system knows of the input; path None is stdin. None where it is a stream of memory."""
-    if path is not None:
-        return Path(path).stat()
-    try:
-        return None if app.world.stdin is None else os.fstat(app.world.stdin.fileno())
-    except (OSError, ValueError):
-        return None
-
-
-@contextmanager
-def opened(app: App, path: str | None) -> Iterator[BinaryIO]:
-    """The input, to read rows from; path None is stdin. Raises UsageError, DeadlinePassed."""
-    if path is None:
-        if app.world.stdin is None:
-            raise UsageError("stdin is closed", todo="name a JSONL file")
-        app.stdin.await_first_byte()
-        yield app.world.stdin
-        return
-    try:
-        stream = Path(path).open("rb")  # noqa: SIM115 - closed below; opening alone is what may fail
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}", todo="check the path") from None
-    with stream:
-        yield stream
-
-
-def tally_of(
-    app: App, path: str | None, frame: Frame, limit: int | None, see: Callable[[Counted], None]
-) -> Tally:
-    """Count the rows of a file, or the first `limit` of them, each of which `see` is shown."""
-    tally = Tally()
-    with opened(app, path) as stream:
-        source = FileSource(stream, frame.rows, Stats(began=0.0), path)
-        for counted in count_rows(rows_of(source, limit), app.prices.of):
+    Raises UsageError where an id is there twice.
+    """
+    tally, done = Tally(), Done(slots=Slots())
+    inputs.look()
+    with inputs.all_at_hand() as source:
+        for counted in count_rows(met(rows_of(source, limit), done), app.prices.of):
             tally.add(counted)
             see(counted)
             if counted.row.error is not None:
@@ -118,20 +74,29 @@ def tally_of(
     return tally
 
 
-def count_file(app: App, path: str, settings: CountedRows) -> None:
+def met(rows: Iterable[Row], done: Done) -> Iterator[Row]:
+    """The rows. Raises UsageError where an id is there twice."""
+    for row in rows:
+        before = done.meet(row)
+        if before is not None:
+            todo = "mend the input, or choose another --id"
+            raise UsageError(
+                f"the id {row.custom_id} is row {before}'s and row {row.place}'s", row.where, todo
+            )
+        yield row
+
+
+def count_file(app: App, settings: CountedRows, path: str | None) -> None:
     """`count --rows`: one integer, the totals, or a line for each row."""
-    if path != "-":
-        check_input(path)
-    else:
-        app.stdin.check_allowed()
-    frame = frame_of(app, settings, rows_on_stdin=path == "-")
+    choice = chosen(app, [] if path is None else [path], settings.table)
+    frame = frame_of(app, settings, choice)
     shape = settings.output.shape
 
     def see(counted: Counted) -> None:
         if shape == "jsonl":
             app.stdout.write_bytes(jsonl.line(row_record(counted)))
 
-    tally = tally_of(app, None if path == "-" else path, frame, None, see)
+    tally = tally_of(app, frame.inputs, None, see)
     if shape in {"text", "events"}:  # nothing is streamed here
         app.stdout.write(f"{tally.tokens}\n")
     elif shape == "json":

@@ -12,10 +12,14 @@ from llmcli.batch.input.readers.entry import Batch
 from llmcli.batch.input.readers.gate import through_gate
 from llmcli.batch.input.readers.jsonl import read_jsonl
 from llmcli.batch.input.readers.lines import read_lines
+from llmcli.batch.input.readers.named import read_names
 from llmcli.batch.input.readers.text import utf8
 from llmcli.batch.input.sniff import begun_kind, check_readable, check_text, named_kind, no_jsonl, no_objects
+from llmcli.errors import UsageError
 from llmcli.settings.table import Kind, TableSettings
 
+_NAMES = {"jsonl": "JSONL", "json": "a JSON array", "lines": "lines of text", "tsv": "TSV"}
+_OR_CSV = "drop it, or say --input-format csv"
 _HEAD = 64  # bytes that tell a compressed file
 
 
@@ -26,6 +30,8 @@ def batches_of(
 
     Raises NotRows for what can be no rows, UsageError for a header that cannot be meant.
     """
+    if how.each is not None:
+        return read_names(blocks)
     said = how.input_format or named_kind(path)
     head, blocks = _peeked(iter(blocks), lambda found: len(found) >= _HEAD or b"\n" in found)
     check_readable(head, said, path)
@@ -36,6 +42,9 @@ def batches_of(
     head, blocks = _peeked(utf8(blocks), bytes.strip)
     kind = said or begun_kind(head)
     check_text(head, kind, path)
+    if (how.separator is not None and kind != "csv") or (how.no_header and kind not in {"csv", "tsv"}):
+        flag = "--delimiter" if how.separator is not None else "--no-header"
+        raise UsageError(f"is for CSV, and {path or 'stdin'} is {_NAMES[kind]}", todo=_OR_CSV, flag=flag)
     return _read(blocks, kind, how, path)
 
 

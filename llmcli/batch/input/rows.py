@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
 from llmcli import jsonl
 from llmcli.batch.input.found import Found, found_in
-from llmcli.batch.input.readers.entry import Batch, Broken, Columns, Entry
+from llmcli.batch.input.identity import Identity
+from llmcli.batch.input.readers.entry import Batch, Broken, Columns, Entry, NamedFile
+from llmcli.batch.input.readers.named import fields_of
 from llmcli.batch.input.shape import (
     BadRow,
     CustomId,
@@ -36,11 +39,13 @@ class Row:
     """One row of the input. `number` is 0-based; `digest` is of the final body, or of a bad row's bytes.
 
     Exactly one of `request` and `error` is not None. `fields` are the row's own, in their order (None where they
-    cannot be told), `columns` those of its table, `line` is where it begins, from 1.
+    cannot be told), `columns` those of its table, `line` is where it begins, from 1. Of several INPUTs, `file` is the
+    row's, which `number` counts in, and `before` the rows of those before it.
+    `key` and `id_column`: see Identity; `known`: the ledger's number for it, where that is another.
     """
 
     number: int
-    custom_id: CustomId
+    custom_id: CustomId | None
     digest: int
     request: Request | None = None
     error: LlmcliError | None = None
@@ -49,6 +54,29 @@ class Row:
     columns: Columns | None = None
     line: int | None = None
     json: bytes = b""  # where they stand in JSON: that
+    file: str | None = None
+    before: int = 0
+    key: str | None = None
+    id_column: str | None = None
+    known: int | None = None
+
+    @property
+    def place(self) -> int:
+        """Its number in the whole input."""
+        return self.number + self.before
+
+    @property
+    def slot(self) -> int:
+        """What records are kept by."""
+        return self.number if self.known is None else self.known
+
+    @property
+    def where(self) -> str:
+        """As people are told of it, beside its number."""
+        line = () if self.line is None else (f"line {self.line}",)
+        file = () if self.file is None or self.key is None else (self.file,)
+        is_default = isinstance(self.custom_id, str) and self.custom_id.endswith(f"row-{self.number}")
+        return ", ".join((*file, *line, *(() if is_default else (str(self.custom_id),))))
 
 
 def unseen(_row: Row) -> None:
@@ -61,11 +89,11 @@ class RowBuilder:
     `see` is for whoever reads rows: it looks at each, may find an error in one, or raise what ends it all.
     """
 
-    def __init__(
-        self, prompt: Prompt, builder: Builder, how: TableSettings, see: Callable[[Row], None] = unseen
-    ) -> None:
+    def __init__(self, prompt: Prompt, builder: Builder, how: TableSettings, identity: Identity) -> None:
         self.how = how
-        self.see = see
+        self.identity = identity
+        self.see: Callable[[Row], None] = unseen
+        self._is_numbered = identity.by == "number"
         self._prompt = prompt
         self._builder = builder
         self._before = prompt.opening
@@ -73,7 +101,7 @@ class RowBuilder:
 
     def row(self, entry: Entry, number: int) -> Row:
         """The row of an entry: its request, or what is wrong with it."""
-        custom_id: CustomId = f"row-{number}"
+        custom_id: CustomId | None = f"row-{number}" if self._is_numbered else None
         data = None
         try:
             if isinstance(entry, bytes):
@@ -83,16 +111,15 @@ class RowBuilder:
             else:
                 found = found_in(entry)
                 data = found.fields
-                custom_id = custom_id_of(data, f"row-{number}") if found.is_table else custom_id
+                if found.is_table and data.get("custom_id") != "":
+                    custom_id = custom_id_of(data, custom_id)
                 request = self._of_found(found)
         except LlmcliError as error:
-            if isinstance(entry, Broken):
-                data = entry.fields
             row = Row(number, custom_id, _digest(_content(entry)), error=error, fields=data)
-        else:
-            content = jsonl.dumps(request.fields)
-            row = Row(number, custom_id, _digest(content), request, size=len(content), fields=data)
-        if data is not None and isinstance(entry, bytes):
+            return self._failed(entry, row)
+        content = jsonl.dumps(request.fields)
+        row = Row(number, custom_id, _digest(content), request, size=len(content), fields=data)
+        if isinstance(entry, bytes):
             row.json = entry
         return row
 
@@ -113,6 +140,23 @@ class RowBuilder:
                 check_template(self._prompt, found)
             return True
         return False
+
+    def seen_by(self, see: Callable[[Row], None]) -> RowBuilder:
+        """The same for somebody who looks at each row."""
+        other = copy(self)
+        other.see = see
+        return other
+
+    @staticmethod
+    def _failed(entry: Entry, row: Row) -> Row:
+        """The row with what is known of it although it is none."""
+        if isinstance(entry, bytes) and row.fields is not None:
+            row.json = entry
+        elif isinstance(entry, Broken):
+            row.fields = entry.fields
+        elif isinstance(entry, NamedFile):
+            row.fields = row.fields or fields_of(entry.path)
+        return row
 
     def _of_found(self, found: Found) -> Request:
         """The request of a table's row, a line of text or a file, whose fields are no parameters."""

@@ -84,7 +84,7 @@ def _dense(value: Any) -> Any:
     return {key: part if key in _SCHEMAS else _dense(part) for key, part in kept}
 
 
-def custom_id_of(data: Json, default: CustomId) -> CustomId:
+def custom_id_of(data: Json, default: CustomId | None) -> CustomId | None:
     """The row's own id: text and numbers as they are, anything else as its JSON."""
     value = data.get("custom_id")
     if value is None:

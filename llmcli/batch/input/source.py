@@ -1,16 +1,18 @@
-"""Sources of rows: a file, or a pipe that a thread reads."""
+"""Sources of rows: a file, a pipe that a thread reads, files that are rows, and several of these as one."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
 
 from llmcli.batch.engine.stats import Stats
 from llmcli.batch.input.kinds import batches_of
-from llmcli.batch.input.readers.entry import Batch
+from llmcli.batch.input.readers.entry import Batch, Columns, NamedFile
 from llmcli.batch.input.rows import Row, RowBuilder
 from llmcli.errors import LlmcliError, UsageError
 from llmcli.world import read_some
@@ -20,22 +22,63 @@ _BATCHES = 8  # that a pipe may be ahead of the engine
 _NONE = Batch((), ())
 
 
-class EntrySource:
-    """Rows of the batches that a reader brings."""
+@dataclass(frozen=True)
+class Part:
+    """One INPUT; path None: stdin. `file` is what its rows are known by, where there are several.
 
-    def __init__(self, builder: RowBuilder, stats: Stats) -> None:
+    `is_spool`: it is what stdin once was, whose name says nothing of its kind.
+    """
+
+    path: str | None
+    file: str | None = None
+    is_spool: bool = False
+
+    @property
+    def name(self) -> str | None:
+        """What errors call it, and what may say its kind."""
+        return None if self.is_spool else self.path
+
+    def open(self) -> BinaryIO:
+        """Its bytes. Raises UsageError."""
+        assert self.path is not None  # noqa: S101 - stdin is open
+        try:
+            return Path(self.path).open("rb")
+        except OSError as error:
+            raise UsageError(f"cannot read {self.path}: {error.strerror}", todo="check the path") from None
+
+
+class EntrySource:
+    """Rows of the batches that a reader brings. `is_last`: no other INPUT follows."""
+
+    def __init__(self, part: Part, builder: RowBuilder, stats: Stats) -> None:
+        self.is_last = True
+        self.before = 0  # rows of other INPUTs
+        self.columns: Columns | None = None
+        self.number = 0  # of the next row
+        self._part = part
         self._builder = builder
+        self._identity = None if builder.identity.by == "number" else builder.identity
         self._stats = stats
         self._at_hand = _NONE
         self._next = 0  # of what is at hand
-        self._number = 0
         self._checked = False
         self._over = False
+
+    @property
+    def called(self) -> str:
+        """What errors call it."""
+        return self._part.name or "stdin"
 
     @property
     def ended(self) -> bool:
         """See Source."""
         return self._over and self._next == len(self._at_hand.entries)
+
+    def start(self, wake: Callable[[], None]) -> None:
+        """See Source."""
+
+    def close(self) -> None:
+        """Read no more."""
 
     def next(self) -> Row | None:
         """See Source. Raises what went wrong in reading."""
@@ -48,59 +91,84 @@ class EntrySource:
             self._take(batch or _NONE)
         batch, at = self._at_hand, self._next
         self._next += 1
-        row = self._builder.row(batch.entries[at], self._number)
-        row.line, row.columns = batch.lines[at], batch.columns
-        self._number += 1
+        entry = batch.entries[at]
+        row = self._builder.row(entry, self.number)
+        row.line, row.columns, row.file, row.before = (
+            batch.lines[at],
+            batch.columns,
+            self._part.file,
+            self.before,
+        )
+        self.number += 1
+        if self._identity is not None:
+            self._identity.know(row, entry)
         self._builder.see(row)
         return row
 
     def _take(self, batch: Batch) -> None:
         self._at_hand, self._next = batch, 0
+        self.columns = self.columns or batch.columns
         self._stats.found += len(batch.entries)
-        if self._over:
+        if self._over and self.is_last:
             self._stats.complete = True
-        elif not self._checked:
+        if not self._checked:
             self._checked = self._builder.check(batch)
 
     def _batch(self) -> Batch | None:
         """The next batch; None where there is none yet, or, with `_over`, any more."""
         raise NotImplementedError
 
-
-class FileSource(EntrySource):
-    """The rows of a file, read a block at a time; `path` is what errors call it (None: stdin)."""
-
-    def __init__(self, stream: BinaryIO, builder: RowBuilder, stats: Stats, path: str | None = None) -> None:
-        super().__init__(builder, stats)
-        self._stream = stream
-        self._path = path
-        self._batches: Iterator[Batch] | None = None
-
-    def start(self, wake: Callable[[], None]) -> None:
-        """See Source."""
-
-    def _batch(self) -> Batch | None:
-        if self._batches is None:
-            self._batches = batches_of(self._blocks(), self._builder.how, self._path, self._stream)
-        batch = next(self._batches, None)
-        self._over = batch is None
-        return batch
-
-    def _blocks(self) -> Iterator[bytes]:
+    def _blocks_of(self, stream: BinaryIO) -> Iterator[bytes]:
         try:
-            while block := read_some(self._stream, BLOCK):
+            while block := read_some(stream, BLOCK):
                 self._stats.read += len(block)
                 yield block
         except OSError as error:
-            raise unreadable(error) from None
+            raise UsageError(f"cannot read the input: {error.strerror}") from None
+
+
+class FileSource(EntrySource):
+    """The rows of a file, read a block at a time; `stream`: what is open already."""
+
+    def __init__(self, part: Part, builder: RowBuilder, stats: Stats, stream: BinaryIO | None = None) -> None:
+        super().__init__(part, builder, stats)
+        self._stream = stream
+        self._is_ours = stream is None
+        self._batches: Iterator[Batch] | None = None
+
+    def _batch(self) -> Batch | None:
+        if self._batches is None:
+            stream = self._stream = self._stream or self._part.open()
+            self._batches = batches_of(self._blocks_of(stream), self._builder.how, self._part.name, stream)
+        batch = next(self._batches, None)
+        if batch is None:
+            self._over = True
+            self.close()
+        return batch
+
+    def close(self) -> None:
+        """Close the file, where it was opened here."""
+        if self._is_ours and self._stream is not None:
+            self._stream.close()
+
+
+class NamedSource(EntrySource):
+    """Files that are rows."""
+
+    def __init__(self, paths: Sequence[str], builder: RowBuilder, stats: Stats) -> None:
+        super().__init__(Part(None), builder, stats)
+        self._paths = paths
+
+    def _batch(self) -> Batch | None:
+        self._over = True
+        return Batch([NamedFile(path) for path in self._paths], [None] * len(self._paths))
 
 
 class ThreadSource(EntrySource):
     """The rows of blocks that are waited for: from `start` on, a thread does that and calls `wake` for each batch."""
 
-    def __init__(self, builder: RowBuilder, stats: Stats, path: str | None = None) -> None:
-        super().__init__(builder, stats)
-        self._path = path
+    def __init__(self, part: Part, builder: RowBuilder, stats: Stats) -> None:
+        super().__init__(part, builder, stats)
         self._wake: Callable[[], None] = lambda: None
         self._ready: deque[Batch | None] = deque()  # None: the end
         self._room = threading.Semaphore(_BATCHES)
@@ -125,7 +193,7 @@ class ThreadSource(EntrySource):
     def _read(self) -> None:
         """The thread."""
         try:
-            for batch in batches_of(self._blocks(), self._builder.how, self._path):
+            for batch in batches_of(self._blocks(), self._builder.how, self._part.name):
                 self._room.acquire()
                 self._hand_over(batch)
         except Exception as error:  # noqa: BLE001 - the engine's thread raises it
@@ -138,29 +206,69 @@ class ThreadSource(EntrySource):
 
     def _hand_over(self, batch: Batch | None) -> None:
         self._ready.append(batch)
-        self._tell()
-
-    def _tell(self) -> None:
         with suppress(RuntimeError):  # the run is over, and so is its loop
             self._wake()
 
 
 class PipeSource(ThreadSource):
-    """The rows of a pipe; `path`: see FileSource."""
+    """The rows of a pipe; `stream`: what is open already."""
 
-    def __init__(self, stream: BinaryIO, builder: RowBuilder, stats: Stats, path: str | None = None) -> None:
-        super().__init__(builder, stats, path)
+    def __init__(self, part: Part, builder: RowBuilder, stats: Stats, stream: BinaryIO | None = None) -> None:
+        super().__init__(part, builder, stats)
         self._stream = stream
 
     def _blocks(self) -> Iterator[bytes]:
-        try:
-            while block := read_some(self._stream, BLOCK):
-                self._stats.read += len(block)
-                yield block
-        except OSError as error:
-            raise unreadable(error) from None
+        if self._stream is not None:
+            yield from self._blocks_of(self._stream)
+            return
+        with self._part.open() as stream:
+            yield from self._blocks_of(stream)
 
 
-def unreadable(error: OSError) -> UsageError:
-    """The error for an INPUT that cannot be read to its end."""
-    return UsageError(f"cannot read the input: {error.strerror}")
+class Chain:
+    """Several sources as one, each begun when the one before has ended."""
+
+    def __init__(self, sources: Sequence[EntrySource]) -> None:
+        self._sources = deque(sources)
+        self._columns: Columns | None = None
+        self._wake: Callable[[], None] = lambda: None
+        for source in list(sources)[:-1]:
+            source.is_last = False
+
+    @property
+    def ended(self) -> bool:
+        """See Source."""
+        return len(self._sources) == 1 and self._sources[0].ended
+
+    def start(self, wake: Callable[[], None]) -> None:
+        """See Source."""
+        self._wake = wake
+        self._sources[0].start(wake)
+
+    def close(self) -> None:
+        """Read no more."""
+        for source in self._sources:
+            source.close()
+
+    def next(self) -> Row | None:
+        """See Source. Raises UsageError where a table's header is not that of the tables before it."""
+        while (row := (source := self._sources[0]).next()) is None and source.ended:
+            if len(self._sources) == 1:
+                return None
+            self._sources.popleft().close()
+            self._sources[0].before = source.before + source.number
+            self._sources[0].start(self._wake)
+        self.check_columns(source)
+        return row
+
+    def check_columns(self, source: EntrySource) -> None:
+        """Raise UsageError where a source's header is another than that of the tables before it."""
+        if source.columns is None or source.columns is self._columns:
+            return
+        if self._columns is not None and source.columns != self._columns:
+            raise UsageError(
+                f"the header is not that of the tables before it ({', '.join(self._columns.titles[:8])})",
+                source.called,
+                "tables have one header: run them one by one, or mend it",
+            )
+        self._columns = source.columns

@@ -13,9 +13,11 @@ from llmcli import files
 from llmcli.batch.engine.stats import Stats
 from llmcli.batch.input.rows import Row, RowBuilder
 from llmcli.batch.input.sniff import NotRows
-from llmcli.batch.input.source import BLOCK, ThreadSource
+from llmcli.batch.input.source import BLOCK, Part, ThreadSource
 from llmcli.errors import LlmcliError, OutputFailure, UsageError
 from llmcli.world import read_some
+
+_A_MOMENT = 1.0  # seconds
 
 
 class SpooledSource(ThreadSource):
@@ -26,20 +28,26 @@ class SpooledSource(ThreadSource):
     part, an UsageError says so.
     """
 
-    def __init__(self, stream: BinaryIO, builder: RowBuilder, stats: Stats, spool: Path) -> None:
-        super().__init__(builder, stats)
+    def __init__(self, part: Part, builder: RowBuilder, stats: Stats, stream: BinaryIO, spool: Path) -> None:
+        super().__init__(part, builder, stats)
         self._stream = stream
         self._spool = spool
         self._copied = False
         self._grown = threading.Event()
+        self._copier = threading.Thread(target=self._copy_all, daemon=True)
         self._failure: LlmcliError | None = None
         self._copy: files.Replacement | None = None
         self._file: int | None = None  # open as long as the process is, for the threads may outlive the run
 
     def start(self, wake: Callable[[], None]) -> None:
         """See Source."""
-        threading.Thread(target=self._copy_all, daemon=True).start()
+        self._copier.start()
         super().start(wake)
+
+    def close(self) -> None:
+        """See EntrySource. A pipe that is at its end, as one of few rows is, has its copy whole then."""
+        if self._copier.is_alive():
+            self._copier.join(_A_MOMENT)
 
     def next(self) -> Row | None:
         """See Source. What can be no rows is not kept: it would be the input of the next run."""

@@ -8,7 +8,12 @@ from decimal import Decimal
 from enum import IntEnum
 
 from llmcli.batch.input.rows import Row
+from llmcli.batch.input.shape import BadRow
+from llmcli.batch.ledger.slots import Slots
 from llmcli.errors import UsageError
+
+_ODD, _WORD = 0x9E3779B97F4A7C15, (1 << 64) - 1  # spread the places of rows over 64 bits
+GONE = 1 << 62  # the place of a row that the input does not have
 
 
 class Place(IntEnum):
@@ -19,9 +24,15 @@ class Place(IntEnum):
     ERRORS = 2
 
 
-def record_id(row: int, digest: int) -> str:
-    """The `id` of a row's record."""
-    return f"batch_req_{row:06d}_{digest:016x}"
+def record_id(row: Row) -> str:
+    """The `id` of a row's record: what the row is known by, and the digest of its body."""
+    return f"batch_req_{row.key or format(row.number, '06d')}_{row.digest:016x}"
+
+
+def key_in(record: str) -> str | None:
+    """The key of a row in its record's `id`; None where it is known by its number."""
+    known = record.split("_")[2]
+    return None if known.isdecimal() else known
 
 
 @dataclass(slots=True)
@@ -36,7 +47,10 @@ class Record:
 
 @dataclass
 class Done:
-    """What earlier runs left, in 17 bytes a row. `spent` is in $.
+    """What earlier runs left, in 17 bytes a row, and some 50 where rows have keys. `spent` is in $.
+
+    `slots`: the numbers of rows that are known by a key. Which of those are rows of the input, and where they stand in
+    it, is known once they are met; until then they do not count.
 
     A row that is asked again keeps its record until it has a new one. `count` and `failed` are of final rows below
     `limit`. `superseded`: there are records that do not count. A row may have an answer and a failure of different
@@ -44,6 +58,7 @@ class Done:
     """
 
     limit: int | None = None
+    slots: Slots | None = None
     count: int = 0
     failed: int = 0
     spent: Decimal = field(default=Decimal(0))
@@ -52,6 +67,8 @@ class Done:
     _costs: array[float] = field(default_factory=lambda: array("d"))
     _places: bytearray = field(default_factory=bytearray)
     _rivals: dict[int, Record] = field(default_factory=dict)
+    _met: bytearray = field(default_factory=bytearray)  # by slot
+    _where: array[int] = field(default_factory=lambda: array("Q"))  # by slot: place in the input and 1
 
     def __len__(self) -> int:
         """One more than the highest row that has a record."""
@@ -59,8 +76,59 @@ class Done:
 
     @property
     def has_gaps(self) -> bool:
-        """Whether rows that are not final come before one that is."""
+        """Whether rows that are not final may come before one that is."""
+        if self.slots is not None:
+            return bool(self._places)
         return 0 < self.count < (len(self) if self.limit is None else min(len(self), self.limit))
+
+    def meet(self, row: Row) -> int | None:
+        """A row of the input has come; where its key is that of a row before it, the place of that one."""
+        if row.key is None:
+            return None
+        if self.slots is None:
+            row.known = row.place
+            return None
+        slot = row.known = self.slots.of(int(row.key[1:], 16))
+        if slot >= len(self._met):
+            more = max(len(self.slots), 2 * len(self._met)) - len(self._met)
+            self._met.extend(bytes(more))
+            self._where.frombytes(bytes(8 * (len(self._met) - len(self._where))))
+        if self._met[slot]:
+            return self._where[slot] - 1
+        self._met[slot], self._where[slot] = 1, row.place + 1
+        if self.is_final(slot):
+            self._count(slot, 1)
+        return None
+
+    def admit(self, row: Row) -> None:
+        """Meet a row of an input that is read once: where its key is another's, too, it becomes an error."""
+        before = self.meet(row)
+        if before is None or row.key is None:
+            return
+        row.request, row.error = None, twice(row, before)
+        row.key = f"{row.key[0]}{int(row.key[1:], 16) ^ (row.place + 1) * _ODD & _WORD:016x}"
+        self.meet(row)
+
+    def rewind(self) -> None:
+        """The input begins anew."""
+        if self.slots is not None:
+            self.count = self.failed = 0
+            self._met = bytearray()
+
+    def place(self, row: int) -> int:
+        """Where a row stands in the input; rows that were not seen there come behind."""
+        if self.slots is None:
+            return row
+        place = self._where[row] if row < len(self._where) else 0
+        return place - 1 if place else GONE + row
+
+    @property
+    def seen(self) -> int:
+        """One more than the highest place where a row with a key was seen."""
+        return max(self._where, default=0)
+
+    def _is_met(self, row: int) -> bool:
+        return self.slots is None or (row < len(self._met) and self._met[row] != 0)
 
     def take(self, row: int, record: Record) -> None:
         """Take in a record of the files: those of OUT before those of OUT.errors, each in its order."""
@@ -97,7 +165,7 @@ class Done:
             self._digests[row] = 0
 
     def _count(self, row: int, number: int) -> None:
-        if self.limit is None or row < self.limit:
+        if self._is_met(row) and (self.limit is None or self.place(row) < self.limit):
             self.count += number
             self.failed += number * (self._places[row] == Place.ERRORS)
 
@@ -121,21 +189,30 @@ class Done:
         return row < len(self) and self._digests[row] != 0
 
     def beyond(self, rows: int) -> int:
-        """How many rows have a record where the input has but so many."""
+        """How many rows have a record where the input, which was read to its end, has but so many."""
+        if self.slots is not None:
+            return sum(
+                place != Place.NONE and not self._is_met(row) for row, place in enumerate(self._places)
+            )
         return len(self._places[rows:]) - self._places.count(Place.NONE, rows)
 
     def has_changed(self, row: Row) -> bool:
         """Whether a row is final with another body than it has now."""
-        rival = self._rivals.get(row.number)
+        rival = self._rivals.get(row.slot)
         if rival is not None and rival.digest == row.digest:
-            self._put(row.number, self._rivals.pop(row.number))
-        return self.is_final(row.number) and self._digests[row.number] != row.digest
+            self._put(row.slot, self._rivals.pop(row.slot))
+        return self.is_final(row.slot) and self._digests[row.slot] != row.digest
+
+
+def twice(row: Row, before: int) -> BadRow:
+    """The error for a row whose key is that of the row at place `before`, too."""
+    return BadRow("duplicate_id", f"{row.custom_id} is there twice: it is row {before}'s, too")
 
 
 def changed(row: Row) -> UsageError:
     """The error for a row that is done, where its body is another now."""
     return UsageError(
         f"row {row.number} is done, but what it asks has changed since",
-        str(row.custom_id),
+        row.where,
         "restore the input and flags, or say --on-change rerun|keep, or start over with --fresh",
     )

@@ -16,11 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from llmcli import jsonl
+from llmcli.batch.input.identity import Identity
 from llmcli.batch.ledger.final import Done, Place, Record
 from llmcli.batch.ledger.places import Places
 from llmcli.batch.ledger.recordfile import RecordFile
-from llmcli.errors import LlmcliError
+from llmcli.batch.ledger.slots import Slots
+from llmcli.errors import LlmcliError, UsageError
 from llmcli.settings.batch import errors_path
+
+_BY_NUMBER = Identity()
 
 # Final in this run, worth another try in the next: moods of the server and the network, a key, an account.
 RETRYABLE = frozenset({"tempfail", "auth", "quota"})
@@ -32,7 +36,9 @@ class Ledger:
     `fresh`: what they hold is lost, but not before there is something to put in its place.
     """
 
-    def __init__(self, out: str, *, fresh: bool) -> None:
+    def __init__(self, out: str, *, fresh: bool, identity: Identity = _BY_NUMBER) -> None:
+        self._identity = identity
+        self._slots = None if identity.by == "number" else Slots()
         self.out = RecordFile(Path(out))
         try:
             self.errors = RecordFile(errors_path(Path(out)), named=False)
@@ -47,18 +53,25 @@ class Ledger:
 
     def recover(self, *, retry_failed: bool = False, limit: int | None = None) -> Done:
         """Read what is final. Raises UsageError where a file holds what is no record of a batch."""
-        done = Done(limit)
+        done = self._done = Done(limit, self._slots)
         if self.is_stale:
             return done
         for records, place in self._files:
-            for number, (row, line) in enumerate(records.lines(), 1):
+            self._check_identity(records)
+            for number, (row, line) in enumerate(records.lines(self._slots), 1):
                 try:
                     record = _record(jsonl.loads(line), place, retry_failed=retry_failed)
                 except (ValueError, KeyError, TypeError, OverflowError):
                     raise records.foreign(number) from None
                 done.take(row, record)
-        self._done = done
         return done
+
+    def _check_identity(self, records: RecordFile) -> None:
+        """Raise UsageError where a file's rows are known by something else than this run's."""
+        known = records.first_known_by()
+        if known is not None and (was := identity_of(*known)) != self._identity:
+            todo = "type the command as it was, choose another -O, or start over with --fresh"
+            raise UsageError(f"{records.path} knows its rows by {was}, not by {self._identity}", todo=todo)
 
     def finish(self, *, ordered: bool) -> None:
         """Take out what does not count any more, at a run's end; `ordered`: put all in the order of the input."""
@@ -79,7 +92,7 @@ class Ledger:
     def _rewrite(self, records: RecordFile, place: Place, *, ordered: bool) -> None:
         """Keep the last record of each row that has its own here: some 50 bytes of memory a row."""
         rows, ends = array("Q"), array("Q", [0])
-        for row, line in records.lines():
+        for row, line in records.lines(self._slots):
             rows.append(row)
             ends.append(ends[-1] + len(line))
         last = array("Q", bytes(8 * (max(rows, default=-1) + 1)))
@@ -87,14 +100,14 @@ class Ledger:
             last[row] = index
         kept = [i for i, row in enumerate(rows) if last[row] == i and self._done.counts(row, place)]
         if ordered:
-            kept.sort(key=rows.__getitem__)
+            kept.sort(key=lambda index: self._done.place(rows[index]))
         if len(kept) < len(rows) or any(left > right for left, right in pairwise(kept)):
             records.rewrite(records.between(ends[index], ends[index + 1]) for index in kept)
 
     def places(self, rows: int | None = None) -> Places:
         """Where each row's record stands; `rows`: so many has the input. Nothing is stale or superseded any more."""
         self.finish(ordered=False)
-        return Places([records for records, _ in self._files], rows)
+        return Places([records for records, _ in self._files], rows, self._done)
 
     def room(self, _row: int) -> bool:
         """Whether a row may be begun: always, in a file."""
@@ -122,6 +135,13 @@ class Ledger:
         finally:
             self.errors.close()
             self.out.close()
+
+
+def identity_of(letter: str, line: bytes) -> Identity:
+    """What the row of a record is known by."""
+    by = {"i": "id", "p": "path", "f": "file"}.get(letter, "number")
+    column = jsonl.loads(line)["llmcli"].get("id_column") if by == "id" else None
+    return Identity(by, column)  # type: ignore[arg-type]
 
 
 def _record(data: Any, place: Place, *, retry_failed: bool) -> Record:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Sequence
 
+from llmcli.batch.ledger.final import GONE, Done
 from llmcli.batch.ledger.recordfile import RecordFile
 
 
@@ -12,17 +13,25 @@ class Places:
     """An index of some files of records, in 12 bytes a row. Of a row that has several records, the last counts.
 
     `beyond`: how many rows the input has (None: not known); the records of those behind it are passed over.
+    `done` knows where rows stand that have keys.
     """
 
-    def __init__(self, files: Sequence[RecordFile], beyond: int | None = None) -> None:
+    def __init__(
+        self, files: Sequence[RecordFile], beyond: int | None = None, done: Done | None = None
+    ) -> None:
+        done = Done() if done is None else done
+        seen = done.seen
         self._files = files
         self._starts = array("Q")  # 0 where a row has no record, else the offset and the file, and 1 more
         self._sizes = array("I")
         for which, records in enumerate(files):
             place = 0
-            for row, line in records.lines():
-                if beyond is None or row < beyond:
-                    self._put(row, place * len(files) + which + 1, len(line))
+            for row, line in records.lines(done.slots):
+                at = done.place(row)
+                if at >= GONE and beyond is None:
+                    at += seen - GONE
+                if at < (GONE if beyond is None else beyond):
+                    self._put(at, place * len(files) + which + 1, len(line))
                 place += len(line)
 
     def __len__(self) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from llmcli.batch.ledger.final import Done
+
 
 class Shape(Protocol):
     """What stdout gets of records."""
@@ -51,6 +53,10 @@ class Printed:
         self._window = window
         self._next = 0
         self._waiting: dict[int, tuple[bytes, bool]] = {}
+
+    def recover(self, *, retry_failed: bool, limit: int | None) -> Done:  # noqa: ARG002 - as Ledger has it
+        """Nothing is done."""
+        return Done(limit)
 
     def room(self, row: int) -> bool:
         """Whether a row may be begun."""

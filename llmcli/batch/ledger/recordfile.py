@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from llmcli import files, jsonl
+from llmcli.batch.ledger.slots import Slots
 from llmcli.errors import Busy, OutputFailure, UsageError
 
-_HEAD = re.compile(rb'\{"id":"batch_req_(\d{6,12})_[0-9a-f]{16}",')
+_HEAD = re.compile(rb'\{"id":"batch_req_(?:(\d{6,12})|([ifp])([0-9a-f]{16}))_[0-9a-f]{16}",')
 _LOOK = 1 << 20  # bytes from the beginning that show what a file is
 _FAR = 100_000_000  # rows: a number that is so far beyond those before it is no row's (it would cost 800 MB)
 _OPEN_FILES = {
@@ -67,10 +68,11 @@ class RecordFile:
         except OSError as error:
             raise self._unopened(error) from None
 
-    def lines(self) -> Iterator[tuple[int, bytes]]:
+    def lines(self, slots: Slots | None = None) -> Iterator[tuple[int, bytes]]:
         """(row, line) of each whole line, newline included; what is torn at the end is cut off the file.
 
-        Raises UsageError, before anything is cut, where a line is no record.
+        With `slots`, rows are known by keys, and row is the slot of one. Raises UsageError, before anything is cut,
+        where a line is no record, or one of a row that is known in another way.
         """
         begin = self._journal.read(0, _LOOK)
         if len(begin) == _LOOK and b"\n" not in begin and not _HEAD.match(begin) and begin.strip(b"\0"):
@@ -80,7 +82,7 @@ class RecordFile:
             is_ended = line.endswith(b"\n")
             if not is_ended and not self._is_whole(line, number):
                 return
-            row = self._row(line, number, highest)
+            row = self._row(line, number, highest, slots)
             highest = max(highest, row)
             yield row, line if is_ended else self._ended(line)
 
@@ -101,12 +103,25 @@ class RecordFile:
         self.append(b"\n")
         return line + b"\n"
 
-    def _row(self, line: bytes, number: int, highest: int) -> int:
+    def _row(self, line: bytes, number: int, highest: int, slots: Slots | None) -> int:
         """The row of a line, by its first and its last bytes. Raises UsageError if it is no record."""
         head = _HEAD.match(line)
-        if head is None or not line.endswith((b"}}\n", b"}}")) or (row := int(head[1])) > highest + _FAR:
+        if head is None or not line.endswith((b"}}\n", b"}}")) or (head[1] is None) != (slots is not None):
+            raise self.foreign(number)
+        if slots is not None:
+            return slots.of(int(head[3], 16))
+        if (row := int(head[1])) > highest + _FAR:
             raise self.foreign(number)
         return row
+
+    def first_known_by(self) -> tuple[str, bytes] | None:
+        """The letter of what the first record's row is known by (empty: its number), and the record.
+
+        None where there is no whole record.
+        """
+        head = _HEAD.match(self._journal.read(0, 80))
+        line = b"" if head is None else next(iter(self._journal.lines()), b"")
+        return None if head is None or not line.endswith(b"}}\n") else ((head[2] or b"").decode(), line)
 
     def foreign(self, number: int) -> UsageError:
         """The error where a line of the file is something else."""

@@ -62,7 +62,7 @@ def _line(row: Row, response: bytes | None, error: Json | None, about: tuple[Jso
     return b"".join(
         (
             b'{"id":"',
-            record_id(row.number, row.digest).encode(),
+            record_id(row).encode(),
             b'","custom_id":',
             jsonl.dumps(row.custom_id),
             b',"response":',
@@ -101,6 +101,8 @@ def _envelope(row: Row, course: Course, report: Report | None) -> Json:
         cost += course.carried
     envelope = {
         "row": row.number,
+        **({} if row.file is None else {"file": row.file}),
+        **({} if row.id_column is None else {"id_column": row.id_column}),
         "attempts": course.attempts,
         "latency_ms": round(meta.latency * 1000, 3) if meta else None,
         "cost_usd": None if cost is None else float(cost),

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from llmcli.app import App
 from llmcli.batch.engine.stats import Stats
+from llmcli.batch.input.identity import Identity
 from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.ledger import Ledger
 from llmcli.batch.ledger.printed import Printed
@@ -83,11 +84,11 @@ class Outlet:
         if self._view is not None:
             self._view.titles = titles
 
-    def records(self) -> Ledger | Printed:
-        """Where records go. Raises UsageError, Busy, OutputFailure."""
+    def records(self, identity: Identity) -> Ledger | Printed:
+        """Where records of rows go that are known so. Raises UsageError, Busy, OutputFailure."""
         options, stdout = self._run, self._app.stdout
         if options.kept is not None:
-            return Ledger(options.kept, fresh=options.fresh)
+            return Ledger(options.kept, fresh=options.fresh, identity=identity)
         stdout.check()
         form = self._form()
         shape = None if form is None else Filtered(form, self._app.notes.error, self._passing)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from llmcli.batch.input.rows import Row
+from llmcli.batch.ledger.final import key_in
 from llmcli.batch.views.answers import answer_of
 from llmcli.batch.views.cells import Risky, csv_header, csv_row, text_line, tsv_row
 from llmcli.batch.views.table import Answering, OwnColumns, input_of, parsed
@@ -80,8 +81,8 @@ class FromInput:
 
     def fields(self, record: Json) -> Json:
         """Those of the row of a record. Raises UsageError where the input does not have it."""
-        number = record["llmcli"]["row"]
-        while self._row is None or self._row.number < number:
+        number, key = record["llmcli"]["row"], key_in(record["id"])
+        while self._row is None or (self._row.number < number if key is None else self._row.key != key):
             self._row = next(self._rows, None)
             if self._row is None:
                 raise UsageError(

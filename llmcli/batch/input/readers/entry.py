@@ -39,8 +39,11 @@ Entry = bytes | dict[str, object] | str | NamedFile | Broken
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What was found since the batch before, and the line of each where it begins, from 1; `columns`: of a table."""
+    """What was found since the batch before, and the line where each begins, from 1 (None: of a file).
+
+    `columns`: those of a table.
+    """
 
     entries: Sequence[Entry]
-    lines: Sequence[int]
+    lines: Sequence[int | None]
     columns: Columns | None = None

@@ -1,0 +1,73 @@
+"""Files that are rows: their names as a pipe brings them, and what is in one of them when its turn comes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import PurePath
+
+from llmcli import files
+from llmcli.batch.input.readers.entry import Batch, NamedFile
+from llmcli.batch.input.shape import BadRow, not_utf8
+from llmcli.errors import UsageError
+from llmcli.request.attachments import LARGEST, part_of, sniff
+from llmcli.request.reading import decode, without_final_newline
+from llmcli.wire import Json
+
+
+def read_names(blocks: Iterable[bytes]) -> Iterator[Batch]:
+    """The names that a pipe brings: each ends in NUL (`find -print0`), or else in a newline."""
+    end, tail, line = b"", b"", 1
+    for block in blocks:
+        tail += block
+        if not end and (b"\0" in tail or b"\n" in tail):
+            end = b"\0" if b"\0" in tail else b"\n"
+        if end:
+            *names, tail = tail.split(end)
+            yield _batch(names, line)
+            line += len(names)
+    yield _batch([tail], line)
+
+
+def _batch(names: list[bytes], first: int) -> Batch:
+    found = [(line, NamedFile(os.fsdecode(name))) for line, name in enumerate(names, first) if name]
+    return Batch([entry for _, entry in found], [line for line, _ in found])
+
+
+def fields_of(path: str) -> Json:
+    """What a file's name says; a name that is no UTF-8 with its bytes as backslashes write them."""
+    shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+    name = PurePath(shown)
+    return {"path": shown, "name": name.name, "stem": name.stem}
+
+
+def content_of(path: str) -> tuple[str, Json | None]:
+    """The text of a file, and, where it is an image, audio or PDF, the content part of it. Raises BadRow."""
+    shown = fields_of(path)["path"]
+    if not_utf8(os.fsencode(path)):
+        raise BadRow("invalid_utf8", f"the name is not UTF-8: {shown}")
+    data = _read(path, shown)
+    if not data:
+        raise BadRow("invalid_file", f"{shown} is empty")
+    if len(data) > LARGEST:
+        raise BadRow("invalid_file", f"{shown} is too large: {LARGEST:,} bytes is the most")
+    if sniff(data) is not None:
+        return "", part_of(data, path, None)
+    try:
+        text = decode(data, shown)
+    except UsageError as error:
+        raise BadRow("invalid_utf8", error.what) from None
+    if "\0" in text:
+        raise BadRow("invalid_file", f"{shown} is binary, and of no type that can be attached")
+    return without_final_newline(text), None
+
+
+def _read(path: str, shown: str) -> bytes:
+    """No more of a file than shows that it is too large."""
+    try:
+        return files.read_regular(path, LARGEST + 1)
+    except FileNotFoundError:
+        raise BadRow("invalid_file", f"there is no file {shown}") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise BadRow("invalid_file", f"cannot read {shown}: {reason}") from None
