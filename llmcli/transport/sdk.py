@@ -1,36 +1,32 @@
 """One request at a time over HTTP: the only importer of openai (and of httpx2, which it brings).
 
-The SDK gives the connection, proxies, certificates and headers; its retries are off, and bodies and
-streams are read here as bytes, since it lets pass in silence what a script must know of.
+The SDK makes the request, with its headers; its retries are off. The wire carries it, and what comes back is read
+here as bytes, since the SDK lets pass in silence what a script must know of.
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from llmcli import __version__, jsonl
 from llmcli.address import asked
-from llmcli.errors import CallFailed, TransientFailure
-from llmcli.transport import bodies
+from llmcli.transport import bodies, replies
 from llmcli.transport.answer import Answer
-from llmcli.transport.failures import diagnosis as failures
+from llmcli.transport.failures.breaks import no_reply
+from llmcli.transport.failures.diagnosis import Reply
 from llmcli.transport.keys import KeyOf, checked_key, credentials
 from llmcli.transport.lazy import import_openai
-from llmcli.transport.stars import starred
-from llmcli.wire import Chunk, Json, Request
+from llmcli.transport.wire.heads import Break, Head, WireReply
+from llmcli.wire import Json, Request
 
 if TYPE_CHECKING:
-    import ssl
-
     import httpx2
     from openai import AsyncOpenAI
 
-_LINGER = 0.05  # seconds that a server may take to end a stream whose [DONE] it has sent
+    from llmcli.transport.wire.exchange import Wire
+
+_BY_THE_WIRE = {"accept-encoding", "connection", "content-length"}  # headers that are its own to write
 
 
 class Sdk:
@@ -47,65 +43,42 @@ class Sdk:
         self._env = env
         self._timeout = timeout
         self._connect = min(connect, timeout)
-        self._clients: dict[tuple[str, str | None], AsyncOpenAI] = {}
+        self._wire: Wire | None = None
+        self._clients: dict[tuple[str, str | None, bool], AsyncOpenAI] = {}
 
     async def ask(self, request: Request) -> Answer:
         """See Transport."""
-        if request.stream:
-            return await self._streamed(request)
-        async with self._open(request) as (reply, response):
-            body = await self._whole(reply, response)
-        return Answer.of(bodies.completion(reply, body))
-
-    async def _streamed(self, request: Request) -> Answer:
-        opened = self._open(request)
-        reply, response = await opened.__aenter__()
-        meta, pieces = reply.meta(), self._pieces(reply, response)
-
-        async def chunks() -> AsyncGenerator[Chunk, None]:
-            try:
-                whole = bodies.chunks(reply, pieces, meta, self._timeout)
-                async for chunk in starred(whole, reply.secrets):
-                    yield chunk
-                await _read_to_end(pieces)
-            finally:
-                await opened.__aexit__(None, None, None)
-
-        return Answer.streamed(chunks(), meta)
+        reply, sent = await self._sent(request, request.stream)
+        return await replies.answer(reply, sent, self._timeout)
 
     async def list_models(self, request: Request) -> list[Json]:
         """What the address of `request` offers: the model objects, as it sends them."""
-        async with self._open(request, "models") as (reply, response):
-            return bodies.models(reply, await self._whole(reply, response))
+        reply, sent = await self._sent(request, streamed=False, listing="models")
+        return bodies.models(reply, await replies.whole(reply, sent, self._timeout))
 
     async def aclose(self) -> None:
         """See Transport."""
         for client in self._clients.values():
             await client.close()
+        if self._wire is not None:
+            await self._wire.aclose()
 
-    @asynccontextmanager
-    async def _open(
-        self, request: Request, listing: str | None = None
-    ) -> AsyncIterator[tuple[failures.Reply, httpx2.Response]]:
-        """Send; give the head of a 2xx reply and its unread body. Raises the CallFailed family.
-
-        `listing` is a path that is read instead.
-        """
+    async def _sent(
+        self, request: Request, streamed: bool, listing: str | None = None
+    ) -> tuple[Reply, WireReply]:
+        """Send, or read `listing`; give the reply, its head also as errors want it. Raises the CallFailed family."""
         key = checked_key(await self._key_of(request), request)
-        client = self._client(request, key)  # importing the SDK takes nothing of the attempt's time
+        client = self._client(request, key, streamed)
         try:
-            async with asyncio.timeout(self._timeout):
-                response = await self._reply(client, request, key, listing)
-        except TimeoutError:
-            raise self._timed_out(request) from None
-        try:
-            yield failures.Reply(request, response.status_code, response.headers, key), response
-        finally:
-            await response.aclose()
+            sent = await self._asked(client, request, key, listing)
+        except Break as error:
+            raise no_reply(request, key, error, self._timeout, self._connect) from None
+        return Reply(request, sent.status, sent.headers, key), sent
 
-    async def _reply(
+    async def _asked(
         self, client: AsyncOpenAI, request: Request, key: str | None, listing: str | None
-    ) -> httpx2.Response:
+    ) -> WireReply:
+        """What the wire brought, without what the SDK makes of it."""
         openai = import_openai()
         import httpx2
 
@@ -121,67 +94,31 @@ class Sdk:
             else:
                 response = await client.post(asked(request.url), content=jsonl.dumps(request.body()), **how)
         except openai.APIStatusError as error:
-            raise _refusal(request, key, error.response, error.response.content) from None
-        except (openai.APITimeoutError, httpx2.TimeoutException) as error:
-            if isinstance(error.__cause__ or error, httpx2.ConnectTimeout):
-                raise failures.not_connected(request, self._connect) from None
-            raise self._timed_out(request) from None
+            response = error.response
         except openai.APIConnectionError as error:
-            raise _no_reply(request, key, error) from None
-        except (httpx2.TransportError, httpx2.DecodingError, httpx2.StreamError) as error:
-            if (answer := _status_error(error)) is None:
-                raise
-            raise _refusal(request, key, answer.response, b"") from None
-        return response
+            raise error.__cause__ or error from None
+        sent: WireReply = response.extensions["sent"]
+        return sent
 
-    async def _whole(self, reply: failures.Reply, response: httpx2.Response) -> bytes:
-        try:
-            async with asyncio.timeout(self._timeout):
-                return b"".join([piece async for piece in self._pieces(reply, response)])
-        except TimeoutError:
-            raise self._timed_out(reply.request) from None
-
-    async def _pieces(self, reply: failures.Reply, response: httpx2.Response) -> AsyncIterator[bytes]:
-        import httpx2
-
-        try:
-            async for piece in response.aiter_bytes():
-                yield piece
-        except httpx2.TimeoutException:
-            raise self._timed_out(reply.request) from None
-        except (httpx2.TransportError, httpx2.DecodingError, httpx2.StreamError) as error:
-            raise failures.cut(reply, _cause(error)) from None
-
-    def _timed_out(self, request: Request) -> TransientFailure:
-        return failures.timed_out(request, self._timeout)
-
-    def _client(self, request: Request, key: str | None) -> AsyncOpenAI:
-        place = (request.base_url, key)
+    def _client(self, request: Request, key: str | None, streamed: bool) -> AsyncOpenAI:
+        place = (request.base_url, key, streamed)
         if place not in self._clients:
-            self._clients[place] = self._new_client(request, key)
+            self._clients[place] = self._new_client(request, key, streamed)
         return self._clients[place]
 
-    def _new_client(self, request: Request, key: str | None) -> AsyncOpenAI:
+    def _new_client(self, request: Request, key: str | None, streamed: bool) -> AsyncOpenAI:
         openai = import_openai()
         import httpx2
 
-        timeout = openai.Timeout(self._timeout, connect=self._connect)
-        try:
-            _check_proxies()
-            http = openai.DefaultAsyncHttpxClient(
-                timeout=timeout, follow_redirects=False, verify=_verify(request.base_url)
-            )
-            del http.headers["User-Agent"]  # or it is sent where the user took ours away
-        except OSError as error:
-            raise failures.unusable_certificates(_cause(error)) from None
-        except (httpx2.InvalidURL, ValueError, ImportError) as error:
-            raise failures.unusable_proxy(error) from None
+        if self._wire is None:
+            from llmcli.transport.wire.exchange import Wire
+
+            self._wire = Wire(self._env)
+        carrier = _carrier(self._wire, self._timeout, self._connect, streamed)
+        http = httpx2.AsyncClient(transport=carrier, trust_env=False, follow_redirects=False)
+        http.headers.clear()  # or they are sent where the user took ours away
         client: AsyncOpenAI = openai.AsyncOpenAI(
-            api_key=key or "none",
-            base_url=asked(request.base_url),
-            max_retries=0,
-            timeout=timeout,
-            http_client=http,
+            api_key=key or "none", base_url=asked(request.base_url), max_retries=0, http_client=http
         )
         return client
 
@@ -198,67 +135,15 @@ class Sdk:
         return {name: openai.Omit() for name in theirs if name.lower() not in names} | sent
 
 
-async def _read_to_end(pieces: AsyncIterator[bytes]) -> None:
-    """Read what stands behind [DONE], so that the connection can carry the next request."""
-    with suppress(TimeoutError, CallFailed):
-        async with asyncio.timeout(_LINGER):
-            async for _ in pieces:
-                pass
-
-
-def _check_proxies() -> None:
-    """Raise ValueError for a proxy at a port that there is none of, which httpx2 finds out in a connect."""
-    from urllib.request import getproxies
-
-    for scheme, proxy in getproxies().items():
-        if scheme in {"http", "https", "all"}:
-            _ = urlsplit(proxy if "://" in proxy else f"http://{proxy}").port
-
-
-def _verify(base_url: str) -> ssl.SSLContext | bool:
-    """Certificates are loaded only where there is something to check (17 ms)."""
-    if urlsplit(base_url).scheme == "https":
-        return True
-    import ssl
-
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
-def _cause(error: BaseException) -> str:
-    """The innermost reason: the words of the operating system, not of three libraries."""
-    while error.__cause__ or error.__context__:
-        error = error.__cause__ or error.__context__  # type: ignore[assignment]
-    if isinstance(error, ExceptionGroup):
-        return _cause(error.exceptions[0])
-    if isinstance(error, OSError) and type(error).__module__ == "ssl":  # its errno is none of the system's
-        return str(error)
-    if isinstance(error, OSError) and error.errno:
-        return os.strerror(error.errno) if error.errno > 0 else str(error.strerror)
-    return str(error) or type(error).__name__
-
-
-def _no_reply(request: Request, key: str | None, error: Exception) -> CallFailed:
-    """The error where the connection failed: before the request was sent, or after."""
+def _carrier(wire: Wire, timeout: float, connect: float, streamed: bool) -> httpx2.AsyncBaseTransport:
+    """A transport for the SDK's client: the wire's reply is in the extension `sent` of an empty response."""
     import httpx2
 
-    kind: BaseException = error.__cause__ or error
-    if isinstance(kind, httpx2.RemoteProtocolError) and "disconnected" not in str(kind):
-        return failures.unreadable(request, _cause(error), key)
-    if isinstance(
-        kind, httpx2.ReadError | httpx2.WriteError | httpx2.CloseError | httpx2.RemoteProtocolError
-    ):
-        return failures.broken(request, _cause(error), key)
-    return failures.unreachable(request, _cause(error), key)
+    class Carrier(httpx2.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+            headers = tuple(each for each in request.headers.items() if each[0] not in _BY_THE_WIRE)
+            head = Head(request.method, str(request.url), headers, timeout, connect, streamed)
+            sent = await wire.exchange(head, await request.aread())
+            return httpx2.Response(sent.status, extensions={"sent": sent})
 
-
-def _refusal(request: Request, key: str | None, answer: httpx2.Response, body: bytes) -> CallFailed:
-    return failures.failure(failures.Reply(request, answer.status_code, answer.headers, key), body)
-
-
-def _status_error(error: BaseException | None) -> httpx2.HTTPStatusError | None:
-    """The refusal whose body broke: the SDK reads that body while it handles the status."""
-    import httpx2
-
-    while error is not None and not isinstance(error, httpx2.HTTPStatusError):
-        error = error.__context__
-    return error
+    return Carrier()

@@ -16,6 +16,7 @@ import pytest
 
 from tests.command.test_llama import SAID, SCHEMA, TOOLS
 from tests.conftest import Result
+from tests.taped import CUSTOM_PATCHES
 
 CASSETTES = Path(__file__).parents[1] / "cassettes"
 ADDRESS = "http://127.0.0.1:8080/v1"
@@ -32,6 +33,7 @@ def vcr_config() -> dict[str, Any]:
         "decode_compressed_response": True,
         "before_record_request": at_the_usual_port,
         "before_record_response": without_machine,
+        "custom_patches": CUSTOM_PATCHES,
     }
 
 

@@ -34,7 +34,7 @@ HANDED = {
     ("transport.answer.Answer._next", "rehearsal.offline.Offline.ask.<locals>.chunks"): (
         "the chunks that an answer is made of are those of its transport"
     ),
-    ("transport.sdk.Sdk._open", "exchange.authorization._remembered.<locals>.key_of"): (
+    ("transport.sdk.Sdk._sent", "exchange.authorization._remembered.<locals>.key_of"): (
         "KeyOf: only the command knows who may have which key"
     ),
     ("transport.pooled.Pooled.ask", "exchange.authorization._remembered.<locals>.key_of"): "KeyOf",

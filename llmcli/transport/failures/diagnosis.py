@@ -16,7 +16,6 @@ from llmcli import jsonl
 from llmcli.address import address_of, is_this_machine
 from llmcli.errors import (
     AuthFailure,
-    BadCommand,
     CallFailed,
     NotRunning,
     Rejected,
@@ -125,17 +124,6 @@ def _as_sent(reply: Reply, body: bytes) -> Any:
     """A body as a record keeps it: JSON, else text."""
     data = parsed(body)
     return reply.without_key(body.decode("utf-8", "replace") if data is None else data)
-
-
-def unusable_proxy(reason: object) -> BadCommand:
-    """The error for a proxy of the environment that nothing can be sent through."""
-    unquoted = re.sub(r"'[^']*'", "***", str(reason))  # it may be the end of a password
-    return BadCommand(f"cannot use the proxy: {unquoted}", todo="check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY")
-
-
-def unusable_certificates(reason: str) -> BadCommand:
-    """The error for certificates of the environment that cannot be read."""
-    return BadCommand(f"cannot read the certificates: {reason}", todo="check SSL_CERT_FILE and SSL_CERT_DIR")
 
 
 def unreachable(request: Request, reason: str, key: str | None) -> TransientFailure:

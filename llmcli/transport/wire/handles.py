@@ -73,8 +73,9 @@ class Easy:
 
 
 _OURS = (
-    ("Expect", None),  # 100-continue: it costs a second where a server does not know it
     ("Accept-Encoding", "gzip, deflate"),
+    ("Expect", None),  # 100-continue: it costs a second where a server does not know it
+    *((name, None) for name in ("Accept", "Content-Type", "User-Agent")),  # nothing by itself
 )
 _ALWAYS = (
     (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1),

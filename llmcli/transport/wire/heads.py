@@ -11,14 +11,14 @@ from enum import Enum, auto
 class Head:
     """Where a request goes, and how long it may take. One object for all that share it: that is what is fast.
 
-    `headers` are pairs of a name and a value; None keeps away what libcurl would send by itself. `timeout` is in
-    seconds: for a whole exchange, or, with `streamed`, until the head of the reply is there. `connect` is the part
-    of it for the connection, name look-up and TLS included.
+    `headers` are pairs of a name and a value; beside them go only those that HTTP needs. `timeout` is in seconds:
+    for a whole exchange, or, with `streamed`, until the head of the reply is there. `connect` is the part of it for
+    the connection, name look-up and TLS included.
     """
 
     method: str
     url: str
-    headers: tuple[tuple[str, str | None], ...] = field(repr=False)
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
     timeout: float = 600.0
     connect: float = 10.0
     streamed: bool = False
