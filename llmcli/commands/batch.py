@@ -14,7 +14,6 @@ from typing import Annotated
 from llmcli import jsonl
 from llmcli.address import shown_url
 from llmcli.app import App
-from llmcli.batch.engine.pace import Pace
 from llmcli.batch.engine.run import Plan, Run
 from llmcli.batch.engine.stats import Stats
 from llmcli.batch.forecast import Span, rows_of
@@ -25,6 +24,8 @@ from llmcli.batch.input.rows import Row
 from llmcli.batch.input.spool import spool_of
 from llmcli.batch.ledger.ledger import RETRYABLE, Ledger
 from llmcli.batch.ledger.printed import Printed
+from llmcli.batch.pacing.connections import MOST, most_connections
+from llmcli.batch.pacing.pace import Pace
 from llmcli.batch.program import Program, stoppable
 from llmcli.batch.progress import progress_of, summary
 from llmcli.batch.views.outlet import Outlet, Reread, check_outlet
@@ -99,10 +100,18 @@ def _run(app: App, program: Program, inputs: Inputs, outlet: Outlet, settings: B
     program.inputs.look()
     with closing(outlet.records(inputs.builder.identity)) as records:
         done = program.recovered(records, retry_failed=options.retry_failed)
+        _tell_of_fewer(app, options.crowd, program.run.pace.crowd.limit)
         reread = partial(_reread, inputs, options)
         with _summed_up(app, outlet, options, stats, records), _viewed(outlet, records, stats, reread):
             app.watch.waits_for("the rows that are not done")
             app.drive(program.execute(records, done), settings.network.deadline, fast=True)
+
+
+def _tell_of_fewer(app: App, wanted: int | None, most: int) -> None:
+    """Say that -j asks for more than there can be."""
+    if wanted is not None and wanted > most:
+        why = "" if most == MOST else ", as open files allow (ulimit -n)"
+        app.notes.say(f"-j {wanted}: at most {most:,} requests at once{why}")
 
 
 @contextmanager
@@ -135,7 +144,7 @@ def _program(app: App, frame: Frame, outlet: Outlet, settings: BatchSettings) ->
     options = settings.run
     at = frame.builder.endpoint
     check_provider(at.provider.name, at.model, at.base_url)
-    pace = Pace(options.rpm, options.tpm, options.crowd, _most_connections())
+    pace = Pace(options.rpm, options.tpm, options.crowd, most_connections(), settings.network.timeout)
     world = app.world
     transport = batch_transport_of(app, frame.builder, settings, partial(pace.next, world.clock, world.sleep))
     return Program(
@@ -238,17 +247,6 @@ def _plan(app: App, builder: Builder, outlet: Outlet, settings: BatchSettings) -
         input_of=None if outlet.keep is None else outlet.keep.input_of,
         patience=options.patience_with(embedded=builder.endpoint.provider.embedded),
     )
-
-
-def _most_connections() -> int:
-    """As many as this process may have files open, up to 1,000."""
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        soft = hard
-    return max(1, min(1000, soft - 64)) if soft > 0 else 1000
 
 
 def _dry_run(app: App, program: Program, options: RunSettings) -> None:

@@ -367,3 +367,37 @@ def test_the_command_to_go_on_is_the_command(shell, process: Process):
         again.replace("batch -q", "ask --dry-run --no-stdin x").replace("rows.jsonl -O out.jsonl", "")
     )
     assert json.loads(done.out)["messages"][0]["content"] == system
+
+
+def test_open_files_that_bind_are_said(process: Process, server, holding, rows, out):
+    """100 open files, 64 of which the program has for itself."""
+    write_rows(rows, 60)
+    words = shlex.join(process.command(*command(server, rows, out, "-j", "500")))
+    child = pexpect.spawn(
+        "/bin/sh",
+        ["-c", f"ulimit -n 100; exec {words}"],
+        cwd=str(process.home),
+        env=process.env,
+        dimensions=(24, 200),
+        timeout=30,
+    )
+    child.expect(r"llmcli: -j 500: at most 36 requests at once, as open files allow \(ulimit -n\)\r\n")
+    child.expect(r"bound by connections \(ulimit -n\)")
+    holding.release()
+    child.expect("rows +60 done: 60 ok, 0 failed\r\n")
+    child.close()
+
+
+def test_a_soft_limit_of_open_files_is_raised(process: Process, server, rows, out):
+    words = shlex.join(process.command(*command(server, rows, out, "-j", "500")))
+    script = f"ulimit -Sn 100; exec {words}"
+    done = subprocess.run(
+        ["/bin/sh", "-c", script],
+        cwd=process.home,
+        env=process.env,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert b"open files" not in done.stderr

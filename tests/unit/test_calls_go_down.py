@@ -38,7 +38,7 @@ HANDED = {
         "KeyOf: only the command knows who may have which key"
     ),
     ("transport.pooled.Pooled.ask", "exchange.authorization._remembered.<locals>.key_of"): "KeyOf",
-    ("exchange.layers.repair.Repair.ask", "batch.engine.pace.Pace.next"): (
+    ("exchange.layers.repair.Repair.ask", "batch.pacing.pace.Pace.next"): (
         "a further request of a row waits for its turn, which the batch alone knows"
     ),
     ("output.sink.TextSink._answer", "exchange.shown.sink_of.<locals>.read"): (

@@ -14,11 +14,11 @@ from decimal import Decimal
 import pytest
 
 from llmcli.batch.engine.engine import Engine
-from llmcli.batch.engine.pace import Pace
 from llmcli.batch.engine.run import Plan, Run
 from llmcli.batch.engine.stats import Stats
 from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.final import Done, Place, Record
+from llmcli.batch.pacing.pace import Pace
 from llmcli.batch.program import run_batch
 from llmcli.batch.progress import Silent
 from llmcli.errors import (

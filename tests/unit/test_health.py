@@ -14,10 +14,10 @@ import pytest
 from llmcli.batch.engine import run as engine_run
 from llmcli.batch.engine.engine import Engine
 from llmcli.batch.engine.health import Trouble, trouble_of
-from llmcli.batch.engine.pace import Pace
 from llmcli.batch.engine.run import Plan
 from llmcli.batch.engine.stats import Stats
 from llmcli.batch.ledger.final import Done
+from llmcli.batch.pacing.pace import Pace
 from llmcli.errors import (
     AuthFailure,
     LlmcliError,

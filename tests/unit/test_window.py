@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from llmcli.batch.engine.limit_window import LimitWindow
-from llmcli.batch.engine.pace import Pace
+from llmcli.batch.pacing.limit_window import LimitWindow
+from llmcli.batch.pacing.pace import Pace
 
 
 def told(*replies, unit="requests"):
@@ -66,5 +66,5 @@ def test_a_limit_a_second_holds_no_batch_back_for_a_minute():
     for at in range(200):
         now = at / 100
         pace.take(now, 100, None)
-        pace.finished(now, 0.01, headers)
+        pace.finished(now + 0.01, now, 1, headers)
     assert pace.delay(2.0)[0] < 0.1

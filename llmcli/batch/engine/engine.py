@@ -118,10 +118,9 @@ class Engine:
             if job is None:
                 return None if self._is_over else self._queue.pause(self._clock(), self.stats.in_flight)
             if not self._pace.crowd.has_room(self.stats.in_flight):
-                return Pause(None, "concurrency")
+                return Pause(None, self._pace.crowd.binds)
             delay, why = self._pace.delay(self._clock())
             if delay > 0:
-                self._pace.crowd.idle()
                 return Pause(delay, why)
             if (over := self._outcomes.over(job)) is not None:
                 self._head = None
@@ -132,7 +131,6 @@ class Engine:
                 self._head = None
                 return job
             elif not self._is_over:
-                self._pace.crowd.idle()
                 return Pause(None, "budget")
         return None
 
@@ -227,12 +225,13 @@ class Engine:
         self._turn = 0
 
     def _begin(self, job: Job) -> None:
-        job.sent_at = self._clock()
+        self.stats.in_flight += 1
+        job.sent_at, job.crowd = self._clock(), self.stats.in_flight
+        self._pace.crowd.sends(job.sent_at, job.crowd)
         job.tokens = self._pace.take(job.sent_at, job.row.size, job.request.max_tokens)
         self._health.begins(job)
         job.sent += 1
         self.stats.sent += 1
-        self.stats.in_flight += 1
 
     async def _attempt(self, job: Job) -> Outcome:
         """What comes of one attempt."""

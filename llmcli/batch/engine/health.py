@@ -11,9 +11,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from llmcli.batch.engine.pace import Pace
 from llmcli.batch.engine.run import Job, Plan
 from llmcli.batch.engine.stats import Stats
+from llmcli.batch.pacing.pace import Pace
 from llmcli.errors import CallFailed, LlmcliError, Rejected, Told, TransientFailure
 
 LONGEST_HOLD = 60.0  # seconds for which a server's word is taken that nothing is to be sent

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from llmcli.batch.engine.health import Health
 from llmcli.batch.engine.new_rows import Look, NewRows, Unsent
 from llmcli.batch.engine.outcomes import Stop
-from llmcli.batch.engine.pace import Crowd
 from llmcli.batch.engine.run import Job
+from llmcli.batch.pacing.crowd import Crowd
 
 _WAITING = 1024  # retries that may wait, whatever the crowd, before no new row is begun
 _LOOK = 256  # rows that are passed over before others have their turn
@@ -80,6 +80,5 @@ class JobQueue:
         waiting = self._retries or self._health.waiting
         if self._rows.exhausted and not waiting and not in_flight:
             return None
-        self._crowd.idle()
         then = min(self._retries[0][0] if self._retries else math.inf, self._health.next_try())
         return Pause(None if then == math.inf else then - now, "server" if waiting else "input")

@@ -83,7 +83,8 @@ class Outcomes:
         if completion.meta.cached:
             self._give_back(job, now)
         else:
-            self._pace.finished(now, completion.meta.latency, completion.meta.headers)
+            self._pace.finished(now, job.sent_at, job.crowd, completion.meta.headers)
+            job.crowd = 0
         stats.latencies.add(completion.meta.latency)
         job.sent += len(completion.meta.earlier)  # of repairs; the last request was counted when it was sent
         error, report = exchanged.wrong, exchanged.report
@@ -163,6 +164,7 @@ class Outcomes:
             self._carry(job, Report.of(joined(error.paid), self._run.way.price_of))
         if isinstance(error, CallFailed) and error.may_have_cost:
             self._money.doubt(job)
+        self._pace.crowd.leaves(self._clock(), job.sent_at, job.crowd)
 
     def _carry(self, job: Job, report: Report) -> None:
         """Count in what answers took that are not the last of their row."""
@@ -184,7 +186,8 @@ class Outcomes:
     def _give_back(self, job: Job, now: float) -> None:
         """Nothing was sent in the attempt that was begun."""
         self._pace.give_back(now, job.tokens)
-        job.tokens = 0.0
+        self._pace.crowd.leaves(now, job.sent_at, job.crowd)
+        job.tokens, job.crowd = 0.0, 0
 
     def _unsent(self, job: Job) -> Again:
         """Nothing was sent: another's reserve left no money for it."""

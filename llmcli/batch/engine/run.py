@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Protocol
 
-from llmcli.batch.engine.pace import Pace
 from llmcli.batch.engine.stats import Stats
 from llmcli.batch.input.rows import Row
+from llmcli.batch.pacing.pace import Pace
 from llmcli.errors import CallFailed, ExitCode
 from llmcli.exchange.exchange import Way
 from llmcli.exchange.layers.fallback import Rebuild
@@ -104,6 +104,7 @@ class Job:
     attempts: int = 0
     sent: int = 0
     sent_at: float = 0.0
+    crowd: int = 0  # requests under way once it was sent, itself among them; 0 once it came back
     refusals: int = 0  # that count
     passed: int = 0
     doubt: CallFailed | None = None

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Mapping
 
-from llmcli.batch.engine.limit_window import LimitWindow
-from llmcli.batch.engine.server_limit import ServerLimit
+from llmcli.batch.pacing.connections import MOST
+from llmcli.batch.pacing.crowd import Crowd
+from llmcli.batch.pacing.limit_window import LimitWindow
+from llmcli.batch.pacing.server_limit import ServerLimit
 
 _MARGIN = 0.99  # of a limit that is given
 _BURST = 0.1  # seconds by which requests may be ahead of it
@@ -15,8 +17,6 @@ _LATENESS = (
 )
 _SHORT = 2.0  # seconds of Retry-After for which not all need wait, where that is of no help
 _IDLE = 0.05  # seconds late that are none of our clock
-_OVERTAKEN = 2  # times the crowd: others that pass while a request waits in no queue
-_LOST = 2  # least requests that are given up before fewer go at once
 _HOLD = (
     61.0  # seconds, some more than a minute, beyond which a limit of the server's is tried, and not believed
 )
@@ -63,127 +63,21 @@ class Gate:
             self._due = (max(self._due, now) if units > 0 else self._due) + units / self.rate
 
 
-class Crowd:
-    """How many requests are under way at once: a fixed number, or one that looks for the most that helps.
-
-    It doubles while that raises throughput by a quarter, then stays, and tries a tenth more now and then.
-    Only rounds count in which nothing else held requests back. A 429 is a matter of the rate: as that falls,
-    fewer are under way by themselves. Requests that are given up are a matter of the number: where a quarter of
-    them is, half as many go; from then on a fixed number is the most, and looked for again. After a pause
-    it opens with one, and one more for each that goes through.
-    """
-
-    def __init__(self, fixed: int | None, most: int) -> None:
-        self.limit = fixed if fixed is not None else min(8, most)
-        self._auto = fixed is None
-        self._most = most if fixed is None else fixed
-        self._best = 0.0
-        self._began: float | None = None
-        self._done = 0
-        self._settled = False
-        self._before = self.limit
-        self._probed = 0.0
-        self._was_full = False
-        self._fell = float("-inf")  # time of the last fall
-        self._kept = self._lost = 0  # requests that went through since then, and that were given up
-        self._opening: int | None = None  # how many may go while it opens after a pause
-
-    def has_room(self, under_way: int) -> bool:
-        """Whether another request may go; a round in which none ever had to wait for that is not judged."""
-        if self._opening is not None and under_way >= self._opening:
-            return False
-        if under_way < self.limit:
-            return True
-        self._was_full = True
-        return False
-
-    def lost(self, now: float, sent: float, passed: int) -> None:
-        """A request that was `sent` then was given up, while so many others `passed`.
-
-        Those sent before the last fall say nothing new, and those that everybody overtook did not wait in a queue.
-        """
-        if sent < self._fell or passed >= _OVERTAKEN * self.limit:
-            return
-        self._lost += 1
-        if self._lost < _LOST or 3 * self._lost < self._kept:
-            return
-        self._auto = self._settled = True
-        self.limit = self._before = max(1, self.limit // 2)
-        self._best, self._probed, self._fell = 0.0, now, now
-        self._kept = self._lost = 0
-        self._restart(None)
-
-    def reopen(self) -> None:
-        """Begin with one, after a time in which nothing went through."""
-        self._opening = 1
-        self._restart(None)
-
-    def allow(self, number: int) -> None:
-        """Have at least `number`: the rate that is known needs so many."""
-        if self._auto and number > self.limit:
-            self.limit = self._before = min(self._most, number)
-            self._restart(None)
-
-    def idle(self) -> None:
-        """Something else held the next request back: the round says nothing of the number."""
-        self._restart(None)
-
-    def finished(self, now: float) -> None:
-        """A request went through."""
-        self._kept += 1
-        if self._kept > 4 * self.limit:
-            self._kept, self._lost = self._kept // 2, self._lost // 2
-        if self._opening is not None:
-            self._opening = self._opening + 1 if self._opening < self.limit else None
-            return
-        if not self._auto:
-            return
-        if self._began is None:
-            self._restart(now)
-            return
-        self._done += 1
-        if self._done >= self.limit * (2 if self._settled else 1) and now - self._began >= 0.1:
-            if self._was_full:
-                self._judge(self._done / (now - self._began), now)
-            self._restart(now)
-
-    def _judge(self, throughput: float, now: float) -> None:
-        """End a round: keep the last step if it was worth it."""
-        if self._settled:
-            if self.limit > self._before and throughput < self._best * 1.03:
-                self.limit = self._before  # the tenth more was none
-            elif now - self._probed > 10.0:
-                self._before, self._best, self._probed = self.limit, throughput, now
-                self.limit = min(self._most, self.limit + max(1, self.limit // 10))
-        elif throughput >= self._best * 1.25:
-            self._before, self._best = self.limit, throughput
-            self.limit = min(self._most, self.limit * 2)
-            self._settled = self.limit == self._before
-        else:
-            if throughput < self._best * 1.05:
-                self.limit = self._before
-            self._settled, self._before, self._best, self._probed = (
-                True,
-                self.limit,
-                max(throughput, self._best),
-                now,
-            )
-        self._restart(now)
-
-    def _restart(self, now: float | None) -> None:
-        self._began, self._done, self._was_full = now, 0, False
-
-
 class Pace:
     """All that says when the next request may go: `delay` seconds, and why.
 
-    `rpm`, `tpm`: the user's limits a minute. `concurrency` None: find it out, up to `most`.
+    `rpm`, `tpm`: the user's limits a minute. `concurrency` None: find it out, up to `most`. `timeout` is --timeout.
     """
 
     def __init__(
-        self, rpm: float | None, tpm: float | None, concurrency: int | None, most: int = 1000
+        self,
+        rpm: float | None,
+        tpm: float | None,
+        concurrency: int | None,
+        most: int = MOST,
+        timeout: float = math.inf,
     ) -> None:
-        self.crowd = Crowd(concurrency, most)
+        self.crowd = Crowd(concurrency, most, timeout)
         self._requests = Gate(rpm)
         self._tokens = Gate(tpm)
         self._token_limit = tpm
@@ -191,7 +85,6 @@ class Pace:
         self._server = ServerLimit()
         self._paced = Gate(None, burst=0.0, lateness=_LATENESS)
         self._paused_until = 0.0
-        self._latency = 0.0
         self._headers: Mapping[str, str] = {}  # the last that came
         self._sent = 0.0  # time of the last request
         self.held_since: float | None = None  # since when a limit that is not believed holds the run back,
@@ -277,19 +170,18 @@ class Pace:
             return self._answer
         return max(_ANSWER, self._tokens.rate or 0.0) if max_tokens is None else 0.0
 
-    def finished(self, now: float, latency: float, headers: Mapping[str, str]) -> None:
-        """A reply came that is no refusal, `latency` seconds after its request."""
+    def finished(self, now: float, sent: float, crowd: int, headers: Mapping[str, str]) -> None:
+        """A reply came that is no refusal, for what was `sent` then, as one of `crowd`."""
         self._server.passes()
-        if self.held_since is not None and now - latency > self.held_since + _SAME:
+        if self.held_since is not None and sent > self.held_since + _SAME:
             self.disbelieve()
-        self._latency += 0.1 * (latency - self._latency)
-        if (rate := self._requests.rate or self._server.rate) is not None:
-            self.crowd.allow(int(1.5 * rate * self._latency) + 1)  # Little's law, and some
         if headers:
             self._server.told(headers, now)
             self._told_tokens(headers)
             self._headers = headers
-        self.crowd.finished(now)
+        self.crowd.finished(now, sent, crowd)
+        if (rate := self._server.declared) is not None:
+            self.crowd.allow(rate, now)
 
     def used(self, now: float, size: int, prompt_tokens: int, completion_tokens: int, taken: float) -> None:
         """What a request of `size` bytes really took, that was `taken` to be so many tokens."""
@@ -306,7 +198,6 @@ class Pace:
         """
         self._tokens.correct(now, -taken)
         self._server.refuses(now, sent, retry_after)
-        self.crowd.idle()
         if retry_after and (retry_after > _SHORT or not self._server.is_doubted):
             self._paused_until = max(self._paused_until, now + retry_after)
 

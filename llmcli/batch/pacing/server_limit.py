@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import median
 
-from llmcli.batch.engine.limit_window import LimitWindow, number
+from llmcli.batch.pacing.limit_window import LimitWindow, number
 
 _MARGIN = 0.99  # of a declared limit
 _SPEND = 30.0  # seconds over which what a server has left for us is used up
@@ -68,7 +68,7 @@ class ServerLimit:
     _hasty: int = 0  # replies so far that there is no need to wait
     # What headers say
     window: LimitWindow = field(default_factory=lambda: LimitWindow("requests"))
-    _declared: float | None = None  # requests a second
+    declared: float | None = None  # requests a second
     _contradicted: int = 0  # refusals that a declared limit does not explain
     _most_remaining: float = 0.0  # most requests that were ever left
     _spare: float = 0.0  # requests that are left beyond a reserve
@@ -86,7 +86,7 @@ class ServerLimit:
     @property
     def patience(self) -> float:
         """The seconds' worth of requests that it says it would take at once."""
-        return self._spare / self.rate if self._declared is not None and self.rate else 0.0
+        return self._spare / self.rate if self.declared is not None and self.rate else 0.0
 
     @property
     def is_doubted(self) -> bool:
@@ -117,18 +117,18 @@ class ServerLimit:
         self._all_refused += 1
         if self._trial is not None:
             self._look(self._trial, now, sent)
-        elif self._declared is not None and self._contradicted < _TRUST:
+        elif self.declared is not None and self._contradicted < _TRUST:
             self._contradicted += 1
-            self._set(0.96 * self._declared, now)
-        elif self._declared is not None or self.rate is None:
-            self._declared = None
+            self._set(0.96 * self.declared, now)
+        elif self.declared is not None or self.rate is None:
+            self.declared = None
             sends, seconds = self._since(max(self._cut, now - 1.0), now)
             self._set(0.5 * sends / max(0.25, seconds), now, _STEP_WHERE_GUESSED)
             self._count_anew(self.rate or 0.0, now)
         else:
             self._learn(self.rate, now, sent)
         at_once = retry_after is not None and retry_after < _AT_ONCE
-        if at_once and self._declared is None and self._hasty < _TAKEN_AT_ITS_WORD:
+        if at_once and self.declared is None and self._hasty < _TAKEN_AT_ITS_WORD:
             self._hasty += 1
             self.rate = max(_HASTE, self.rate or 0.0)
 
@@ -235,24 +235,24 @@ class ServerLimit:
         )
         self._most_remaining = max(self._most_remaining, left)
         self._spare = max(0.0, left - max(2.0, 0.2 * self._most_remaining))
-        if self._declared != limit / 60:
-            self._declared, self._trial = limit / 60, None
+        if self.declared != limit / 60:
+            self.declared, self._trial = limit / 60, None
             self._adjusted, self._cut = float("-inf"), now
             self.adjust(now)
 
     def disbelieve(self) -> None:
         """What headers declare is no limit."""
         self._contradicted = _TRUST
-        if self._declared is not None:
-            self._declared = self.rate = None
+        if self.declared is not None:
+            self.declared = self.rate = None
 
     def adjust(self, now: float) -> None:
         """Grow where nothing speaks against it. Call it now and then."""
         if now - self._adjusted < 0.5:
             return
         calm = now - self._cut > self._peace
-        if self._declared is not None:
-            wanted = _MARGIN * self._declared + self._spare / _SPEND
+        if self.declared is not None:
+            wanted = _MARGIN * self.declared + self._spare / _SPEND
             self.rate = (
                 wanted if calm or not self._contradicted else min(wanted, (self.rate or wanted) * 1.02)
             )

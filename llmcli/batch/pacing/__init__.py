@@ -1,0 +1,1 @@
+"""Pacing: when the next request of a batch may go."""
