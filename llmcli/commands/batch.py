@@ -38,15 +38,15 @@ from llmcli.output.report import dollars
 from llmcli.request.builder import Builder
 from llmcli.request.headers import without_secrets
 from llmcli.settings.answer import RepairSettings
-from llmcli.settings.batch import RunSettings, errors_path
+from llmcli.settings.batch.run import RunSettings, errors_path
+from llmcli.settings.batch.table import TableSettings
+from llmcli.settings.batch.view import ViewSettings
 from llmcli.settings.flag import Argument
 from llmcli.settings.general import GeneralSettings
 from llmcli.settings.input import InputSettings
 from llmcli.settings.money import MoneySettings
 from llmcli.settings.network import NetworkSettings
 from llmcli.settings.request import RequestSettings
-from llmcli.settings.table import TableSettings
-from llmcli.settings.view import ViewSettings
 from llmcli.wire import spelled
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")

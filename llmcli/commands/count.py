@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from llmcli.errors import UsageError
 from llmcli.settings.answer import GateSettings, LoopSettings, RepairSettings
+from llmcli.settings.batch.table import TableSettings
 from llmcli.settings.conversation import ContextSettings, SessionSettings
 from llmcli.settings.counting import CountingSettings
 from llmcli.settings.flag import PROMPT
@@ -15,7 +16,6 @@ from llmcli.settings.money import MoneySettings
 from llmcli.settings.network import NetworkSettings
 from llmcli.settings.output import OutputSettings
 from llmcli.settings.request import RequestSettings
-from llmcli.settings.table import TableSettings
 from llmcli.wire import Request
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from llmcli.settings.batch import errors_path
+from llmcli.settings.batch.run import errors_path
 from tests import server as wire
 from tests.conftest import Process
 from tests.server import Server

@@ -19,7 +19,7 @@ from llmcli.batch.ledger.final import record_id
 from llmcli.batch.ledger.ledger import Ledger
 from llmcli.batch.ledger.printed import Printed
 from llmcli.errors import Busy, OutputFailure, UsageError
-from llmcli.settings.batch import errors_path
+from llmcli.settings.batch.run import errors_path
 
 
 def record(row: int, digest: int = 7, text: str = "x", code: str | None = None, cost: str = "0.5") -> bytes:

@@ -19,7 +19,7 @@ from llmcli.exchange.asked import Asked, Rowed
 from llmcli.output.report import dollars
 from llmcli.request.builder import Builder
 from llmcli.request.prompt import Prompt
-from llmcli.settings.table import TableSettings
+from llmcli.settings.batch.table import TableSettings
 
 
 @dataclass(frozen=True)

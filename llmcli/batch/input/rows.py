@@ -30,7 +30,7 @@ from llmcli.request.builder import Builder
 from llmcli.request.messages import check_message_list
 from llmcli.request.params import checked_field
 from llmcli.request.prompt import Prompt, joined
-from llmcli.settings.table import TableSettings
+from llmcli.settings.batch.table import TableSettings
 from llmcli.wire import Json, Message, Request
 
 

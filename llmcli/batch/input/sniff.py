@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from llmcli.errors import UsageError
-from llmcli.settings.table import Kind
+from llmcli.settings.batch.table import Kind
 
 _PACKED = {
     b"\x1f\x8b": ("compressed with gzip", "zcat"),

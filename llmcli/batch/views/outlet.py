@@ -21,9 +21,9 @@ from llmcli.batch.views.table import Answering, OwnColumns
 from llmcli.batch.views.view import View
 from llmcli.errors import UsageError
 from llmcli.request.builder import Builder
-from llmcli.settings.batch import RunSettings
+from llmcli.settings.batch.run import RunSettings
+from llmcli.settings.batch.view import ViewSettings
 from llmcli.settings.request import RequestSettings
-from llmcli.settings.view import ViewSettings
 
 Reread = Callable[[], Iterator[Row]]
 """The rows of the input, from its beginning."""

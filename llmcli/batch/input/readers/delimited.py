@@ -17,7 +17,7 @@ from llmcli.batch.input.readers.header import columns_of, numbered, separator_in
 from llmcli.batch.input.readers.textlines import TextLines, TooLong
 from llmcli.batch.input.shape import BadRow
 from llmcli.errors import UsageError
-from llmcli.settings.table import TableSettings
+from llmcli.settings.batch.table import TableSettings
 
 _Record = list[str] | Broken
 _ESCAPE = re.compile(r"\\[tnr\\]")

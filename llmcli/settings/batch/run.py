@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from llmcli.errors import UsageError
+from llmcli.settings.batch.view import ViewKind, check_ending, view_of
 from llmcli.settings.flag import flag, settings
-from llmcli.settings.view import ViewKind, check_ending, view_of
 
 _PATIENCE = 600.0  # seconds
 
