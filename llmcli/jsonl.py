@@ -150,7 +150,7 @@ def _integer(text: str) -> int | None:
 
 def mended(text: str) -> str:
     """Text with U+FFFD for each half of a character that has no other half."""
-    return text if text.isascii() else _HALF.sub("\ufffd", joined(text))
+    return text if text.isascii() else _HALF.sub("\ufffd", joined_halves(text))
 
 
 def _mended_in(value: Any) -> Any:
@@ -175,7 +175,7 @@ def _may_hold_huge_integers(data: bytes) -> bool:
     return b"00" in data[::10].translate(_DIGITS) and b"0" * 20 in data.translate(_DIGITS)
 
 
-def joined(text: str) -> str:
+def joined_halves(text: str) -> str:
     """Text with the halves of characters put together that stood in two pieces of JSON."""
     return text if text.isascii() else _PAIR.sub(_one_character, text)
 

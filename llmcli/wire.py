@@ -35,7 +35,7 @@ def spelled(provider: str, model: str) -> str:
     return model if model.startswith(f"{provider}/") else f"{provider}/{model}"
 
 
-def counted(counts: Mapping[str, Any], name: str) -> int | None:
+def usage_count(counts: Mapping[str, Any], name: str) -> int | None:
     """A count of a usage object, at least 0; None where it says none, or more than can be counted."""
     value = counts.get(name)
     if type(value) is int:

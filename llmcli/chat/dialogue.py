@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from llmcli.chat.fitting import Build, Fitting
-from llmcli.chat.sessions.session import Conversation, Entry
+from llmcli.chat.sessions.session import Conversation, KeptMessage
 from llmcli.chat.summary import Summarizer
 from llmcli.errors import ExitCode, Incomplete, LlmcliError, NoTurn, PromptTooLong
 from llmcli.exchange.exchange import Exchanged
 from llmcli.finish import says
 from llmcli.output.calls import tool_calls
-from llmcli.output.report import dollars, joined
+from llmcli.output.report import dollars, joined_answers
 from llmcli.request.messages import SYSTEM, open_calls
 from llmcli.wire import Completion, Message, Request
 
@@ -87,7 +87,7 @@ class Dialogue:
             self._keep(entries, exchanged, before, after, cut=isinstance(wrong, Incomplete))
         raise wrong
 
-    async def _exchanged(self, entries: list[Entry], after: int) -> tuple[list[Completion], Exchanged]:
+    async def _exchanged(self, entries: list[KeptMessage], after: int) -> tuple[list[Completion], Exchanged]:
         """What was needed to make a request, and what became of it.
 
         A server that takes no prompt so long is asked again with fewer turns, unless tools ran before.
@@ -109,11 +109,11 @@ class Dialogue:
 
     def _pay(self, error: LlmcliError) -> None:
         if error.paid:
-            self.spent.add(self.fitting.price(joined(error.paid)))
+            self.spent.add(self.fitting.price(joined_answers(error.paid)))
 
     def _keep(
         self,
-        entries: list[Entry],
+        entries: list[KeptMessage],
         exchanged: Exchanged,
         before: list[Completion],
         after: int,
@@ -126,7 +126,7 @@ class Dialogue:
         )
         if message.get("tool_calls"):
             message = {**message, "tool_calls": tool_calls(message)}
-        said = [Entry.of(_plain(one)) for one in (*_tool_messages(exchanged.said), message)]
+        said = [KeptMessage.of(_plain(one)) for one in (*_tool_messages(exchanged.said), message)]
         said[-1].cut = cut
         costs = [self.fitting.price(completion) for completion in (exchanged.completion, *before)]
         said[-1].cost = None if None in costs else (costs[0] or 0.0) - sum(cost or 0.0 for cost in costs[1:])
@@ -136,7 +136,7 @@ class Dialogue:
     def keep_part(self, new: Sequence[Message], text: str, *, after: int | None = None) -> None:
         """Write a turn down of whose answer only a part came."""
         entries, after = self._placed(new, after)
-        said = Entry.of({"role": "assistant", "content": text})
+        said = KeptMessage.of({"role": "assistant", "content": text})
         said.cut = True
         self._append([*entries, said], after)
 
@@ -144,7 +144,7 @@ class Dialogue:
         """Write down what asks for no answer."""
         self._append(*self._placed(new, None))
 
-    def _append(self, entries: list[Entry], after: int) -> None:
+    def _append(self, entries: list[KeptMessage], after: int) -> None:
         self.conversation.append(entries, self.model, after=after)
         self.opening = ()
 
@@ -192,7 +192,7 @@ class Dialogue:
 
     # What is new
 
-    def _placed(self, new: Sequence[Message], after: int | None) -> tuple[list[Entry], int]:
+    def _placed(self, new: Sequence[Message], after: int | None) -> tuple[list[KeptMessage], int]:
         """The entries for a turn, and how many messages stay before it. What takes a pinned turn's place is pinned."""
         new = [*self.opening, *new]
         speaker = next((message["role"] for message in new if message["role"] not in SYSTEM), None)
@@ -214,14 +214,14 @@ class Dialogue:
             self.fitting.say("the last turn of the session has no answer: it is left out")
         return whole
 
-    def _new(self, new: Sequence[Message], after: int) -> list[Entry]:
+    def _new(self, new: Sequence[Message], after: int) -> list[KeptMessage]:
         """The entries for new messages; a system message that holds already is none.
 
         One that was set behind what stays is kept: it was to hold from there on.
         """
         held = [entry for entry in self.conversation.entries[after:] if entry.replaces][-1:]
         old = [*self.conversation.entries[:after], *held]
-        entries = [Entry.of(message) for message in new]
+        entries = [KeptMessage.of(message) for message in new]
         if old and entries and entries[0].message["role"] in SYSTEM:
             if self._chosen or entries[0].message == _system(old):
                 return [*held, *entries[1:]]
@@ -229,7 +229,7 @@ class Dialogue:
         return [*held, *entries]
 
 
-def _system(entries: Sequence[Entry]) -> Message | None:
+def _system(entries: Sequence[KeptMessage]) -> Message | None:
     """The system message that holds: the newest that replaced others, else the first."""
     systems = [entry for entry in entries if entry.message["role"] in SYSTEM]
     newest = next((entry for entry in reversed(systems) if entry.replaces), None)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from llmcli import jsonl
 from llmcli.chat.context import Fit, Rules, Weighed, fit, limit_of, overflow, turns_of
-from llmcli.chat.sessions.session import Conversation, Entry, Summary
+from llmcli.chat.sessions.session import Conversation, KeptMessage, Summary
 from llmcli.chat.summary import Summarizer, head_of
 from llmcli.chat.windows import MATTERS, Windows
 from llmcli.errors import ContextOverflow, PromptTooLong, UsageError
@@ -49,7 +49,7 @@ class Fitting:
         request = self.build([{"role": "user", "content": ""}])
         return f"{request.provider}/{request.model}"
 
-    async def fitted(self, entries: list[Entry], after: int) -> tuple[Request, list[Completion]]:
+    async def fitted(self, entries: list[KeptMessage], after: int) -> tuple[Request, list[Completion]]:
         """The request for the first `after` messages and new ones, and the completions that were needed to make it.
 
         A server whose window matters, and is not known, is asked for it. Raises ContextOverflow, and what is wrong
@@ -69,7 +69,7 @@ class Fitting:
         return self._without(found, view, request), []
 
     async def fewer(
-        self, error: PromptTooLong, request: Request, entries: list[Entry], after: int
+        self, error: PromptTooLong, request: Request, entries: list[KeptMessage], after: int
     ) -> tuple[Request, list[Completion]]:
         """What `fitted` gives once it is known that the server takes no such request.
 
@@ -88,7 +88,7 @@ class Fitting:
             raise error
         return shorter, made
 
-    async def _learn_window(self, entries: list[Entry], after: int) -> None:
+    async def _learn_window(self, entries: list[KeptMessage], after: int) -> None:
         """Ask for the window, where there are turns that may go and as much text as a small one might not hold.
 
         Who said how many tokens may be sent knows it.
@@ -103,7 +103,7 @@ class Fitting:
         windows = self.windows
         return limit_of(request, rules.max_tokens, windows.of(request), windows.stretch(request))
 
-    def preview(self, entries: list[Entry], after: int) -> Request:
+    def preview(self, entries: list[KeptMessage], after: int) -> Request:
         """The same request; where a summary would be needed, the oldest turns are dropped."""
         request, view, found = self._found(entries, after)
         return request if found is None else _with(request, [view[number].message for number in found.kept])
@@ -116,12 +116,12 @@ class Fitting:
         counted = self._fixed(request, encoder) + sum(self._counted(view, encoder))
         return counted, self._limit(request, self.rules)
 
-    def count(self, entries: Sequence[Entry]) -> None:
+    def count(self, entries: Sequence[KeptMessage]) -> None:
         """Count new entries, where counting has begun."""
         if self._encoder is not None:
             self._count(entries, self._encoder)
 
-    def _found(self, entries: list[Entry], after: int) -> tuple[Request, list[Entry], Fit | None]:
+    def _found(self, entries: list[KeptMessage], after: int) -> tuple[Request, list[KeptMessage], Fit | None]:
         """The request, its entries, and what of them stays. A summary goes before the newest turn does."""
         request, view = self._whole(entries, after)
         try:
@@ -133,14 +133,14 @@ class Fitting:
         request, view = self._whole(entries, after, summary=False)
         return request, view, self._fit(request, view, self.rules)
 
-    def _without(self, found: Fit, view: list[Entry], request: Request) -> Request:
+    def _without(self, found: Fit, view: list[KeptMessage], request: Request) -> Request:
         """The request without what is dropped, which is said."""
         self._tell(found, view, request)
         return _with(request, [view[number].message for number in found.kept])
 
     def _whole(
-        self, entries: list[Entry], after: int, *, summary: bool = True
-    ) -> tuple[Request, list[Entry]]:
+        self, entries: list[KeptMessage], after: int, *, summary: bool = True
+    ) -> tuple[Request, list[KeptMessage]]:
         view = self._view([*self.conversation.entries[:after], *entries], summary=summary)
         if not view:
             raise UsageError("the conversation is empty", todo="say something first")
@@ -150,7 +150,7 @@ class Fitting:
     def _summary(self) -> Summary | None:
         return self.conversation.summary if self.rules.strategy == "summarize" else None
 
-    def _view(self, entries: list[Entry], *, summary: bool) -> list[Entry]:
+    def _view(self, entries: list[KeptMessage], *, summary: bool) -> list[KeptMessage]:
         """The entries as they are sent: the newest system message in front, the summary for what it stands for.
 
         Without `summary`, what it stands for is left out all the same.
@@ -174,9 +174,9 @@ class Fitting:
         if not summary:
             return left
         head = head_of([entry.message for entry in left])
-        return [*left[:head], Entry.of(self.summarizer.message(told.text)), *left[head:]]
+        return [*left[:head], KeptMessage.of(self.summarizer.message(told.text)), *left[head:]]
 
-    def _fit(self, request: Request, view: list[Entry], rules: Rules) -> Fit | None:
+    def _fit(self, request: Request, view: list[KeptMessage], rules: Rules) -> Fit | None:
         """What stays; None where all does, as can be seen without counting."""
         limit = self._limit(request, rules)
         turns = len(turns_of([entry.message for entry in view]))
@@ -202,7 +202,7 @@ class Fitting:
                 todo="raise it, or choose --context window",
             )
 
-    def _tell(self, found: Fit, view: list[Entry], request: Request) -> None:
+    def _tell(self, found: Fit, view: list[KeptMessage], request: Request) -> None:
         """Say what is left out: once to everybody, each further turn to those who asked for more."""
         if len(found.dropped) == self._said:
             return
@@ -219,7 +219,7 @@ class Fitting:
         return "" if by_turns else f", to stay within {limit} tokens"
 
     async def _summarized(
-        self, request: Request, view: list[Entry], found: Fit, after: int
+        self, request: Request, view: list[KeptMessage], found: Fit, after: int
     ) -> list[Completion]:
         """Let a summary stand for the oldest turns, so many that some can follow before the next one.
 
@@ -250,7 +250,7 @@ class Fitting:
         self.say(f"context: the oldest {_turns(len(found.dropped))} summarized{self._why(request, left)}")
         return completions
 
-    def _number_behind(self, gone: list[Entry], after: int) -> int:
+    def _number_behind(self, gone: list[KeptMessage], after: int) -> int:
         """The number of the first message behind those that are gone."""
         wanted = {id(entry) for entry in gone}
         numbers = [
@@ -272,7 +272,7 @@ class Fitting:
         self._encoder = load(encoding_for(request.provider, request.model)[0])
         return self._encoder
 
-    def _surely_fits(self, request: Request, view: list[Entry], limit: int) -> bool:
+    def _surely_fits(self, request: Request, view: list[KeptMessage], limit: int) -> bool:
         """Whether the bytes alone show that it fits, counts where there are some."""
         name = encoding_for(request.provider, request.model)[0]
         bounds = (
@@ -285,7 +285,7 @@ class Fitting:
     def _fixed(self, request: Request, encoder: Encoder) -> int:
         return count_request({**request.body(), "messages": []}, encoder).tokens
 
-    def _counted(self, view: list[Entry], encoder: Encoder) -> list[int]:
+    def _counted(self, view: list[KeptMessage], encoder: Encoder) -> list[int]:
         """The tokens of each; what the session has no counts of is counted and kept there, once."""
         missing = self._count(view, encoder)
         entries = self.conversation.entries
@@ -297,7 +297,7 @@ class Fitting:
             self.conversation.keep_counts(numbers[0], counts, encoder.name)
         return [entry.tokens or 0 for entry in view]
 
-    def _count(self, entries: Sequence[Entry], encoder: Encoder) -> list[Entry]:
+    def _count(self, entries: Sequence[KeptMessage], encoder: Encoder) -> list[KeptMessage]:
         """Count those that are not counted in this encoding, and give them back."""
         missing = [entry for entry in entries if entry.tokens is None or entry.encoding != encoder.name]
         model = self.model.partition("/")[2]

@@ -41,7 +41,7 @@ _ENDS = (OutputFailure, ReaderGone, Terminated, DeadlinePassed)
 _SHOWN = 60  # characters of a question, where one is named
 _LEAVE = {"exit", "quit", "/exit", "/quit"}
 
-COMMANDS = {
+SLASH_COMMANDS = {
     "/help": "this list",
     "/system": "/system TEXT sets the system message; alone, it shows it",
     "/model": "/model NAME speaks to another model from here on; alone, it shows the one",
@@ -156,8 +156,8 @@ class Repl:
     # Commands
 
     def _command(self, name: str) -> Callable[[str], Awaitable[None]]:
-        if name not in COMMANDS:
-            close = difflib.get_close_matches(name, COMMANDS, n=1)
+        if name not in SLASH_COMMANDS:
+            close = difflib.get_close_matches(name, SLASH_COMMANDS, n=1)
             raise UsageError(
                 f"there is no command {name}", todo=f"did you mean {close[0]}?" if close else "see /help"
             )
@@ -165,8 +165,8 @@ class Repl:
         return found
 
     async def _do_help(self, _rest: str) -> None:
-        width = max(map(len, COMMANDS))
-        lines = (f"{name.ljust(width)}  {what}\n" for name, what in COMMANDS.items())
+        width = max(map(len, SLASH_COMMANDS))
+        lines = (f"{name.ljust(width)}  {what}\n" for name, what in SLASH_COMMANDS.items())
         self.notes.show("".join(lines) + _KEYS)
 
     async def _do_system(self, rest: str) -> None:
@@ -315,7 +315,7 @@ def _completer() -> Any:
         def get_completions(self, document: Any, _event: Any) -> Any:
             typed = document.text_before_cursor
             if typed.startswith("/"):
-                for name, what in COMMANDS.items():
+                for name, what in SLASH_COMMANDS.items():
                     if name.startswith(typed):
                         yield Completion(name, start_position=-len(typed), display_meta=what)
 

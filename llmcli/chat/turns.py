@@ -12,11 +12,11 @@ from llmcli.request.messages import checked_message
 from llmcli.request.reading import decode
 from llmcli.wire import Message
 
-Kind = Literal["lines", "null", "jsonl"]
+TurnForm = Literal["lines", "null", "jsonl"]
 Read = Callable[[], Awaitable[bytes]]
 
 
-async def turns(read: Read, kind: Kind) -> AsyncIterator[tuple[int, bytes]]:
+async def turns(read: Read, kind: TurnForm) -> AsyncIterator[tuple[int, bytes]]:
     """(number, bytes) of each turn; numbers count from 1. `read` gives what has come, b"" at the end."""
     number = 0
     async for piece in _split(_utf8(read), b"\0" if kind == "null" else b"\n"):
@@ -24,7 +24,7 @@ async def turns(read: Read, kind: Kind) -> AsyncIterator[tuple[int, bytes]]:
         yield number, piece
 
 
-def message_of(data: bytes, kind: Kind, number: int) -> Message | str | None:
+def message_of(data: bytes, kind: TurnForm, number: int) -> Message | str | None:
     """What a turn is: its text, or a message; None where it is blank. Raises UsageError where it is none of these."""
     text = decode(data, f"turn {number}")
     if not text.strip():

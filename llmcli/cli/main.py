@@ -81,7 +81,7 @@ class CommandLine:
 
         world, settings = self._world, parsed.settings
         general = getattr(settings, "general", GeneralSettings())
-        config = parsed.layers.config
+        config = parsed.defaults.config
         given, network = getattr(settings, "input", None), getattr(settings, "network", None)
         asked = getattr(settings, "request", None)
         forbidden = world.env.get("LLMCLI_NO_STDIN", "").lower() in _TRUE or bool(given and given.no_stdin)
@@ -117,7 +117,7 @@ class CommandLine:
         if isinstance(error, OutOfTime):
             return alarm.passed(self._watch)
         if isinstance(error, UsageError) and self._parsed is not None:
-            return self._parsed.layers.blamed(error, self._parsed.typed)
+            return self._parsed.defaults.blamed(error, self._parsed.typed)
         return error
 
     def _explain(self, error: LlmcliError) -> int:

@@ -13,9 +13,9 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from llmcli import __version__
-from llmcli.cli.layers import Layers, layered
 from llmcli.cli.plain import quicken
 from llmcli.config import Config
+from llmcli.defaults import Defaults, defaults_under
 from llmcli.errors import ExitCode, LlmcliError, UsageError
 from llmcli.settings.flag import MOST, Argument, Flag, Option, flags_of, options_of, subjects
 from llmcli.settings.general import accepted
@@ -36,19 +36,19 @@ class Line:
     config: Callable[[], Config]
     env: Any
     accepted: frozenset[ExitCode] = frozenset()
-    layers: Layers | None = None
+    defaults: Defaults | None = None
 
 
 @dataclass(frozen=True)
 class Parsed:
     """A command line that was understood: the command's story, its settings, and where each value is from.
 
-    `typed` are the settings that flags gave; `layers` what stands under them.
+    `typed` are the settings that flags gave; `defaults` what stands under them.
     """
 
     story: Story
     settings: Any
-    layers: Layers
+    defaults: Defaults
     typed: frozenset[str]
 
     def check(self) -> None:
@@ -87,9 +87,9 @@ def _ours(error: typer.TyperException, line: Line) -> LlmcliError:
     ctx: Any = getattr(error, "ctx", None)
     parameter: Any = getattr(error, "param", None)
     message = error.format_message().rstrip(".")
-    if parameter is not None and line.layers is not None and ctx is not None:
+    if parameter is not None and line.defaults is not None and ctx is not None:
         is_typed = ctx.get_parameter_source(parameter.name).name == "COMMANDLINE"
-        if not is_typed and (blamed := line.layers.error(parameter.name, message)):
+        if not is_typed and (blamed := line.defaults.error(parameter.name, message)):
             return blamed
     return UsageError(message, todo=f"see {ctx.command_path if ctx is not None else 'llmcli'} --help")
 
@@ -163,8 +163,8 @@ def command_of(name: str) -> Any:
             for item in values
             if ctx.get_parameter_source(item).name == "COMMANDLINE"  # type: ignore[union-attr]
         )
-        layers = ctx.obj.layers or Layers(Config(), {})  # a command without --profile stands on nothing
-        return Parsed(story, _made(settings, values), layers, typed)
+        defaults = ctx.obj.defaults or Defaults(Config(), {})  # a command without --profile stands on nothing
+        return Parsed(story, _made(settings, values), defaults, typed)
 
     parsed.__name__, parsed.__doc__ = name, story.__doc__
     parameters = [
@@ -242,22 +242,22 @@ def _accept(ctx: typer.Context, names: list[str]) -> list[str]:
             ctx.obj.accepted = accepted(names)
         except UsageError as error:
             is_typed = ctx.get_parameter_source("ok").name == "COMMANDLINE"  # type: ignore[union-attr]
-            raise error if is_typed else ctx.obj.layers.error("ok", error.what) or error from None
+            raise error if is_typed else ctx.obj.defaults.error("ok", error.what) or error from None
     return names
 
 
-def _layer(ctx: typer.Context, profile: str | None) -> str | None:
+def _read_profile(ctx: typer.Context, profile: str | None) -> str | None:
     """Fill the command's default map: `--profile` is read before all other flags. Raises UsageError, ConfigError."""
     line: Line = ctx.obj
     if not ctx.resilient_parsing:
         name = profile or line.env.get("LLMCLI_PROFILE") or None
         _, settings = story_of(str(ctx.info_name))
-        line.layers = layered(line.config(), line.env, name, options_of(settings), _anywhere)
-        ctx.default_map = dict(line.layers.values)
+        line.defaults = defaults_under(line.config(), line.env, name, options_of(settings), _anywhere)
+        ctx.default_map = dict(line.defaults.values)
     return profile
 
 
-_EAGER |= {"profile": _layer, "ok": _accept}
+_EAGER |= {"profile": _read_profile, "ok": _accept}
 
 
 def _anywhere(name: str) -> list[Option]:

@@ -13,7 +13,7 @@ from llmcli.errors import UsageError
 from llmcli.exchange.asked import Worded
 from llmcli.request.endpoint import Endpoint
 from llmcli.request.prompt import Prompt
-from llmcli.request.reading import said
+from llmcli.request.reading import words_or_stdin
 from llmcli.settings.counting import CountingSettings
 from llmcli.settings.output import OutputSettings
 from llmcli.tokens.count import counted_measure

@@ -7,7 +7,7 @@ from typing import Protocol
 from llmcli.app import App
 from llmcli.request.builder import Builder
 from llmcli.request.prompt import Prompt
-from llmcli.request.reading import said
+from llmcli.request.reading import words_or_stdin
 from llmcli.settings.answer import LoopSettings, RepairSettings
 from llmcli.settings.conversation import SessionSettings
 from llmcli.settings.input import InputSettings
@@ -78,5 +78,5 @@ def built(app: App, settings: Worded, *, stream: bool) -> tuple[Builder, list[Me
     request = settings.request
     builder = Builder.of(request, app.addresses(request.base_url), app.stdin.read, stream=stream)
     prompt = Prompt.of(settings.input, app.stdin.read, app.notes.say)
-    words = said(settings.prompt or [], app.stdin)
+    words = words_or_stdin(settings.prompt or [], app.stdin)
     return builder, prompt.messages(words, optional=settings.session.wanted)

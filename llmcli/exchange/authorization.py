@@ -88,7 +88,7 @@ def _is_at_home(base_url: str, provider: Provider) -> bool:
     return "{" in provider.base_url or base_url == provider.base_url.rstrip("/")
 
 
-def key_variables(app: App, request: Request) -> list[str]:
+def variables_of_key(app: App, request: Request) -> list[str]:
     """The variables that the key of a request may stand in, the first that is set before all others."""
     env, owners = app.world.env, request.keys_of or (request.provider,)
     providers = [provider_named(name, app.config.providers) for name in owners]

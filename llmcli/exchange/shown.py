@@ -12,7 +12,7 @@ from llmcli.exchange.asked import Asked
 from llmcli.exchange.judged import is_judged, item_of, judged, missing
 from llmcli.files import append_line
 from llmcli.output.media import asks_for_media, media_of
-from llmcli.output.report import Report, joined, trace
+from llmcli.output.report import Report, joined_answers, trace
 from llmcli.output.sink import RecordSink, Sink, TextSink
 from llmcli.output.streams import Out
 from llmcli.settings.output import OutputSettings
@@ -84,7 +84,7 @@ def paid_before_failure(app: App, output: OutputSettings) -> Iterator[None]:
         yield
     except LlmcliError as error:
         if error.paid:
-            tell(app, Report.of(joined(error.paid), app.prices.of), output)
+            tell(app, Report.of(joined_answers(error.paid), app.prices.of), output)
         raise
 
 

@@ -26,7 +26,7 @@ _LISTING = 5.0  # seconds that a server has for the list of its models
 _LONG_WAIT = 5.0  # seconds that a person may wonder about
 
 Wrap = Callable[[Transport], Transport]
-Layers = dict[str, Wrap | None]
+Wraps = dict[str, Wrap | None]
 
 
 ORDER = ("awaited", "window", "retry", "fallback", "repair", "cache", "record")
@@ -55,7 +55,7 @@ def transport_of(app: App, builder: Builder, settings: Asked) -> Transport:
 
     policy, purse = _policy(app, network), _purse(app, money)
     sure = is_echo(builder.endpoint.provider.name, builder.endpoint.model) and not money.fallback
-    layers: Layers = {
+    layers: Wraps = {
         "awaited": lambda inner: Awaited(inner, app.watch.waits_for),
         "window": lambda inner: Window(inner, app.prices.of, purse),
         "retry": None if sure else lambda inner: Retry(inner, policy, reasoning=reasoning),
@@ -100,14 +100,14 @@ def batch_transport_of(
         return Pooled(key_lookup(app, builder.endpoint.provider.name, network.api_key_file), network.timeout)
 
     purse = None if money.budget_file is None else _purse(app, money)
-    layers: Layers = {
+    layers: Wraps = {
         "window": lambda inner: Window(inner, app.prices.of, purse),
         "repair": _repair(app, settings.repair.repair, before_repair),
     }
     return _stacked(ByProvider(http, {PROVIDER: _offline}), layers | _stores(app, money))
 
 
-def _stacked(bottom: Transport, layers: Layers) -> Transport:
+def _stacked(bottom: Transport, layers: Wraps) -> Transport:
     """Layers around a bottom, in their order; None is a layer that is not wanted."""
     for name in ORDER:
         if (wrap := layers.get(name)) is not None:
@@ -171,7 +171,7 @@ def _repair(app: App, repairs: int, before: Callable[[], Awaitable[None]] | None
     return lambda inner: Repair(inner, repairs, misfit, app.notes.detail, before)
 
 
-def _stores(app: App, money: MoneySettings) -> Layers:
+def _stores(app: App, money: MoneySettings) -> Wraps:
     if not money.cache and money.record is None:
         return {}
     from llmcli.exchange.layers.store import Cache, Folder, Locks, Store, recording
@@ -179,7 +179,7 @@ def _stores(app: App, money: MoneySettings) -> Layers:
     def warn(error: LlmcliError) -> None:
         app.notes.say(f"warning: {error}")
 
-    layers: Layers = {}
+    layers: Wraps = {}
     if money.cache:
         folder = Folder(cache_directory(app.world.env), money.cache_ttl)
         locks = Locks(folder.path, app.world.sleep, lambda: app.notes.say(_WAITS))

@@ -12,7 +12,7 @@ from llmcli.address import shown_url
 from llmcli.app import App
 from llmcli.errors import LlmcliError, UsageError
 from llmcli.exchange.asked import Paid
-from llmcli.exchange.authorization import check_provider, key_variables
+from llmcli.exchange.authorization import check_provider, variables_of_key
 from llmcli.exchange.layers.fallback import another_may
 from llmcli.exchange.layers.window import check_window, worst
 from llmcli.output.streams import Out
@@ -58,7 +58,7 @@ def show_request(app: App, request: Request, out: Out, *, as_curl: bool) -> None
             app.notes.say("*** stands for what is secret in the address: put it in again")
         if any("***" in (header.shown or "") for header in request.headers.all):
             app.notes.say("*** stands for what is secret in a header: put it in again, or give it as $NAME")
-        return out.write(curl_command(request, key_variables(app, request)) + "\n")
+        return out.write(curl_command(request, variables_of_key(app, request)) + "\n")
     return out.write_bytes(jsonl.line(request.body()))
 
 

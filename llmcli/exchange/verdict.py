@@ -97,9 +97,9 @@ def _instead(message: Json, completion: Completion) -> str:
     """What an answer is that has nothing in it: `reasoning only, 19 tokens paid`."""
     usage = completion.usage or {}
     details = usage.get("completion_tokens_details")
-    reasoned = counted(details, "reasoning_tokens") if isinstance(details, dict) else None
+    reasoned = usage_count(details, "reasoning_tokens") if isinstance(details, dict) else None
     what = "reasoning only" if thinks(message) or reasoned else "neither text nor a call"
-    paid = counted(usage, "completion_tokens")
+    paid = usage_count(usage, "completion_tokens")
     return f"{what}, {paid} token{'' if paid == 1 else 's'} paid" if paid else what
 
 

@@ -48,10 +48,10 @@ def contents() -> str:
 def _lines() -> Iterator[str]:
     for part, topics in PARTS.items():
         yield f"\n{part}:"
-        yield from (f"  {topic.ljust(_WIDTH)}  {summary(topic)}" for topic in topics)
+        yield from (f"  {topic.ljust(_WIDTH)}  {topic_summary(topic)}" for topic in topics)
 
 
-def summary(topic: str) -> str:
+def topic_summary(topic: str) -> str:
     """The one line that says what a page is about."""
     return source(topic).split("\n", 3)[2]
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from llmcli.registry.prices import charged, cost
-from llmcli.wire import Completion, Json, counted
+from llmcli.wire import Completion, Json, usage_count
 
 _OWN_NAMES = {"cached_tokens": "prompt_cache_hit_tokens"}  # deepseek's
 
@@ -86,7 +86,7 @@ class Report(NamedTuple):
         return "cost unknown" if self.cost is None and self.priced else dollars(self.cost)
 
 
-def joined(answers: Sequence[Completion]) -> Completion:
+def joined_answers(answers: Sequence[Completion]) -> Completion:
     """The last of some answers, as one that the others were asked on to."""
     last = answers[-1]
     return replace(last, meta=replace(last.meta, earlier=answers[:-1]))
@@ -159,16 +159,16 @@ def _added(value: Any, other: Any) -> Any:
 
 
 def _whole(usage: Json) -> Json:
-    prompt, answer = counted(usage, "prompt_tokens") or 0, counted(usage, "completion_tokens") or 0
+    prompt, answer = usage_count(usage, "prompt_tokens") or 0, usage_count(usage, "completion_tokens") or 0
     details, more = _details(usage, "prompt_tokens_details"), _details(usage, "completion_tokens_details")
     cached = _detail(usage, "prompt_tokens_details", "cached_tokens") or 0
     return {
         **usage,
         "prompt_tokens": prompt,
         "completion_tokens": answer,
-        "total_tokens": counted(usage, "total_tokens") or prompt + answer,
+        "total_tokens": usage_count(usage, "total_tokens") or prompt + answer,
         "prompt_tokens_details": {**details, "cached_tokens": cached},
-        "completion_tokens_details": {**more, "reasoning_tokens": counted(more, "reasoning_tokens") or 0},
+        "completion_tokens_details": {**more, "reasoning_tokens": usage_count(more, "reasoning_tokens") or 0},
     }
 
 
@@ -179,5 +179,5 @@ def _details(usage: Json, name: str) -> Json:
 
 def _detail(usage: Json, details: str, name: str) -> int | None:
     """A part of a total, such as the cached tokens, where the server says it: some have a name of their own."""
-    count = counted(_details(usage, details), name)
-    return counted(usage, _OWN_NAMES[name]) if count is None and name in _OWN_NAMES else count
+    count = usage_count(_details(usage, details), name)
+    return usage_count(usage, _OWN_NAMES[name]) if count is None and name in _OWN_NAMES else count

@@ -146,7 +146,7 @@ class TextSink:
         self._end(first_code_block(text) if self.extract else text[self._shown :])
 
     def _show(self, text: str) -> None:
-        text = jsonl.joined(self._half + text)
+        text = jsonl.joined_halves(self._half + text)
         self._half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
         text = text.removesuffix(self._half)
         self._shown += len(text)

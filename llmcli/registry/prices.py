@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from llmcli.wire import counted
+from llmcli.wire import usage_count
 
 _MILLION = Decimal(1_000_000)
 _TICK = Decimal("1e-10")  # $, xAI's unit
@@ -167,7 +167,7 @@ def _details(usage: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _count(counts: Mapping[str, Any], key: str) -> int:
-    return counted(counts, key) or 0
+    return usage_count(counts, key) or 0
 
 
 def _checked(table: Mapping[str, Any], *above: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
-from llmcli.rehearsal.patterns import found
+from llmcli.rehearsal.patterns import occurs
 
 Schema = Mapping[str, Any] | bool
 Words = dict[str, Any]
@@ -162,7 +162,7 @@ _MERGERS: dict[str, Callable[[Any, Any], Any]] = {
 def members(words: Mapping[str, Any], name: str) -> list[Schema]:
     """Give the schemas that a property of this name must meet."""
     schemas = [words["properties"][name]] if name in words.get("properties", {}) else []
-    schemas += [s for pattern, s in words.get("patternProperties", {}).items() if found(pattern, name)]
+    schemas += [s for pattern, s in words.get("patternProperties", {}).items() if occurs(pattern, name)]
     return schemas or [words.get("additionalProperties", words.get("unevaluatedProperties", True))]
 
 

@@ -20,10 +20,10 @@ def matching(pattern: str, low: int = 0, high: int = LONGEST) -> Iterator[str]:
     least = min(low, LONGEST)
     for text in _candidates(pattern, low):
         longer = (text.ljust(least, "a"), text.rjust(least, "a")) if len(text) < least else (text,)
-        yield from (t for t in longer if low <= len(t) <= high and found(pattern, t))
+        yield from (t for t in longer if low <= len(t) <= high and occurs(pattern, t))
 
 
-def found(pattern: str, text: str) -> bool:
+def occurs(pattern: str, text: str) -> bool:
     """Tell whether a pattern occurs in a text; a pattern that Python cannot read always does."""
     try:
         return re.search(python_pattern(pattern), text, re.ASCII) is not None

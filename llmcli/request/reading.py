@@ -133,7 +133,7 @@ def without_final_newline(text: str) -> str:
     return text.removesuffix("\n")
 
 
-def said(words: Sequence[str], stdin: Stdin) -> str:
+def words_or_stdin(words: Sequence[str], stdin: Stdin) -> str:
     """What the command line says: its words, then what was piped, unless a flag has taken that. Raises UsageError."""
     is_dash = list(words) == ["-"]
     piped = None

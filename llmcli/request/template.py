@@ -10,7 +10,7 @@ from typing import Any
 
 from llmcli import jsonl
 from llmcli.errors import OutOfTime, Terminated, UsageError
-from llmcli.request.written import Written, numeric, plain
+from llmcli.request.written import Written, numeric, plain_value
 
 _FUEL = 10_000_000  # instructions: an endless loop in a template is an error, not a hang
 _NAME = "template"
@@ -65,7 +65,7 @@ class Template:
             with suppress(minijinja.TemplateError):  # the template itself says where
                 return _rendered(self._numeric, used)
         try:
-            return _rendered(self._environment, plain(used) if written else used)
+            return _rendered(self._environment, plain_value(used) if written else used)
         except minijinja.TemplateError as error:
             raise self._failed(error) from None
 
@@ -111,7 +111,7 @@ def _environment(source: str, undefined: Any) -> Any:
         auto_escape_callback=lambda _name: False,
         finalizer=_shown,
     )
-    environment.add_filter("_plain", plain)
+    environment.add_filter("_plain", plain_value)
     environment.add_template(_NAME, source)
     return environment
 
@@ -135,7 +135,7 @@ def _shown(value: Any) -> Any:
     if isinstance(value, Written):
         return value.text
     if isinstance(value, list | dict):
-        return jsonl.with_raw(value, Written, plain).decode()
+        return jsonl.with_raw(value, Written, plain_value).decode()
     is_json = value is None or isinstance(value, bool) or (isinstance(value, float) and isfinite(value))
     return jsonl.dumps(value).decode() if is_json else value
 

@@ -77,15 +77,15 @@ def _real(text: str) -> float | Written:
     return value if is_plain else Written(text)
 
 
-def plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
     """The value with numbers for Written ones, at any depth."""
     if isinstance(value, Written):
         is_integer = value.text.lstrip("-").isdigit() and len(value.text) < 1000
         return int(value.text) if is_integer else float(value.text)
     if isinstance(value, list):
-        return [plain(part) for part in value]
+        return [plain_value(part) for part in value]
     if isinstance(value, dict):
-        return {name: plain(part) for name, part in value.items()}
+        return {name: plain_value(part) for name, part in value.items()}
     return value
 
 

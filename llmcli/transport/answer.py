@@ -10,9 +10,9 @@ from llmcli.finish import says_something
 from llmcli.transport.folds.completion import Accumulator, as_chunk
 from llmcli.wire import Chunk, Completion, Json, Meta
 
-Each = Callable[[Chunk], None]
-Done = Callable[[Completion], Awaitable[None]]
-Close = Callable[[], Awaitable[None]]
+_Each = Callable[[Chunk], None]
+_Done = Callable[[Completion], Awaitable[None]]
+_Close = Callable[[], Awaitable[None]]
 
 _NOTHING = Accumulator()  # of an answer that is there: nothing is folded into it
 
@@ -53,9 +53,9 @@ class Answer:
             None if ahead is None else deque(ahead)
         )  # that nobody has taken; None: all, as one chunk
         self._wrong: BaseException | None = None  # what the chunks ended in
-        self._watching: tuple[Each, ...] = ()
-        self._then: tuple[Done, ...] = ()
-        self._closing: tuple[Close, ...] = ()
+        self._watching: tuple[_Each, ...] = ()
+        self._then: tuple[_Done, ...] = ()
+        self._closing: tuple[_Close, ...] = ()
 
     @classmethod
     def streamed(cls, chunks: AsyncGenerator[Chunk, None], meta: Meta) -> Answer:
@@ -115,20 +115,20 @@ class Answer:
 
     # To be told of it
 
-    def watch(self, each: Each) -> None:
+    def watch(self, each: _Each) -> None:
         """Have `each` called with every chunk that nobody has taken yet, as it comes."""
         for chunk in self._ahead or ():
             each(chunk)
         self._watching += (each,)
 
-    async def then(self, done: Done) -> None:
+    async def then(self, done: _Done) -> None:
         """Have `done` awaited once the answer is whole, at once where it is; never where it fails or breaks off."""
         if self._completion is None:
             self._then += (done,)
         elif self._wrong is None:
             await done(self._completion)
 
-    async def at_close(self, close: Close) -> None:
+    async def at_close(self, close: _Close) -> None:
         """Have `close` awaited once nothing more will come, however that came about."""
         if self._chunks is None:
             await close()

@@ -269,10 +269,10 @@ def test_tools_run(served, server, process):
 
 
 def test_help_names_every_command(echoed):
-    from llmcli.chat.repl import COMMANDS
+    from llmcli.chat.repl import SLASH_COMMANDS
 
     someone = echoed()
-    someone.say("/help", *COMMANDS, "Ctrl-C stops an answer")
+    someone.say("/help", *SLASH_COMMANDS, "Ctrl-C stops an answer")
 
 
 def test_what_was_asked_for_is_shown_to_the_quiet(echoed):

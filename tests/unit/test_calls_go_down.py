@@ -21,6 +21,9 @@ THROUGH = {"contextlib", "functools", "dataclasses"}  # what stands between a ca
 RUNS = "a coroutine that it was given to run"
 TOLD = "an answer tells those who asked to be told, as it comes and at its end"
 HANDED = {
+    ("settings.profiles.taken", "cli.parse._anywhere"): (
+        "a profile may hold what other commands take, and the door alone knows all of them"
+    ),
     ("loop.runner._supervised", "exchange.client.Client._to_the_end"): RUNS,
     ("loop.runner.run_at_once", "exchange.client.Client._to_the_end"): RUNS,
     ("loop.runner._supervised", "batch.program.Program.execute"): RUNS,
@@ -107,6 +110,7 @@ LINES = {
         [wire.status(503), wire.ok()],
         b"",
     ),
+    "ask --profile": (["ask", "--profile", "p", "Hi"], wire.echo, b""),
     "ask --dry-run": (["ask", "--dry-run", "Hi"], wire.echo, b""),
     "ask --session": (["ask", "--session", "s.jsonl", "Hi"], wire.echo, b""),
     "chat": (["chat", "--session", "s.jsonl"], wire.echo, b"one\ntwo\n"),
@@ -123,8 +127,9 @@ HERE = {"models", "help"}  # commands that ask no server
 
 
 @pytest.fixture
-def calls(cli, server, tmp_path):
+def calls(cli, config, server, tmp_path):
     """Runs one of LINES; what goes up in it."""
+    config.write_text("[profiles.p]\nrpm = 3\n")  # an option of another command
 
     def run(name: str) -> set[tuple[str, str]]:
         argv, server.script, stdin = LINES[name]

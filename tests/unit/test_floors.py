@@ -35,6 +35,7 @@ FLOORS = {
     "transport": 2,
     "output": 2,
     "loop": 2,
+    "defaults": 2,
     "rehearsal": 3,
     "app": 3,
     "exchange": 4,

@@ -161,7 +161,7 @@ class Outcomes:
         """Count in what a failure may have cost, and the answers that came before it."""
         if error.paid:
             job.sent += error.earlier  # the request that failed was counted when it was sent
-            self._carry(job, Report.of(joined(error.paid), self._run.way.price_of))
+            self._carry(job, Report.of(joined_answers(error.paid), self._run.way.price_of))
         if isinstance(error, CallFailed) and error.may_have_cost:
             self._money.doubt(job)
         self._pace.crowd.leaves(self._clock(), job.sent_at, job.crowd)

@@ -28,7 +28,7 @@ class Found:
     @property
     def said(self) -> str | None:
         """The row's own prompt."""
-        return self.text if self.text is not None else text_of(self.fields, "prompt", self.line)
+        return self.text if self.text is not None else field_text(self.fields, "prompt", self.line)
 
 
 def found_in(entry: Entry) -> Found:

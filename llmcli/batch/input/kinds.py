@@ -48,7 +48,9 @@ def batches_of(
     return _read(blocks, kind, how, path)
 
 
-def _read(blocks: Iterator[bytes], kind: Kind, how: TableSettings, path: str | None) -> Iterator[Batch]:
+def _read(
+    blocks: Iterator[bytes], kind: InputFormat, how: TableSettings, path: str | None
+) -> Iterator[Batch]:
     if kind == "jsonl":
         return through_gate(read_jsonl(blocks), lambda first: no_jsonl(first, path))  # type: ignore[arg-type]
     if kind == "json":

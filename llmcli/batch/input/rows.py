@@ -18,11 +18,11 @@ from llmcli.batch.input.shape import (
     CustomId,
     body_of,
     custom_id_of,
+    field_text,
     messages_of,
     own_parameters,
-    parsed,
+    parsed_row,
     said,
-    text_of,
 )
 from llmcli.batch.input.templated import check_template, templated
 from llmcli.errors import BadCommand, LlmcliError, UsageError
@@ -133,7 +133,7 @@ class RowBuilder:
             _check_columns(batch.columns)
         for entry in batch.entries:
             try:
-                found = Found(parsed(entry), entry) if isinstance(entry, bytes) else found_in(entry)
+                found = Found(parsed_row(entry), entry) if isinstance(entry, bytes) else found_in(entry)
             except LlmcliError:
                 continue
             if template is not None:
@@ -178,12 +178,12 @@ class RowBuilder:
             return self._of_body(body_of(data))
         if "messages" in data:
             return self._of_body({key: value for key, value in data.items() if key != "custom_id"})
-        prompt = text_of(data, "prompt", line)
+        prompt = field_text(data, "prompt", line)
         if prompt is not None:
             text = joined(*self._prompt.files, prompt)
             system = data.get("system")
             if system is not None:
-                system = text_of(data, "system", line) or system
+                system = field_text(data, "system", line) or system
             return self._of_text(text, own_parameters(data), system)
         raise BadRow(
             "invalid_row", "the row has no messages, no prompt and no body; with -t, any object is a row"

@@ -34,7 +34,7 @@ class BadRow(LlmcliError):
         self.code = code
 
 
-def parsed(line: bytes) -> Json:
+def parsed_row(line: bytes) -> Json:
     """The object of a line. Raises BadRow."""
     try:
         data = jsonl.loads(line)
@@ -93,7 +93,7 @@ def custom_id_of(data: Json, default: CustomId | None) -> CustomId | None:
     return value if is_plain else jsonl.dumps(value).decode()
 
 
-def text_of(data: Json, key: str, line: bytes) -> str | None:
+def field_text(data: Json, key: str, line: bytes) -> str | None:
     """A field that is text, or a number, which is its text as it stands in the line; else None."""
     value = data.get(key)
     if value is None or isinstance(value, str):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from llmcli.errors import UsageError
-from llmcli.settings.batch.table import Kind
+from llmcli.settings.batch.table import InputFormat
 
 _PACKED = {
     b"\x1f\x8b": ("compressed with gzip", "zcat"),
@@ -21,7 +21,7 @@ _EXCEL = (
     "python3 -c 'import pandas, sys; pandas.read_excel(sys.argv[1])"
     '.to_json(sys.stdout, orient="records", lines=True)\''
 )
-_KINDS: dict[str, Kind] = {".jsonl": "jsonl", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
+_KINDS: dict[str, InputFormat] = {".jsonl": "jsonl", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
 _TEXT_BOM = (b"\xff\xfe", b"\xfe\xff")
 _CR_ALONE = re.compile(rb"\r(?!\n)")
 
@@ -30,19 +30,19 @@ class NotRows(UsageError):
     """The input is something that rows cannot be read from."""
 
 
-def named_kind(path: str | None) -> Kind | None:
+def named_kind(path: str | None) -> InputFormat | None:
     """What a file is by its name."""
     return _KINDS.get(PurePath(path or "").suffix.lower())
 
 
-def begun_kind(head: bytes) -> Kind:
+def begun_kind(head: bytes) -> InputFormat:
     """What an INPUT is by its beginning."""
     if head.startswith(b"PAR1"):
         return "parquet"
     return {b"{": "jsonl", b"[": "json"}.get(head.lstrip()[:1], "lines")  # type: ignore[return-value]
 
 
-def check_readable(head: bytes, kind: Kind | None, path: str | None) -> None:
+def check_readable(head: bytes, kind: InputFormat | None, path: str | None) -> None:
     """Raise NotRows for a file that begins so, where it is compressed, a spreadsheet, or no text."""
     for magic, (what, tool) in _PACKED.items():
         if head.startswith(magic):
@@ -62,7 +62,7 @@ def check_readable(head: bytes, kind: Kind | None, path: str | None) -> None:
         raise NotRows(f"{path or 'stdin'} is no text", todo="to make a row of each file: --each GLOB")
 
 
-def check_text(head: bytes, kind: Kind, path: str | None) -> None:
+def check_text(head: bytes, kind: InputFormat, path: str | None) -> None:
     """Raise NotRows where text that begins so is not what it is said to be; `head` is as much as came at once."""
     if kind == "jsonl" and head.lstrip().startswith(b"["):
         raise _misnamed("a JSON array", path, "json")
@@ -94,12 +94,12 @@ def no_objects(path: str | None) -> NotRows:
     return _error("a JSON array, but not one of objects", path, "jq -r '.[]'", kind="lines")
 
 
-def _misnamed(what: str, path: str | None, kind: Kind) -> NotRows:
+def _misnamed(what: str, path: str | None, kind: InputFormat) -> NotRows:
     return NotRows(f"{path or 'stdin'} is {what}", todo=f"say --input-format {kind}")
 
 
 def _error(
-    what: str, path: str | None, command: str, *, seekable: bool = False, kind: Kind | None = None
+    what: str, path: str | None, command: str, *, seekable: bool = False, kind: InputFormat | None = None
 ) -> NotRows:
     """The error that names the command which makes rows of it; `seekable`: it reads a file, and no pipe."""
     unpacked = kind or named_kind(str(PurePath(path or "").with_suffix("")) if path else None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmcli import files
-from llmcli.chat.sessions.transcript import unreadable
+from llmcli.chat.sessions.transcript import unreadable_session
 from llmcli.errors import UsageError
 
 
@@ -45,4 +45,4 @@ def read_session(path: Path) -> bytes:
     try:
         return files.read_regular(path)
     except (OSError, ValueError) as error:
-        raise unreadable(path, error) from None
+        raise unreadable_session(path, error) from None

@@ -31,7 +31,7 @@ _ANY = b'{"'  # and any other
 
 
 @dataclass(slots=True)
-class Entry:
+class KeptMessage:
     """A message and what is known of it.
 
     `bound` is a number of tokens that it surely has no more than; `tokens` are counted in `encoding`.
@@ -48,7 +48,7 @@ class Entry:
     offset: int = 0  # where its line begins
 
     @classmethod
-    def of(cls, message: Message, size: int | None = None) -> Entry:
+    def of(cls, message: Message, size: int | None = None) -> KeptMessage:
         """A message that is new, or whose line has `size` bytes. A token is at least one byte of text.
 
         What is no text (images, sound) may have more tokens than bytes.
@@ -95,7 +95,7 @@ class Summary:
 class _State:
     """What the lines of a transcript say."""
 
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[KeptMessage] = field(default_factory=list)
     model: str | None = None
     created: str | None = None
     summary: Summary | None = None
@@ -116,7 +116,7 @@ class Conversation:
         self._state = _parse(transcript.read(), name)
 
     @property
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[KeptMessage]:
         """The messages, oldest first."""
         return self._state.entries
 
@@ -141,7 +141,7 @@ class Conversation:
         costs = (entry.cost for entry in self.entries)
         return sum(cost for cost in costs if cost is not None) + ((self.summary and self.summary.cost) or 0)
 
-    def append(self, entries: Sequence[Entry], model: str, *, after: int | None = None) -> None:
+    def append(self, entries: Sequence[KeptMessage], model: str, *, after: int | None = None) -> None:
         """Write a turn behind the first `after` messages (None: all), with one write; what stood there is cut off.
 
         Raises OutputFailure.
@@ -186,7 +186,9 @@ class Conversation:
             return jsonl.line({"llmcli": {"version": VERSION, "model": model, "created": self._created}})
         return b"" if model == self.model else jsonl.line({"llmcli": {"model": model}})
 
-    def _write(self, data: bytes, *, cut: int, head: bytes = b"", entries: Sequence[Entry] = ()) -> None:
+    def _write(
+        self, data: bytes, *, cut: int, head: bytes = b"", entries: Sequence[KeptMessage] = ()
+    ) -> None:
         newline = b"\n" if self._state.newline and cut == self._state.end else b""
         lines = [newline + head, data]
         offset = cut + len(newline) + len(head) + len(data)
@@ -210,7 +212,7 @@ def _parse(data: bytes, name: str) -> _State:
             break
         if "role" in record:
             message = checked_message(record, f"{name}, line {number}")
-            entry = Entry.of(message, len(line))
+            entry = KeptMessage.of(message, len(line))
             entry.offset = offset
             entry.take(_extra(record))
             state.entries.append(entry)

@@ -60,14 +60,14 @@ class FileTranscript:
         except files.Unlockable as error:
             raise OutputFailure(f"cannot lock {path}: {error.strerror}") from None
         except (OSError, ValueError) as error:
-            raise (unreadable if must_exist else _unopenable)(path, error) from None
+            raise (unreadable_session if must_exist else _unopenable)(path, error) from None
 
     def read(self) -> bytes:
         """See Transcript."""
         try:
             return self._journal.read(0, self._journal.size)
         except OSError as error:
-            raise unreadable(self._path, error) from None
+            raise unreadable_session(self._path, error) from None
 
     def write(self, end: int, data: bytes) -> None:
         """See Transcript. Where it fails, the file is as it was."""
@@ -97,7 +97,7 @@ def _in_use(path: Path, pid: int | None) -> Busy:
     )
 
 
-def unreadable(path: Path, error: Exception) -> LlmcliError:
+def unreadable_session(path: Path, error: Exception) -> LlmcliError:
     """The error for a session that cannot be opened."""
     if isinstance(error, FileNotFoundError):
         return NoInput(f"there is no session {path}", todo="see llmcli chat --list")

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from llmcli import files
 from llmcli.errors import BudgetExceeded, Busy, OutputFailure, UsageError
-from llmcli.exchange.layers.spending import LINE, Account, line_of
+from llmcli.exchange.layers.spending import LINE, Account, account_line
 from llmcli.exchange.layers.window import Settle
 from llmcli.files import locks
 
@@ -74,7 +74,7 @@ class BudgetFile:
             spent = self._sum(descriptor)
             if self.limit is not None and spent + amount > self.limit:
                 raise exceeded(name, amount, spent, self.limit)
-            reserved = line_of(name, amount, "reserved")
+            reserved = account_line(name, amount, "reserved")
             self._append(descriptor, reserved)
             place = self._account.reserved(reserved)
 
@@ -82,7 +82,7 @@ class BudgetFile:
             # An answer is not lost for a line: what cannot be settled stays reserved.
             with suppress(OutputFailure, Busy, UsageError):
                 async with self._locked() as again:
-                    spent = line_of(name, cost, "spent")
+                    spent = account_line(name, cost, "spent")
                     if os.pread(again, LINE, place) == reserved:
                         self._overwrite(again, spent, place)
                         self._account.settled(place, spent)

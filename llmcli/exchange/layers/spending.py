@@ -95,7 +95,7 @@ class Account:
             self._watch(place, line)
 
 
-def line_of(name: str, amount: Decimal, state: str) -> bytes:
+def account_line(name: str, amount: Decimal, state: str) -> bytes:
     """A line of a budget file, all of one length; a model's name is cut and cleaned to fit."""
     when = datetime.now(UTC).isoformat(timespec="seconds")
     model = re.sub(r"[^\w./:@+?=&-]", "?", name, flags=re.ASCII)[:80]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any, Protocol
 
 from llmcli.errors import CallFailed, ContextOverflow, UsageError
+from llmcli.output.report import PriceOf
 from llmcli.registry.estimate import longest_answer
 from llmcli.registry.models import find_model
 from llmcli.registry.prices import cost, worst_cost
@@ -17,7 +18,6 @@ from llmcli.wire import Completion, Json, Request
 
 _REASON = 1_000  # tokens: more than a repair says of what is wrong, but for what it quotes of the answer
 
-PriceOf = Callable[[str, str], Mapping[str, Any] | None]
 Settle = Callable[[Decimal], Awaitable[None]]
 
 
@@ -88,13 +88,13 @@ def worst(request: Request, price_of: PriceOf, repairs: int = 0) -> Decimal:
             f"a budget cannot hold: nothing limits the answer of {request.name}",
             todo="limit it with -M",
         )
-    tokens, more = count(request, body).most, 2 * longest + _REASON
+    tokens, more = prompt_count(request, body).most, 2 * longest + _REASON
     prompts = (tokens + turn * more for turn in range(repairs + 1))
     answers, tier = longest * request.n, request.service_tier
     return sum((worst_cost(price, prompt, answers, tier) for prompt in prompts), Decimal(0))
 
 
-def count(request: Request, body: Json) -> Count:
+def prompt_count(request: Request, body: Json) -> Count:
     """The prompt's tokens."""
     return counted_request(request.provider, request.model, body)
 

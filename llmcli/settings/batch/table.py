@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from llmcli.errors import UsageError
 from llmcli.settings.flag import flag, settings
 
-Kind = Literal["jsonl", "csv", "tsv", "json", "lines", "parquet"]
+InputFormat = Literal["jsonl", "csv", "tsv", "json", "lines", "parquet"]
 
 _ESCAPED = {"\\t": "\t", "tab": "\t"}
 
@@ -16,7 +16,7 @@ class TableSettings:
     """How INPUT is read."""
 
     input_format: Annotated[
-        Kind | None,
+        InputFormat | None,
         flag("--input-format", help="What INPUT is (else by its name, or its first byte; json: an array)."),
     ] = None
     delimiter: Annotated[

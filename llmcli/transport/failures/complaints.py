@@ -155,7 +155,7 @@ def _complains(part: Any) -> bool:
     return not is_blank(part) and (not isinstance(part, dict) or bool(words_of(part)))
 
 
-def plain(text: str) -> str:
+def plain_text(text: str) -> str:
     """HTML as text: its title, where it has one."""
     if "<" not in text:
         return text
@@ -192,7 +192,7 @@ def _text(text: str, depth: int) -> str:
             return words_of(jsonl.loads(text), depth - 1) or text
         except ValueError:
             return text
-    return " ".join(plain(text[:20_000]).split()) if text.startswith("<") else text
+    return " ".join(plain_text(text[:20_000]).split()) if text.startswith("<") else text
 
 
 def _place(value: dict[str, Any]) -> str:

@@ -24,7 +24,7 @@ from llmcli.errors import (
     TransientFailure,
 )
 from llmcli.registry.providers import find_provider, provider_of_url
-from llmcli.transport.failures.complaints import Complaint, compact, complaint, plain
+from llmcli.transport.failures.complaints import Complaint, compact, complaint, plain_text
 from llmcli.transport.failures.kinds import kind_of, meant
 from llmcli.transport.failures.waits import retry_after
 from llmcli.transport.stars import Secrets, may_hold, secrets_of, without
@@ -74,7 +74,7 @@ class Reply:
 
     def words(self, body: bytes) -> str:
         """What a body of text or HTML says, on one line, fit to be shown."""
-        return self.shown(plain(self.without_key(body.decode("utf-8", "replace"))[:20_000]))
+        return self.shown(plain_text(self.without_key(body.decode("utf-8", "replace"))[:20_000]))
 
     def shown(self, text: str) -> str:
         """A text on one line, fit to be shown: no key, and no longer than anybody reads."""
@@ -85,7 +85,11 @@ class Reply:
 def failure(reply: Reply, body: bytes) -> CallFailed:
     """The error for a reply whose status is not 2xx."""
     data = parsed(body)
-    said = Complaint((), plain(body.decode("utf-8", "replace")[:20_000])) if data is None else complaint(data)
+    said = (
+        Complaint((), plain_text(body.decode("utf-8", "replace")[:20_000]))
+        if data is None
+        else complaint(data)
+    )
     error = _error(reply, said, data)
     if data is None:
         error.what, error.body = reply.words(body), _as_sent(reply, body)

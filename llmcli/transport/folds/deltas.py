@@ -18,7 +18,7 @@ class Text:
     pieces: list[str]
 
     def __str__(self) -> str:
-        return jsonl.joined("".join(self.pieces))
+        return jsonl.joined_halves("".join(self.pieces))
 
 
 def fold(target: Json, key: str, value: Any) -> None:

@@ -1,4 +1,4 @@
-"""The layers under the flags: environment, profile, config file; each value knows where it is from."""
+"""The defaults that stand under the flags: environment, profile, config file; each value knows where it is from."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Origin(Enum):
 
 
 @dataclass(frozen=True)
-class Layers:
+class Defaults:
     """What stands under the flags of a command: `values` by option, `keys` the profile's key of each that it gave."""
 
     config: Config
@@ -48,13 +48,13 @@ class Layers:
         return self.error(option.name, error.what) or error
 
 
-def layered(
+def defaults_under(
     config: Config,
     env: Mapping[str, str],
     profile: str | None,
     options: Mapping[str, Option],
     anywhere: Anywhere,
-) -> Layers:
+) -> Defaults:
     """What stands under the flags of a command. Raises UsageError for an unknown profile, ConfigError for a bad one."""
     values: dict[str, Any] = {}
     origins: dict[str, Origin] = {}
@@ -69,7 +69,7 @@ def layered(
     if env.get("OPENAI_BASE_URL") and _is_openai(str(values.get("model", ""))):
         values.pop("base_url", None)
         origins.pop("base_url", None)
-    return Layers(config, options, profile, values, origins, keys)
+    return Defaults(config, options, profile, values, origins, keys)
 
 
 def _is_openai(model: str) -> bool:
