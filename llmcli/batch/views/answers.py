@@ -9,7 +9,7 @@ from llmcli import jsonl
 from llmcli.batch.views.cells import Bare, Cell
 from llmcli.output.calls import tool_calls
 from llmcli.output.sink import calls_of, text_of
-from llmcli.request.written import Written, as_written, plain
+from llmcli.request.written import Written, as_written, plain_value
 from llmcli.wire import Json
 
 _ANY = frozenset[str]()
@@ -54,7 +54,7 @@ def cell_of(value: Any, kinds: frozenset[str] = _ANY) -> Cell:
     if isinstance(value, bool):
         return Bare("true" if value else "false")
     if isinstance(value, (list, dict)):
-        return jsonl.with_raw(value, Written, plain).decode()
+        return jsonl.with_raw(value, Written, plain_value).decode()
     text = value.text if isinstance(value, Written) else jsonl.dumps(value).decode()
     if "number" in kinds:
         return Bare(_with_point(text))

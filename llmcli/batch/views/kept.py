@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from llmcli import jsonl
 from llmcli.batch.input.rows import Row
 from llmcli.errors import UsageError
-from llmcli.request.written import Written, as_written, plain
+from llmcli.request.written import Written, as_written, plain_value
 from llmcli.wire import Json
 
 _ENDS = bytes.maketrans(b"\n\r", b"  ")  # in JSON they stand between its words alone
@@ -23,7 +23,7 @@ class Keep:
         """The JSON object of a row's own columns; of a row that none can be told of, an empty one."""
         if self.names is None and row.json:
             return row.json.translate(_ENDS)
-        return jsonl.with_raw(self.of(row), Written, plain)
+        return jsonl.with_raw(self.of(row), Written, plain_value)
 
     def of(self, row: Row) -> Json:
         """The row's own columns. A row of a table has all of them, where it was too short, too."""

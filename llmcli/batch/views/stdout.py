@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from llmcli.batch.views.answers import answer_of
 from llmcli.batch.views.cells import Risky, csv_header, csv_row, text_line, tsv_row
-from llmcli.batch.views.table import Answering, OwnColumns, input_of, parsed
+from llmcli.batch.views.table import Answering, OwnColumns, input_of, parsed_record
 from llmcli.wire import Json
 
 
@@ -36,7 +36,7 @@ class Filtered:
 
     def shown(self, line: bytes, *, failed: bool) -> bytes:
         """See Shape."""
-        record = parsed(line)
+        record = parsed_record(line)
         if failed:
             self.tell(failure_of(record))
             return b""

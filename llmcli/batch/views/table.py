@@ -76,7 +76,7 @@ class OwnColumns:
         return [own_cell(fields.get(name)) for name in self.names]
 
 
-def parsed(line: bytes) -> Json:
+def parsed_record(line: bytes) -> Json:
     """The record of a line, with the numbers of the row's own as they stand there."""
     record: Json = jsonl.loads(line)
     own = record["llmcli"].get("input")

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.final import key_in
 from llmcli.batch.views.answers import answer_of
 from llmcli.batch.views.cells import Risky, csv_header, csv_row, text_line, tsv_row
-from llmcli.batch.views.table import Answering, OwnColumns, input_of, parsed
+from llmcli.batch.views.table import Answering, OwnColumns, input_of, parsed_record
 from llmcli.errors import UsageError
+from llmcli.settings.batch.view import ViewKind
 from llmcli.wire import Json
 
-Kind = Literal["csv", "tsv", "txt"]
-
-Lines = Callable[[], Iterator[bytes]]
+ViewLines = Callable[[], Iterator[bytes]]
 """The records of all rows that are final, in the order of the input; each call begins anew."""
 
 Rows = Callable[[], Iterator[Row]]
@@ -31,14 +29,14 @@ class View:
     input no longer has.
     """
 
-    kind: Kind
+    kind: ViewKind
     answering: Answering
     risky: Risky
     null: bool = False
     titles: Mapping[str, str] = field(default_factory=dict)
     count: int = field(default=0, init=False)
 
-    def pieces(self, lines: Lines, rows: Rows) -> Iterator[bytes]:
+    def pieces(self, lines: ViewLines, rows: Rows) -> Iterator[bytes]:
         """The bytes of the view, a row at a time. Raises UsageError where columns would have one name."""
         self.count = 0
         if self.kind == "txt":
@@ -55,16 +53,16 @@ class View:
             self.count += 1
             yield row([*own.cells(fields), *self.answering.cells(record)], self.risky)
 
-    def _texts(self, lines: Lines) -> Iterator[bytes]:
+    def _texts(self, lines: ViewLines) -> Iterator[bytes]:
         for line in lines():
             self.count += 1
-            yield text_line(answer_of(parsed(line)), null=self.null)
+            yield text_line(answer_of(parsed_record(line)), null=self.null)
 
-    def _filled(self, lines: Lines, rows: Rows) -> Iterator[tuple[Json, Json]]:
+    def _filled(self, lines: ViewLines, rows: Rows) -> Iterator[tuple[Json, Json]]:
         """(record, the row's own columns) of each row: from the input where the record does not have them."""
         from_input: FromInput | None = None
         for line in lines():
-            record = parsed(line)
+            record = parsed_record(line)
             own = input_of(record)
             if own is None or not self.titles.keys() <= own.keys():
                 from_input = from_input or FromInput(rows())
