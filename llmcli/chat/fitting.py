@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from llmcli import jsonl
 from llmcli.chat.context import Fit, Rules, Weighed, fit, limit_of, overflow, turns_of
 from llmcli.chat.sessions.session import Conversation, KeptMessage, Summary
-from llmcli.chat.summary import Summarizer, head_of
+from llmcli.chat.summary import Summarizer, opening_of
 from llmcli.chat.windows import MATTERS, Windows
 from llmcli.errors import ContextOverflow, PromptTooLong, UsageError
 from llmcli.request.messages import SYSTEM
@@ -173,7 +173,7 @@ class Fitting:
         ]
         if not summary:
             return left
-        head = head_of([entry.message for entry in left])
+        head = opening_of([entry.message for entry in left])
         return [*left[:head], KeptMessage.of(self.summarizer.message(told.text)), *left[head:]]
 
     def _fit(self, request: Request, view: list[KeptMessage], rules: Rules) -> Fit | None:

@@ -85,7 +85,7 @@ def longest_summary(provider: str, model: str, room: int, max_tokens: int | None
     return min(longest, known.max_output_tokens or longest)
 
 
-def head_of(messages: Sequence[Message]) -> int:
+def opening_of(messages: Sequence[Message]) -> int:
     """How many messages stand before the first of a turn."""
     return next(
         (number for number, message in enumerate(messages) if message["role"] not in {"system", "developer"}),

@@ -7,17 +7,17 @@ from re import _constants as sre  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
 
-LONGEST = 20_000
-_WORK = 5 * LONGEST
+LONGEST_MATCH = 20_000
+_WORK = 5 * LONGEST_MATCH
 _MOST = 200
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _ALPHABET = _LETTERS + _LETTERS.upper() + "1234567890" + "-_.:/ @#+*!?,;=%&()[]{}<>|~^$'\"`\\\t\n"
 _GUESSES = ("Passw0rd!", "Passw0rd", "abc123", "ABC-123", "Example text", "12", "1", "a", "A", "")
 
 
-def matching(pattern: str, low: int = 0, high: int = LONGEST) -> Iterator[str]:
+def matching(pattern: str, low: int = 0, high: int = LONGEST_MATCH) -> Iterator[str]:
     """Give texts of `low` to `high` characters in which `pattern` is found; none if it cannot be read."""
-    least = min(low, LONGEST)
+    least = min(low, LONGEST_MATCH)
     for text in _candidates(pattern, low):
         longer = (text.ljust(least, "a"), text.rjust(least, "a")) if len(text) < least else (text,)
         yield from (t for t in longer if low <= len(t) <= high and occurs(pattern, t))
@@ -48,7 +48,7 @@ def _candidates(pattern: str, low: int) -> Iterator[str]:
     work = 0
     for writer in _writers(low):
         yield writer.write(tree)
-        work += LONGEST - writer.room
+        work += LONGEST_MATCH - writer.room
         if work > _WORK:
             break
     yield from _GUESSES
@@ -73,7 +73,7 @@ class _Writer:
         self.turn, self.more, self.peek = turn, more, peek
         self.drawn: dict[str, int] = {}
         self.groups: dict[int, str] = {}
-        self.room = LONGEST
+        self.room = LONGEST_MATCH
 
     def write(self, tree: Iterable[tuple[Any, Any]]) -> str:
         return "".join(self.node(kind, detail) for kind, detail in tree)
@@ -104,7 +104,7 @@ class _Writer:
 
     def repeat(self, low: int, high: Any, tree: Iterable[tuple[Any, Any]]) -> str:
         wanted = low + self.more if low or self.more else self.turn % 2
-        times = range(min(wanted, int(high), LONGEST))
+        times = range(min(wanted, int(high), LONGEST_MATCH))
         return "".join(self.write(tree) for _ in times if self.room > 0)
 
     def character(self, members: list[tuple[Any, Any]]) -> str:

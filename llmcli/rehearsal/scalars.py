@@ -6,7 +6,7 @@ from fractions import Fraction
 from itertools import cycle, islice, permutations, product, takewhile
 
 from llmcli.rehearsal.keywords import Words, exact
-from llmcli.rehearsal.patterns import LONGEST, matching
+from llmcli.rehearsal.patterns import LONGEST_MATCH, matching
 
 _VARIETY = 200
 _LARGEST_EXACT = 2**53
@@ -39,7 +39,7 @@ _FORMATS = {
 
 def texts(words: Words) -> Iterator[str]:
     """Give candidates for a string schema, the likeliest first; the caller judges each."""
-    low, high = int(words.get("minLength", 0)), int(words.get("maxLength", LONGEST))
+    low, high = int(words.get("minLength", 0)), int(words.get("maxLength", LONGEST_MATCH))
     if (form := words.get("format")) in _FORMATS:
         yield from (_FORMATS[form].format(n) for n in range(1, 29))
     patterns = words.get("pattern", [])
@@ -61,7 +61,7 @@ def _spliced(patterns: list[str], low: int, high: int) -> Iterator[str]:
 
 def prose(low: int, high: int) -> Iterator[str]:
     """Give distinct plain texts of `low` to `high` characters."""
-    low = min(low, LONGEST)
+    low = min(low, LONGEST_MATCH)
     if high >= len("example 200"):
         plain = (f"example {n}" if n > 1 else "example" for n in range(1, _VARIETY + 1))
         yield from (_pad(text, low) for text in plain)

@@ -20,7 +20,7 @@ PROVIDERS = frozenset(provider_names())
 
 # Names that say nothing of what a module owns, or said two things.
 VAGUE = {
-    *("account", "caller", "common", "converse", "done", "drive", "endings", "guard", "helpers"),
+    *("account", "caller", "common", "converse", "done", "endings", "guard", "helpers"),
     *("keeping", "limit", "misc", "perform", "plan", "replies", "tally", "tools_", "util", "utils"),
 }
 COMMANDS = PACKAGE / "commands"  # a command's story is called as the command is

@@ -15,7 +15,7 @@ from llmcli.transport.wire.sockets import READ, WRITE, sockets
 _EVENTS = {pycurl.POLL_IN: READ, pycurl.POLL_OUT: WRITE, pycurl.POLL_INOUT: READ | WRITE}
 _MOST_IDLE = 20_000  # connections that are kept, as many as may ever be in use
 
-Outcome = tuple[int, str]  # libcurl's code (0: all is well) and its message
+CurlResult = tuple[int, str]  # libcurl's code (0: all is well) and its message
 
 
 class Drive:
@@ -27,13 +27,13 @@ class Drive:
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._wants)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._alarm)
         self._multi.setopt(pycurl.M_MAXCONNECTS, _MOST_IDLE)
-        self._under_way: dict[pycurl.Curl, asyncio.Future[Outcome]] = {}
+        self._under_way: dict[pycurl.Curl, asyncio.Future[CurlResult]] = {}
         self._sockets = sockets()
         self._loop.add_reader(self._sockets.fileno(), self._ready)
         self._timer: asyncio.Handle | None = None
         self._at_once = False
 
-    def begin(self, curl: pycurl.Curl) -> asyncio.Future[Outcome]:
+    def begin(self, curl: pycurl.Curl) -> asyncio.Future[CurlResult]:
         """Begin a transfer; how it ends is in the future. Who no longer waits for that must call `give_up`."""
         future = self._under_way[curl] = self._loop.create_future()
         self._multi.add_handle(curl)
@@ -99,7 +99,7 @@ class Drive:
                 self._multi.remove_handle(curl)
                 self._tell(curl, (code, message))
 
-    def _tell(self, curl: pycurl.Curl, outcome: Outcome) -> None:
+    def _tell(self, curl: pycurl.Curl, outcome: CurlResult) -> None:
         future = self._under_way.pop(curl)
         if not future.done():  # its waiter may just have been cancelled
             future.set_result(outcome)

@@ -7,8 +7,8 @@ import os
 from collections.abc import Mapping
 
 from llmcli.transport.wire import proxies, trust
-from llmcli.transport.wire.drive import Drive, Outcome
-from llmcli.transport.wire.handles import Easy, Route, broken, may_go_again
+from llmcli.transport.wire.drive import CurlResult, Drive
+from llmcli.transport.wire.handles import Easy, Route, break_of, may_go_again
 from llmcli.transport.wire.heads import Break, Head, How, WireReply, head_of
 from llmcli.transport.wire.inflow import Inflow
 from llmcli.transport.wire.unpack import unpacked, unpacking
@@ -62,7 +62,7 @@ class Wire:
             self._routes[url] = Route(proxy or "", trust.certificates_for(url, self._env))
         return self._routes[url]
 
-    async def _carried_out(self, easy: Easy) -> Outcome:
+    async def _carried_out(self, easy: Easy) -> CurlResult:
         """How the transfer ended, once more where it met a connection that was closed while it was idle."""
         outcome = await self._once(easy)
         if outcome[0] and may_go_again(easy, outcome[0]):
@@ -70,7 +70,7 @@ class Wire:
             outcome = await self._once(easy)
         return outcome
 
-    async def _once(self, easy: Easy) -> Outcome:
+    async def _once(self, easy: Easy) -> CurlResult:
         try:
             return await self._drive.begin(easy.curl)
         except asyncio.CancelledError:
@@ -79,7 +79,7 @@ class Wire:
 
     def _reply(self, easy: Easy, code: int, message: str) -> WireReply:
         """The reply that a handle has got whole."""
-        failure = broken(easy, code, message) if code else None
+        failure = break_of(easy, code, message) if code else None
         try:
             status, headers = head_of(easy.lines)
         except ValueError:

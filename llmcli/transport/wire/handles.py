@@ -107,7 +107,7 @@ def _milliseconds(seconds: float) -> int:
     return max(1, min(int(seconds * 1000), _LONGEST))
 
 
-def broken(easy: Easy, code: int, message: str) -> Break:
+def break_of(easy: Easy, code: int, message: str) -> Break:
     """What became of an exchange that libcurl ended with `code`."""
     connected = easy.curl.getinfo(pycurl.REQUEST_SIZE) > 0
     if code == pycurl.E_OPERATION_TIMEDOUT:

@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator, Callable
 
 import pycurl
 
-from llmcli.transport.wire.drive import Drive, Outcome
-from llmcli.transport.wire.handles import Easy, broken, may_go_again
+from llmcli.transport.wire.drive import CurlResult, Drive
+from llmcli.transport.wire.handles import Easy, break_of, may_go_again
 from llmcli.transport.wire.heads import Break, How, head_of
 
 _AHEAD = 1 << 18  # bytes that may lie here unread
@@ -25,7 +25,7 @@ class Inflow:
         self._size = 0
         self._held = False
         self._whole_head = False
-        self._outcome: Outcome | None = None
+        self._outcome: CurlResult | None = None
         self._news = asyncio.Event()
         easy.curl.setopt(pycurl.HEADERFUNCTION, self._line)
         easy.curl.setopt(pycurl.WRITEFUNCTION, self._piece)
@@ -49,7 +49,9 @@ class Inflow:
             return head_of(self._easy.lines)
         code, message = self._outcome or (0, "")
         raise (
-            broken(self._easy, code, message) if code else Break(How.BROKEN, "it was closed inside the head")
+            break_of(self._easy, code, message)
+            if code
+            else Break(How.BROKEN, "it was closed inside the head")
         )
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
@@ -65,7 +67,7 @@ class Inflow:
                     self._news.clear()
             code, message = self._outcome
             if code:
-                raise broken(self._easy, code, message)
+                raise break_of(self._easy, code, message)
         finally:
             self.close()
 
@@ -80,7 +82,7 @@ class Inflow:
         self._outcome = None
         self._drive.begin(self._easy.curl).add_done_callback(self._ended)
 
-    def _ended(self, future: asyncio.Future[Outcome]) -> None:
+    def _ended(self, future: asyncio.Future[CurlResult]) -> None:
         if not future.cancelled():
             self._outcome = future.result()
             self._news.set()
