@@ -69,7 +69,7 @@ class Builder:
         """The builder that the settings ask for. `stream`: unless they say whether. Raises UsageError."""
         stream = stream if settings.stream is None else settings.stream
         builder = cls(
-            asked(settings, read, addresses.env, stream=stream), addresses.chosen(settings), addresses
+            ask_of(settings, read, addresses.env, stream=stream), addresses.chosen(settings), addresses
         )
         builder.headers_to(builder.endpoint)  # what is wrong with them is said before a row is read
         return builder
@@ -188,7 +188,7 @@ def _parameters(ask: Ask, endpoint: Endpoint) -> Json:
     return parameters
 
 
-def asked(request: RequestSettings, read: ReadStdin, env: Mapping[str, str], *, stream: bool) -> Ask:
+def ask_of(request: RequestSettings, read: ReadStdin, env: Mapping[str, str], *, stream: bool) -> Ask:
     """What the settings say. Raises UsageError."""
     said = request.parameters().items()
     parameters = {name: argument(value) if isinstance(value, str) else value for name, value in said}
