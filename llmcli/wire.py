@@ -290,7 +290,10 @@ class Completion:
         usage = self.body.get("usage")
         if not isinstance(usage, dict):
             return None
-        known = counted(usage, "prompt_tokens") is not None or counted(usage, "completion_tokens") is not None
+        known = (
+            usage_count(usage, "prompt_tokens") is not None
+            or usage_count(usage, "completion_tokens") is not None
+        )
         return usage if known else None
 
     @property

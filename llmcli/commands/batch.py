@@ -81,7 +81,7 @@ def batch(app: App, settings: BatchSettings) -> int:
     With -t, a row is any object, the columns of a table, a line of text or a file; without it, it has a prompt or
     messages.
     """
-    choice = chosen(app, settings.rows or [], settings.table, settings.run)
+    choice = chosen(app, settings.rows or [], settings.table.each, settings.run)
     frame = frame_of(app, settings, choice)
     outlet = Outlet(app, settings, frame.builder)
     outlet.check()

@@ -50,7 +50,7 @@ def show_text(app: App, settings: Shown, counting: CountingSettings) -> None:
 def _text(app: App, settings: Shown) -> str:
     """The whole text. Raises UsageError where there is none."""
     prompt = Prompt.of(settings.input, app.stdin.read, app.notes.say)
-    text = prompt.text(said(settings.prompt or [], app.stdin))
+    text = prompt.text(words_or_stdin(settings.prompt or [], app.stdin))
     if not text:
         raise _no_text()
     return text

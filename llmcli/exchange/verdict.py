@@ -6,7 +6,7 @@ from llmcli.errors import BrokenOff, Incomplete, Invalid, LlmcliError, NoTurn, R
 from llmcli.exchange.judged import calls_before, is_judged, judged, miscalled
 from llmcli.exchange.layers.retry import no_answer
 from llmcli.finish import Finish, finish_of, given_up, is_begun, is_plain, is_stopped, says, shown, thinks
-from llmcli.wire import Completion, Json, Request, counted
+from llmcli.wire import Completion, Json, Request, usage_count
 
 _USUAL = {"length", "content_filter"}  # words of the API that need no telling
 _FORCED = frozenset({"tool_choice", "function_call"})  # what may ask for a call, where a text will not do

@@ -129,8 +129,8 @@ def tokens_of(completion: Completion) -> tuple[int, int] | None:
     for each in (*completion.meta.earlier, completion):
         if (usage := each.usage) is None:
             return None
-        prompt += counted(usage, "prompt_tokens") or 0
-        answer += counted(usage, "completion_tokens") or 0
+        prompt += usage_count(usage, "prompt_tokens") or 0
+        answer += usage_count(usage, "completion_tokens") or 0
     return prompt, answer
 
 

@@ -21,7 +21,7 @@ from llmcli.request.endpoint import Addresses
 from llmcli.request.params import API_FIELDS
 from llmcli.request.prompt import Prompt
 from llmcli.request.template import Template
-from llmcli.settings.table import TableSettings
+from llmcli.settings.batch.table import TableSettings
 from llmcli.tokens.count import count_request
 from llmcli.tokens.encodings import load
 

@@ -28,7 +28,7 @@ from llmcli.exchange.exchange import Exchanged
 from llmcli.exchange.judged import missing
 from llmcli.exchange.layers.fallback import another_may, skipped
 from llmcli.exchange.layers.retry import failed_attempt
-from llmcli.output.report import Report, joined, tokens_of, trace
+from llmcli.output.report import Report, joined_answers, tokens_of, trace
 from llmcli.wire import Completion
 
 _MORE = frozenset({"n", "logprobs"})  # what an answer may have less of than was asked for

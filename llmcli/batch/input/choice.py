@@ -16,8 +16,7 @@ from llmcli.batch.input.identity import Identity
 from llmcli.batch.input.source import Part
 from llmcli.batch.input.spool import spooled
 from llmcli.errors import NoInput, UsageError
-from llmcli.settings.batch import RunSettings
-from llmcli.settings.table import TableSettings
+from llmcli.settings.batch.run import RunSettings
 
 _WITHOUT_OUTPUT = RunSettings()
 
@@ -41,16 +40,16 @@ class Choice:
         return any(part.path is None or part.is_spool for part in self.parts)
 
 
-def chosen(app: App, names: Sequence[str], how: TableSettings, run: RunSettings = _WITHOUT_OUTPUT) -> Choice:
-    """What INPUT is. Raises UsageError, NoInput."""
+def chosen(app: App, names: Sequence[str], each: str | None, run: RunSettings = _WITHOUT_OUTPUT) -> Choice:
+    """What INPUT is, or `--each`. Raises UsageError, NoInput."""
     column = run.id
-    if how.each is not None:
+    if each is not None:
         if names:
             todo = f"quote the pattern, so that it is not the shell that makes {len(names) + 1} words of it"
             raise UsageError(f"and INPUT ({names[0]}) exclude each other", todo=todo, flag="--each")
         identity = Identity("path") if column is None else Identity("id", column)
-        if how.each != "-":
-            return Choice((), identity, _matching(how.each, run))
+        if each != "-":
+            return Choice((), identity, _matching(each, run))
         return Choice(_parts(app, [], run), identity)
     parts = _parts(app, names, run)
     if column is not None:

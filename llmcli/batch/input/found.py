@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from llmcli.batch.input.readers.entry import Broken, Entry, NamedFile
 from llmcli.batch.input.readers.named import content_of, fields_of
-from llmcli.batch.input.shape import text_of
+from llmcli.batch.input.shape import field_text
 from llmcli.wire import Json
 
 

@@ -88,7 +88,7 @@ def met(rows: Iterable[Row], done: Done) -> Iterator[Row]:
 
 def count_file(app: App, settings: CountedRows, path: str | None) -> None:
     """`count --rows`: one integer, the totals, or a line for each row."""
-    choice = chosen(app, [] if path is None else [path], settings.table)
+    choice = chosen(app, [] if path is None else [path], settings.table.each)
     frame = frame_of(app, settings, choice)
     shape = settings.output.shape
 

@@ -16,7 +16,7 @@ from llmcli.batch.input.readers.named import read_names
 from llmcli.batch.input.readers.text import utf8
 from llmcli.batch.input.sniff import begun_kind, check_readable, check_text, named_kind, no_jsonl, no_objects
 from llmcli.errors import UsageError
-from llmcli.settings.table import Kind, TableSettings
+from llmcli.settings.batch.table import InputFormat, TableSettings
 
 _NAMES = {"jsonl": "JSONL", "json": "a JSON array", "lines": "lines of text", "tsv": "TSV"}
 _OR_CSV = "drop it, or say --input-format csv"

@@ -105,7 +105,7 @@ class RowBuilder:
         data = None
         try:
             if isinstance(entry, bytes):
-                data = parsed(entry)
+                data = parsed_row(entry)
                 custom_id = custom_id_of(data, custom_id)
                 request = self._request(data, entry)
             else:

@@ -22,7 +22,7 @@ from llmcli.batch.ledger.places import Places
 from llmcli.batch.ledger.recordfile import RecordFile
 from llmcli.batch.ledger.slots import Slots
 from llmcli.errors import LlmcliError, UsageError
-from llmcli.settings.batch import errors_path
+from llmcli.settings.batch.run import errors_path
 
 _BY_NUMBER = Identity()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -108,7 +108,7 @@ def check_window(request: Request) -> None:
     window = model.context_window if model else None
     if window is None or _size(request.fields) <= window:
         return
-    tokens = count(request, request.body()).tokens
+    tokens = prompt_count(request, request.body()).tokens
     if tokens > window:
         raise ContextOverflow(
             f"the prompt has {tokens} tokens and {request.name} takes {window}",
