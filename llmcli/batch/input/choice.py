@@ -114,7 +114,7 @@ def _status_of_stdin(app: App) -> os.stat_result | None:
 def _matching(pattern: str, run: RunSettings) -> list[str]:
     """The files that a pattern names, by their bytes, but for those that we write."""
     ours = [str(path) for path in run.written]
-    ours += [] if run.kept is None else [f"{run.kept}.stdin", f"{run.kept}.stdin.part"]
+    ours += [] if run.kept is None else [f"{run.kept}.stdin", f"{run.kept}.stdin.part", f"{run.output}.view"]
     real = {os.path.realpath(path) for path in ours}
     names = glob(os.path.expanduser(pattern), recursive=True)  # noqa: PTH111, PTH207 - names that are no UTF-8, too
     found = [name for name in names if not files.is_directory(name)]

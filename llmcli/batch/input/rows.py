@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
@@ -136,6 +136,7 @@ class RowBuilder:
                 found = Found(parsed_row(entry), entry) if isinstance(entry, bytes) else found_in(entry)
             except LlmcliError:
                 continue
+            self._check_id(batch.columns.names if batch.columns is not None else tuple(found.fields))
             if template is not None:
                 check_template(self._prompt, found)
             return True
@@ -157,6 +158,13 @@ class RowBuilder:
         elif isinstance(entry, NamedFile):
             row.fields = row.fields or fields_of(entry.path)
         return row
+
+    def _check_id(self, names: Sequence[str]) -> None:
+        """Raise UsageError where the column of `--id` is none of the first good row's."""
+        column = self.identity.column
+        if column is not None and column not in names:
+            todo = f"the first row has {', '.join(names[:8]) or 'none'}"
+            raise UsageError(f": there is no column {column}", todo=todo, flag="--id")
 
     def _of_found(self, found: Found) -> Request:
         """The request of a table's row, a line of text or a file, whose fields are no parameters."""

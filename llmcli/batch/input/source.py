@@ -238,7 +238,7 @@ class Chain:
     @property
     def ended(self) -> bool:
         """See Source."""
-        return len(self._sources) == 1 and self._sources[0].ended
+        return len(self._sources) <= 1 and all(source.ended for source in self._sources)
 
     def start(self, wake: Callable[[], None]) -> None:
         """See Source."""
@@ -252,6 +252,8 @@ class Chain:
 
     def next(self) -> Row | None:
         """See Source. Raises UsageError where a table's header is not that of the tables before it."""
+        if not self._sources:
+            return None
         while (row := (source := self._sources[0]).next()) is None and source.ended:
             if len(self._sources) == 1:
                 return None

@@ -50,7 +50,8 @@ class Done:
     """What earlier runs left, in 17 bytes a row, and some 50 where rows have keys. `spent` is in $.
 
     `slots`: the numbers of rows that are known by a key. Which of those are rows of the input, and where they stand in
-    it, is known once they are met; until then they do not count.
+    it, is known once they are met; until then they do not count. Where nothing `is_kept`, rows have the numbers of
+    their places, and keys only tell which is there twice.
 
     A row that is asked again keeps its record until it has a new one. `count` and `failed` are of final rows below
     `limit`. `superseded`: there are records that do not count. A row may have an answer and a failure of different
@@ -59,6 +60,7 @@ class Done:
 
     limit: int | None = None
     slots: Slots | None = None
+    is_kept: bool = True
     count: int = 0
     failed: int = 0
     spent: Decimal = field(default=Decimal(0))
@@ -88,11 +90,12 @@ class Done:
         if self.slots is None:
             row.known = row.place
             return None
-        slot = row.known = self.slots.of(int(row.key[1:], 16))
+        slot = self.slots.of(int(row.key[1:], 16))
+        row.known = slot if self.is_kept else row.place
         if slot >= len(self._met):
-            more = max(len(self.slots), 2 * len(self._met)) - len(self._met)
-            self._met.extend(bytes(more))
-            self._where.frombytes(bytes(8 * (len(self._met) - len(self._where))))
+            size = max(len(self.slots), 2 * len(self._met))
+            self._met.extend(bytes(size - len(self._met)))
+            self._where.frombytes(bytes(8 * (size - len(self._where))))
         if self._met[slot]:
             return self._where[slot] - 1
         self._met[slot], self._where[slot] = 1, row.place + 1
@@ -113,7 +116,7 @@ class Done:
         """The input begins anew."""
         if self.slots is not None:
             self.count = self.failed = 0
-            self._met = bytearray()
+            self._met = bytearray(len(self._where))
 
     def place(self, row: int) -> int:
         """Where a row stands in the input; rows that were not seen there come behind."""

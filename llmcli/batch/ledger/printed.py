@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from llmcli.batch.ledger.final import Done
+from llmcli.batch.ledger.slots import Slots
 
 
 class Shape(Protocol):
@@ -56,7 +57,7 @@ class Printed:
 
     def recover(self, *, retry_failed: bool, limit: int | None) -> Done:  # noqa: ARG002 - as Ledger has it
         """Nothing is done."""
-        return Done(limit)
+        return Done(limit, Slots(), is_kept=False)
 
     def room(self, row: int) -> bool:
         """Whether a row may be begun."""

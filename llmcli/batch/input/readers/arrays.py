@@ -121,8 +121,8 @@ class _Array:
         try:
             _, end = _scan(self._text, at)
         except json.JSONDecodeError as error:
-            cut = "Unterminated string" in error.msg or len(self._text) - error.pos < _NEAR
-            if cut and not ended:
+            near = 1 if ended else _NEAR
+            if "Unterminated string" in error.msg or len(self._text) - error.pos < near:
                 raise _Cut from None
             raise _Wrong(f"{error.msg} at {self._text[error.pos : error.pos + 20]!r}") from None
         except RecursionError:

@@ -71,7 +71,7 @@ def _entry(cells: list[str], columns: Columns, lines: TextLines) -> Entry | None
     names = columns.names
     if len(cells) == len(names) and lines.invalid is None:
         return dict(zip(names, cells, strict=True))
-    if not cells:  # a blank line
+    if not cells or (len(cells) == 1 and cells[0].isspace()):  # a blank line
         return {names[0]: ""} if len(names) == 1 else None
     fields = dict(zip(names, cells, strict=False))
     if lines.invalid is not None:
