@@ -22,7 +22,7 @@ from llmcli.files.opening import (
     read_regular,
     sha256_of,
 )
-from llmcli.files.replacing import Replacement, replace
+from llmcli.files.replacing import Replacement, replace, scratch
 from llmcli.files.writing import Waiting, append, append_line, overwrite, patiently, write_all
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "read_beginning",
     "read_regular",
     "replace",
+    "scratch",
     "sha256_of",
     "write_all",
 ]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO
 
 from llmcli.files.opening import open_fresh
 
@@ -49,6 +51,15 @@ class Replacement:
         os.close(self.descriptor)
         if self._is_there:
             self._beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def scratch(pieces: Iterable[bytes]) -> Iterator[BinaryIO]:
+    """A file without a name that holds these pieces, to be read from its beginning. Raises OSError."""
+    with TemporaryFile() as file:
+        file.writelines(pieces)
+        file.seek(0)
+        yield file
 
 
 def replace(path: Path, data: bytes, *, sync: bool = True) -> None:

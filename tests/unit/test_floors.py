@@ -57,6 +57,7 @@ OWNERS = {
     "openai": "llmcli.transport.sdk",
     "orjson": "llmcli.jsonl",
     "platformdirs": "llmcli.config",
+    "pyarrow": "llmcli.batch.input.readers.parquet",
     "pycurl": "llmcli.transport.wire",
     "regex": "llmcli.tokens.mapped",
     "tiktoken": "llmcli.tokens.encodings",

@@ -38,7 +38,7 @@ def batches_of(
     if (said or begun_kind(head)) == "parquet":
         from llmcli.batch.input.readers.parquet import read_parquet
 
-        return read_parquet(stream, path)
+        return read_parquet(blocks, stream, path)
     head, blocks = _peeked(utf8(blocks), bytes.strip)
     kind = said or begun_kind(head)
     check_text(head, kind, path)

@@ -139,7 +139,8 @@ class FileSource(EntrySource):
     def _batch(self) -> Batch | None:
         if self._batches is None:
             stream = self._stream = self._stream or self._part.open()
-            self._batches = batches_of(self._blocks_of(stream), self._builder.how, self._part.name, stream)
+            seekable = None if self._part.path is None else stream
+            self._batches = batches_of(self._blocks_of(stream), self._builder.how, self._part.name, seekable)
         batch = next(self._batches, None)
         if batch is None:
             self._over = True
