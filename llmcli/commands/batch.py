@@ -24,7 +24,7 @@ from llmcli.batch.input.rows import Row
 from llmcli.batch.input.spool import spool_of
 from llmcli.batch.ledger.ledger import RETRYABLE, Ledger
 from llmcli.batch.ledger.printed import Printed
-from llmcli.batch.pacing.connections import MOST, most_connections
+from llmcli.batch.pacing.connections import MOST_CONNECTIONS, most_connections
 from llmcli.batch.pacing.pace import Pace
 from llmcli.batch.program import Program, stoppable
 from llmcli.batch.progress import progress_of, summary
@@ -110,7 +110,7 @@ def _run(app: App, program: Program, inputs: Inputs, outlet: Outlet, settings: B
 def _tell_of_fewer(app: App, wanted: int | None, most: int) -> None:
     """Say that -j asks for more than there can be."""
     if wanted is not None and wanted > most:
-        why = "" if most == MOST else ", as open files allow (ulimit -n)"
+        why = "" if most == MOST_CONNECTIONS else ", as open files allow (ulimit -n)"
         app.notes.say(f"-j {wanted}: at most {most:,} requests at once{why}")
 
 

@@ -6,18 +6,20 @@ import math
 
 import pytest
 
-from llmcli.batch.pacing.connections import MOST
+from llmcli.batch.pacing.connections import MOST_CONNECTIONS
 from llmcli.batch.pacing.crowd import Crowd
 from llmcli.batch.pacing.pace import Pace
 from tests.unit.loads import Curve, Limited, Load, Simulation, Slots
 
 
-def auto(server: Load, *, most: int = MOST, timeout: float = math.inf, **client: float) -> Simulation:
+def auto(
+    server: Load, *, most: int = MOST_CONNECTIONS, timeout: float = math.inf, **client: float
+) -> Simulation:
     return Simulation(Pace(None, None, None, most, timeout), server, timeout, **client)
 
 
 def with_crowd(crowd: int, server: Load, timeout: float = math.inf) -> Simulation:
-    return Simulation(Pace(None, None, crowd, MOST, timeout), server, timeout)
+    return Simulation(Pace(None, None, crowd, MOST_CONNECTIONS, timeout), server, timeout)
 
 
 def batched(under_way: int, _now: float) -> float:
@@ -149,11 +151,11 @@ def test_a_fixed_number_stays_and_is_capped():
 @pytest.mark.parametrize(
     ("fixed", "most", "word"),
     [
-        (10, MOST, "concurrency"),
+        (10, MOST_CONNECTIONS, "concurrency"),
         (10, 10, "concurrency"),
         (30_000, 900, "connections (ulimit -n)"),
-        (30_000, MOST, "connections (20,000 at most)"),
-        (None, MOST, "concurrency"),
+        (30_000, MOST_CONNECTIONS, "connections (20,000 at most)"),
+        (None, MOST_CONNECTIONS, "concurrency"),
         (None, 2, "connections (ulimit -n)"),
     ],
 )

@@ -21,7 +21,7 @@ PROVIDERS = frozenset(provider_names())
 # Names that say nothing of what a module owns, or said two things.
 VAGUE = {
     *("account", "caller", "common", "converse", "done", "endings", "guard", "helpers"),
-    *("keeping", "limit", "misc", "perform", "plan", "replies", "tally", "tools_", "util", "utils"),
+    *("keeping", "limit", "misc", "perform", "plan", "tally", "tools_", "util", "utils"),
 }
 COMMANDS = PACKAGE / "commands"  # a command's story is called as the command is
 TYPE_VARIABLES = re.compile(r"[A-Z]")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-MOST = 20_000  # whatever open files allow: a client has some 28,000 ports for one address
+MOST_CONNECTIONS = 20_000  # whatever open files allow: a client has some 28,000 ports for one address
 _OWN_FILES = 64  # input, output, the loop's, names that are looked up, and what libraries open
 
 
@@ -13,10 +13,14 @@ def most_connections() -> int:
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST + _OWN_FILES
+    wanted = MOST_CONNECTIONS + _OWN_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:
         raised = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         with suppress(OSError, ValueError):  # macOS may have a lower limit than it tells of
             resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
             soft = raised
-    return MOST if soft == resource.RLIM_INFINITY else max(1, min(MOST, soft - _OWN_FILES))
+    return (
+        MOST_CONNECTIONS
+        if soft == resource.RLIM_INFINITY
+        else max(1, min(MOST_CONNECTIONS, soft - _OWN_FILES))
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from llmcli.batch.pacing.connections import MOST
+from llmcli.batch.pacing.connections import MOST_CONNECTIONS
 from llmcli.batch.pacing.search import Search
 
 _FILL = 12  # requests that one which comes back may add: a step up is filled in a quarter of a round trip
@@ -22,7 +22,7 @@ class Crowd:
     and one more for each that does (slow start).
     """
 
-    def __init__(self, fixed: int | None, most: int = MOST, timeout: float = math.inf) -> None:
+    def __init__(self, fixed: int | None, most: int = MOST_CONNECTIONS, timeout: float = math.inf) -> None:
         self._most = max(1, most if fixed is None else min(fixed, most))
         self._is_capped = fixed is None or fixed > most
         self._timeout = timeout
@@ -41,7 +41,11 @@ class Crowd:
         """What holds requests back where there is no room."""
         if not self._is_capped or self.limit < self._most:
             return "concurrency"
-        return f"connections ({MOST:,} at most)" if self._most == MOST else "connections (ulimit -n)"
+        return (
+            f"connections ({MOST_CONNECTIONS:,} at most)"
+            if self._most == MOST_CONNECTIONS
+            else "connections (ulimit -n)"
+        )
 
     def sends(self, now: float, crowd: int) -> None:
         """A request goes out, as one of `crowd`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Mapping
 
-from llmcli.batch.pacing.connections import MOST
+from llmcli.batch.pacing.connections import MOST_CONNECTIONS
 from llmcli.batch.pacing.crowd import Crowd
 from llmcli.batch.pacing.limit_window import LimitWindow
 from llmcli.batch.pacing.server_limit import ServerLimit
@@ -74,7 +74,7 @@ class Pace:
         rpm: float | None,
         tpm: float | None,
         concurrency: int | None,
-        most: int = MOST,
+        most: int = MOST_CONNECTIONS,
         timeout: float = math.inf,
     ) -> None:
         self.crowd = Crowd(concurrency, most, timeout)
