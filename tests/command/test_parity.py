@@ -132,24 +132,53 @@ def test_a_budget_that_would_be_passed_is_exit_6_in_a_count_and_a_rehearsal_too(
     assert cli("count", *flags, "hi", env=env) == run
 
 
-@pytest.mark.parametrize(
-    "flags",
-    [
-        [],
-        ["-s", "Be brief."],
-        ["-M", "5", "--temperature", "0.5"],
-        ["-t", "Say {{ input }}"],
-        ["-t", "Before."],
-        ["--schema", "name, age int"],
-        ["--tools", TOOL, "--tool-choice", "cat"],
-        ["-o", "top_k=5", "--stop", "x"],
-    ],
-    ids=" ".join,
-)
+BODIES = [
+    [],
+    ["-s", "Be brief."],
+    ["-M", "5", "--temperature", "0.5"],
+    ["-t", "Say {{ input }}"],
+    ["-t", "Before."],
+    ["--schema", "name, age int"],
+    ["--choices", "yes,no"],
+    ["--tools", TOOL, "--tool-choice", "cat"],
+    ["-o", "top_k=5", "--stop", "x"],
+    ["--top-logprobs", "2", "--metadata", "a=b", "--logit-bias", "7=1"],
+]
+
+
+@pytest.mark.parametrize("flags", BODIES, ids=" ".join)
 def test_ask_and_a_session_and_a_chat_send_one_body(cli, tmp_path, flags):
     cli.env["LLMCLI_STATE"] = str(tmp_path)
     common = ["-m", "gpt-4o-mini", "--dry-run", "--no-stream", *flags]
     asked = cli("ask", *common, "hello")
     assert asked.code == 0
     assert cli("ask", *common, "--session", "s", "hello") == asked
+    assert cli("count", *common, "hello") == asked
     assert cli("chat", *common, stdin=b"hello\n") == asked
+
+
+@pytest.mark.parametrize("flags", BODIES, ids=" ".join)
+def test_a_batch_of_one_row_sends_what_ask_sends(cli, server, flags):
+    common = ["-m", "tiny", "--base-url", server.base_url, *flags]
+    cli("ask", *common, "--no-stream", "hello")
+    cli("batch", *common, "-q", stdin=b'{"prompt":"hello"}')
+    asked, rowed = server.requests
+    assert rowed.json == asked.json
+    assert rowed.headers.get("authorization") == asked.headers.get("authorization")
+
+
+@pytest.mark.parametrize("flags", [flags for flags, refused in LINES if refused], ids=" ".join)
+def test_every_command_refuses_in_the_same_words(cli, tmp_path, monkeypatch, flags):
+    monkeypatch.chdir(tmp_path)
+    cli.env["LLMCLI_STATE"] = str(tmp_path)
+    lines = {
+        "ask": (["ask", "hello"], None),
+        "session": (["ask", "--session", "s", "hello"], None),
+        "chat": (["chat"], b"hello\n"),
+        "batch": (["batch"], b'{"prompt":"hello"}'),
+    }
+    said = {}
+    for name, (line, stdin) in lines.items():
+        done = cli(line[0], *OFFLINE, *flags, *line[1:], stdin=stdin)
+        said[name] = (done.code, done.err.partition(";")[0])  # what to do may be another thing in each
+    assert len(set(said.values())) == 1, said
