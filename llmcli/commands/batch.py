@@ -22,8 +22,9 @@ from llmcli.batch.input.frame import Frame, frame_of, tally_of
 from llmcli.batch.input.inputs import Inputs
 from llmcli.batch.input.rows import Row
 from llmcli.batch.input.spool import spool_of
-from llmcli.batch.ledger.ledger import RETRYABLE, Ledger
+from llmcli.batch.ledger.ledger import Ledger
 from llmcli.batch.ledger.printed import Printed
+from llmcli.batch.ledger.skim import RETRYABLE
 from llmcli.batch.pacing.connections import MOST_CONNECTIONS, most_connections
 from llmcli.batch.pacing.pace import Pace
 from llmcli.batch.program import Program, stoppable

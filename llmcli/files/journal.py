@@ -13,7 +13,7 @@ from llmcli.files.opening import open_regular
 from llmcli.files.replacing import Replacement
 from llmcli.files.writing import append
 
-_BLOCK = 1 << 20  # bytes
+_BLOCK = 1 << 18  # bytes
 _KEEP = os.fdatasync if hasattr(os, "fdatasync") else os.fsync  # macOS has no fdatasync
 
 
@@ -84,19 +84,26 @@ class Journal:
             place += len(block)
             yield block
 
-    def lines(self) -> Iterator[bytes]:
-        """All lines with their newlines, which the last one may lack where it is torn."""
+    def stretches(self) -> Iterator[bytes]:
+        """All of it, in stretches of whole lines; the last line may lack its newline, and then comes alone."""
         begun: list[bytes] = []  # pieces of a line
         for block in self._blocks(0, self.size):
-            piece, *more = block.split(b"\n")
-            begun.append(piece)
-            if more:
-                *whole, tail = b"".join(begun), *more
-                begun = [tail]
-                for line in whole:
-                    yield line + b"\n"
+            end = block.rfind(b"\n") + 1
+            if end:
+                yield b"".join((*begun, block[:end]))
+                begun = []
+            begun.append(block[end:])
         if tail := b"".join(begun):
             yield tail
+
+    def lines(self) -> Iterator[bytes]:
+        """All lines with their newlines, which the last one may lack where it is torn."""
+        for stretch in self.stretches():
+            *whole, tail = stretch.split(b"\n")
+            for line in whole:
+                yield line + b"\n"
+            if tail:
+                yield tail
 
     def append(self, line: bytes) -> None:
         """Add one line, all of it or nothing."""

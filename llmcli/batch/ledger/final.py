@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import IntEnum
@@ -13,6 +14,7 @@ from llmcli.batch.ledger.slots import Slots
 from llmcli.errors import UsageError
 
 _ODD, _WORD = 0x9E3779B97F4A7C15, (1 << 64) - 1  # spread the places of rows over 64 bits
+_ROOM = 1024  # rows that room is made for at a time
 GONE = 1 << 62  # the place of a row that the input does not have
 
 
@@ -133,13 +135,39 @@ class Done:
     def _is_met(self, row: int) -> bool:
         return self.slots is None or (row < len(self._met) and self._met[row] != 0)
 
+    def take_answers(self, answers: Iterable[tuple[int, int, float]]) -> None:
+        """Take in the records of OUT, in their order: (row, digest, $) of each."""
+        digests, costs, places = self._digests, self._costs, self._places
+        counts_all, taken = self.slots is None and self.limit is None, 0
+        for row, digest, cost in answers:
+            if row >= len(places):
+                self._grow(row + _ROOM)
+            if places[row] or not digest or not counts_all:
+                self.take(row, Record(digest, cost, Place.OUT))
+                continue
+            digests[row], places[row] = digest, 1  # what `take` comes to: its calls would be half of the time
+            taken += 1
+            if cost:
+                costs[row] = cost
+                self.spent += Decimal(repr(cost))
+        self.count += taken
+        self._trim()
+
+    def _grow(self, rows: int) -> None:
+        more = rows - len(self._places)
+        self._digests.frombytes(bytes(8 * more))
+        self._costs.frombytes(bytes(8 * more))
+        self._places.extend(bytes(more))
+
+    def _trim(self) -> None:
+        """Let go of the room behind the highest row that has a record."""
+        rows = len(self._places.rstrip(b"\0"))
+        del self._digests[rows:], self._costs[rows:], self._places[rows:]
+
     def take(self, row: int, record: Record) -> None:
         """Take in a record of the files: those of OUT before those of OUT.errors, each in its order."""
         if row >= len(self):
-            more = row + 1 - len(self)
-            self._digests.frombytes(bytes(8 * more))
-            self._costs.frombytes(bytes(8 * more))
-            self._places.extend(bytes(more))
+            self._grow(row + 1)
         before = self._places[row]
         self.superseded = self.superseded or before != Place.NONE
         if before == Place.OUT and record.place == Place.ERRORS:

@@ -9,25 +9,21 @@ lock on both. A file that holds anything else is refused as it is.
 
 from __future__ import annotations
 
-import math
 from array import array
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from llmcli import jsonl
 from llmcli.batch.input.identity import Identity
-from llmcli.batch.ledger.final import Done, Place, Record
+from llmcli.batch.ledger.final import Done, Place
 from llmcli.batch.ledger.places import Places
 from llmcli.batch.ledger.recordfile import RecordFile
+from llmcli.batch.ledger.skim import record_of, skimmed
 from llmcli.batch.ledger.slots import Slots
 from llmcli.errors import LlmcliError, UsageError
 from llmcli.settings.batch.run import errors_path
 
 _BY_NUMBER = Identity()
-
-# Final in this run, worth another try in the next: moods of the server and the network, a key, an account.
-RETRYABLE = frozenset({"tempfail", "auth", "quota"})
 
 
 class Ledger:
@@ -56,14 +52,15 @@ class Ledger:
         done = self._done = Done(limit, self._slots)
         if self.is_stale:
             return done
-        for records, place in self._files:
-            self._check_identity(records)
-            for number, (row, line) in enumerate(records.lines(self._slots), 1):
-                try:
-                    record = _record(jsonl.loads(line), place, retry_failed=retry_failed)
-                except (ValueError, KeyError, TypeError, OverflowError):
-                    raise records.foreign(number) from None
-                done.take(row, record)
+        self._check_identity(self.out)
+        done.take_answers(skimmed(self.out, self._slots))
+        self._check_identity(self.errors)
+        for number, (row, line) in enumerate(self.errors.lines(self._slots), 1):
+            try:
+                record = record_of(line, Place.ERRORS, retry_failed=retry_failed)
+            except (ValueError, KeyError, TypeError, OverflowError):
+                raise self.errors.foreign(number) from None
+            done.take(row, record)
         return done
 
     def _check_identity(self, records: RecordFile) -> None:
@@ -142,12 +139,3 @@ def identity_of(letter: str, line: bytes) -> Identity:
     by = {"i": "id", "p": "path", "f": "file"}.get(letter, "number")
     column = jsonl.loads(line)["llmcli"].get("id_column") if by == "id" else None
     return Identity(by, column)  # type: ignore[arg-type]
-
-
-def _record(data: Any, place: Place, *, retry_failed: bool) -> Record:
-    """What counts of a line. Raises ValueError, KeyError or TypeError for what is no record."""
-    again = place == Place.ERRORS and (retry_failed or data["error"]["code"] in RETRYABLE)
-    cost = float(data["llmcli"]["cost_usd"] or 0)
-    if not math.isfinite(cost):
-        raise ValueError
-    return Record(int(data["id"][-16:], 16), cost, place, again)

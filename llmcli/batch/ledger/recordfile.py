@@ -11,9 +11,10 @@ from llmcli import files, jsonl
 from llmcli.batch.ledger.slots import Slots
 from llmcli.errors import Busy, OutputFailure, UsageError
 
-_HEAD = re.compile(rb'\{"id":"batch_req_(?:(\d{6,12})|([ifp])([0-9a-f]{16}))_[0-9a-f]{16}",')
+# How a record begins: what its row is known by, and the digest of the row's body.
+HEAD = re.compile(rb'\{"id":"batch_req_(?:(\d{6,12})|([ifp])([0-9a-f]{16}))_([0-9a-f]{16})",')
 _LOOK = 1 << 20  # bytes from the beginning that show what a file is
-_FAR = 100_000_000  # rows: a number that is so far beyond those before it is no row's (it would cost 800 MB)
+FAR = 100_000_000  # rows: a number that is so far beyond those before it is no row's (it would cost 800 MB)
 _OPEN_FILES = {
     Path("/dev"),
     Path("/dev/fd"),
@@ -74,22 +75,37 @@ class RecordFile:
         With `slots`, rows are known by keys, and row is the slot of one. Raises UsageError, before anything is cut,
         where a line is no record, or one of a row that is known in another way.
         """
-        begin = self._journal.read(0, _LOOK)
-        if len(begin) == _LOOK and b"\n" not in begin and not _HEAD.match(begin) and begin.strip(b"\0"):
-            raise self.foreign(1)  # a line of any size, which need not be read to its end
+        self._check_beginning()
         highest = 0
         for number, line in enumerate(self._journal.lines(), 1):
             is_ended = line.endswith(b"\n")
             if not is_ended and not self._is_whole(line, number):
                 return
-            row = self._row(line, number, highest, slots)
+            row = self.row_of(line, number, highest, slots)
             highest = max(highest, row)
             yield row, line if is_ended else self._ended(line)
+
+    def stretches(self) -> Iterator[bytes]:
+        """All lines, in stretches of them, unchecked; what is torn at the end is dealt with as by `lines`."""
+        self._check_beginning()
+        number = 1
+        for stretch in self._journal.stretches():
+            if stretch.endswith(b"\n"):
+                yield stretch
+            elif self._is_whole(stretch, number):
+                yield self._ended(stretch)
+            number += 1
+
+    def _check_beginning(self) -> None:
+        """Raise UsageError for a line of any size that is no record, without reading it to its end."""
+        begin = self._journal.read(0, _LOOK)
+        if len(begin) == _LOOK and b"\n" not in begin and not HEAD.match(begin) and begin.strip(b"\0"):
+            raise self.foreign(1)
 
     def _is_whole(self, tail: bytes, number: int) -> bool:
         """Whether the last line, which has no end, is a whole record; anything else is cut off."""
         is_whole = _is_json(tail)
-        if is_whole and _HEAD.match(tail):
+        if is_whole and HEAD.match(tail):
             return True
         if number == 1 and (is_whole or not (tail.startswith(b"{") or not tail.strip(b"\0"))):
             raise self.foreign(number)
@@ -103,14 +119,14 @@ class RecordFile:
         self.append(b"\n")
         return line + b"\n"
 
-    def _row(self, line: bytes, number: int, highest: int, slots: Slots | None) -> int:
+    def row_of(self, line: bytes, number: int, highest: int, slots: Slots | None) -> int:
         """The row of a line, by its first and its last bytes. Raises UsageError if it is no record."""
-        head = _HEAD.match(line)
+        head = HEAD.match(line)
         if head is None or not line.endswith((b"}}\n", b"}}")) or (head[1] is None) != (slots is not None):
             raise self.foreign(number)
         if slots is not None:
             return slots.of(int(head[3], 16))
-        if (row := int(head[1])) > highest + _FAR:
+        if (row := int(head[1])) > highest + FAR:
             raise self.foreign(number)
         return row
 
@@ -119,7 +135,7 @@ class RecordFile:
 
         None where there is no whole record.
         """
-        head = _HEAD.match(self._journal.read(0, 80))
+        head = HEAD.match(self._journal.read(0, 80))
         line = b"" if head is None else next(iter(self._journal.lines()), b"")
         return None if head is None or not line.endswith(b"}}\n") else ((head[2] or b"").decode(), line)
 

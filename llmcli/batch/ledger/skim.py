@@ -1,0 +1,63 @@
+"""The skim: what counts of each record of OUT, as a rule by the first and the last bytes of its line alone."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from llmcli import jsonl
+from llmcli.batch.ledger.final import Place, Record
+from llmcli.batch.ledger.recordfile import FAR, HEAD, RecordFile
+from llmcli.batch.ledger.slots import Slots
+
+# Final in this run, worth another try in the next: moods of the server and the network, a key, an account.
+RETRYABLE = frozenset({"tempfail", "auth", "quota"})
+
+_ENVELOPE = b',"llmcli":{"row":'
+_TAIL = re.compile(  # an envelope with nothing in it that could hold another
+    rb',"llmcli":\{"row":\d+,"attempts":\d+,"latency_ms":[\d.]+,'
+    rb'"cost_usd":(?:null|(\d{1,12}(?:\.\d{1,30})?(?:e-?\d\d?)?)),"model":"[^"\\]*","at":"[^"\\]*"\}\}\n'
+)
+
+
+def skimmed(records: RecordFile, slots: Slots | None) -> Iterator[tuple[int, int, float]]:
+    """(row, digest, $) of each line of OUT; a line whose ends say anything unusual is read whole.
+
+    `slots` as in RecordFile.lines. Raises UsageError for what is no record.
+    """
+    number = highest = 0
+    for stretch in records.stretches():
+        start, find, rfind = 0, stretch.find, stretch.rfind  # once: this loop is all that a row takes
+        while end := find(b"\n", start) + 1:
+            number += 1
+            head = HEAD.match(stretch, start, end)
+            tail = _TAIL.match(stretch, rfind(_ENVELOPE, start, end), end)
+            if head and tail and slots is None and (row := int(head[1] or FAR)) < highest + FAR:
+                digest, cost = int(head[4], 16), float(tail[1] or 0)
+            else:
+                line = stretch[start:end]
+                row = records.row_of(line, number, highest, slots)
+                digest, cost = _read_whole(records, line, number)
+            highest = max(highest, row)
+            start = end
+            yield row, digest, cost
+
+
+def _read_whole(records: RecordFile, line: bytes, number: int) -> tuple[int, float]:
+    try:
+        record = record_of(line, Place.OUT, retry_failed=False)
+    except (ValueError, KeyError, TypeError, OverflowError):
+        raise records.foreign(number) from None
+    return record.digest, record.cost
+
+
+def record_of(line: bytes, place: Place, *, retry_failed: bool) -> Record:
+    """What counts of a line. Raises ValueError, KeyError, TypeError or OverflowError for what is no record."""
+    data: Any = jsonl.loads(line)
+    again = place == Place.ERRORS and (retry_failed or data["error"]["code"] in RETRYABLE)
+    cost = float(data["llmcli"]["cost_usd"] or 0)
+    if not math.isfinite(cost):
+        raise ValueError
+    return Record(int(data["id"][-16:], 16), cost, place, again)

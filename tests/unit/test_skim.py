@@ -1,0 +1,104 @@
+"""The skim of OUT: the ends of a line say what the whole of it does."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from llmcli.batch.ledger.final import Place
+from llmcli.batch.ledger.recordfile import RecordFile
+from llmcli.batch.ledger.skim import record_of, skimmed
+from llmcli.errors import UsageError
+
+ENVELOPE = {
+    "row": 7,
+    "attempts": 1,
+    "latency_ms": 13.801,
+    "cost_usd": None,
+    "model": "openai/tiny",
+    "at": "Z",
+}
+BODY = {"choices": [{"message": {"content": 'said: ,"llmcli":{"row":9,"cost_usd":9}}'}}]}
+
+
+def line(number: int = 7, body: object = BODY, **more: object) -> bytes:
+    record = {
+        "id": f"batch_req_{number:06d}_{number + 5:016x}",
+        "custom_id": f"row-{number}",
+        "response": {"status_code": 200, "request_id": None, "body": body},
+        "error": None,
+        "llmcli": {**ENVELOPE, "row": number, **more},
+    }
+    return json.dumps(record, separators=(",", ":")).encode() + b"\n"
+
+
+INNER = {"llmcli": {**ENVELOPE, "row": 7, "cost_usd": 99.0}}
+USUAL = [
+    line(),
+    *(line(cost_usd=cost) for cost in (0, 1, 0.25, 1e-05, 1.5e-7, 123456.75, 1e21, -1.0, None)),
+    line(latency_ms=None),
+    line(model='openai/"x"'),
+    line(model=None),
+    line(at='2026", "cost_usd": 5'),
+    line(recovered={"removed": ["fence"], "text": "x"}),
+    line(input={"prompt": "x", **INNER}),
+    line(input=INNER),
+    line(body={**BODY, **INNER}),
+    line(body=INNER),
+    line(body={"a": {"a": INNER}}, cost_usd=3.0),
+    line(23456789),
+]
+ODD = [
+    line(cost_usd=True),
+    line(cost_usd="5"),
+    line().replace(b'"cost_usd":null', b'"cost_usd":1e999'),
+    line().replace(b'"cost_usd":null', b'"cost_usd":{}'),
+    line().replace(b'"cost_usd":null', b'"price":null'),
+    line().replace(b'"row":7', b'"row":x'),
+    line().replace(b',"llmcli"', b',"other"'),
+    line()[:-3] + b"}\n",
+    line()[:-2] + b"x\n",
+    b'{"id":"batch_req_000007_000000000000000c"}}\n',
+    b"\n",
+    b"{}\n",
+]
+
+
+def by_reading(text: bytes) -> list[tuple[int, int, float]] | None:
+    """What the whole lines say; None where one is no record."""
+    try:
+        records = [record_of(each, Place.OUT, retry_failed=False) for each in text.splitlines()]
+    except (ValueError, KeyError, TypeError, OverflowError):
+        return None
+    rows = [json.loads(each)["llmcli"]["row"] for each in text.splitlines()]
+    return [(row, record.digest, record.cost) for row, record in zip(rows, records, strict=True)]
+
+
+def by_skimming(path, text: bytes) -> list[tuple[int, int, float]] | None:
+    path.write_bytes(text)
+    records = RecordFile(path)
+    try:
+        return list(skimmed(records, None))
+    except UsageError:
+        return None
+    finally:
+        records.close()
+
+
+@pytest.mark.parametrize("text", USUAL)
+def test_the_ends_of_a_line_say_what_the_whole_does(tmp_path, text):
+    found = by_skimming(tmp_path / "out.jsonl", text)
+    assert found is not None
+    assert found == by_reading(text)
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_what_is_no_record_is_refused_or_read_as_it_is(tmp_path, text):
+    skim, read = by_skimming(tmp_path / "out.jsonl", line(3) + text), by_reading(line(3) + text)
+    assert skim is None or skim == read
+
+
+def test_lines_that_are_longer_than_what_is_read_at_once(tmp_path):
+    text = b"".join(line(number, body={"x": "y" * (number * 100_000)}) for number in range(8))
+    assert by_skimming(tmp_path / "out.jsonl", text) == by_reading(text)
