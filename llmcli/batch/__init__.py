@@ -1,1 +1,1 @@
-"""Many requests from JSON Lines to JSON Lines: each row answered exactly once."""
+"""Batches: rows of any INPUT to records, tables and files, each row answered exactly once."""

@@ -1,1 +1,1 @@
-"""Conversations: many runs of the one path, over messages that are kept, trimmed and never lost."""
+"""Conversations: one exchange a turn, over messages that are kept, trimmed and never lost."""

@@ -1,4 +1,4 @@
-"""`llmcli batch`: JSONL in, JSONL out, each row exactly once."""
+"""`llmcli batch`: rows in, records or a table out, each row exactly once."""
 # No `from __future__ import annotations`: the annotations are read as objects.
 
 import re

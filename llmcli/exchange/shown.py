@@ -13,7 +13,7 @@ from llmcli.exchange.judged import is_judged, item_of, judged, missing
 from llmcli.files import append_line
 from llmcli.output.media import asks_for_media, media_of
 from llmcli.output.report import Report, joined_answers, trace
-from llmcli.output.sink import RecordSink, Sink, TextSink
+from llmcli.output.sink import RECORDS, Sink, TextSink
 from llmcli.output.streams import Out
 from llmcli.settings.output import OutputSettings
 from llmcli.wire import Completion, Json, Request
@@ -57,8 +57,7 @@ def sink_of(app: App, request: Request, settings: Asked, out: Out, *, turns: boo
         return judged(message, request).text
 
     if output.shape != "text":
-        encode = jsonl.pretty if output.shape == "json" else jsonl.line
-        return RecordSink(out, encode, app.prices.of, events=output.shape == "events")
+        return RECORDS[output.shape](out, app.prices.of)
     if settings.request.schema_multi:
         from llmcli.output.items import ItemSink
 

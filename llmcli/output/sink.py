@@ -191,6 +191,14 @@ class RecordSink:
         """See Sink."""
 
 
+RECORDS: dict[str, Callable[[Out, PriceOf], RecordSink]] = {
+    "json": lambda out, price_of: RecordSink(out, jsonl.pretty, price_of),
+    "jsonl": lambda out, price_of: RecordSink(out, jsonl.line, price_of),
+    "events": lambda out, price_of: RecordSink(out, jsonl.line, price_of, events=True),
+}
+"""The sink of each format that is no text."""
+
+
 class _Silent:
     """Shows nothing."""
 

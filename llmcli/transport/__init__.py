@@ -1,1 +1,1 @@
-"""Request -> Completion or a Stream of Chunks: everything that can go wrong outside."""
+"""Transports: a Request to an Answer, and everything that can go wrong outside."""

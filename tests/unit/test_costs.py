@@ -2,14 +2,16 @@
 # No `from __future__ import annotations`: the annotations are read as objects.
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 from llmcli import guide
 from llmcli.cli.parse import COMMANDS, story_of
 from llmcli.exchange.unsent import curl_command
+from llmcli.output.sink import RECORDS
 from llmcli.request.builder import Builder
 from llmcli.request.endpoint import Addresses
 from llmcli.settings.flag import flag, options_of, settings
+from llmcli.settings.output import Format
 from llmcli.settings.request import RequestSettings
 
 PACKAGE = Path(guide.__file__).parents[1]
@@ -47,6 +49,15 @@ def test_the_name_of_a_plain_parameter_stands_in_no_other_module():
     for name in ("presence_penalty", "verbosity", "user"):
         files = [path for path in PACKAGE.rglob("*.py") if f"    {name}:" in path.read_text("utf-8")]
         assert files == [PACKAGE / "settings" / "request.py"], name
+
+
+def test_an_output_format_is_its_name_and_its_sink():
+    assert set(get_args(Format)) == {"text", *RECORDS}
+    for name in ("jsonl", "events"):  # json is a word of many other things
+        files = {
+            path for path in (PACKAGE / "exchange").rglob("*.py") if f'"{name}"' in path.read_text("utf-8")
+        }
+        assert files == set(), name
 
 
 def test_a_command_is_one_module_and_its_name():

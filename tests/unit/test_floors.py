@@ -47,9 +47,6 @@ FLOORS = {
     "__main__": 8,
 }
 
-# Single files that are one room: the path of a request, and what goes along it.
-PATH = {"run", "verdict", "repair", "toolbox"}
-
 # Where the owner is told, and not merely the one module that imports it; a folder owns for all in it.
 OWNERS = {
     "httpx2": "llmcli.transport.sdk",  # openai brings it
