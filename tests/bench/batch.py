@@ -1,8 +1,10 @@
-"""What a row of `llmcli batch` costs, beside bare aiohttp and the tutorials' AsyncOpenAI, in one run.
+"""What a row of `llmcli batch` costs, beside bare aiohttp, libcurl alone and the tutorials' AsyncOpenAI, in one run.
 
-    python tests/bench/batch.py [--quick]
+    python tests/bench/batch.py [--quick] [--only PART ...] [--against CHECKOUT]
 
-The server is pinned to one core, the client to another. CPU is the client's, user and system, from rusage.
+The server is pinned to one core, the client to another. CPU is the client's, user and system, from rusage, its start
+included. The clients take turns, seven times (--quick: twice), and what is compared is the median of the ratios of
+each turn. CHECKOUT is an older one of llmcli, which runs in this environment.
 """
 
 from __future__ import annotations
@@ -16,47 +18,23 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.bench.clients import BARE, LIBCURL, TUTORIAL
 
 HERE = Path(__file__).parent
 CORES = sorted(os.sched_getaffinity(0))
-
-BARE = r"""
-import asyncio, sys, aiohttp, orjson, uvloop
-base, rows, out, limit = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
-async def main():
-    source = enumerate(open(rows, "rb"))
-    sink = open(out, "wb", buffering=0)
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()) as session:
-        async def work():
-            for number, line in source:
-                row = orjson.loads(line)
-                body = orjson.dumps({"model": "tiny", "messages": [{"role": "user", "content": row["prompt"]}]})
-                headers = {"content-type": "application/json", "authorization": "Bearer sk-test"}
-                async with session.post(base + "/chat/completions", data=body, headers=headers) as reply:
-                    answer = orjson.loads(await reply.read())
-                sink.write(orjson.dumps({"custom_id": f"row-{number}", "response": {"status_code": 200, "body": answer}}) + b"\n")
-        await asyncio.gather(*(work() for _ in range(limit)))
-uvloop.run(main())
-"""
-
-TUTORIAL = r"""
-import asyncio, json, sys, openai
-base, rows, out, limit = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
-async def main():
-    client = openai.AsyncOpenAI(base_url=base, api_key="sk-test")
-    semaphore = asyncio.Semaphore(limit)
-    async def one(prompt):
-        async with semaphore:
-            return await client.chat.completions.create(model="tiny", messages=[{"role": "user", "content": prompt}])
-    answers = await asyncio.gather(*(one(json.loads(line)["prompt"]) for line in open(rows)))
-    with open(out, "w") as sink:
-        for answer in answers:
-            sink.write(json.dumps(answer.model_dump()) + "\n")
-asyncio.run(main())
+SCAN = """
+import sys, time
+from llmcli.batch.ledger.ledger import Ledger
+began = time.process_time()
+print(Ledger(sys.argv[1], fresh=False).recover().count, time.process_time() - began, file=sys.stderr)
 """
 
 
@@ -68,6 +46,29 @@ class Run:
     cpu: float
     peak: float
     err: str
+
+
+@dataclass
+class Bench:
+    """Where the files are, how many turns there are, and an older checkout, if one is given."""
+
+    folder: Path
+    turns: int
+    older: str | None
+
+    @property
+    def out(self) -> Path:
+        """Where records go."""
+        return self.folder / "out.jsonl"
+
+    def rows(self, rows: int, words: int = 400) -> Path:
+        """A file of so many rows: 400 words are 2 kB."""
+        path = self.folder / f"rows-{rows}-{words}.jsonl"
+        if not path.exists():
+            with path.open("w") as stream:
+                for number in range(rows):
+                    stream.write(json.dumps({"prompt": f"Row {number}: " + "word " * words}) + "\n")
+        return path
 
 
 @contextmanager
@@ -87,16 +88,16 @@ def stats(base: str) -> dict[str, float]:
         return json.load(reply)
 
 
-def measure(*command: str, code: int = 0) -> Run:
-    """Run a client on the last core."""
-    env = {**os.environ, "OPENAI_API_KEY": "sk-test"}
+def measure(*command: str, code: int = 0, tree: str | None = None) -> Run:
+    """Run a client on the last core; `tree`: with the llmcli that is there."""
+    env = {**os.environ, "OPENAI_API_KEY": "sk-test", **({"PYTHONPATH": tree} if tree else {})}
     began = time.perf_counter()
-    with tempfile.TemporaryFile() as err:
+    with tempfile.TemporaryFile() as err, Path(os.devnull).open("wb") as out:
         pid = os.posix_spawnp(
             "taskset",
             ["taskset", "-c", str(CORES[-1]), *command],
             env,
-            file_actions=[(os.POSIX_SPAWN_DUP2, err.fileno(), 2)],
+            file_actions=[(os.POSIX_SPAWN_DUP2, err.fileno(), 2), (os.POSIX_SPAWN_DUP2, out.fileno(), 1)],
         )
         _, status, used = os.wait4(pid, 0)
         wall = time.perf_counter() - began
@@ -106,111 +107,126 @@ def measure(*command: str, code: int = 0) -> Run:
     return Run(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, text)
 
 
-def rows_file(folder: Path, rows: int) -> Path:
-    path = folder / f"rows-{rows}.jsonl"
-    if not path.exists():
-        with path.open("w") as stream:
-            for number in range(rows):
-                stream.write(json.dumps({"prompt": f"Row {number}: " + "word " * 400}) + "\n")
-    return path
-
-
 def ours(base: str, rows: Path, out: Path, *options: str) -> list[str]:
-    where = ["--base-url", base, "-m", "tiny", "-O", str(out), "-q"]
-    return [sys.executable, "-m", "llmcli", "batch", str(rows), *where, *options]
+    where = ["--base-url", base, "-m", "tiny", "-O", str(out), "--fresh", "-q"]
+    return [sys.executable, "-P", "-m", "llmcli", "batch", str(rows), *where, *options]
 
 
-def beside(folder: Path, rows: int, limits: list[int]) -> None:
-    """CPU and speed beside the floor and the tutorial."""
+def in_turns(turns: int, clients: dict[str, Callable[[], Run]]) -> dict[str, list[Run]]:
+    """The runs of each client: one after the other, so that a busy minute is everybody's."""
+    runs: dict[str, list[Run]] = {name: [] for name in clients}
+    for _ in range(turns):
+        for name, run in clients.items():
+            runs[name].append(run())
+    return runs
+
+
+def ratio(runs: list[Run], others: list[Run], what: str) -> float:
+    """The median of the ratios of each turn."""
+    return median(getattr(a, what) / getattr(b, what) for a, b in zip(runs, others, strict=True))
+
+
+def beside(bench: Bench, rows: int) -> None:
+    """CPU and speed beside the floors and the tutorial, and beside an older build."""
+    path, few = bench.rows(rows), bench.rows(rows // 10)
     print(
-        "| in flight | client | rows/s | CPU us/row | CPU to bare | rows/s to tutorial |\n|---|---|---|---|---|---|"
+        "| in flight | client | rows/s | CPU us/row | CPU to bare | rows/s to older |\n|---|---|---|---|---|---|"
     )
-    path, few = rows_file(folder, rows), rows_file(folder, rows // 10)
-    start = min(
-        measure(*ours("http://127.0.0.1:9/v1", rows_file(folder, 0), folder / "o.jsonl", "--fresh")).cpu
-        for _ in range(3)
-    )
-    for limit in limits:
+    for limit in (10, 100, 500):
         with serving() as base:
-            bare = min(
-                (
-                    measure(sys.executable, "-c", BARE, base, str(path), str(folder / "b"), str(limit))
-                    for _ in range(3)
-                ),
-                key=lambda r: r.cpu,
-            )
-            mine = min(
-                (
-                    measure(*ours(base, path, folder / "o.jsonl", "--fresh", "-j", str(limit)))
-                    for _ in range(3)
-                ),
-                key=lambda r: r.cpu,
-            )
-            tutorial = measure(sys.executable, "-c", TUTORIAL, base, str(few), str(folder / "t"), str(limit))
-        floor = bare.cpu / rows
-        speed = len(few.read_bytes().splitlines()) / tutorial.wall
-        for name, run, count in (
-            ("bare aiohttp", bare, rows),
-            ("llmcli batch", mine, rows),
-            ("AsyncOpenAI", tutorial, rows // 10),
-        ):
-            print(
-                f"| {limit} | {name} | {count / run.wall:,.0f} | {run.cpu / count * 1e6:.0f} | {run.cpu / count / floor:.2f} | {count / run.wall / speed:.1f} |"
-            )
+            where = [base, str(path), str(bench.folder / "other"), str(limit)]
+            mine = ours(base, path, bench.out, "-j", str(limit))
+            clients: dict[str, Callable[[], Run]] = {
+                "bare aiohttp": lambda where=where: measure(sys.executable, "-c", BARE, *where),
+                "libcurl alone": lambda where=where: measure(sys.executable, "-c", LIBCURL, *where),
+                "llmcli batch": lambda mine=mine: measure(*mine),
+            }
+            if bench.older is not None:
+                clients["older llmcli"] = lambda mine=mine: measure(*mine, tree=bench.older)
+            runs = in_turns(bench.turns, clients)
+            tutorial = measure(sys.executable, "-c", TUTORIAL, base, str(few), *where[2:])
+        for name, each in runs.items():
+            speed = rows / median(run.wall for run in each)
+            cpu = median(run.cpu for run in each) / rows * 1e6
+            bare = ratio(each, runs["bare aiohttp"], "cpu")
+            older = f"{1 / ratio(each, runs['older llmcli'], 'wall'):.1f}" if bench.older else ""
+            print(f"| {limit} | {name} | {speed:,.0f} | {cpu:.0f} | {bare:.2f} | {older} |")
+        cpu, speed = tutorial.cpu / (rows // 10) * 1e6, rows // 10 / tutorial.wall
+        print(f"| {limit} | AsyncOpenAI | {speed:,.0f} | {cpu:.0f} | | |", flush=True)
+    nothing = ours("http://127.0.0.1:9/v1", bench.rows(0), bench.out)
+    start = median(measure(*nothing).cpu for _ in range(bench.turns))
     print(
         f"\nStart and end of `llmcli batch` without rows: {start * 1000:.0f} ms CPU (in the figures above)\n"
     )
 
 
-def memory(folder: Path, sizes: list[int]) -> None:
-    """Peak memory by rows."""
-    print("| rows | peak MB |\n|---|---|")
+def memory(bench: Bench, sizes: list[int], crowds: list[int]) -> None:
+    """Peak memory by rows, and by rows in flight of 2 kB at a server that takes its time."""
+    print("| rows | in flight | peak MB |\n|---|---|---|")
     for rows in sizes:
         with serving("--bytes", "100") as base:
-            run = measure(*ours(base, rows_file(folder, rows), folder / "o.jsonl", "--fresh", "-j", "100"))
-        print(f"| {rows:,} | {run.peak:.0f} |")
+            run = measure(*ours(base, bench.rows(rows, 20), bench.out, "-j", "100"))
+        print(f"| {rows:,} | 100 | {run.peak:.0f} |", flush=True)
+    for crowd in crowds:
+        with serving("--delay", "4") as base:
+            run = measure(*ours(base, bench.rows(2 * crowd), bench.out, "-j", str(crowd)))
+        print(f"| {2 * crowd:,} | {crowd:,} | {run.peak:.0f} |", flush=True)
+    print()
 
 
-def resume(folder: Path, rows: int) -> None:
-    """How fast a finished output is read again."""
-    out = folder / "o.jsonl"
+def resume(bench: Bench, rows: int) -> None:
+    """How fast a finished output is read again, beside a count of its lines. CPU without a start."""
     with serving() as base:
-        measure(*ours(base, rows_file(folder, rows), out, "--fresh", "-j", "100"))
-    size = out.stat().st_size / 1e6
-    code = (
-        "import sys,time; from llmcli.batch.ledger.ledger import Ledger; t=time.process_time();"
-        "d=Ledger(sys.argv[1], fresh=False).recover(retry_failed=False); print(d.count, time.process_time()-t, file=sys.stderr)"
-    )
-    count, seconds = measure(sys.executable, "-c", code, str(out)).err.split()
+        measure(*ours(base, bench.rows(rows), bench.out, "-j", "100"))
+    size = bench.out.stat().st_size / 1e6
+    scans, counts = list[float](), list[float]()
+    for _ in range(bench.turns):
+        scans.append(float(measure(sys.executable, "-c", SCAN, str(bench.out)).err.split()[1]))
+        counts.append(measure("wc", "-l", str(bench.out)).cpu)
+    times = median(scan / count for scan, count in zip(scans, counts, strict=True))
+    scan = median(scans)
     print(
-        f"\nResume scan: {count} rows, {size:.0f} MB in {float(seconds):.2f} s CPU = {size / float(seconds):.0f} MB/s\n"
+        f"\nResume scan: {rows:,} rows, {size:.0f} MB, {scan / rows * 1e6:.2f} us a row, {size / scan:,.0f} MB/s;"
+        f" 1/{times:.1f} of the speed of `wc -l`\n"
     )
 
 
-def limited(folder: Path, rows: int, rps: float) -> None:
-    """A server that allows `rps` requests a second, told by headers or not."""
-    print("| 50 requests/s | seconds | ideal | share of limit | 429s |\n|---|---|---|---|---|")
-    for name, options in (("with headers", []), ("without", ["--silent"])):
-        with serving("--rps", str(rps), "--delay", "0.2", *options) as base:
-            run = measure(*ours(base, rows_file(folder, rows), folder / "o.jsonl", "--fresh"))
-            seen = stats(base)
-        ideal = rows / rps
-        print(
-            f"| {name} | {run.wall:.1f} | {ideal:.1f} | {ideal / run.wall:.0%} | {seen['refused'] / seen['requests']:.1%} |"
-        )
+def limited(bench: Bench, rates: list[float], seconds: float) -> None:
+    """Servers that allow so many requests a second, told by headers or not."""
+    print("| requests/s | | seconds | ideal | share of limit | 429s |\n|---|---|---|---|---|---|")
+    for rate in rates:
+        for name, options in (("with headers", []), ("without", ["--silent"])):
+            rows = int(rate * seconds)
+            with serving("--rps", str(rate), "--delay", "0.2", *options) as base:
+                run = measure(*ours(base, bench.rows(rows), bench.out))
+                seen = stats(base)
+            share, refused = seconds / run.wall, seen["refused"] / seen["requests"]
+            print(
+                f"| {rate:g} | {name} | {run.wall:.1f} | {seconds:.1f} | {share:.0%} | {refused:.1%} |",
+                flush=True,
+            )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true")
-    quick = parser.parse_args().quick
+    parser.add_argument("--against", metavar="CHECKOUT")
+    parser.add_argument("--only", nargs="+", choices=("beside", "memory", "resume", "limited"))
+    options = parser.parse_args()
+    quick = options.quick
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        beside(folder, 5_000 if quick else 20_000, [10, 100, 500])
-        memory(folder, [2_000, 20_000] if quick else [2_000, 20_000, 200_000])
-        resume(folder, 5_000 if quick else 50_000)
-        limited(folder, 1_000 if quick else 3_000, 50)
+        bench = Bench(Path(name), 2 if quick else 7, options.against)
+        parts: dict[str, Callable[[], None]] = {
+            "beside": lambda: beside(bench, 5_000 if quick else 20_000),
+            "memory": lambda: memory(
+                bench, [2_000, 20_000] if quick else [20_000, 1_000_000], [] if quick else [8_000]
+            ),
+            "resume": lambda: resume(bench, 5_000 if quick else 50_000),
+            "limited": lambda: limited(bench, [50] if quick else [50, 600], 20 if quick else 60),
+        }
+        for part in options.only or parts:
+            parts[part]()
 
 
 if __name__ == "__main__":
