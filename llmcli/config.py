@@ -93,7 +93,10 @@ def load_config(env: Mapping[str, str]) -> Config:
         import tomllib  # here, since most have no such file
 
         return _checked(Config(path, text), tomllib.loads(text))
-    except (ValueError, RecursionError) as error:  # a number of 5,000 digits is none of its own
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # tomllib's own error does not cover a number of 5,000 digits
         end = f"at line {text.count(chr(10)) + 1}, the end"
         problem = str(error).replace("at end of document", end)
         raise ConfigError(f"not valid TOML: {problem}", str(path), "mend the file") from None

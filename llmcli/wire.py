@@ -94,7 +94,7 @@ class Headers:
         return cls(tuple(found.values()))
 
     def over(self, others: Headers) -> Headers:
-        """These, and those of the others whose names are none of theirs."""
+        """These, and those of the others that have other names."""
         if not others.all or not self.all:
             return self if self.all else others
         return Headers((*(header for header in others.all if not self.has(header.name)), *self.all))

@@ -25,7 +25,7 @@ async def turns(read: Read, kind: TurnForm) -> AsyncIterator[tuple[int, bytes]]:
 
 
 def message_of(data: bytes, kind: TurnForm, number: int) -> Message | str | None:
-    """What a turn is: its text, or a message; None where it is blank. Raises UsageError where it is none of these."""
+    """What a turn is: its text, or a message; None where it is blank. Raises UsageError for anything else."""
     text = decode(data, f"turn {number}")
     if not text.strip():
         return None

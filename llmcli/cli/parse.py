@@ -229,7 +229,7 @@ def _option(name: str, mark: Flag, panel: str | None) -> Any:
 
 
 def _finite(value: float | None) -> float | None:
-    """Raises BadParameter for a time, a rate or a sum that is none."""
+    """The value. Raises BadParameter for a number that no time, rate or sum can be."""
     if value is not None and not value <= MOST:
         raise typer.BadParameter(f"{value:g} is more than can be meant")
     return value

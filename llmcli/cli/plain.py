@@ -10,7 +10,7 @@ _NUMBER = {int: re.compile(r"-?\d{1,15}", re.ASCII), float: re.compile(r"-?\d{1,
 
 
 def quicken(parameter: Any) -> None:
-    """Let a parameter of typer ask pydantic only for what is not plain: what is wrong, too, is told in its words.
+    """Let a parameter of typer ask pydantic only where a value is not plain, or wrong: errors keep pydantic's words.
 
     A typer that has no such method is left as it is.
     """

@@ -60,7 +60,7 @@ class Client:
         return self.output.unsent
 
     def ready(self, request: Request, sink: Sink | None = None) -> tuple[Sink, list[Follower]]:
-        """What shows the answer of a request, and what may ask on. Raises UsageError for what is not to be sent."""
+        """What shows a request's answer, and what may ask on. Raises UsageError where it must not be sent."""
         app, settings = self.app, self.settings
         followers = followers_of(app, request, settings.loop)
         check_media(request, settings, turns=self.turns)

@@ -196,7 +196,7 @@ RECORDS: dict[str, Callable[[Out, PriceOf], RecordSink]] = {
     "jsonl": lambda out, price_of: RecordSink(out, jsonl.line, price_of),
     "events": lambda out, price_of: RecordSink(out, jsonl.line, price_of, events=True),
 }
-"""The sink of each format that is no text."""
+"""The sink of each format but text."""
 
 
 class _Silent:

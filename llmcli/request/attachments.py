@@ -109,7 +109,7 @@ def _image(url: str, detail: str | None) -> Json:
 
 
 def _read(path: str) -> bytes:
-    """The file's bytes: no more than tell that it is of no known type, or too large."""
+    """The file's bytes; of one that is of no known type or too large, only as many as show it."""
     try:
         with Path(path).open("rb") as file:
             head = file.read(_HEAD)

@@ -93,7 +93,7 @@ class Addresses:
 def resolve(
     model: str, base_url: str | None, env: Mapping[str, str], providers: Mapping[str, ProviderConfig]
 ) -> Endpoint:
-    """Find the provider and address of a model. Raises UsageError for an address that is none.
+    """Find the provider and address of a model. Raises UsageError for what is no address.
 
     The address: `--base-url` (or OPENAI_BASE_URL, for openai's models and those of no provider), else the
     provider's environment variable, else config, else its own.
@@ -174,7 +174,7 @@ def home_name(provider: Provider, name: str) -> str:
 
 
 def beside(here: Endpoint, model: str, providers: Mapping[str, ProviderConfig]) -> Endpoint | None:
-    """Another model at the same address, where it is of the same provider, or of none; else None."""
+    """Another model at the same address, if its name has the same provider or none; else None."""
     named, name = split_model(model, providers.keys())
     if named not in {None, here.provider.name, here.named}:
         return None

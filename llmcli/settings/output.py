@@ -31,7 +31,7 @@ class OutputSettings:
 
     @property
     def shape(self) -> Format:
-        """The format that holds."""
+        """The format that the flags ask for: --json is --format json."""
         return "json" if self.json else self.format
 
     @property

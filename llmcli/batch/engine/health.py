@@ -134,7 +134,7 @@ class Health:
         return self._passes(server, job)
 
     def failed(self, job: Job, error: LlmcliError, now: float) -> Trouble | None:
-        """No answer came; what that says of the server."""
+        """Take in that no answer came, for what it says of the server."""
         server, trouble = self.server_of(job), trouble_of(error)
         server.under_way -= 1
         if isinstance(error, CallFailed) and (error.status is not None or error.paid):

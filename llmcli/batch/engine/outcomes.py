@@ -78,7 +78,7 @@ class Outcomes:
         self._missing: set[str] = set()  # what rows lacked, once told
 
     def answered(self, job: Job, exchanged: Exchanged) -> Outcome:
-        """An answer came; one that is none at all is a failure."""
+        """An answer came; one with nothing in it is a failure."""
         now, stats, completion = self._clock(), self._stats, exchanged.completion
         if completion.meta.cached:
             self._give_back(job, now)

@@ -49,7 +49,7 @@ class Retries:
         return 0 if isinstance(error, NotRunning) and not plan.insists else plan.retries
 
     def _slow_down(self, job: Job, error: TransientFailure) -> bool:
-        """Have the run go slower where the server had enough; whether a failure may be none of the row's."""
+        """Have the run go slower where the server had enough. Whether the failure may be the server's alone."""
         pace, stats, patience = self._run.pace, self._run.stats, self._run.plan.patience
         trouble, now = trouble_of(error), self._run.world.clock()
         if trouble is Trouble.BUSY:

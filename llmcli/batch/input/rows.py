@@ -160,7 +160,7 @@ class RowBuilder:
         return row
 
     def _check_id(self, names: Sequence[str]) -> None:
-        """Raise UsageError where the column of `--id` is none of the first good row's."""
+        """Raise UsageError where the first good row has no column that `--id` names."""
         column = self.identity.column
         if column is not None and column not in names:
             todo = f"the first row has {', '.join(names[:8]) or 'none'}"

@@ -58,7 +58,7 @@ def not_utf8(line: bytes) -> str | None:
 
 
 def said(data: Json, line: bytes) -> Json:
-    """What a row says: less the nulls that data frames write for what is not there.
+    """What a row says, without the nulls that data frames write for missing values.
 
     A message's `content` may be null, and what a schema says of null is its own.
     """

@@ -78,7 +78,7 @@ def check_text(head: bytes, kind: InputFormat, path: str | None) -> None:
 
 
 def no_jsonl(lines: Sequence[bytes], path: str | None) -> NotRows:
-    """The error for lines none of which is an object."""
+    """The error for lines among which there is no object."""
     name = (path or "").lower()
     if lines[0].startswith(b"{"):
         return _error("JSON, but not one object a line", path, "jq -c .")
@@ -90,7 +90,7 @@ def no_jsonl(lines: Sequence[bytes], path: str | None) -> NotRows:
 
 
 def no_objects(path: str | None) -> NotRows:
-    """The error for an array none of whose elements is an object."""
+    """The error for an array without an object in it."""
     return _error("a JSON array, but not one of objects", path, "jq -r '.[]'", kind="lines")
 
 

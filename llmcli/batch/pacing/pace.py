@@ -12,14 +12,10 @@ from llmcli.batch.pacing.server_limit import ServerLimit
 
 _MARGIN = 0.99  # of a limit that is given
 _BURST = 0.1  # seconds by which requests may be ahead of it
-_LATENESS = (
-    0.004  # seconds that we may be late, and make up for, where a server may have no patience with a burst
-)
-_SHORT = 2.0  # seconds of Retry-After for which not all need wait, where that is of no help
-_IDLE = 0.05  # seconds late that are none of our clock
-_HOLD = (
-    61.0  # seconds, some more than a minute, beyond which a limit of the server's is tried, and not believed
-)
+_LATENESS = 0.004  # seconds of delay that may be made up for where a server may refuse a burst
+_SHORT = 2.0  # seconds: for a Retry-After up to this not all need wait, where waiting has not helped
+_IDLE = 0.05  # seconds: later than this is a pause of the run, and not a clock that was late
+_HOLD = 61.0  # seconds, a little over a minute: a limit that holds us longer is tried, not believed
 _SAME = 1e-3  # seconds that make no difference
 _TRY_EVERY = 60.0  # seconds between two tries of it
 _ANSWER = 100.0  # tokens, the least that an answer of any length is taken to be at first

@@ -202,7 +202,7 @@ class Conversation:
 
 
 def _parse(data: bytes, name: str) -> _State:
-    """Read the lines of a transcript. Raises UsageError naming the line that is none of a session."""
+    """Read the lines of a transcript. Raises UsageError naming the first line that does not belong in a session."""
     state = _State()
     for number, offset, line in _lines(data):
         last = offset + len(line) >= len(data)

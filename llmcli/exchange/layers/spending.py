@@ -32,7 +32,7 @@ class Account:
         self._watched: dict[int, bytes] = {}  # the last line, and those that others reserved, by their offset
 
     def sum(self, descriptor: int) -> Decimal:
-        """$ spent and reserved. Raises ValueError with the number of a line that is torn, or none of a budget."""
+        """$ spent and reserved. Raises ValueError with the number of a line that is torn or no budget's."""
         status = os.fstat(descriptor)
         inode = status.st_dev, status.st_ino
         is_known = inode == self._inode and status.st_size >= self._size and self._look(descriptor)

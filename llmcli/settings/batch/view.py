@@ -37,7 +37,7 @@ def view_of(output: str) -> ViewKind | None:
 
 
 def check_ending(output: str) -> None:
-    """Raise UsageError where a file's name ends as what is not written here."""
+    """Raise UsageError for a file whose ending names a format that is not written here."""
     for ending, todo in _OTHERS.items():
         if output.lower().endswith(ending):
             raise UsageError(f"{output}: {ending} is not written here", todo=todo, flag="-O")

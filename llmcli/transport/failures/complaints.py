@@ -178,7 +178,7 @@ def _said(value: dict[str, Any], depth: int) -> str:
 
 
 def _may_say(name: str, part: Any) -> bool:
-    """Whether a part at a key that is none of the usual ones may hold words: an object, or sentences."""
+    """Whether a part under an unusual key may hold words: an object does, and so do sentences."""
     if isinstance(part, list):
         return name not in _NOT_SAID and any(not isinstance(item, str) or " " in item for item in part)
     return name not in _NOT_SAID and isinstance(part, dict)

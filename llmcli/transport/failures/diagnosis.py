@@ -242,7 +242,7 @@ def in_band(reply: Reply, data: Any) -> CallFailed:
 
 
 def odd(reply: Reply, what: str, code: str | None = None, body: bytes | None = None) -> TransientFailure:
-    """The error for a reply that is none of a Chat Completions API."""
+    """The error for a reply that no Chat Completions API gives."""
     error = TransientFailure(
         what,
         reply.where,

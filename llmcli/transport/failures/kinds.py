@@ -70,7 +70,7 @@ _AS_A_STATUS = {
         throttlingexception throttling throttling.ratequota requestlimitexceeded overloaded_error server_overloaded
         serviceunavailable service_unavailable""",
 }
-"""Codes that say no more than a status does; they count in a 200, and where the status is none of their own."""
+"""Codes that say no more than a status does; they count in a 200, and beside a status that says something else."""
 
 _WORDS: tuple[tuple[Kind, frozenset[int], str, str], ...] = (
     (

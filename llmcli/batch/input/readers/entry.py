@@ -34,7 +34,7 @@ class NamedFile:
 
 
 Entry = bytes | dict[str, object] | str | NamedFile | Broken
-"""The JSON text of a row, the columns of a table's row, a line of text, a file, or what is none of them."""
+"""The JSON text of a row, the columns of a table's row, a line of text, a file, or what is broken."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ _ENTRIES = 5  # one of them must be an object
 
 
 def through_gate(batches: Iterator[Batch], refusal: Callable[[list[Entry]], UsageError]) -> Iterator[Batch]:
-    """The same, held back until an object is seen. Raises the refusal where none of the first five is one."""
+    """The same, held back until an object is seen. Raises the refusal where the first five have no object."""
     held: list[Batch] = []
     first: list[Entry] = []
     for batch in batches:
