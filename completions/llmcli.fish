@@ -195,6 +195,7 @@ complete -c llmcli -n '__fish_seen_subcommand_from batch' -l into -x -d 'Name th
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l safe-cells -d 'Put an apostrophe before what a spreadsheet would run.'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l null -s 0 -d 'End each answer of text with NUL, and leave its line ends.'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l where -x -d 'Print only the rows whose label of --choices it is.'
+complete -c llmcli -n '__fish_seen_subcommand_from batch' -l write-each -x -d 'Also write each answer to a file of its own.'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l input-format -x -a 'jsonl csv tsv json lines parquet' -d 'What INPUT is (else by its name, or its first byte; json: an array).'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l delimiter -x -d 'What stands between the cells of a CSV (,).'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l no-header -d 'A table\'s first line is a row: its columns are c1, c2, ...'

@@ -84,7 +84,7 @@ def batch(app: App, settings: BatchSettings) -> int:
     """
     choice = chosen(app, settings.rows or [], settings.table.each, settings.run)
     frame = frame_of(app, settings, choice)
-    outlet = Outlet(app, settings, frame.builder)
+    outlet = Outlet(app, settings, frame)
     outlet.check()
     program = _program(app, frame, outlet, settings)
     if settings.run.dry_run:
@@ -246,6 +246,7 @@ def _plan(app: App, builder: Builder, outlet: Outlet, settings: BatchSettings) -
         worst=lambda asked: worst(asked, app.prices.of, repairs),
         now=app.world.now,
         input_of=None if outlet.keep is None else outlet.keep.input_of,
+        beside=outlet.each,
         patience=options.patience_with(embedded=builder.endpoint.provider.embedded),
     )
 

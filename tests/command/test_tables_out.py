@@ -52,6 +52,7 @@ def test_a_csv_in_a_csv_out(batch, home):
         b',"-5","Where is ?",\n'
     )
     records = [json.loads(line) for line in (home / "answers.csv.jsonl").read_text().splitlines()]
+    records.sort(key=lambda record: record["llmcli"]["row"])
     assert [record["llmcli"]["input"] for record in records] == [
         dict(zip(ROWS[0], row, strict=True)) for row in ROWS[1:]
     ]

@@ -12,7 +12,7 @@ from llmcli.batch.engine.job_queue import OTHERS_TURN, JobQueue, Pause
 from llmcli.batch.engine.money import Money
 from llmcli.batch.engine.new_rows import NewRows
 from llmcli.batch.engine.outcomes import Again, Final, Outcome, Outcomes, Stop
-from llmcli.batch.engine.run import Job, Records, Run, Source
+from llmcli.batch.engine.run import Beside, Job, Records, Run, Source
 from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.final import Done
 from llmcli.errors import (
@@ -268,12 +268,21 @@ class Engine:
         is_written = self._write(row, final)
         if final.code is None:
             stats.ok += is_written
+            if is_written and self._plan.beside is not None:
+                self._write_beside(self._plan.beside, row, final)
         else:
             stats.failures[final.code] += is_written
         if final.said is not None:
             self._tell(row, final.said)
         if final.code is not None and most is not None and stats.failed >= most:
             self.stop(PartialFailure(f"{stats.failed} rows failed, and --max-failures is {most}"))
+
+    def _write_beside(self, beside: Beside, row: Row, final: Final) -> None:
+        """Write more than the record of an answer; where that fails the run stops, and the next makes up for it."""
+        try:
+            beside.written(row, final.line)
+        except LlmcliError as error:
+            self.stop(error)
 
     def _write(self, row: Row, final: Final) -> bool:
         try:

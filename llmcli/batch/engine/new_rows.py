@@ -59,7 +59,7 @@ class NewRows:
             if (stop := self._changed(row)) is not None:
                 return stop
             if self._done.is_final(row.slot):
-                return Look.PASSED
+                return self._passed(row)
         if not self._records.room(row.slot):
             self._held = row
             return Look.NOTHING
@@ -84,6 +84,15 @@ class NewRows:
             if row.key is not None:
                 self._done.admit(row)
         return row
+
+    def _passed(self, row: Row) -> Stop | Look:
+        """A row that is final."""
+        if self._plan.beside is not None:
+            try:
+                self._plan.beside.passed(row)
+            except LlmcliError as error:
+                return Stop(error)
+        return Look.PASSED
 
     def _begun(self, row: Row) -> Job | Unsent | Stop:
         """The job of a row, if it can be sent."""

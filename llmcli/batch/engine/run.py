@@ -45,6 +45,16 @@ class Records(Protocol):
         """Have the disk keep it."""
 
 
+class Beside(Protocol):
+    """What is written of answers beside their records."""
+
+    def written(self, row: Row, line: bytes, /) -> None:
+        """A row's answer is in its record. Raises OutputFailure."""
+
+    def passed(self, row: Row, /) -> None:
+        """A row is final from an earlier run. Raises OutputFailure."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """How a run treats its rows.
@@ -56,6 +66,7 @@ class Plan:
     `notice` is told of each row's answer, failed attempts and failure, `tell` of what a person should know.
     A server that is not well is waited for `patience` seconds. `time(seconds)` is the time of day so long from now,
     and `now()` the date and time, UTC. `input_of(row)` is what of the row's own goes into its record, as JSON.
+    `beside` writes more than records.
     """
 
     model: str
@@ -74,6 +85,7 @@ class Plan:
     patience: float = 0.0
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     input_of: Callable[[Row], bytes] | None = None
+    beside: Beside | None = None
     time: Callable[[float], str] = lambda seconds: f"{seconds:+.0f} s"
 
 

@@ -41,7 +41,8 @@ class Row:
     Exactly one of `request` and `error` is not None. `fields` are the row's own, in their order (None where they
     cannot be told), `columns` those of its table, `line` is where it begins, from 1. Of several INPUTs, `file` is the
     row's, which `number` counts in, and `before` the rows of those before it.
-    `key` and `id_column`: see Identity; `known`: the ledger's number for it, where that is another.
+    `key` and `id_column`: see Identity; `known`: the ledger's number for it, where that is another. `goes_to`: the
+    file that its answer is written to, too.
     """
 
     number: int
@@ -59,6 +60,7 @@ class Row:
     key: str | None = None
     id_column: str | None = None
     known: int | None = None
+    goes_to: str | None = None
 
     @property
     def place(self) -> int:

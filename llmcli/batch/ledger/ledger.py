@@ -15,7 +15,7 @@ from pathlib import Path
 
 from llmcli import jsonl
 from llmcli.batch.input.identity import Identity
-from llmcli.batch.ledger.final import Done, Place
+from llmcli.batch.ledger.final import GONE, Done, Place
 from llmcli.batch.ledger.places import Places
 from llmcli.batch.ledger.recordfile import RecordFile
 from llmcli.batch.ledger.skim import record_of, skimmed
@@ -104,7 +104,19 @@ class Ledger:
     def places(self, rows: int | None = None) -> Places:
         """Where each row's record stands; `rows`: so many has the input. Nothing is stale or superseded any more."""
         self.finish(ordered=False)
-        return Places([records for records, _ in self._files], rows, self._done)
+        done = self._done
+
+        def place_of(row: int) -> int | None:
+            place = done.place(row)
+            if rows is None:
+                return place - GONE + done.seen if place >= GONE else place
+            return place if place < rows else None
+
+        return Places([self.out, self.errors], self._slots, place_of)
+
+    def answers(self) -> Places:
+        """Where the answer of each row stands that has one by now, by what records are kept by."""
+        return Places([self.out], self._slots, lambda row: row)
 
     def room(self, _row: int) -> bool:
         """Whether a row may be begun: always, in a file."""

@@ -8,12 +8,14 @@ from typing import Protocol
 
 from llmcli.app import App
 from llmcli.batch.engine.stats import Stats
+from llmcli.batch.input.frame import Frame
 from llmcli.batch.input.identity import Identity
 from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.ledger import Ledger
 from llmcli.batch.ledger.printed import Printed
 from llmcli.batch.views.answers import Properties
 from llmcli.batch.views.cells import Risky
+from llmcli.batch.views.each import EachFile
 from llmcli.batch.views.kept import Keep
 from llmcli.batch.views.seal import Seal
 from llmcli.batch.views.stdout import Filtered, Form, TableForm, TextForm
@@ -46,22 +48,25 @@ class Outcoming(Protocol):
 
 
 class Outlet:
-    """What comes out of a batch. `keep` is what of a row goes into its record, None: nothing.
+    """What comes out of a batch. `keep` is what of a row goes into its record, None: nothing; `each` writes files.
 
     `told` is what there is to be said at the end.
     """
 
-    def __init__(self, app: App, settings: Outcoming, builder: Builder) -> None:
+    def __init__(self, app: App, settings: Outcoming, frame: Frame) -> None:
         self._app, self._run, said = app, settings.run, settings.view
         kind, self._null = settings.run.view, said.null
         self._passing = said.passing(settings.request.labels)
         self._risky = Risky(said.safe_cells)
         self._own = OwnColumns()
         self._seen = False  # the first row that says which columns there are
-        self._answering = _answering(settings, builder)
+        self._answering = _answering(settings, frame.builder)
         self._view = None if kind is None else View(kind, self._answering, self._risky, said.null)
         self._seal = None if kind is None else Seal(Path(self._run.output or ""))
         self.keep = Keep(said.kept) if said.keep else Keep(None) if self._run.is_shaped else None
+        self.each = (
+            None if said.write_each is None else EachFile(said.write_each, _others(settings.run, frame))
+        )
         self.told: list[str] = []
 
     def check(self) -> None:
@@ -73,6 +78,8 @@ class Outlet:
 
     def see(self, row: Row) -> None:
         """Look at a row. Raises UsageError where the first good one shows that the command is not meant for them."""
+        if self.each is not None:
+            self.each.name(row)
         if self._seen or self.keep is None or (row.columns is None and row.error is not None):
             return
         self._seen = True
@@ -88,7 +95,10 @@ class Outlet:
         """Where records of rows go that are known so. Raises UsageError, Busy, OutputFailure."""
         options, stdout = self._run, self._app.stdout
         if options.kept is not None:
-            return Ledger(options.kept, fresh=options.fresh, identity=identity)
+            ledger = Ledger(options.kept, fresh=options.fresh, identity=identity)
+            if self.each is not None:
+                self.each.ledger = ledger
+            return ledger
         stdout.check()
         form = self._form()
         shape = None if form is None else Filtered(form, self._app.notes.error, self._passing)
@@ -119,6 +129,13 @@ class Outlet:
             self.told.append(f"a spreadsheet would run {_counted(risky, 'cell')}: {done}")
         for line in self.told:
             self._app.notes.say(line)
+
+
+def _others(run: RunSettings, frame: Frame) -> list[str]:
+    """The files of the input and of the output, but for those that each row names."""
+    inputs = [part.path for part in frame.inputs.parts if part.path is not None]
+    beside = [] if run.kept is None else [f"{run.kept}.stdin", f"{run.output}.view"]
+    return [*inputs, *(frame.inputs.paths or ()), *map(str, run.written), *beside]
 
 
 def check_outlet(settings: Outcoming) -> None:

@@ -25,8 +25,7 @@ Rows = Callable[[], Iterator[Row]]
 class View:
     """How records are shown. `titles` are those of the input's columns, by their names.
 
-    `rows` is asked where records do not have the rows' own columns. `left_out` counts records of rows that the
-    input no longer has.
+    `count` is how many rows the last one had.
     """
 
     kind: ViewKind

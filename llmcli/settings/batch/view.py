@@ -70,6 +70,11 @@ class ViewSettings:
         flag("--where", metavar="LABEL,...", help="Print only the rows whose label of --choices it is."),
     ] = field(default_factory=list)
 
+    write_each: Annotated[
+        str | None,
+        flag("--write-each", metavar="TEMPLATE", help="Also write each answer to a file of its own."),
+    ] = None
+
     @property
     def kept(self) -> tuple[str, ...] | None:
         """The columns that go into records; None: all of them, empty: none. Raises UsageError."""
@@ -86,3 +91,5 @@ class ViewSettings:
         _ = self.kept
         if self.into is not None and not self.into.strip():
             raise UsageError("names no column", todo="e.g. --into summary", flag="--into")
+        if self.write_each is not None and not self.write_each.strip():
+            raise UsageError("names no file", todo="e.g. 'summaries/{{ id }}.md'", flag="--write-each")
