@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from itertools import count, islice
+from itertools import chain, count, islice
+from typing import TypeVar
 
 from llmcli.batch.engine.run import Source
 from llmcli.batch.input.rows import Row
@@ -17,23 +15,31 @@ from llmcli.errors import BadCommand
 from llmcli.output.report import PriceOf
 from llmcli.registry.estimate import estimate
 from llmcli.tokens.count import counted_request
+from llmcli.tokens.encodings import prepare
 from llmcli.wire import Json
+from llmcli.workers import spread
+
+T = TypeVar("T")
 
 Span = tuple[Decimal, Decimal, Decimal]
 """$ of prompts, of the longest answers, and of both at most: where tokens are estimated, with a margin."""
 
 _NOTHING = (Decimal(0), Decimal(0), Decimal(0))
-_CHUNK = 256  # rows that a thread counts at a time: tiktoken lets the others run meanwhile
+_CHUNK = 1 << 17  # bytes of rows that are counted at a time,
+_USUAL = 1_000  # of a row whose size is not known
+_FEW = 8  # chunks that are counted here
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """One row: its tokens, whether they are exact, and its $.
+    """One row: its model, its tokens, whether they are exact, and its $.
 
-    `tokens` is None for a row that is invalid.
+    `model` and `tokens` are None for a row that is invalid. Of good rows that were counted together, the first alone
+    still has its request.
     """
 
     row: Row
+    model: str | None = None
     tokens: int | None = None
     exact: bool = True
     standard: Span | None = None
@@ -76,14 +82,13 @@ class Tally:
 
 def row_record(counted: Counted) -> Json:
     """One row as JSON, money in $: `error` is what a bad row's record of a batch would say."""
-    row, request = counted.row, counted.row.request
-    error = row.error
+    row, error = counted.row, counted.row.error
     return {
         "row": row.number,
         "custom_id": row.custom_id,
-        "model": request.name if request else None,
+        "model": counted.model,
         "tokens": counted.tokens,
-        "method": None if request is None else "exact" if counted.exact else "estimate",
+        "method": None if counted.model is None else "exact" if counted.exact else "estimate",
         "cost_usd": money(counted.standard),
         "error": None if error is None else {"code": code_of(error), "message": str(error)},
     }
@@ -97,17 +102,55 @@ def money(amounts: Span | None) -> Json:
     return {"input": float(prompt), "output_max": float(answer), "total_max": float(most)}
 
 
-def count_rows(rows: Iterator[Row], price_of: PriceOf) -> Iterator[Counted]:
-    """Count rows in their order; a few chunks are under way at once, never the whole file."""
-    workers = os.cpu_count() or 1
-    under_way: deque[Future[list[Counted]]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
-        while chunk := list(islice(rows, _CHUNK)):
-            under_way.append(pool.submit(lambda some: [_counted(row, price_of) for row in some], chunk))
-            while len(under_way) > workers:
-                yield from under_way.popleft().result()
-        while under_way:
-            yield from under_way.popleft().result()
+def count_rows(
+    found: Iterator[T], row_of: Callable[[T], Row], price_of: PriceOf, workers: int | None = None
+) -> Iterator[Counted]:
+    """Count the rows that `row_of` makes of what was found, in their order, on all cores but for a few.
+
+    `workers`: see `spread`. Only some are under way at once, never the whole file. Raises BadCommand.
+    """
+    chunks = _chunks(found)
+
+    def work(chunk: Sequence[T]) -> list[Counted]:
+        return _counted_together(map(row_of, chunk), price_of)
+
+    yield from chain.from_iterable(map(work, islice(chunks, 1)))
+    few = list(islice(chunks, _FEW))
+    if len(few) < _FEW:
+        workers = 1  # to fork takes longer
+    else:
+        prepare()
+    yield from chain.from_iterable(spread(work, chain(few, chunks), workers))
+
+
+def _chunks(found: Iterator[T]) -> Iterator[Sequence[T]]:
+    """What is counted together: many small ones, or few large ones."""
+    chunk: list[T] = []
+    size = 0
+    for one in found:
+        chunk.append(one)
+        entry = getattr(one, "entry", None)
+        size += len(entry) if isinstance(entry, bytes | str) else _USUAL
+        if size >= _CHUNK:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _counted_together(rows: Iterable[Row], price_of: PriceOf) -> list[Counted]:
+    """Count rows, and drop what nobody needs of them any more. Raises BadCommand."""
+    counts: list[Counted] = []
+    kept = False
+    for row in rows:
+        if isinstance(row.error, BadCommand):
+            raise row.error
+        counts.append(_counted(row, price_of))
+        if row.request is not None and kept:
+            row.request = None
+        kept = kept or row.request is not None
+        row.fields, row.json = None, b""
+    return counts
 
 
 def _counted(row: Row, price_of: PriceOf) -> Counted:
@@ -116,15 +159,14 @@ def _counted(row: Row, price_of: PriceOf) -> Counted:
         return Counted(row)
     counted = counted_request(request.provider, request.model, request.body())
     price = price_of(request.provider, request.model)
-    if price is None:
-        return Counted(row, counted.tokens, counted.exact)
-    spans: list[Span] = []
-    for batch in (False, True):
+
+    def span(*, batch: bool) -> Span | None:
+        if price is None:
+            return None
         prompt, answer, most = estimate(request, price, counted.tokens, counted.most, batch=batch)
-        if answer is None or most is None:
-            return Counted(row, counted.tokens, counted.exact)
-        spans.append((prompt, answer, most))
-    return Counted(row, counted.tokens, counted.exact, *spans)
+        return None if answer is None or most is None else (prompt, answer, most)
+
+    return Counted(row, request.name, counted.tokens, counted.exact, span(batch=False), span(batch=True))
 
 
 def _plus(left: Span | None, right: Span | None) -> Span | None:

@@ -51,6 +51,8 @@ def refused_parameters(provider: str, name: str, parameters: Mapping[str, Any]) 
     OpenAI's API reference and litellm 1.109.1's transformations, and the two tables of this package.
     """
     given = {key: value for key, value in parameters.items() if value is not None}
+    if not given:
+        return {}
     server, model = find_provider(provider), find_model(provider, name)
     refusals = dict(_refused_by_reasoning(server, name, given)) if is_reasoning(provider, name) else {}
     refusals |= _refused_sampling(model, name)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from llmcli.wire import usage_count
@@ -117,18 +118,29 @@ class _Rates:
 
     def __init__(self, price: Mapping[str, Any], prompt_tokens: int, service_tier: str | None) -> None:
         tier = price.get(_TIERS.get(service_tier or "", "")) or {}
-        self.layers = [_above(tier, prompt_tokens), _above(price, prompt_tokens), tier, price]
+        layers = (_above(tier, prompt_tokens), _above(price, prompt_tokens), tier, price)
+        self.layers = [layer for layer in layers if layer]
 
     def __call__(self, *kinds: str) -> Decimal:
-        found = (layer[kind] for kind in kinds for layer in self.layers if layer.get(kind) is not None)
-        return Decimal(str(next(found, 0)))
+        for kind in kinds:
+            for layer in self.layers:
+                if (rate := layer.get(kind)) is not None:
+                    return _exact(rate)
+        return _exact(0)
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _exact(rate: float) -> Decimal:
+    """A rate as it is written."""
+    return Decimal(str(rate))
 
 
 def _above(table: Mapping[str, Any], prompt_tokens: int) -> Mapping[str, Any]:
     """The rates of the highest threshold that the prompt exceeds, or none."""
-    passed = {
-        int(limit): rates for limit, rates in table.get("above", {}).items() if prompt_tokens > int(limit)
-    }
+    limits = table.get("above")
+    if not limits:
+        return {}
+    passed = {int(limit): rates for limit, rates in limits.items() if prompt_tokens > int(limit)}
     rates: Mapping[str, Any] = passed[max(passed)] if passed else {}
     return rates
 

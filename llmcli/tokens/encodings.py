@@ -120,12 +120,22 @@ def encoding_for(provider: str, model: str) -> tuple[str, bool]:
     return "o200k_base", False
 
 
-@functools.lru_cache
+_loaded: dict[str, Encoder] = {}
+
+
 def load(name: str) -> Encoder:
     """The Encoder of `cl100k_base` or `o200k_base`, one for all; any other name is a KeyError."""
     if name not in PATTERNS:
         raise KeyError(name)
-    return Encoder(name)
+    if name not in _loaded:
+        _loaded[name] = Encoder(name)
+    return _loaded[name]
+
+
+def prepare() -> None:
+    """Make the encoders that were loaded ready for much."""
+    for encoder in _loaded.values():
+        encoder.prepare()
 
 
 def _parts(text: str) -> Iterator[str]:

@@ -33,5 +33,6 @@ class Measure:
 
 def measured(text: str, encoder: Encoder) -> Measure:
     """The measure of a text."""
-    digits = sum(map(text.count, "0123456789"))
-    return Measure(encoder.count(text), len(text), len(text.encode("utf-8", "replace")), digits)
+    data = text.encode("utf-8", "replace")
+    size = len(data)
+    return Measure(encoder.count(text), len(text), size, size - len(data.translate(None, b"0123456789")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -89,3 +90,20 @@ def test_a_byte_that_is_no_text_is_named_by_its_place(process):
     out, err = child.communicate(LINES + b"\xc3\xa9\xff", timeout=120)
     problem = f"stdin is not UTF-8 text: byte 0xff at offset {len(LINES) + 2}; convert it (iconv -t UTF-8)"
     assert (status(child), out, err.decode()) == (2, b"", f"llmcli: usage: {problem}\n")
+
+
+def test_rows_are_counted_in_their_order_by_all(process, tmp_path):
+    path, texts = tmp_path / "rows.jsonl", ["one two three " * n for n in range(1, 100)]
+    rows = [{"prompt": texts[n % 99], "custom_id": f"r{n}"} for n in range(3000)]
+    rows[1500] = {"prompt": ""}
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    child = process.start("count", "--rows", str(path), "-m", "gpt-4o", "-v", "--format", "jsonl")
+    out, err = child.communicate(timeout=120)
+    found = [json.loads(line) for line in out.splitlines()]
+    assert [one["row"] for one in found] == list(range(3000))
+    assert found[1500]["error"] == {"code": "invalid_row", "message": "the prompt is empty"}
+    assert {one["tokens"] - 3 * (one["row"] % 99 + 1) for one in found if one["row"] != 1500} == {8}
+    assert err.decode().splitlines() == [
+        "llmcli: row 1500: the prompt is empty",
+        "llmcli: 1 of 3000 rows are invalid and not counted (-v names them)",
+    ]

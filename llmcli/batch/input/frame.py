@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 from llmcli import jsonl
 from llmcli.app import App
-from llmcli.batch.forecast import Counted, Tally, count_rows, row_record, rows_of
+from llmcli.batch.forecast import Counted, Tally, count_rows, row_record
 from llmcli.batch.input.choice import Choice, chosen
 from llmcli.batch.input.inputs import Inputs
-from llmcli.batch.input.rows import Row, RowBuilder
+from llmcli.batch.input.rows import Row, RowBuilder, unseen
 from llmcli.batch.ledger.final import Done
 from llmcli.batch.ledger.slots import Slots
 from llmcli.errors import UsageError
@@ -66,7 +67,10 @@ def tally_of(app: App, inputs: Inputs, limit: int | None, see: Callable[[Counted
     tally, done = Tally(), Done(slots=Slots())
     inputs.look()
     with inputs.all_at_hand() as source:
-        for counted in count_rows(met(rows_of(source, limit), done), app.prices.of):
+        entries = islice(iter(source.entry, None), limit)
+        workers = None if inputs.builder.see is unseen else 1  # who looks at each row does so here
+        for counted in count_rows(entries, inputs.builder.placed, app.prices.of, workers):
+            check_met(counted.row, done)
             tally.add(counted)
             see(counted)
             if counted.row.error is not None:
@@ -77,13 +81,16 @@ def tally_of(app: App, inputs: Inputs, limit: int | None, see: Callable[[Counted
 def met(rows: Iterable[Row], done: Done) -> Iterator[Row]:
     """The rows. Raises UsageError where an id is there twice."""
     for row in rows:
-        before = done.meet(row)
-        if before is not None:
-            todo = "mend the input, or choose another --id"
-            raise UsageError(
-                f"the id {row.custom_id} is row {before}'s and row {row.place}'s", row.where, todo
-            )
+        check_met(row, done)
         yield row
+
+
+def check_met(row: Row, done: Done) -> None:
+    """Raise UsageError where the id of a row was met before."""
+    before = done.meet(row)
+    if before is not None:
+        todo = "mend the input, or choose another --id"
+        raise UsageError(f"the id {row.custom_id} is row {before}'s and row {row.place}'s", row.where, todo)
 
 
 def count_file(app: App, settings: CountedRows, path: str | None) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from llmcli import jsonl
 from llmcli.batch.input.found import Found, found_in
 from llmcli.batch.input.identity import Identity
-from llmcli.batch.input.readers.entry import Batch, Broken, Columns, Entry, NamedFile
+from llmcli.batch.input.readers.entry import Batch, Broken, Columns, Entry, NamedFile, Placed
 from llmcli.batch.input.readers.named import fields_of
 from llmcli.batch.input.shape import (
     BadRow,
@@ -143,6 +143,15 @@ class RowBuilder:
                 check_template(self._prompt, found)
             return True
         return False
+
+    def placed(self, found: Placed) -> Row:
+        """The row of an entry that stands somewhere: known by what it is to be known by, and looked at."""
+        row = self.row(found.entry, found.number)
+        row.line, row.columns, row.file, row.before = found.line, found.columns, found.file, found.before
+        if not self._is_numbered:
+            self.identity.know(row, found.entry)
+        self.see(row)
+        return row
 
     def seen_by(self, see: Callable[[Row], None]) -> RowBuilder:
         """The same for somebody who looks at each row."""

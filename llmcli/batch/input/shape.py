@@ -32,6 +32,7 @@ class BadRow(LlmcliError):
     def __init__(self, code: str, what: str) -> None:
         super().__init__(what)
         self.code = code
+        self.args = code, what  # of which another process makes it again
 
 
 def parsed_row(line: bytes) -> Json:

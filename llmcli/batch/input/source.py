@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from llmcli.batch.engine.stats import Stats
 from llmcli.batch.input.kinds import batches_of
-from llmcli.batch.input.readers.entry import Batch, Columns, NamedFile
+from llmcli.batch.input.readers.entry import Batch, Columns, NamedFile, Placed
 from llmcli.batch.input.rows import Row, RowBuilder
 from llmcli.errors import LlmcliError, UsageError
 from llmcli.world import read_some
@@ -57,7 +57,6 @@ class EntrySource:
         self.number = 0  # of the next row
         self._part = part
         self._builder = builder
-        self._identity = None if builder.identity.by == "number" else builder.identity
         self._stats = stats
         self._at_hand = _NONE
         self._next = 0  # of what is at hand
@@ -82,6 +81,15 @@ class EntrySource:
 
     def next(self) -> Row | None:
         """See Source. Raises what went wrong in reading."""
+        found = self.entry()
+        return None if found is None else self.row_of(found)
+
+    def row_of(self, found: Placed) -> Row:
+        """The row of an entry."""
+        return self._builder.placed(found)
+
+    def entry(self) -> Placed | None:
+        """The entry of the next row; None where none is ready. Raises what went wrong in reading."""
         while self._next == len(self._at_hand.entries):
             if self._over:
                 return None
@@ -91,19 +99,9 @@ class EntrySource:
             self._take(batch or _NONE)
         batch, at = self._at_hand, self._next
         self._next += 1
-        entry = batch.entries[at]
-        row = self._builder.row(entry, self.number)
-        row.line, row.columns, row.file, row.before = (
-            batch.lines[at],
-            batch.columns,
-            self._part.file,
-            self.before,
-        )
-        self.number += 1
-        if self._identity is not None:
-            self._identity.know(row, entry)
-        self._builder.see(row)
-        return row
+        number, self.number = self.number, self.number + 1
+        place = (batch.lines[at], batch.columns, self._part.file, self.before)
+        return Placed(batch.entries[at], number, *place)
 
     def _take(self, batch: Batch) -> None:
         self._at_hand, self._next = batch, 0
@@ -253,16 +251,21 @@ class Chain:
 
     def next(self) -> Row | None:
         """See Source. Raises UsageError where a table's header is not that of the tables before it."""
+        found = self.entry()
+        return None if found is None else self._sources[0].row_of(found)
+
+    def entry(self) -> Placed | None:
+        """See EntrySource. Raises UsageError as `next` does."""
         if not self._sources:
             return None
-        while (row := (source := self._sources[0]).next()) is None and source.ended:
+        while (found := (source := self._sources[0]).entry()) is None and source.ended:
             if len(self._sources) == 1:
                 return None
             self._sources.popleft().close()
             self._sources[0].before = source.before + source.number
             self._sources[0].start(self._wake)
         self.check_columns(source)
-        return row
+        return found
 
     def check_columns(self, source: EntrySource) -> None:
         """Raise UsageError where a source's header is another than that of the tables before it."""

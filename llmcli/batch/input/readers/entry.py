@@ -38,6 +38,18 @@ Entry = bytes | dict[str, object] | str | NamedFile | Broken
 
 
 @dataclass(frozen=True, slots=True)
+class Placed:
+    """An entry and where it stands: `number` of its row, 0-based, in `file`; see Row."""
+
+    entry: Entry
+    number: int
+    line: int | None = None
+    columns: Columns | None = None
+    file: str | None = None
+    before: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """What was found since the batch before, and the line where each begins, from 1 (None: of a file).
 
