@@ -131,6 +131,16 @@ def test_a_limit_that_is_told_is_reached_at_once():
     assert run.refused == 0
 
 
+@pytest.mark.parametrize("wait", [None, 0.2])
+@pytest.mark.parametrize("told", [True, False], ids=["told", "not told"])
+@pytest.mark.parametrize(("rate", "spread"), [(50, 0.05), (50, 0.5), (600, 0.05)])
+def test_a_limit_is_used_to_97_percent_within_a_minute(rate, spread, told, wait):
+    server = Limited(rate, rate / 5, Curve(lambda _crowd, _now: 0.2, spread), told=told)
+    run = auto(server, wait=wait).run(rows=60 * rate)
+    assert 60 / run.now > 0.97
+    assert run.refused <= (0.003 if told else 0.02) * run.sent
+
+
 # --- The parts --------------------------------------------------------------------------------------------------------
 
 

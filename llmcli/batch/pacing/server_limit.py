@@ -19,10 +19,12 @@ _PEACE = 2.0  # seconds to stay at a rate that was just found, before more is tr
 _LONGEST_PEACE = 30.0  # upper bound of that time, which doubles each time that a similar rate is found
 _STEP_WHERE_SURE = 0.01  # first step up from a rate that was found again
 _STEP_WHERE_NEW = 0.02  # first step up from a rate that was found for the first time
-_STEP_WHERE_GUESSED = 0.1  # first step up from a rate that the first refusal made us guess
+_STEP_WHERE_GUESSED = 0.4  # first step up from a rate that the first refusal made us guess
 _AT_ONCE = 0.05  # a Retry-After below this, in seconds, means that there is no need to wait
 _HASTE = 30.0  # least requests a second after such a reply
 _TAKEN_AT_ITS_WORD = 300  # how often such a reply is believed
+_LATELY = 0.25  # seconds before the first refusal: the crowd still grew, so that earlier ones say little
+_BELOW = 0.985  # of a rate that was found
 _IN_VAIN = 8  # refusals in a row after which refusals no longer slow us below _LEAST_IN_VAIN
 _LEAST_IN_VAIN = 5.0  # least requests a second then; each row backs off by itself
 _ENOUGH = 10  # requests, or answers, that make a rate
@@ -122,8 +124,8 @@ class ServerLimit:
             self._set(0.96 * self.declared, now)
         elif self.declared is not None or self.rate is None:
             self.declared = None
-            sends, seconds = self._since(max(self._cut, now - 1.0), now)
-            self._set(0.5 * sends / max(0.25, seconds), now, _STEP_WHERE_GUESSED)
+            sends, seconds = self._since(max(self._cut, now - _LATELY), now)
+            self._set(0.5 * sends / max(_LATELY, seconds), now, _STEP_WHERE_GUESSED)
             self._count_anew(self.rate or 0.0, now)
         else:
             self._learn(self.rate, now, sent)
@@ -150,7 +152,7 @@ class ServerLimit:
         same = abs(found - self._found) < 0.15 * self._found
         self._found = found
         self._peace = min(_LONGEST_PEACE, 2 * self._peace) if same else _PEACE
-        self._set(0.97 * found, now, _STEP_WHERE_SURE if same else _STEP_WHERE_NEW)
+        self._set(_BELOW * found, now, _STEP_WHERE_SURE if same else _STEP_WHERE_NEW)
 
     def _since(self, then: float, until: float) -> tuple[int, float]:
         """The requests that went out in a time, and its seconds."""
