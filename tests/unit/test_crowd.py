@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -57,6 +58,14 @@ def test_a_crowd_grows_from_two_by_doubling_to_sixteen_and_then_fourfold():
     assert {2, 4, 8, 16, 64, 256, 1024, 4096} <= steps
     assert run.limits[0] == (0.0, 2)
     assert run.limit(10) >= 1024
+
+
+@pytest.mark.parametrize("hang", [0, 1, 6, 20])
+def test_a_request_that_hangs_does_not_hold_up_the_search(hang):
+    """Each hundredth takes five minutes, others a second."""
+    sent = itertools.count()
+    server = Curve(lambda _crowd, _now: 300.0 if next(sent) % 100 == hang else 1.0)
+    assert auto(server, most=2000).run(seconds=120).limit(100) > 1000
 
 
 # --- Servers that take no more ----------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ _WORTH_A_LEAP = 0.25  # and four times as many for 41 %: that overshoots by more
 _LEAP = 1.0  # log of the length from which a step is a leap
 _BLINK = 0.05  # seconds, the shortest round: in less than that this process's own hiccups are seen
 _STRAGGLER = 2.0  # times the mean latency, after which a round does not wait for a request any more
+_OVERTAKEN = 4  # times the crowd: others that come back before a round is given up of which nothing did
 _MEMORY = 1000  # requests whose spread is remembered
 
 
@@ -83,6 +84,7 @@ class Round:
         "_crowd",
         "_first",
         "_last",
+        "_overtaking",
         "_size",
         "_squares",
         "_times",
@@ -95,7 +97,7 @@ class Round:
     def __init__(self, now: float, least: int, size: int) -> None:
         self.began, self.least, self._size = now, least, size
         self._first, self._last = math.inf, -math.inf
-        self._watched = self._back = self._crowd = 0
+        self._watched = self._back = self._crowd = self._overtaking = 0
         self._took = self._squares = 0.0  # sums of latencies
         self._times = 0.0  # sum of the times when those were sent that are still under way
 
@@ -123,14 +125,20 @@ class Round:
 
     def returns(self, now: float, sent: float, crowd: int) -> Point | None:
         """A request came back; the result where that ends the round."""
-        if not self._watches(sent, crowd):
-            return None
-        took = now - sent
-        self._back += 1
-        self._times -= sent
-        self._took += took
-        self._squares += took * took
-        return self._result(now) if self._size <= 0 else None
+        if self._watches(sent, crowd):
+            took = now - sent
+            self._back += 1
+            self._times -= sent
+            self._took += took
+            self._squares += took * took
+        elif self._size <= 0:
+            self._overtaking += 1
+        return self._result(now) if self._size <= 0 and self._back else None
+
+    @property
+    def is_overtaken(self) -> bool:
+        """Whether nothing came back of what is watched while so many others did: it hangs."""
+        return not self._back and self._overtaking > _OVERTAKEN * self.least
 
     def _result(self, now: float) -> Point | None:
         """The mean latency; what is still under way counts with the time that it took so far."""

@@ -68,6 +68,8 @@ class Search:
         point = self._round.returns(now, sent, crowd)
         if point is not None:
             self._judge(point, now)
+        elif self._round.is_overtaken:
+            self._round = self._measured(now)
 
     def leaves(self, now: float, sent: float, crowd: int) -> None:
         """A request came to nothing that was `sent` then, as one of `crowd`."""
