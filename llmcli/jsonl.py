@@ -102,7 +102,7 @@ def loads(data: bytes | str) -> Any:
         value = _loaded(data) if _may_hold_huge_integers(raw) else orjson.loads(data)
     except orjson.JSONDecodeError:
         value = _loaded(data)
-    if _may_be_deep(value, raw) and _is_deep(value):
+    if not _is_flat(value) and _has_many_brackets(raw) and _is_deep(value):
         raise TooDeep
     return value
 
@@ -121,7 +121,7 @@ def lenient(data: bytes, *, halves: bool = False) -> tuple[Any, bool]:
         value = _loosely(data)
         if not halves and b"\\ud" in data.lower():
             value = _mended_in(value)
-    if _may_be_deep(value, data) and _is_deep(value):
+    if _has_many_brackets(data) and _is_deep(value):
         raise TooDeep
     return value, exact
 
@@ -184,11 +184,13 @@ def _one_character(pair: re.Match[str]) -> str:
     return pair[0].encode("utf-16-le", "surrogatepass").decode("utf-16-le")
 
 
-def _may_be_deep(value: Any, data: bytes) -> bool:
-    """Whether there are brackets enough to nest too deep; none are counted for an object of plain values."""
-    if type(value) is dict and _PLAIN.issuperset(map(type, value.values())):
-        return False
+def _has_many_brackets(data: bytes) -> bool:
     return data.count(b"[") + data.count(b"{") > _DEEPEST
+
+
+def _is_flat(value: Any) -> bool:
+    """Whether a value is an object of plain values, as most rows are."""
+    return type(value) is dict and _PLAIN.issuperset(map(type, value.values()))
 
 
 def _is_deep(value: Any) -> bool:

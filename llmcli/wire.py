@@ -30,6 +30,7 @@ def positive(fields: Mapping[str, Any], name: str) -> int | None:
     return value if type(value) is int and value > 0 else None
 
 
+@lru_cache(256)
 def spelled(provider: str, model: str) -> str:
     """`provider/model`; a name that begins with the provider's own says it already."""
     return model if model.startswith(f"{provider}/") else f"{provider}/{model}"
@@ -79,10 +80,15 @@ class Headers:
 
     all: tuple[Header, ...] = ()
     secrets: frozenset[str] = field(init=False, repr=False)
+    _hash: int = field(init=False, repr=False, compare=False)  # once: each row's key is looked up by it
 
     def __post_init__(self) -> None:
         secrets = (secret for header in self.all for secret in header.secrets)
         object.__setattr__(self, "secrets", frozenset(secrets))
+        object.__setattr__(self, "_hash", hash(self.all))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @classmethod
     def of(cls, given: Iterable[Header]) -> Headers:

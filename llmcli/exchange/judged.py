@@ -25,7 +25,7 @@ def wants_json(request: Request) -> bool:
 
 def is_judged(request: Request) -> bool:
     """Whether an answer is read in another way than it was written."""
-    return bool(request.choices) or wants_json(request)
+    return bool(request.choices) or ("response_format" in request.fields and wants_json(request))
 
 
 def judged(message: Json, request: Request) -> Judged:

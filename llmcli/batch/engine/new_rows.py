@@ -35,6 +35,7 @@ class NewRows:
         self._source = source
         self._records = records
         self._done = done
+        self._resumes = bool(done)  # else no row needs to be looked up in it
         self._money = money
         self._held: Row | None = None  # a row that is to be begun, once the records have room
 
@@ -55,7 +56,7 @@ class NewRows:
             return Stop(error)
         if row is None:
             return Look.NOTHING
-        if self._done:
+        if self._resumes:
             if (stop := self._changed(row)) is not None:
                 return stop
             if self._done.is_final(row.slot):
@@ -98,7 +99,7 @@ class NewRows:
         """The job of a row, if it can be sent."""
         error = row.error
         if row.request is not None:
-            job = Job(row, row.request, carried=self._done.cost(row.slot) if self._done else None)
+            job = Job(row, row.request, carried=self._done.cost(row.slot) if self._resumes else None)
             try:
                 self._money.price(job)
             except UsageError as unpriced:

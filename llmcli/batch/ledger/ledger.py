@@ -45,6 +45,7 @@ class Ledger:
         for records, _ in self._files:
             records.tidy()
         self._done = Done()
+        self._resumes = False  # there were records before this run
         self.is_stale = fresh  # the files are to be emptied
 
     def recover(self, *, retry_failed: bool = False, limit: int | None = None) -> Done:
@@ -61,6 +62,7 @@ class Ledger:
             except (ValueError, KeyError, TypeError, OverflowError):
                 raise self.errors.foreign(number) from None
             done.take(row, record)
+        self._resumes = bool(done)
         return done
 
     def _check_identity(self, records: RecordFile) -> None:
@@ -127,7 +129,7 @@ class Ledger:
         if self.is_stale:
             self._renew()
         (self.errors if failed else self.out).append(line)
-        if self._done:
+        if self._resumes:
             self._done.replaced(row, Place.ERRORS if failed else Place.OUT)
 
     def sync(self) -> None:

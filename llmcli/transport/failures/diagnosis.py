@@ -35,7 +35,7 @@ _VERSION = re.compile(r"/v\d[^/?]*/?(\?|$)")  # at the end of a base URL
 _PORT_REFUSED = os.strerror(errno.ECONNREFUSED)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reply:
     """The head of an HTTP reply to `request`. Header names are lower case.
 
