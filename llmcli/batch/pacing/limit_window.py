@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from llmcli.transport.failures.waits import seconds
 
@@ -12,6 +12,14 @@ _NAMED = {"second": _SECOND, "minute": _MINUTE}  # as some headers end
 _BOUNDLESS = 1e9  # more than anybody sends
 _NEAR = 0.03  # share by which a reset may differ from what a window explains
 _SURE = 2  # replies, with different counts left, that must agree on a window that is longer than their resets
+_DECLARING = frozenset(
+    f"x-ratelimit-limit-{unit}{end}" for unit in ("requests", "tokens") for end in ("", "-second", "-minute")
+) | {"anthropic-ratelimit-requests-limit", "anthropic-ratelimit-tokens-limit"}
+
+
+def declares(headers: Mapping[str, str]) -> bool:
+    """Whether headers declare a limit, which most do not."""
+    return not headers.keys().isdisjoint(_DECLARING)
 
 
 @dataclass
@@ -28,17 +36,9 @@ class LimitWindow:
     _guess: float = 0.0  # a longer window that a reply spoke for,
     _used: float = 0.0  # with so much of the limit used,
     _agreed: int = 0  # and how many did so
-    _names: frozenset[str] = field(default=frozenset(), init=False)  # of the headers that declare a limit
-
-    def __post_init__(self) -> None:
-        limit = f"x-ratelimit-limit-{self.unit}"
-        ends = [f"{limit}-{name}" for name in _NAMED]
-        self._names = frozenset([limit, *ends, f"anthropic-ratelimit-{self.unit}-limit"])
 
     def a_minute(self, headers: Mapping[str, str]) -> float | None:
         """The limit a minute that a reply's headers declare; None: they declare none."""
-        if headers.keys().isdisjoint(self._names):
-            return None  # as in most replies
         for name, length in _NAMED.items():
             if limit := number(headers.get(f"x-ratelimit-limit-{self.unit}-{name}")):
                 return limit * _MINUTE / length

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from llmcli.batch.pacing.connections import MOST_CONNECTIONS
 from llmcli.batch.pacing.crowd import Crowd
-from llmcli.batch.pacing.limit_window import LimitWindow
+from llmcli.batch.pacing.limit_window import LimitWindow, declares
 from llmcli.batch.pacing.server_limit import ServerLimit
 
 _MARGIN = 0.99  # of a limit that is given
@@ -171,7 +171,7 @@ class Pace:
         self._server.passes()
         if self.held_since is not None and sent > self.held_since + _SAME:
             self.disbelieve()
-        if headers:
+        if declares(headers):
             self._server.told(headers, now)
             self._told_tokens(headers)
             self._headers = headers

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
 from llmcli.transport.answer import Answer
 from llmcli.transport.base import Transport
@@ -24,9 +25,9 @@ class ByProvider:
             self._made[make] = make()
         return self._made[make]
 
-    async def ask(self, request: Request) -> Answer:
+    def ask(self, request: Request) -> Coroutine[Any, Any, Answer]:
         """See Transport."""
-        return await self._for(request).ask(request)
+        return self._for(request).ask(request)
 
     async def aclose(self) -> None:
         """See Transport."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -40,10 +40,10 @@ class Window:
         self._price_of = price_of
         self._purse = purse
 
-    async def ask(self, request: Request) -> Answer:
+    def ask(self, request: Request) -> Coroutine[Any, Any, Answer]:
         """See Transport."""
         check_window(request)
-        return await (self._inner.ask(request) if self._purse is None else self._paid(request, self._purse))
+        return self._inner.ask(request) if self._purse is None else self._paid(request, self._purse)
 
     async def aclose(self) -> None:
         """See Transport."""
