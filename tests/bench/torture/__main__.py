@@ -1,6 +1,6 @@
 """Torture: kills, full disks, and fuzz of argv, replies, files and stdin, for some minutes; prints figures.
 
-    python -m tests.bench.torture [--minutes 3] [--seed N] [--only kills,disks,argv,replies,files,stdin]
+    python -m tests.bench.torture [--minutes 3] [--seed N] [--only kills,disks,tables,argv,replies,files,stdin]
 
 It fails on a traceback or an abort, a hang, a row that is lost or doubled, and a key in an output.
 """
@@ -20,8 +20,9 @@ from tests.bench.torture.kills import kills
 from tests.bench.torture.replies import replies
 from tests.bench.torture.stdin import stdin
 from tests.bench.torture.subject import Subject
+from tests.bench.torture.tables import tables
 
-CAMPAIGNS = {each.__name__: each for each in (kills, disks, argv, replies, files, stdin)}
+CAMPAIGNS = {each.__name__: each for each in (kills, disks, tables, argv, replies, files, stdin)}
 
 
 def main() -> int:

@@ -17,6 +17,7 @@ _FLAGS = """
     -O --usage-file --session --turns --stop --n --logit-bias --price --max-cost --json
     --budget-file --limit -j --rpm --fresh --ordered --rows --split --truncate --profile
     --messages --curl --dry-run -x -0 -u -v -q --no-stdin --keep-turns --context
+    --choices --gate --where --keep --into --safe-cells --write-each --each --id
 """
 
 

@@ -23,15 +23,15 @@ def kills(subject: Subject) -> None:
     argv = ["batch", "kills/in.jsonl", "-O", "kills/o.jsonl", "-m", "tiny", "-q", "-j", "4"]
     argv += ["--base-url", subject.server.base_url, "--retries", "1", "--patience", "0"]
     for _ in range(chance.randrange(1, 4)):
-        if _killed(subject, argv) == -signal.SIGKILL and chance.random() < 0.5:
-            _tear(subject, folder / "o.jsonl")
+        if killed(subject, "kills", argv) == -signal.SIGKILL and chance.random() < 0.5:
+            tear(subject, folder / "o.jsonl")
     subject.run("kills", argv)
     subject.once_each(folder, argv)
 
 
-def _killed(subject: Subject, argv: list[str]) -> int:
+def killed(subject: Subject, name: str, argv: list[str]) -> int:
     """Start it, send it a signal at some time, and give its exit status when it has ended: its files are nobody's."""
-    subject.runs["kills"] += 1
+    subject.runs[name] += 1
     child = subject.start(argv)
     time.sleep(subject.random.uniform(0.2, 1.2))
     child.send_signal(subject.random.choice(_HOW))
@@ -40,11 +40,11 @@ def _killed(subject: Subject, argv: list[str]) -> int:
     except subprocess.TimeoutExpired:
         child.kill()
         child.communicate()
-        subject.fault("kills", argv, "it hangs after a signal")
+        subject.fault(name, argv, "it hangs after a signal")
     return child.returncode
 
 
-def _tear(subject: Subject, path: Path) -> None:
+def tear(subject: Subject, path: Path) -> None:
     """Cut a file inside its last line, as a crash of the machine may."""
     if path.exists() and (data := path.read_bytes()):
         last = data.rstrip(b"\n").rfind(b"\n") + 1
