@@ -132,7 +132,7 @@ def memory(folder: Path, rows: int) -> None:
     size = paths[1].stat().st_size / 1e6
     for name, more in (("by number", ()), ("--id", ("--id", "id"))):
         given = ("-t", "{{ city }}", *more)
-        argv = ("batch", "-q", "-m", "offline/echo", "-O", str(folder / "m.jsonl"), "--fresh", *given)
+        argv = ("batch", "-q", "-m", "offline/echo", "-j64", "-O", str(folder / "m.jsonl"), "--fresh", *given)
         (_, least), (seconds, most) = (cost(*argv, str(path)) for path in paths)
         print(
             f"{name:28} {size:,.0f} MB in {rows:,} rows: {most:.0f} MB at most, {least:.0f} MB with 500 rows;"

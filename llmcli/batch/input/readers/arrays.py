@@ -33,7 +33,7 @@ class _Wrong(Exception):
 def read_array(blocks: Iterable[bytes]) -> Iterator[Batch]:
     """The elements of an array. Where it is broken, the last entry says so: what follows cannot be told apart."""
     array = _Array()
-    for block in chain(blocks, [b""]):
+    for block in chain(filter(None, blocks), [b""]):
         array.take(block)
         entries: list[Entry] = []
         lines: list[int] = []

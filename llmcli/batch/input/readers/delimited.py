@@ -49,36 +49,37 @@ def _rows(
     head = next((record for record in records if record != []), None)
     if head is None:
         return
-    if isinstance(head, Broken) or lines.invalid:
+    if isinstance(head, Broken) or lines.invalid is not None:
         error = head.error.what if isinstance(head, Broken) else f"line {lines.line}: {lines.invalid}"
         raise UsageError(f"the header cannot be read: {error}", name[1] or "stdin", "mend it, or convert it")
     columns = numbered(len(head)) if how.no_header else columns_of(head, *name, lines.content)
     entries: list[Entry] = []
     numbers: list[int] = []
+    pieces = lines.pieces
     for record in chain([head], records) if how.no_header else records:
         entry = record if isinstance(record, Broken) else _entry(record, columns, lines)
         if entry is not None:
             entries.append(entry)
             numbers.append(lines.line)
-        if not lines.left:
+        if lines.exhausted or lines.pieces != pieces:
             yield Batch(entries, numbers, columns)
-            entries, numbers = [], []
+            entries, numbers, pieces = [], [], lines.pieces
     yield Batch(entries, numbers, columns)
 
 
 def _entry(cells: list[str], columns: Columns, lines: TextLines) -> Entry | None:
     """The row of a record's cells; None for a blank line that is no row."""
-    names = columns.names
-    if len(cells) == len(names) and lines.invalid is None:
+    names, invalid = columns.names, lines.invalid
+    if len(cells) == len(names) and invalid is None:
         return dict(zip(names, cells, strict=True))
     if not cells or (len(cells) == 1 and cells[0].isspace()):  # a blank line
         return {names[0]: ""} if len(names) == 1 else None
-    fields = dict(zip(names, cells, strict=False))
-    if lines.invalid is not None:
-        error = BadRow("invalid_utf8", f"line {lines.line}: {lines.invalid}")
-    else:
+    if invalid is None:
         error = BadRow("invalid_row", _ragged(cells, columns, lines.line))
-    return Broken(lines.content, error, fields)
+    else:
+        error = BadRow("invalid_utf8", f"line {lines.line}: {invalid}")
+        cells = [cell.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for cell in cells]
+    return Broken(lines.content, error, dict(zip(names, cells, strict=False)))
 
 
 def _ragged(cells: list[str], columns: Columns, line: int) -> str:
@@ -144,7 +145,7 @@ def _quoted(line: str, text: Iterator[str], lines: TextLines) -> Iterator[_Recor
     if isinstance(record, Broken) or b"\\" not in lines.content:
         yield record
         return
-    whole = lines.content.decode("utf-8", "replace").removesuffix("\r")
+    whole = lines.content.decode("utf-8", "surrogateescape").removesuffix("\r")
     cells = (match.group(1, 2) for match in _CELL.finditer(whole))
     yield [
         _unescaped(bare) if quoted is None else quoted.replace('""', '"')

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from llmcli.batch.input.readers.text import whole_lines
 from llmcli.batch.input.shape import not_utf8
 
-_LONGEST = 1 << 28  # bytes of a row: a quote that is never closed must not take a whole file into memory
+_LONGEST = 1 << 28  # characters of a row: a quote that is never closed must not take a whole file into memory
 
 
 class TooLong(Exception):
@@ -17,58 +17,72 @@ class TooLong(Exception):
 class TextLines:
     """Iterates over lines, ends included; they end in LF alone (and not where str.splitlines sees an end).
 
-    What was given since `begin` is one row: it begins in `line` (from 1), `content` is its bytes, and `invalid` says
-    what is no UTF-8 in it. `left`: how many more lines are at hand. Iterating raises TooLong.
+    What was given since `begin` is one row, which begins in `line` (from 1). `pieces` counts what lines come in: a
+    new one may have been waited for. What is no UTF-8 is given as surrogates. Iterating raises TooLong.
     """
 
     def __init__(self, blocks: Iterable[bytes]) -> None:
         self.line = 1
-        self.left = 0
-        self.invalid: str | None = None
-        self._number = 0  # of the last line that was given
-        self._size = 0
-        self._row: list[bytes] = []
-        self._lines = self._given(blocks)
+        self.pieces = 0
+        self._is_valid = True  # UTF-8, so far
+        self._before: list[str] = []  # lines of the row that came in earlier pieces
+        self._lines: list[str] = []  # of the piece
+        self._start = 0  # where the row begins in it
+        self._at = 0  # how many of it were given
+        self._base = 0  # how many there were before it
+        self._given = self._pulled(blocks)
 
     def __iter__(self) -> Iterator[str]:
-        return self._lines
+        return self._given
 
     def begin(self) -> None:
         """A row begins with the next line."""
-        self.line = self._number + 1
-        self.invalid = None
-        self._size = 0
-        self._row.clear()
+        self._start = self._at
+        self.line = self._base + self._at + 1
+        if self._before:
+            self._before = []
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the next line has to be waited for."""
+        return self._at == len(self._lines)
 
     @property
     def content(self) -> bytes:
         """The bytes of the row, without the end of its last line."""
-        return b"\n".join(self._row)
+        text = "".join([*self._before, *self._lines[self._start : self._at]])
+        return text.removesuffix("\n").encode("utf-8", "surrogateescape")
+
+    @property
+    def invalid(self) -> str | None:
+        """What is no UTF-8 in the row."""
+        if self._is_valid:
+            return None
+        return next(filter(None, map(not_utf8, self.content.split(b"\n"))), None)
 
     @property
     def last(self) -> int:
         """The line that was given last."""
-        return self._number
+        return self._base + self._at
 
-    def _given(self, blocks: Iterable[bytes]) -> Iterator[str]:
+    def _pulled(self, blocks: Iterable[bytes]) -> Iterator[str]:
         for piece in whole_lines(blocks):
-            lines = piece.split(b"\n")
-            tail = lines.pop()
-            self.left = len(lines) + bool(tail)
-            for line in lines:
-                yield self._text(line) + "\n"
+            self._before += self._lines[self._start :]
+            if sum(map(len, self._before)) > _LONGEST:
+                raise TooLong
+            self._base += len(self._lines)
+            self._start = self._at = 0
+            self.pieces += 1
+            *lines, tail = self._decoded(piece).split("\n")
+            self._lines = [line + "\n" for line in lines]
             if tail:
-                yield self._text(tail)
+                self._lines.append(tail)
+            for self._at, line in enumerate(self._lines, 1):  # noqa: B020 - each is one more that was given
+                yield line
 
-    def _text(self, line: bytes) -> str:
-        self._number += 1
-        self.left -= 1
-        self._size += len(line)
-        if self._size > _LONGEST:
-            raise TooLong
-        self._row.append(line)
+    def _decoded(self, piece: bytes) -> str:
         try:
-            return line.decode()
+            return piece.decode()
         except UnicodeDecodeError:
-            self.invalid = self.invalid or not_utf8(line)
-            return line.decode("utf-8", "replace")
+            self._is_valid = False
+            return piece.decode("utf-8", "surrogateescape")
