@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 from llmcli.address import address_of
 from llmcli.errors import ConfigError
-from llmcli.wire import name_fault, value_fault
 
 _STRING = (  # of TOML, or a comment
     r"""(?s)(?P<long>\"{3}(?:\\.|.)*?\"{3}|'{3}.*?'{3})|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|\#[^\n]*"""
@@ -151,6 +150,8 @@ def _check_headers(config: Config, provider: str, table: object) -> None:
     keys = ["providers", provider, "headers"]
     if not isinstance(table, dict):
         raise config.error(keys, f"must be a table: [{'.'.join(keys)}]")
+    from llmcli.wire import name_fault, value_fault
+
     for name, value in table.items():
         if not isinstance(value, str):
             raise config.error([*keys, name], "must be a string")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import stat
 from pathlib import Path
@@ -122,4 +121,6 @@ def read_beginning(path: Path, size: int) -> bytes:
 def sha256_of(path: Path) -> str:
     """The digest of a regular file. Raises Irregular, and any other OSError."""
     with open(open_regular(path), "rb") as stream:
+        import hashlib  # here, since it loads OpenSSL
+
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -7,7 +7,6 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import BinaryIO
 
 from llmcli.files.opening import open_fresh
@@ -56,6 +55,8 @@ class Replacement:
 @contextmanager
 def scratch(pieces: Iterable[bytes]) -> Iterator[BinaryIO]:
     """A file without a name that holds these pieces, to be read from its beginning. Raises OSError."""
+    from tempfile import TemporaryFile  # here, since few need it
+
     with TemporaryFile() as file:
         file.writelines(pieces)
         file.seek(0)

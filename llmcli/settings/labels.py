@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
@@ -43,6 +42,8 @@ def _split(text: str, flag: str) -> Iterator[str]:
     if not text.lstrip().startswith("["):
         yield from (label.strip() for label in text.split(","))
         return
+    import json  # here, since most starts need none
+
     try:
         items = json.loads(text)
     except (ValueError, RecursionError):
@@ -54,9 +55,12 @@ def _split(text: str, flag: str) -> Iterator[str]:
 def _spelled(item: Any, flag: str) -> str:
     if isinstance(item, str):
         return item
+    import json
+
+    spelled = json.dumps(item, ensure_ascii=False)
     if isinstance(item, bool | int | float):
-        return json.dumps(item, ensure_ascii=False)
-    raise UsageError(f": {json.dumps(item, ensure_ascii=False)} is no label", todo=_LIST, flag=flag)
+        return spelled
+    raise UsageError(f": {spelled} is no label", todo=_LIST, flag=flag)
 
 
 def label_in(text: str, labels: Sequence[str]) -> str | None:

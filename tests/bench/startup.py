@@ -1,82 +1,106 @@
-"""What a start costs: CPU time of whole processes, beside the floors that Python and the SDK set.
+"""What a start costs: CPU time of whole processes, in T, the time of `python -c "import typer"` beside them.
 
-    python tests/bench/startup.py [ROUNDS]
+    python tests/bench/startup.py [ROUNDS] [--against CHECKOUT]
 
-The programs take turns, so that a busy minute is everybody's. Times are user + system, in milliseconds.
+The programs take turns, so that a busy minute is everybody's; a median is of ROUNDS (at least 7). CHECKOUT is another
+checkout of llmcli. `llm` and `curl` ask the same loopback server where they are installed.
 """
 
 from __future__ import annotations
 
-import os
-import resource
+import argparse
+import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from tests.bench.measured import cpu_ms, environment
 from tests.server import Server, ok
 
-PYTHON = [sys.executable]
-LLMCLI = [sys.executable, str(Path(sys.executable).with_name("llmcli"))]
-FLOORS = ("python -c pass", 'python -c "import openai"')
+T = 'python -c "import typer"'
+LINES = {
+    "llmcli --version": "--version",
+    "llmcli --help": "--help",
+    "llmcli ask --help": "ask --help",
+    "llmcli batch --help": "batch --help",
+    "llmcli models gpt-4o": "models gpt-4o",
+    "llmcli count hi (o200k)": "count hi",
+    "llmcli count -m gpt-4 hi (cl100k)": "count -m gpt-4 hi",
+    "llmcli ask --dry-run hi": "ask --dry-run hi",
+    "llmcli ask -m offline/echo hi": "ask -m offline/echo hi",
+    "llmcli ask of a loopback server": "ask {asked}",
+    "llmcli ask --cache hi (a hit)": "ask --cache {asked}",
+    "llmcli ask --replay DIR hi": "ask --replay {cache} {asked}",
+}
+MOST = {"count hi": 1.8, "count -m gpt-4 hi": 1.8, "ask -m offline/echo hi": 2.0, "ask --help": 1.3}  # T
 
 
-def programs(server: Server, cache: str) -> dict[str, list[str]]:
+def programs(server: Server, cache: str, against: str | None) -> dict[str, list[str]]:
     """What is measured, by the name that the table shows. The first run with --cache fills the cache."""
-    os.environ["LLMCLI_CACHE"] = cache
-    asked = f"--base-url {server.base_url} -m tiny hi"
-    lines = {
-        "llmcli --version": "--version",
-        "llmcli --help": "--help",
-        "llmcli ask --help": "ask --help",
-        "llmcli models gpt-4o": "models gpt-4o",
-        "llmcli count hi (o200k)": "count hi",
-        "llmcli count -m gpt-4 hi (cl100k)": "count -m gpt-4 hi",
-        "llmcli count -m offline/echo hi": "count -m offline/echo hi",
-        "llmcli ask --dry-run hi": "ask --dry-run hi",
-        "llmcli ask -m offline/echo hi": "ask -m offline/echo hi",
-        "llmcli ask of a loopback server": f"ask {asked}",
-        "llmcli ask --cache hi (a hit)": f"ask --cache {asked}",
-        "llmcli ask --replay DIR hi": f"ask --replay {cache} {asked}",
+    code = "from llmcli.__main__ import entry; entry()"
+    words = {"asked": f"--base-url {server.base_url} -m tiny hi", "cache": cache}
+    commands = {
+        "python -c pass": [sys.executable, "-c", "pass"],
+        T: [sys.executable, "-c", "import typer"],
+        'python -c "import openai"': [sys.executable, "-c", "import openai"],
     }
-    return {
-        FLOORS[0]: [*PYTHON, "-c", "pass"],
-        FLOORS[1]: [*PYTHON, "-c", "import openai"],
-        **{name: [*LLMCLI, *line.split()] for name, line in lines.items()},
-    }
+    for name, line in LINES.items():
+        argv = line.format(**words).split()
+        commands[name] = [sys.executable, str(Path(sys.executable).with_name("llmcli")), *argv]
+        if against is not None:
+            there = f"import sys; sys.path.insert(0, {against!r}); {code}"
+            commands[f"{name}, CHECKOUT"] = [sys.executable, "-c", there, *argv]
+    return commands | others(server, cache)
 
 
-def cpu_ms(command: list[str]) -> float:
-    """Milliseconds of CPU that one run takes."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return 1000 * (after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+def others(server: Server, folder: str) -> dict[str, list[str]]:
+    """The same question in other programs, where they are installed."""
+    found = {}
+    if curl := shutil.which("curl"):
+        body = '{"model": "tiny", "messages": [{"role": "user", "content": "hi"}]}'
+        url = f"{server.base_url}/chat/completions"
+        found["curl of the same server"] = [
+            curl,
+            "-sS",
+            url,
+            "-H",
+            "Content-Type: application/json",
+            "-d",
+            body,
+        ]
+    if llm := shutil.which("llm"):
+        Path(folder, "extra-openai-models.yaml").write_text(
+            f"- model_id: tiny\n  model_name: tiny\n  api_base: {server.base_url}\n"
+        )
+        found["llm of the same server"] = [llm, "-m", "tiny", "--key", "sk-test", "--no-log", "hi"]
+    return found
 
 
-def say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-
-
-def main(rounds: int = 9) -> None:
-    with Server(record=False) as server, tempfile.TemporaryDirectory() as cache:
+def main(rounds: int, against: str | None) -> None:
+    with Server(record=False) as server, tempfile.TemporaryDirectory() as folder:
         server.script = ok("Hello")
-        commands = programs(server, cache)
-        times: dict[str, list[float]] = {name: [] for name in commands}
+        env = {**environment(folder), "LLMCLI_CACHE": folder, "LLM_USER_PATH": folder}
+        commands = programs(server, folder, against)
         for command in commands.values():
-            cpu_ms(command)  # caches are warm
+            cpu_ms(command, env)  # caches are warm
+        times: dict[str, list[float]] = {name: [] for name in commands}
         for _ in range(rounds):
             for name, command in commands.items():
-                times[name].append(cpu_ms(command))
-    bare, sdk = (statistics.median(times[name]) for name in FLOORS)
-    say(f"{'CPU ms':34} {'median':>7} {'min':>7} {'x python':>9} {'x openai':>9}")
+                times[name].append(cpu_ms(command, env))
+    unit = statistics.median(times[T])
+    print(f"{'CPU':44} {'ms':>6} {'min':>6} {'T':>6} {'at most':>8}")
     for name, measured in times.items():
         median = statistics.median(measured)
-        say(f"{name:34} {median:7.0f} {min(measured):7.0f} {median / bare:9.1f} {median / sdk:9.2f}")
+        most = MOST.get(LINES.get(name, ""), "")
+        print(f"{name:44} {median:6.0f} {min(measured):6.0f} {median / unit:6.2f} {most:>8}")
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:2]))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("rounds", nargs="?", type=int, default=9)
+    parser.add_argument("--against")
+    arguments = parser.parse_args()
+    main(arguments.rounds, arguments.against)
