@@ -80,6 +80,10 @@ _OURS = (
 _ALWAYS = (
     (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1),
     (pycurl.NOSIGNAL, 1),
+    (
+        pycurl.UPLOAD_BUFFERSIZE,
+        16_384,
+    ),  # the least: each request in flight holds one, of 64 kB if nothing is said
     (pycurl.TCP_KEEPALIVE, 1),
     (_SUPPRESS_CONNECT_HEADERS, 1),
 )
