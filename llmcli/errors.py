@@ -20,6 +20,7 @@
     │  ├─ QuotaExhausted                69  quota
     │  ├─ TransientFailure              75  tempfail    the only class that is retried
     │  │  ├─ NotRunning                 75              retried only where the user says how often
+    │  │  ├─ WrongWay                   75              never retried: a person must mend it
     │  │  └─ StreamCut                  75              3 (incomplete) once a part of the answer was shown
     │  └─ AuthFailure                   77  auth
     ├─ NoInput                          66  no input
@@ -306,6 +307,12 @@ class TransientFailure(CallFailed):
 
 class NotRunning(TransientFailure):
     """Nothing listens at an address of this machine: only a person can start what should."""
+
+    no_connection = True
+
+
+class WrongWay(TransientFailure):
+    """A person must mend the way to a server: a certificate, a scheme, a proxy's rule. Waiting does not help."""
 
     no_connection = True
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from llmcli.transport.wire.exchange import Wire
 
-_BY_THE_WIRE = {"accept-encoding", "connection", "content-length"}  # headers that are its own to write
+_BY_LIBCURL = ("accept", "content-type", "user-agent")  # headers that it sends by itself where none is given
 
 
 class Sdk:
@@ -141,7 +141,9 @@ def _carrier(wire: Wire, timeout: float, connect: float, streamed: bool) -> http
 
     class Carrier(httpx2.AsyncBaseTransport):
         async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-            headers = tuple(each for each in request.headers.items() if each[0] not in _BY_THE_WIRE)
+            given = dict(request.headers.items())
+            given.pop("content-length", None)
+            headers = (*given.items(), *((name, None) for name in _BY_LIBCURL if name not in given))
             head = Head(request.method, str(request.url), headers, timeout, connect, streamed)
             sent = await wire.exchange(head, await request.aread())
             return httpx2.Response(sent.status, extensions={"sent": sent})

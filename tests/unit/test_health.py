@@ -30,6 +30,7 @@ from llmcli.errors import (
 from llmcli.exchange.exchange import Way
 from llmcli.transport.answer import Answer
 from llmcli.transport.failures import diagnosis as failures
+from llmcli.transport.failures import ways
 from llmcli.wire import Completion, Meta, Request
 from llmcli.world import World
 from tests.unit.test_engine import Kept, Numbers
@@ -70,7 +71,7 @@ def failure(status: int, retry_after: float | None = None) -> TransientFailure:
 
 
 def refused() -> TransientFailure:
-    return failures.unreachable(REQUEST, "Connection refused", None)
+    return ways.unreachable(REQUEST, "Connection refused", None)
 
 
 class Server:
@@ -195,7 +196,7 @@ def down(begin: float, end: float, error: Callable[[], TransientFailure]):
     "error",
     [
         refused,
-        lambda: failures.not_connected(REQUEST, 10.0),
+        lambda: ways.not_connected(REQUEST, 10.0),
         *(lambda status=status: failure(status) for status in (429, 502, 503, 504, 522, 529)),
     ],
 )

@@ -23,6 +23,7 @@ from llmcli.errors import (
     QuotaExhausted,
     TransientFailure,
     UsageError,
+    WrongWay,
 )
 from llmcli.exchange.exchange import Exchanged
 from llmcli.exchange.judged import missing
@@ -108,7 +109,7 @@ class Outcomes:
             self._health.takes_back(job)
             return self._unsent(job) if self._stats.in_flight > 1 else Stop(error)
         self._health.failed(job, error, self._clock())
-        if isinstance(error, TransientFailure):
+        if isinstance(error, TransientFailure) and not isinstance(error, WrongWay):
             wait = self._retries.wait_after(job, error)
             if wait is not None:
                 return Again(wait, is_retry=True, said=self._said(failed_attempt, job.sent, wait, error))
@@ -151,7 +152,7 @@ class Outcomes:
 
     def _is_of_all(self, job: Job, error: LlmcliError) -> bool:
         """Whether other rows would meet the same, which those with another provider of their own do not."""
-        if isinstance(error, AuthFailure) and not job.models:
+        if isinstance(error, (AuthFailure, WrongWay)) and not job.models:
             return job.request.provider == self._plan.model.partition("/")[0]
         return isinstance(error, (AuthFailure, BadCommand, QuotaExhausted)) or not isinstance(
             error, (CallFailed, UsageError)

@@ -13,6 +13,7 @@ from llmcli.errors import (
     LlmcliError,
     NotRunning,
     TransientFailure,
+    WrongWay,
 )
 from llmcli.finish import Finish, finish_of
 from llmcli.transport.answer import Answer
@@ -60,7 +61,7 @@ class Policy:
 
     def is_retryable(self, error: BaseException) -> bool:
         """Whether trying again may help, and is not put off for longer than anybody would wait."""
-        if isinstance(error, NotRunning) and not self.insists:
+        if isinstance(error, WrongWay) or (isinstance(error, NotRunning) and not self.insists):
             return False
         return isinstance(error, TransientFailure) and (self.deadline is not None or not error.asks_too_long)
 

@@ -5,19 +5,16 @@ All transports share this table, so that the same misbehaviour comes out as the 
 
 from __future__ import annotations
 
-import errno
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from llmcli import jsonl
-from llmcli.address import address_of, is_this_machine
+from llmcli.address import address_of
 from llmcli.errors import (
     AuthFailure,
     CallFailed,
-    NotRunning,
     Rejected,
     StreamCut,
     Told,
@@ -32,7 +29,6 @@ from llmcli.wire import Meta, Request
 
 _LONGEST_MESSAGE = 500
 _VERSION = re.compile(r"/v\d[^/?]*/?(\?|$)")  # at the end of a base URL
-_PORT_REFUSED = os.strerror(errno.ECONNREFUSED)
 
 
 @dataclass(slots=True)
@@ -130,34 +126,10 @@ def _as_sent(reply: Reply, body: bytes) -> Any:
     return reply.without_key(body.decode("utf-8", "replace") if data is None else data)
 
 
-def unreachable(request: Request, reason: str, key: str | None) -> TransientFailure:
-    """The error where no reply came."""
-    if _PORT_REFUSED in reason and is_this_machine(request.base_url):
-        return _not_running(request)
-    error = TransientFailure(
-        f"cannot reach the endpoint: {_unsaid(reason, request, key)}",
-        request.place,
-        "check the address and the network",
-    )
-    error.no_connection = True
-    return error
-
-
-def _not_running(request: Request) -> NotRunning:
-    """The error for a port of this machine at which nothing listens; names the server that should, where known."""
-    named, there = find_provider(request.provider), provider_of_url(request.base_url)
-    server = next((each for each in (named, there) if each and each.start), None)
-    return NotRunning(
-        f"the local server is not running: {_PORT_REFUSED}",
-        request.place,
-        f"start it ({server.start}), or check the address" if server else "start it, or check the address",
-    )
-
-
 def broken(request: Request, reason: str, key: str | None) -> TransientFailure:
     """The error where the connection broke once the request was sent, and before a reply had come."""
     error = TransientFailure(
-        f"the connection broke before an answer came: {_unsaid(reason, request, key)}",
+        f"the connection broke before an answer came: {unsaid(reason, request, key)}",
         request.place,
         "try again later",
     )
@@ -168,7 +140,7 @@ def broken(request: Request, reason: str, key: str | None) -> TransientFailure:
 def unreadable(request: Request, reason: str, key: str | None) -> TransientFailure:
     """The error for a reply that is no HTTP that can be read."""
     error = TransientFailure(
-        f"the reply cannot be read: {_unsaid(reason, request, key)}",
+        f"the reply cannot be read: {unsaid(reason, request, key)}",
         request.place,
         "check the address, and that it speaks HTTP",
     )
@@ -176,21 +148,12 @@ def unreadable(request: Request, reason: str, key: str | None) -> TransientFailu
     return error
 
 
-def _unsaid(reason: str, request: Request, key: str | None) -> str:
+def unsaid(reason: str, request: Request, key: str | None) -> str:
     """A reason with stars for the key and for what is secret in the address, which libraries quote."""
     address = address_of(request.base_url)
     for secret in address.secrets if address else ():
         reason = reason.replace(secret, "***")
     return str(without(reason, secrets_of(request, key)))
-
-
-def not_connected(request: Request, seconds: float) -> TransientFailure:
-    """The error where the time for a connection was up."""
-    error = TransientFailure(
-        f"cannot connect within {seconds:g} s", request.place, "check the address and the network"
-    )
-    error.no_connection = True
-    return error
 
 
 def timed_out(request: Request, seconds: float) -> TransientFailure:

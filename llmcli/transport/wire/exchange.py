@@ -59,7 +59,9 @@ class Wire:
     def _route_to(self, url: str) -> Route:
         if url not in self._routes:
             proxy = proxies.proxy_for(url, self._env)
-            self._routes[url] = Route(proxy or "", trust.certificates_for(url, self._env))
+            self._routes[url] = Route(
+                proxy or "", proxies.shown(proxy or ""), trust.certificates_for(url, self._env)
+            )
         return self._routes[url]
 
     async def _carried_out(self, easy: Easy) -> CurlResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 from dataclasses import dataclass
 
@@ -16,25 +17,35 @@ _UNREADABLE = {
     pycurl.E_FTP_WEIRD_SERVER_REPLY,
     100,  # a head of more than 300 kB
 }
+_CERTIFICATE = {pycurl.E_PEER_FAILED_VERIFICATION, 83}  # 83: not of the issuer that was asked for
+_NO_TLS = ("wrong version number", "packet length too long", "http request", "record layer failure")
+_E_PROXY = 97  # what a SOCKS proxy says
+_DENIED = {10, 11, 12, 33}  # of libcurl's CURLPX codes: those that mean a name or password
+_NOT_ALLOWED = 23  # by the proxy's rules
 _LOST = {pycurl.E_GOT_NOTHING, pycurl.E_SEND_ERROR, pycurl.E_RECV_ERROR, pycurl.E_PARTIAL_FILE}
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What the environment says about the way to an address: `proxy` ("": none), (file, folder) of `certificates`."""
+    """What the environment says about the way to an address: `proxy` ("": none), (file, folder) of `certificates`.
+
+    `shown` is the proxy without who asks.
+    """
 
     proxy: str = ""
+    shown: str = ""
     certificates: tuple[str | None, str | None] = (None, None)
 
 
 class Easy:
     """A handle, and where libcurl puts what comes: `lines` of heads, `pieces` of a body."""
 
-    __slots__ = ("curl", "head", "lines", "pieces")
+    __slots__ = ("curl", "head", "lines", "pieces", "proxy")
 
     def __init__(self) -> None:
         self.curl = pycurl.Curl()
         self.head: Head | None = None
+        self.proxy = ""  # on the way, fit to be shown
         self.lines: list[bytes] = []
         self.pieces: list[bytes] = []
 
@@ -54,7 +65,7 @@ class Easy:
 
     def set_up(self, head: Head, route: Route, longest: int) -> None:
         """Make ready for a head. `longest`: bytes of a body."""
-        self.head, curl = head, self.curl
+        self.head, self.proxy, curl = head, route.shown, self.curl
         curl.reset()
         curl.setopt(pycurl.URL, head.url)
         curl.setopt(pycurl.POST if head.method == "POST" else pycurl.HTTPGET, 1)
@@ -100,11 +111,12 @@ def _set_route(curl: pycurl.Curl, route: Route) -> None:
     """Say the way outright: libcurl's own look into the environment is off."""
     curl.setopt(pycurl.PROXY, route.proxy)
     curl.setopt(pycurl.NOPROXY, "")
-    for option, place in zip((pycurl.CAINFO, pycurl.CAPATH), route.certificates, strict=True):
-        if place is not None:
-            curl.setopt(option, place)
-        elif any(route.certificates):
-            curl.unsetopt(option)
+    for options in ((pycurl.CAINFO, pycurl.CAPATH), (pycurl.PROXY_CAINFO, pycurl.PROXY_CAPATH)):
+        for option, place in zip(options, route.certificates, strict=True):
+            if place is not None:
+                curl.setopt(option, place)
+            elif any(route.certificates):
+                curl.unsetopt(option)
 
 
 def _milliseconds(seconds: float) -> int:
@@ -115,15 +127,37 @@ def break_of(easy: Easy, code: int, message: str) -> Break:
     """What became of an exchange that libcurl ended with `code`."""
     connected = easy.curl.getinfo(pycurl.REQUEST_SIZE) > 0
     if code == pycurl.E_OPERATION_TIMEDOUT:
-        return Break(How.LATE if connected else How.NOT_CONNECTED, message)
+        return Break(How.LATE if connected else How.NOT_CONNECTED, message, easy.proxy)
     if code == pycurl.E_FILESIZE_EXCEEDED:
         return Break(How.TOO_LONG, message)
-    reason = _reason(easy, message)
-    if not connected or easy.curl.getinfo(pycurl.HTTP_CONNECTCODE) >= 300:
-        return Break(How.UNREACHABLE, reason)
-    if code in _UNREADABLE:
-        return Break(How.UNREADABLE, reason)
-    return Break(How.BROKEN, reason)
+    if easy.proxy and (refusal := _refusal(easy, code, message)) is not None:
+        return refusal
+    how = _how(code, message, connected=connected)
+    reason = message if how in {How.UNTRUSTED, How.NO_TLS} else _reason(easy, message)
+    return Break(how, reason, easy.proxy)
+
+
+def _how(code: int, message: str, *, connected: bool) -> How:
+    if code in _CERTIFICATE:
+        return How.UNTRUSTED
+    if code == pycurl.E_SSL_CONNECT_ERROR and any(words in message for words in _NO_TLS):
+        return How.NO_TLS
+    if not connected:
+        return How.UNREACHABLE
+    return How.UNREADABLE if code in _UNREADABLE else How.BROKEN
+
+
+def _refusal(easy: Easy, code: int, message: str) -> Break | None:
+    """What a proxy said instead of letting an exchange pass; None: it let it."""
+    status = easy.curl.getinfo(pycurl.HTTP_CONNECTCODE)
+    if status >= 300:
+        words = http.client.responses.get(status, "")
+        return Break(How.REFUSED, f"{status} {words}".rstrip(), easy.proxy, status)
+    if code == _E_PROXY:
+        why = easy.curl.getinfo(pycurl.PROXY_ERROR)
+        status = 407 if why in _DENIED else 403 if why == _NOT_ALLOWED else None
+        return Break(How.REFUSED, message, easy.proxy, status)
+    return None
 
 
 def may_go_again(easy: Easy, code: int) -> bool:

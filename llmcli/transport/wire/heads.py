@@ -28,6 +28,9 @@ class How(Enum):
     """How far an exchange had come when it broke."""
 
     UNREACHABLE = auto()  # no connection: nothing was sent
+    REFUSED = auto()  # a proxy did not let it pass
+    UNTRUSTED = auto()  # the server's certificate is not to be trusted
+    NO_TLS = auto()  # the server does not speak TLS
     NOT_CONNECTED = auto()  # the time for a connection was up
     LATE = auto()  # the time for the exchange was up
     BROKEN = auto()  # the connection broke before the head of a reply was there
@@ -37,12 +40,17 @@ class How(Enum):
 
 
 class Break(Exception):
-    """An exchange that came to no end. `reason`: in the words of the operating system, or of libcurl."""
+    """An exchange that came to no end. `reason`: in the words of the operating system, or of libcurl.
 
-    def __init__(self, how: How, reason: str) -> None:
+    `proxy` is the one that did not let it pass, or was not there, fit to be shown; `status` is its word for that.
+    """
+
+    def __init__(self, how: How, reason: str, proxy: str = "", status: int | None = None) -> None:
         super().__init__(reason)
         self.how = how
         self.reason = reason
+        self.proxy = proxy
+        self.status = status
 
 
 @dataclass(slots=True)

@@ -36,6 +36,11 @@ def proxy_for(url: str, env: Mapping[str, str]) -> str | None:
     return proxy
 
 
+def shown(proxy: str) -> str:
+    """A proxy's address as anybody may read it."""
+    return re.sub(r"(?<=://)[^/]*@", "", proxy).rstrip("/")
+
+
 def _named(name: str, env: Mapping[str, str]) -> str:
     """A variable in small letters, or in capital ones. HTTP_PROXY may be a header of a request, to a CGI script."""
     if name == "http_proxy" and "REQUEST_METHOD" in env:
