@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from llmcli.transport.wire.exchange import Wire
 
-_BY_LIBCURL = ("accept", "content-type", "user-agent")  # headers that it sends by itself where none is given
-
 
 class Sdk:
     """The bottom of the stack for a single request.
@@ -141,9 +139,7 @@ def _carrier(wire: Wire, timeout: float, connect: float, streamed: bool) -> http
 
     class Carrier(httpx2.AsyncBaseTransport):
         async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-            given = dict(request.headers.items())
-            given.pop("content-length", None)
-            headers = (*given.items(), *((name, None) for name in _BY_LIBCURL if name not in given))
+            headers = tuple(each for each in request.headers.items() if each[0] != "content-length")
             head = Head(request.method, str(request.url), headers, timeout, connect, streamed)
             sent = await wire.exchange(head, await request.aread())
             return httpx2.Response(sent.status, extensions={"sent": sent})

@@ -152,7 +152,7 @@ class Outcomes:
 
     def _is_of_all(self, job: Job, error: LlmcliError) -> bool:
         """Whether other rows would meet the same, which those with another provider of their own do not."""
-        if isinstance(error, (AuthFailure, WrongWay)) and not job.models:
+        if isinstance(error, AuthFailure) and not job.models:
             return job.request.provider == self._plan.model.partition("/")[0]
         return isinstance(error, (AuthFailure, BadCommand, QuotaExhausted)) or not isinstance(
             error, (CallFailed, UsageError)

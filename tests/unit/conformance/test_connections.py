@@ -11,6 +11,7 @@ import pytest
 from llmcli.errors import (
     StreamCut,
     TransientFailure,
+    WrongWay,
 )
 from tests import server as wire
 from tests.server import ok
@@ -99,5 +100,7 @@ def test_a_name_that_does_not_exist(way, new_transport):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_http_spoken_to_https(way, server, new_transport):
-    with pytest.raises(TransientFailure, match="cannot reach the endpoint: "):
+    with pytest.raises(
+        WrongWay, match=r"the server does not speak TLS .*; if it is a plain server, write http://"
+    ):
         ask(new_transport(), request_to(server.base_url.replace("http:", "https:"), way))
