@@ -11,6 +11,7 @@ import pycurl
 from llmcli.transport.wire.heads import Break, Head, How
 
 _SUPPRESS_CONNECT_HEADERS = 265  # an option that pycurl has no name for: what a proxy says is no reply
+_UPLOAD_BUFFERSIZE = 280  # likewise: 64 kB by default, and each connection keeps its own
 _LONGEST = 2**31 - 1  # milliseconds that libcurl can count
 _UNREADABLE = {
     pycurl.E_UNSUPPORTED_PROTOCOL,  # what came is HTTP/0.9, or none
@@ -97,6 +98,7 @@ _ALWAYS = (
     ),  # the least: each request in flight holds one, of 64 kB if nothing is said
     (pycurl.TCP_KEEPALIVE, 1),
     (_SUPPRESS_CONNECT_HEADERS, 1),
+    (_UPLOAD_BUFFERSIZE, 16384),
 )
 
 
