@@ -85,6 +85,7 @@ def row_record(counted: Counted) -> Json:
     row, error = counted.row, counted.row.error
     return {
         "row": row.number,
+        **({} if row.file is None else {"file": row.file}),
         "custom_id": row.custom_id,
         "model": counted.model,
         "tokens": counted.tokens,

@@ -11,7 +11,7 @@ from pathlib import Path
 PARTS = {
     "One answer": ("ask", "prompt", "attachments", "templates", "models", "parameters", "output"),
     "More than text": ("schemas", "labels", "tools"),
-    "Many answers": ("batch", "rows", "tables", "records", "resuming", "pace", "recipes"),
+    "Many answers": ("batch", "input", "rows", "tables", "records", "resuming", "pace", "recipes"),
     "Conversations": ("chat", "sessions", "context"),
     "What it costs": ("usage", "budgets", "count"),
     "When things fail": ("network", "fallback", "cache", "rehearsing", "exits"),

@@ -578,18 +578,18 @@ def test_verbose_names_each_row_with_its_attempts_waits_and_request_ids(cli, tmp
     flaky = "offline/flaky?rate=0.5&seed=3"
     done = cli("batch", "-v", "-j1", "-m", flaky, str(source), **NOW)
     assert sorted(line for line in done.err.splitlines() if " row " in line) == [
-        "llmcli: row 0: request chatcmpl-offline-e2d41c0e1eeb5b75, 1 attempt",
-        "llmcli: row 1: attempt 1 failed: offline/flaky fails this attempt on purpose"
+        "llmcli: row 0 (line 1): request chatcmpl-offline-e2d41c0e1eeb5b75, 1 attempt",
+        "llmcli: row 1 (line 2): attempt 1 failed: offline/flaky fails this attempt on purpose"
         f" (HTTP 429, {flaky}, request offline-9457f4c6); try again later; next in 0.0 s",
-        "llmcli: row 1: request chatcmpl-offline-e66effb69262e815, 2 attempts",
-        "llmcli: row 2: failed: the row has no messages, no prompt and no body; with -t, any object is a row",
+        "llmcli: row 1 (line 2): request chatcmpl-offline-e66effb69262e815, 2 attempts",
+        "llmcli: row 2 (line 3): failed: the row has no messages, no prompt and no body; with -t, any object is a row",
     ]
     flaky = "offline/flaky?rate=1&status=404"
     done = cli("batch", "-v", "--limit=1", "-m", flaky, "--fallback", "offline/echo", str(source), **NOW)
     assert done.err.splitlines()[:2] == [
-        f"llmcli: row 0: {flaky} cannot answer: offline/flaky fails this attempt on purpose"
+        f"llmcli: row 0 (line 1): {flaky} cannot answer: offline/flaky fails this attempt on purpose"
         f" (HTTP 404, {flaky}, request offline-37e85457); check the model's name and the address",
-        "llmcli: row 0: request chatcmpl-offline-d897ca0719f0fcd7, 2 attempts",
+        "llmcli: row 0 (line 1): request chatcmpl-offline-d897ca0719f0fcd7, 2 attempts",
     ]
 
 
@@ -926,7 +926,7 @@ def test_count_counts_the_rows_of_a_file(batch):
     assert batch.cli(*command, "-u", "-v") == Result(
         0,
         "16\n",
-        "llmcli: row 1: the row has no messages, no prompt and no body; with -t, any object is a row\n"
+        "llmcli: row 1 (line 2): the row has no messages, no prompt and no body; with -t, any object is a row\n"
         f"{noted}usage: 16 in, $0.000002; answers at most $0.009836; total at most $0.009839, 3 rows\n",
     )
     for wrong in (["hello"], ["--raw"], ["--truncate", "5"], ["--split", "5"]):

@@ -104,6 +104,6 @@ def test_rows_are_counted_in_their_order_by_all(process, tmp_path):
     assert found[1500]["error"] == {"code": "invalid_row", "message": "the prompt is empty"}
     assert {one["tokens"] - 3 * (one["row"] % 99 + 1) for one in found if one["row"] != 1500} == {8}
     assert err.decode().splitlines() == [
-        "llmcli: row 1500: the prompt is empty",
+        "llmcli: row 1500 (line 1501): the prompt is empty",
         "llmcli: 1 of 3000 rows are invalid and not counted (-v names them)",
     ]

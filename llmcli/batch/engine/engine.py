@@ -297,4 +297,4 @@ class Engine:
     def _tell(self, row: Row, words: str | None) -> None:
         """Say something of a row to those who asked."""
         if words is not None and self._plan.notice is not None:
-            self._plan.notice(f"row {row.number}: {words}")
+            self._plan.notice(f"{row}: {words}")

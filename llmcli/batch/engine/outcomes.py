@@ -202,7 +202,7 @@ class Outcomes:
         if not another_may(error) or job.row.request is None:
             return False
         if job.models < len(self._plan.fallback) and self._plan.notice is not None:
-            self._plan.notice(f"row {job.row.number}: {skipped(job.request.name, error)}")
+            self._plan.notice(f"{job.row}: {skipped(job.request.name, error)}")
         for model in self._plan.fallback[job.models :]:
             job.models += 1
             try:
@@ -221,7 +221,7 @@ class Outcomes:
         for what in missing(completion, job.request):
             if what not in self._missing:
                 self._missing.add(what)
-                self._plan.tell(f"warning: row {job.row.number}: {what}; other rows are not told of")
+                self._plan.tell(f"warning: {job.row}: {what}; other rows are not told of")
 
     def _said(self, words: Callable[..., str], *about: object) -> str | None:
         """What those are told who asked to hear of each row; None where nobody did."""

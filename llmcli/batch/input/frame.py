@@ -74,7 +74,7 @@ def tally_of(app: App, inputs: Inputs, limit: int | None, see: Callable[[Counted
             tally.add(counted)
             see(counted)
             if counted.row.error is not None:
-                app.notes.detail(f"row {counted.row.number}: {counted.row.error}")
+                app.notes.detail(f"{counted.row}: {counted.row.error}")
     return tally
 
 

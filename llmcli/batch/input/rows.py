@@ -80,6 +80,11 @@ class Row:
         is_default = isinstance(self.custom_id, str) and self.custom_id.endswith(f"row-{self.number}")
         return ", ".join((*file, *line, *(() if is_default else (str(self.custom_id),))))
 
+    def __str__(self) -> str:
+        """As people are told of it: by its number, file, line and id."""
+        where = self.where
+        return f"row {self.number} ({where})" if where else f"row {self.number}"
+
 
 def unseen(_row: Row) -> None:
     """Nobody looks at it."""
