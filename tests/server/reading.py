@@ -11,8 +11,10 @@ from tests.server.exchanged import (
 )
 
 
-async def read_request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Request | None:
-    """The next request of a connection; None where there is none."""
+async def read_request(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, whole: bool = True
+) -> Request | None:
+    """The next request of a connection, or only its head; None where there is none."""
     first = await reader.read(1)
     if first and not first.isalpha():  # TLS, most likely: its client would wait for ever
         writer.write(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n")
@@ -24,6 +26,8 @@ async def read_request(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
     line, *lines = head[:-4].decode("latin-1").split("\r\n")
     method, path, _ = line.split(" ", 2)
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    if not whole and method == "POST":
+        return Request(method, path, headers, b"")
     if headers.get("expect", "").lower() == "100-continue":
         writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     if headers.get("transfer-encoding", "").lower() == "chunked":

@@ -28,7 +28,8 @@ class Server:
     """The server, in a thread of its own between `with` and its end.
 
     `requests` are those that came, `peak` is the most that were in flight at once, `connections` how many
-    were opened. `models` answers GET .../models. What a script raises is raised again when the `with` ends.
+    were opened. `models` answers GET .../models. `early`: answer when the head of a POST is there, its body unread,
+    and close. What a script raises is raised again when the `with` ends.
     """
 
     def __init__(self, *, port: int = 0, record: bool = True) -> None:
@@ -37,6 +38,7 @@ class Server:
         self.connections = 0
         self.port = port
         self.failures: list[BaseException] = []
+        self.early = False
         self.models: Scenario = reply({"object": "list", "data": [{"id": "tiny", "object": "model"}]})
         self._script: Scenario | list[Scenario] = echo
         self._record = record
@@ -113,9 +115,9 @@ class Server:
         number = self.connections
         writer.transport.set_write_buffer_limits(0)  # so that drain() means: the kernel has it all
         try:
-            while request := await read_request(reader, writer):
+            while request := await read_request(reader, writer, whole=not self.early):
                 request.connection = number
-                if not await self._answer(request, reader, writer):
+                if not await self._answer(request, reader, writer) or self.early:
                     break
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass  # the client went away, or the server is closing

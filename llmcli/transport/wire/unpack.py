@@ -98,8 +98,73 @@ def too_long() -> Break:
     return Break(How.TOO_LONG, "it is longer than a reply may be")
 
 
+class _Brotli:
+    """Brotli's one stream."""
+
+    def __init__(self) -> None:
+        import brotli
+
+        self._inner = brotli.Decompressor()
+        self._error = brotli.error
+
+    def feed(self, piece: bytes, most: int) -> bytes:
+        try:
+            out = [self._inner.process(piece, output_buffer_limit=most + 1)]
+            while not self._inner.can_accept_more_data() and sum(map(len, out)) <= most:
+                out.append(self._inner.process(b"", output_buffer_limit=most + 1))
+        except self._error as error:
+            raise Break(How.CUT, f"it cannot be unpacked: {error}") from None
+        whole = b"".join(out)
+        if len(whole) > most:
+            raise too_long()
+        return whole
+
+    def end(self) -> None:
+        if not self._inner.is_finished():
+            raise Break(How.CUT, "it cannot be unpacked: it is not whole")
+
+
+class _Zstd:
+    """zstd, of several frames too. It cannot be told where to stop, so that it is fed few bytes at a time."""
+
+    def __init__(self) -> None:
+        import zstandard
+
+        self._new = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj
+        self._inner = self._new()
+        self._error = zstandard.ZstdError
+        self._begun = False
+
+    def feed(self, piece: bytes, most: int) -> bytes:
+        out, size, at = [], 0, 0
+        while at < len(piece):
+            few = piece[at : at + _ZSTD_PIECE]
+            if self._inner.eof:  # another frame
+                self._inner = self._new()
+            try:
+                out.append(self._inner.decompress(few))
+            except self._error as error:
+                raise Break(How.CUT, f"it cannot be unpacked: {error}") from None
+            self._begun = True
+            at += len(few) - len(self._inner.unused_data)
+            size += len(out[-1])
+            if size > most:
+                raise too_long()
+        return b"".join(out)
+
+    def end(self) -> None:
+        if self._begun and not self._inner.eof:
+            raise Break(How.CUT, "it cannot be unpacked: it is not whole")
+
+
+_ZSTD_WINDOW = 1 << 23  # bytes: what RFC 9659 allows in HTTP
+_ZSTD_PIECE = 1 << 8  # bytes, which become a few MB at most
+
+
 _KINDS: dict[str, Callable[[], Unpacker]] = {
     "gzip": lambda: _Zlib(zlib.MAX_WBITS | 16),
     "x-gzip": lambda: _Zlib(zlib.MAX_WBITS | 16),
     "deflate": lambda: _Zlib(zlib.MAX_WBITS),
+    "br": _Brotli,
+    "zstd": _Zstd,
 }
