@@ -102,7 +102,7 @@ class _Brotli:
     """Brotli's one stream."""
 
     def __init__(self) -> None:
-        import brotli
+        import brotli  # type: ignore[import-untyped]
 
         self._inner = brotli.Decompressor()
         self._error = brotli.error
