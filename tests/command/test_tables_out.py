@@ -148,6 +148,22 @@ def test_a_clash_of_names_is_exit_2(batch, home, flags, name, dry):
     assert sorted(path.name for path in home.iterdir() if path.name != "config.toml") == ["cities.csv"]
 
 
+def test_a_clash_in_a_later_row_stops_the_run_before_that_is_sent(batch, home, server):
+    server.script = wire.echo
+    (home / "rows.jsonl").write_text('{"prompt": "x"}\n{"prompt": "y", "answer": 1}\n{"prompt": "z"}\n')
+    argv = ["-q", "rows.jsonl", "--base-url", server.base_url, "-m", "tiny", "-j", "1", "-O", "out.csv"]
+    done = batch(*argv)
+    assert done.code == 2
+    assert "the rows have a column answer" in done.err
+    assert "--into NAME" in done.err
+    assert len(server.requests) < 2
+    assert batch(*argv, "--into", "reply").code == 0
+    assert read((home / "out.csv").read_text()) == [
+        ["prompt", "answer", "reply", "reply_error"],
+        *(["x", "", "x", ""], ["y", "1", "y", ""], ["z", "", "z", ""]),
+    ]
+
+
 def test_a_schema_gives_typed_columns(batch, home, server):
     replies = [
         '{"country": "Norway", "population": 5, "share": 5, "big": true, "more": {"a": [1, 2]}}',
@@ -474,7 +490,7 @@ def test_rows_on_stdout_and_failures_on_stderr(batch, form, expected):
     assert done == Result(
         7,
         expected.replace("{}", city),
-        "llmcli: row 2 (row-2): invalid_row: the prompt is empty\nllmcli: partial: 1 of 3 rows failed\n",
+        "llmcli: row 2 (line 5): invalid_row: the prompt is empty\nllmcli: partial: 1 of 3 rows failed\n",
     )
 
 
@@ -510,7 +526,7 @@ def test_where_leaves_failures_to_stderr(batch):
     done = batch("-q", *argv, "--where", "oslo")
     assert done.code == 7
     assert [json.loads(line)["llmcli"]["row"] for line in done.out.splitlines()] == [1]
-    assert "llmcli: row 2 (row-2): invalid_row: the prompt is empty\n" in done.err
+    assert "llmcli: row 2 (line 5): invalid_row: the prompt is empty\n" in done.err
 
 
 def test_json_is_jsonl(batch):

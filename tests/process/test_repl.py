@@ -501,3 +501,10 @@ def test_a_history_that_finds_no_room_ends_no_conversation(echoed, process):
     someone.press(CTRL_D)
     assert someone.leaves() == 0
     assert history.read_bytes() == before
+
+
+def test_a_label_is_shown_as_it_was_spelled(echoed):
+    person = echoed("--choices", "Bug,Question")
+    person.say("is it a question?", "Question\r\n")
+    person.say("/exit")
+    assert person.leaves() == 0

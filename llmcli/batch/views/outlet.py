@@ -26,6 +26,7 @@ from llmcli.request.builder import Builder
 from llmcli.settings.batch.run import RunSettings
 from llmcli.settings.batch.view import ViewSettings
 from llmcli.settings.request import RequestSettings
+from llmcli.wire import Json
 
 Reread = Callable[[], Iterator[Row]]
 """The rows of the input, from its beginning."""
@@ -59,6 +60,7 @@ class Outlet:
         self._passing = said.passing(settings.request.labels)
         self._risky = Risky(said.safe_cells)
         self._own = OwnColumns()
+        self._filtered: Filtered | None = None  # where rows are printed in a form of their own
         self._seen = False  # the first row that says which columns there are
         self._answering = _answering(settings, frame.builder)
         self._view = None if kind is None else View(kind, self._answering, self._risky, said.null)
@@ -80,16 +82,30 @@ class Outlet:
         """Look at a row. Raises UsageError where the first good one shows that the command is not meant for them."""
         if self.each is not None:
             self.each.name(row)
-        if self._seen or self.keep is None or (row.columns is None and row.error is not None):
+        if self._filtered is not None:
+            self._filtered.see(row)
+        if self.keep is None:
             return
-        self._seen = True
-        self.keep.check(row)
-        titles = self.keep.titles(row)
-        self._own = OwnColumns(titles, dict.fromkeys(titles or self.keep.of(row)))
+        if not self._seen and (row.columns is not None or row.error is None):
+            self._seen = True
+            self._see_first(row, self.keep)
+        elif self._view is not None and row.columns is None and row.fields:
+            self._check_later(row.fields, self.keep)
+
+    def _see_first(self, row: Row, keep: Keep) -> None:
+        keep.check(row)
+        titles = keep.titles(row)
+        self._own = OwnColumns(titles, dict.fromkeys(titles or keep.of(row)))
         if self._run.is_table:
             self._answering.check(self._own.header())
         if self._view is not None:
             self._view.titles = titles
+
+    def _check_later(self, fields: Json, keep: Keep) -> None:
+        """Raise UsageError where a later row has a field whose name is a column's of the answer, before it is sent."""
+        clashing = fields.keys() & self._answering.taken
+        if clashing and self._run.is_table:
+            self._answering.check(name for name in clashing if keep.names is None or name in keep.names)
 
     def records(self, identity: Identity) -> Ledger | Printed:
         """Where records of rows go that are known so. Raises UsageError, Busy, OutputFailure."""
@@ -101,8 +117,9 @@ class Outlet:
             return ledger
         stdout.check()
         form = self._form()
-        shape = None if form is None else Filtered(form, self._app.notes.error, self._passing)
-        return Printed(stdout.write_bytes, shape, ordered=options.ordered)
+        if form is not None:
+            self._filtered = Filtered(form, self._app.notes.error, self._passing)
+        return Printed(stdout.write_bytes, self._filtered, ordered=options.ordered)
 
     def _form(self) -> Form | None:
         """The form of what stdout gets; None for records, answers and failures alike."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
+from llmcli.batch.input.rows import Row
 from llmcli.batch.views.answers import answer_of
 from llmcli.batch.views.cells import Risky, csv_header, csv_row, text_line, tsv_row
 from llmcli.batch.views.table import Answering, OwnColumns, input_of, parsed_record
@@ -27,20 +28,27 @@ class Form:
 class Filtered:
     """Answers in a form of their own, those of some labels alone; of failures `tell` is given a line each.
 
-    `passing`: the labels, empty: all answers.
+    `passing`: the labels, empty: all answers. `where` says of each row that is under way where it stands.
     """
 
     form: Form
     tell: Callable[[str], None]
     passing: Collection[str] = ()
+    where: dict[tuple[str | None, int], str] = field(default_factory=dict)
+
+    def see(self, row: Row) -> None:
+        """A row is begun."""
+        self.where[row.file, row.number] = row.where
 
     def shown(self, line: bytes, *, failed: bool) -> bytes:
         """See Shape."""
         record = parsed_record(line)
+        about = record["llmcli"]
+        where = self.where.pop((about.get("file"), about["row"]), str(record["custom_id"]))
         if failed:
-            self.tell(failure_of(record))
+            self.tell(failure_of(record, where))
             return b""
-        if self.passing and (record["llmcli"].get("choice") or {}).get("label") not in self.passing:
+        if self.passing and (about.get("choice") or {}).get("label") not in self.passing:
             return b""
         return self.form.of(line, record)
 
@@ -99,7 +107,7 @@ class TableForm(Form):
         return header([*self.own().header(), *self.answering.names], self.risky)
 
 
-def failure_of(record: Json) -> str:
-    """A failure as a line: its row, its id, its code and what happened."""
+def failure_of(record: Json, where: str) -> str:
+    """A failure as a line: its row, where that stands, its code and what happened."""
     row, error = record["llmcli"]["row"], record["error"]
-    return f"row {row} ({record['custom_id']}): {error['code']}: {error['message']}"
+    return f"row {row} ({where}): {error['code']}: {error['message']}"

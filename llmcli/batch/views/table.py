@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from llmcli import jsonl
 from llmcli.batch.views.answers import Properties, answer_of, own_cell
@@ -33,6 +34,11 @@ class Answering:
         names = [f"{self.into}_{name}" if self.into else name for name in found] or [self.into or "answer"]
         return [*names, *([self.error] if self.with_error else [])]
 
+    @cached_property
+    def taken(self) -> frozenset[str]:
+        """Names that no column of the rows may have."""
+        return frozenset(self.names)
+
     @property
     def error(self) -> str:
         """The name of the column for the code of a failure."""
@@ -47,6 +53,7 @@ class Answering:
 
     def check(self, own: Iterable[str]) -> None:
         """Raise UsageError where two columns would have one name, those of the rows' `own` among them."""
+        own = set(own)
         seen = set(own)
         for name in self.names:
             if name in seen:
