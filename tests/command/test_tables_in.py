@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -494,6 +495,15 @@ def test_several_inputs_are_one_in_their_order(cli, folder):
         ("c.txt:row-1", "c.txt", 1, "c1"),
     ]
     assert "file" not in records(cli(*ECHO, "b.csv").out)[0]["llmcli"]
+
+
+def test_a_file_whose_name_is_no_utf_8_is_one_of_several(cli, folder):
+    names = [os.fsdecode(b"\xfc.txt"), os.fsdecode(b"\xfd.txt")]
+    for name in names:
+        (folder / name).write_text("x\n")
+    found = records(cli(*ECHO, *names).out)
+    assert [each["custom_id"] for each in found] == ["\\xfc.txt:row-0", "\\xfd.txt:row-0"]
+    assert [each["llmcli"]["file"] for each in found] == ["\\xfc.txt", "\\xfd.txt"]
 
 
 def test_stdin_is_one_of_several(cli, folder):

@@ -34,40 +34,44 @@ def _batch(names: list[bytes], first: int) -> Batch:
     return Batch([entry for _, entry in found], [line for line, _ in found])
 
 
+def shown(path: str) -> str:
+    r"""A name as text; what is no UTF-8 in it as `\xfc`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def fields_of(path: str) -> Json:
-    """What a file's name says; a name that is no UTF-8 with its bytes as backslashes write them."""
-    shown = os.fsencode(path).decode("utf-8", "backslashreplace")
-    name = PurePath(shown)
-    return {"path": shown, "name": name.name, "stem": name.stem}
+    """What a file's name says."""
+    name = PurePath(shown(path))
+    return {"path": shown(path), "name": name.name, "stem": name.stem}
 
 
 def content_of(path: str) -> tuple[str, Json | None]:
     """The text of a file, and, where it is an image, audio or PDF, the content part of it. Raises BadRow."""
-    shown = fields_of(path)["path"]
+    name = shown(path)
     if not_utf8(os.fsencode(path)):
-        raise BadRow("invalid_utf8", f"the name is not UTF-8: {shown}")
-    data = _read(path, shown)
+        raise BadRow("invalid_utf8", f"the name is not UTF-8: {name}")
+    data = _read(path, name)
     if not data:
-        raise BadRow("invalid_file", f"{shown} is empty")
+        raise BadRow("invalid_file", f"{name} is empty")
     if len(data) > LARGEST:
-        raise BadRow("invalid_file", f"{shown} is too large: {LARGEST:,} bytes is the most")
+        raise BadRow("invalid_file", f"{name} is too large: {LARGEST:,} bytes is the most")
     if sniff(data) is not None:
         return "", part_of(data, path, None)
     try:
-        text = decode(data, shown)
+        text = decode(data, name)
     except UsageError as error:
         raise BadRow("invalid_utf8", error.what) from None
     if "\0" in text:
-        raise BadRow("invalid_file", f"{shown} is binary, and of no type that can be attached")
+        raise BadRow("invalid_file", f"{name} is binary, and of no type that can be attached")
     return without_final_newline(text), None
 
 
-def _read(path: str, shown: str) -> bytes:
+def _read(path: str, name: str) -> bytes:
     """No more of a file than shows that it is too large."""
     try:
         return files.read_regular(path, LARGEST + 1)
     except FileNotFoundError:
-        raise BadRow("invalid_file", f"there is no file {shown}") from None
+        raise BadRow("invalid_file", f"there is no file {name}") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise BadRow("invalid_file", f"cannot read {shown}: {reason}") from None
+        raise BadRow("invalid_file", f"cannot read {name}: {reason}") from None
