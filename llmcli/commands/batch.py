@@ -98,7 +98,7 @@ def batch(app: App, settings: BatchSettings) -> int:
 
 def _run(app: App, program: Program, inputs: Inputs, outlet: Outlet, settings: BatchSettings) -> None:
     options, stats = settings.run, program.run.stats
-    program.inputs.look()
+    outlet.see_header(program.inputs.look())
     with closing(outlet.records(inputs.builder.identity)) as records:
         done = program.recovered(records, retry_failed=options.retry_failed)
         _tell_of_fewer(app, options.crowd, program.run.pace.crowd.limit)

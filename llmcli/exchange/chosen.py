@@ -89,12 +89,16 @@ def _bytes(token: Json) -> bytes:
     return bytes(known) if isinstance(known, list) else str(token["token"]).encode("utf-8", "replace")
 
 
+def labels_of_choice(choice: Any) -> list[str]:
+    """The labels of `llmcli.choice`: of each answer that has one."""
+    return [each["label"] for each in (choice if isinstance(choice, list) else [choice]) if each is not None]
+
+
 def check_gate(app: App, passing: Sequence[str], completion: Completion) -> None:
     """Raise Gated where an answer is none of the labels that are let through."""
-    choice = completion.meta.choice
-    if not passing or choice is None:
+    labels = labels_of_choice(completion.meta.choice)
+    if not passing:
         return
-    labels = [each["label"] for each in (choice if isinstance(choice, list) else [choice])]
     if any(label not in passing for label in labels):
         app.notes.detail(f"gate: {listed(labels)} is none of {listed(passing)}")
         raise Gated("the gate lets the answer not through")

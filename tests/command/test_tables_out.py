@@ -521,6 +521,36 @@ def test_where_prints_the_rows_of_some_labels(batch):
     assert batch("-q", *argv, "--where", "none") == Result(0, "", "")
 
 
+def test_of_several_answers_all_must_have_the_label(batch, home, server):
+    (home / "cities.csv").write_text("city\na\nb\n")
+    server.script = [wire.ok(["x", "y"]), wire.ok(["x", "x"])]
+    argv = [
+        "--base-url",
+        server.base_url,
+        "-m",
+        "tiny",
+        "-t",
+        "{{ city }}",
+        "--n",
+        "2",
+        "-j",
+        "1",
+        "--choices",
+        "x,y",
+    ]
+    done = batch("-q", "cities.csv", *argv, "--where", "x", "--format", "csv")
+    assert done == Result(0, '"city","answer"\n"b","[""x"",""x""]"\n', "")
+
+
+@pytest.mark.parametrize("flags", [["-O", "out.csv"], ["--format", "csv"]])
+def test_a_table_without_rows_gives_a_header(batch, home, flags):
+    (home / "cities.csv").write_text("city,id\n")
+    done = batch("-q", "cities.csv", *WHERE, *flags)
+    made = (home / "out.csv").read_text() if "-O" in flags else done.out
+    assert done.code == 0
+    assert made == '"city","id","answer"' + (',"error"\n' if "-O" in flags else "\n")
+
+
 def test_where_leaves_failures_to_stderr(batch):
     argv = ["cities.csv", "-m", "offline/echo", "-t", "{{ city }}", "--choices", "oslo,baz"]
     done = batch("-q", *argv, "--where", "oslo")

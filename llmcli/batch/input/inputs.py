@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from llmcli import files
 from llmcli.batch.engine.stats import Stats
+from llmcli.batch.input.readers.entry import Columns
 from llmcli.batch.input.rows import Row, RowBuilder
 from llmcli.batch.input.source import Chain, EntrySource, FileSource, NamedSource, Part, PipeSource
 from llmcli.batch.input.spool import SpooledSource
@@ -64,8 +65,11 @@ class Inputs:
         if place is not None and self.stdin is not None:
             go_back(self.stdin, place)
 
-    def look(self) -> None:
-        """Raise UsageError where the beginning of a part says that it is no rows, or not those of the others."""
+    def look(self) -> Columns | None:
+        """The columns of tables, as far as they can be read twice.
+
+        Raises UsageError where the beginning of a part says that it is no rows, or not those of the others.
+        """
         with self.again():
             chain = Chain([])
             for part in self.parts:
@@ -75,6 +79,7 @@ class Inputs:
                         chain.check_columns(source)
         if self.paths is not None:
             NamedSource(self.paths, self.builder, Stats(began=0.0)).next()
+        return chain.columns
 
     def all_at_hand(self) -> AbstractContextManager[EntrySource | Chain]:
         """The rows, waiting for those that are not there yet, for a count."""

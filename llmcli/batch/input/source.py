@@ -229,7 +229,7 @@ class Chain:
 
     def __init__(self, sources: Sequence[EntrySource]) -> None:
         self._sources = deque(sources)
-        self._columns: Columns | None = None
+        self.columns: Columns | None = None
         self._wake: Callable[[], None] = lambda: None
         for source in list(sources)[:-1]:
             source.is_last = False
@@ -269,12 +269,12 @@ class Chain:
 
     def check_columns(self, source: EntrySource) -> None:
         """Raise UsageError where a source's header is another than that of the tables before it."""
-        if source.columns is None or source.columns is self._columns:
+        if source.columns is None or source.columns is self.columns:
             return
-        if self._columns is not None and source.columns != self._columns:
+        if self.columns is not None and source.columns != self.columns:
             raise UsageError(
-                f"the header is not that of the tables before it ({', '.join(self._columns.titles[:8])})",
+                f"the header is not that of the tables before it ({', '.join(self.columns.titles[:8])})",
                 source.called,
                 "tables have one header: run them one by one, or mend it",
             )
-        self._columns = source.columns
+        self.columns = source.columns

@@ -10,6 +10,7 @@ from llmcli.app import App
 from llmcli.batch.engine.stats import Stats
 from llmcli.batch.input.frame import Frame
 from llmcli.batch.input.identity import Identity
+from llmcli.batch.input.readers.entry import Columns
 from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.ledger import Ledger
 from llmcli.batch.ledger.printed import Printed
@@ -91,6 +92,12 @@ class Outlet:
             self._see_first(row, self.keep)
         elif self._view is not None and row.columns is None and row.fields:
             self._check_later(row.fields, self.keep)
+
+    def see_header(self, columns: Columns | None) -> None:
+        """Look at the columns of a table, which need have no row."""
+        if columns is not None and self.keep is not None and not self._seen:
+            self._seen = True
+            self._see_first(Row(0, None, 0, columns=columns), self.keep)
 
     def _see_first(self, row: Row, keep: Keep) -> None:
         keep.check(row)

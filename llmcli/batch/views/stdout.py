@@ -9,6 +9,7 @@ from llmcli.batch.input.rows import Row
 from llmcli.batch.views.answers import answer_of
 from llmcli.batch.views.cells import Risky, csv_header, csv_row, text_line, tsv_row
 from llmcli.batch.views.table import Answering, OwnColumns, input_of, parsed_record
+from llmcli.exchange.chosen import labels_of_choice
 from llmcli.wire import Json
 
 
@@ -48,7 +49,8 @@ class Filtered:
         if failed:
             self.tell(failure_of(record, where))
             return b""
-        if self.passing and (about.get("choice") or {}).get("label") not in self.passing:
+        labels = labels_of_choice(about.get("choice"))
+        if self.passing and not (labels and set(labels) <= set(self.passing)):
             return b""
         return self.form.of(line, record)
 
