@@ -2,7 +2,7 @@
 
     python tests/bench/count.py [--mb 200] [--rounds 7] [--against CHECKOUT]
 
-Interleaved runs, medians. CHECKOUT is another checkout, whose `count --rows` runs on one core. The text is the source of
+Interleaved runs, medians; on a busy machine processes share what one would have, and the ratios are low. CHECKOUT is another checkout, whose `count --rows` runs on one core. The text is the source of
 Python's own library, over and over, through a pipe.
 """
 
