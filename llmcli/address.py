@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urljoin, urlsplit
 
 _PORTS = {"http": 80, "https": 443}
 _LONGEST_NAME = 253
@@ -113,6 +113,14 @@ def asked(url: str) -> str:
         host += "."  # name servers are asked for this name alone
     place = host if address.parts.port is None else f"{host}:{address.parts.port}"
     return re.sub(_BEFORE_PATH, lambda start: start[1] + place, url, count=1)
+
+
+def joined(url: str, place: str) -> str:
+    """The address that a place means which an address names, whole or in part; the place where nobody can tell."""
+    try:
+        return urljoin(url, place)
+    except ValueError:
+        return place
 
 
 def is_this_machine(url: str) -> bool:

@@ -79,7 +79,7 @@ def count(app: "App", settings: CountSettings) -> int:
 
         asked = _request(app, settings)
         check_unsent(app, asked, settings)
-        show_request(app, asked, app.stdout, as_curl=not output.dry_run)
+        show_request(app, asked, app.stdout, settings.network, as_curl=not output.dry_run)
     else:
         from llmcli.counting.shown import counted, show_count
 

@@ -14,6 +14,7 @@ from llmcli.request.endpoint import Endpoint
 from llmcli.request.headers import typed_headers
 from llmcli.settings.flag import Argument, flag, settings
 from llmcli.settings.general import GeneralSettings
+from llmcli.settings.network import CertificateSettings
 from llmcli.wire import Json, Request, spelled
 
 _PATIENCE = 60.0  # seconds
@@ -64,6 +65,7 @@ class ModelsSettings:
     """What models can be told."""
 
     listing: ListingSettings
+    certificates: CertificateSettings
     general: GeneralSettings
     pattern: Annotated[str | None, Argument("PATTERN", "Part of provider/name, or a glob (* and ?).")] = None
 
@@ -75,9 +77,11 @@ def models(app: App, settings: ModelsSettings) -> int:
     """
     output, pattern = settings.listing, settings.pattern
     if output.live:
-        records = live_records(app, pattern or "", output)
+        records = live_records(app, pattern or "", output, settings.certificates)
     elif output.base_url or output.api_key_file or output.header:
         raise UsageError("--base-url, --api-key-file and --header are for --live", todo="add --live")
+    elif settings.certificates != CertificateSettings():
+        raise UsageError("--cacert, --cert and --cert-key are for --live", todo="add --live")
     else:
         records = [record_of(app, model) for model in search_models(pattern)]
     if not records and pattern is None:
@@ -94,9 +98,12 @@ def models(app: App, settings: ModelsSettings) -> int:
     return 0
 
 
-def live_records(app: App, pattern: str, options: ListingSettings) -> list[Json]:
+def live_records(
+    app: App, pattern: str, options: ListingSettings, network: CertificateSettings
+) -> list[Json]:
     """What the endpoint of the pattern's provider, or of --base-url, offers that matches the pattern."""
     from llmcli.exchange.authorization import key_lookup
+    from llmcli.exchange.stack import trusted
     from llmcli.transport.sdk import Sdk
 
     providers = app.config.providers
@@ -112,7 +119,7 @@ def live_records(app: App, pattern: str, options: ListingSettings) -> list[Json]
     asked = Request(name, "", endpoint.base_url, {}, keys_of=endpoint.keys_of, headers=headers)
 
     async def work() -> list[Json]:
-        sdk = Sdk(key_of, app.world.env, _PATIENCE)
+        sdk = Sdk(key_of, app.world.env, _PATIENCE, trusted=trusted(network))
         try:
             return await sdk.list_models(asked)
         finally:

@@ -72,7 +72,7 @@ class Client:
 
         self.ready(request)
         check_unsent(self.app, request, self.settings)
-        show_request(self.app, request, self.out, as_curl=not self.output.dry_run)
+        show_request(self.app, request, self.out, self.settings.network, as_curl=not self.output.dry_run)
 
     async def ask(
         self, request: Request, before: Sequence[Completion] = (), sink: Sink | None = None

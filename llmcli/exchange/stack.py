@@ -17,8 +17,9 @@ from llmcli.exchange.verdict import misfit, verdict
 from llmcli.rehearsal import PROVIDER, is_echo
 from llmcli.request.builder import Builder
 from llmcli.settings.money import MoneySettings
-from llmcli.settings.network import NetworkSettings
+from llmcli.settings.network import CertificateSettings, NetworkSettings
 from llmcli.transport.base import Transport
+from llmcli.transport.wire.trust import Certificates
 from llmcli.wire import Completion, Json, Request
 
 _WAITS = "waiting for another process that asks the same, to have its answer from the cache"
@@ -51,7 +52,7 @@ def transport_of(app: App, builder: Builder, settings: Asked) -> Transport:
         from llmcli.transport.sdk import Sdk
 
         key_of = key_lookup(app, builder.endpoint.provider.name, network.api_key_file)
-        return Sdk(key_of, app.world.env, network.timeout)
+        return Sdk(key_of, app.world.env, network.timeout, trusted=trusted(network))
 
     policy, purse = _policy(app, network), _purse(app, money)
     sure = is_echo(builder.endpoint.provider.name, builder.endpoint.model) and not money.fallback
@@ -63,6 +64,11 @@ def transport_of(app: App, builder: Builder, settings: Asked) -> Transport:
         "repair": _repair(app, settings.repair.repair),
     }
     return _stacked(ByProvider(http, {PROVIDER: _offline}), layers | _stores(app, money))
+
+
+def trusted(settings: CertificateSettings) -> Certificates:
+    """The certificates of the command line."""
+    return Certificates(settings.cacert, settings.cert, settings.cert_key)
 
 
 def listing_of(
@@ -77,7 +83,7 @@ def listing_of(
         from llmcli.transport.sdk import Sdk
 
         key_of = key_lookup(app, builder.endpoint.provider.name, network.api_key_file)
-        sdk = Sdk(key_of, app.world.env, min(network.timeout, _LISTING))
+        sdk = Sdk(key_of, app.world.env, min(network.timeout, _LISTING), trusted=trusted(network))
         try:
             return await sdk.list_models(request)
         finally:
@@ -97,7 +103,8 @@ def batch_transport_of(
     def http() -> Transport:
         from llmcli.transport.pooled import Pooled
 
-        return Pooled(key_lookup(app, builder.endpoint.provider.name, network.api_key_file), network.timeout)
+        key_of = key_lookup(app, builder.endpoint.provider.name, network.api_key_file)
+        return Pooled(key_of, network.timeout, env=app.world.env, trusted=trusted(network))
 
     purse = None if money.budget_file is None else _purse(app, money)
     layers: Wraps = {

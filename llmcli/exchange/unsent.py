@@ -18,6 +18,7 @@ from llmcli.exchange.layers.window import check_window, worst
 from llmcli.output.streams import Out
 from llmcli.registry.providers import is_embedded, key_header
 from llmcli.settings.money import MoneySettings
+from llmcli.settings.network import CertificateSettings
 from llmcli.transport.keys import says_who
 from llmcli.wire import Header, Request
 
@@ -51,14 +52,17 @@ def check_budget(app: App, request: Request, money: MoneySettings) -> None:
         raise exceeded(request.name, amount, spent, limit)
 
 
-def show_request(app: App, request: Request, out: Out, *, as_curl: bool) -> None:
+def show_request(
+    app: App, request: Request, out: Out, network: CertificateSettings, *, as_curl: bool
+) -> None:
     """What `--dry-run` and `--curl` write instead of sending."""
     if as_curl:
         if shown_url(request.url) != request.url:
             app.notes.say("*** stands for what is secret in the address: put it in again")
         if any("***" in (header.shown or "") for header in request.headers.all):
             app.notes.say("*** stands for what is secret in a header: put it in again, or give it as $NAME")
-        return out.write(curl_command(request, variables_of_key(app, request)) + "\n")
+        command = curl_command(request, variables_of_key(app, request))
+        return out.write(command.replace("curl ", f"curl {_certificates(network)}", 1) + "\n")
     return out.write_bytes(jsonl.line(request.body()))
 
 
@@ -74,6 +78,12 @@ def curl_command(request: Request, names: Sequence[str]) -> str:
     if len(body.encode()) > _LONGEST_WORD:  # more than a command may be given in one word
         return " ".join([*words, "--data-binary", "@-", f"<<'BODY'\n{body}\nBODY"])
     return " ".join([*words, "--data-raw", shlex.quote(body)])
+
+
+def _certificates(network: CertificateSettings) -> str:
+    """The same flags as curl has them, a space behind each."""
+    flags = {"--cacert": network.cacert, "--cert": network.cert, "--key": network.cert_key}
+    return "".join(f"{name} {shlex.quote(file)} " for name, file in flags.items() if file is not None)
 
 
 def _lines(request: Request, names: Sequence[str]) -> Iterator[str]:

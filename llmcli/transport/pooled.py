@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from llmcli import __version__, jsonl
@@ -12,6 +13,7 @@ from llmcli.transport.failures.breaks import no_reply
 from llmcli.transport.failures.diagnosis import Reply
 from llmcli.transport.keys import KeyOf, checked_key, credentials
 from llmcli.transport.wire.heads import Break, Head
+from llmcli.transport.wire.trust import NO_CERTIFICATES, Certificates
 from llmcli.wire import Request
 
 if TYPE_CHECKING:
@@ -27,8 +29,17 @@ _OURS = {
 class Pooled:
     """The bottom of the stack for a batch. Parameters as for Sdk; it behaves the same, error for error."""
 
-    def __init__(self, key_of: KeyOf, timeout: float = 600.0, connect: float = 10.0) -> None:
+    def __init__(
+        self,
+        key_of: KeyOf,
+        timeout: float = 600.0,
+        connect: float = 10.0,
+        env: Mapping[str, str] | None = None,
+        trusted: Certificates = NO_CERTIFICATES,
+    ) -> None:
         self._key_of = key_of
+        self._env = env
+        self._trusted = trusted
         self._timeout = timeout
         self._connect = min(connect, timeout)
         self._wire: Wire | None = None
@@ -52,7 +63,7 @@ class Pooled:
     def _new_wire(self) -> Wire:
         from llmcli.transport.wire.exchange import Wire
 
-        self._wire = Wire()
+        self._wire = Wire(self._env, trusted=self._trusted)
         return self._wire
 
     def _head(self, request: Request, key: str | None) -> Head:

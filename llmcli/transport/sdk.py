@@ -18,6 +18,7 @@ from llmcli.transport.failures.diagnosis import Reply
 from llmcli.transport.keys import KeyOf, checked_key, credentials
 from llmcli.transport.lazy import import_openai
 from llmcli.transport.wire.heads import Break, Head, WireReply
+from llmcli.transport.wire.trust import NO_CERTIFICATES, Certificates
 from llmcli.wire import Json, Request
 
 if TYPE_CHECKING:
@@ -35,10 +36,16 @@ class Sdk:
     """
 
     def __init__(
-        self, key_of: KeyOf, env: Mapping[str, str], timeout: float = 600.0, connect: float = 10.0
+        self,
+        key_of: KeyOf,
+        env: Mapping[str, str],
+        timeout: float = 600.0,
+        connect: float = 10.0,
+        trusted: Certificates = NO_CERTIFICATES,
     ) -> None:
         self._key_of = key_of
         self._env = env
+        self._trusted = trusted
         self._timeout = timeout
         self._connect = min(connect, timeout)
         self._wire: Wire | None = None
@@ -111,7 +118,7 @@ class Sdk:
         if self._wire is None:
             from llmcli.transport.wire.exchange import Wire
 
-            self._wire = Wire(self._env)
+            self._wire = Wire(self._env, trusted=self._trusted)
         carrier = _carrier(self._wire, self._timeout, self._connect, streamed)
         http = httpx2.AsyncClient(transport=carrier, trust_env=False, follow_redirects=False)
         http.headers.clear()  # or they are sent where the user took ours away

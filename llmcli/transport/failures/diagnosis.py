@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llmcli import jsonl
-from llmcli.address import address_of
+from llmcli.address import address_of, joined, shown_url
 from llmcli.errors import (
     AuthFailure,
     CallFailed,
@@ -61,8 +61,15 @@ class Reply:
 
     @property
     def secrets(self) -> Secrets:
-        """What was sent and may not be shown."""
-        return secrets_of(self.request, self.key)
+        """What was sent, or is sent elsewhere, and may not be shown."""
+        secrets, target = secrets_of(self.request, self.key), address_of(self.target)
+        return secrets if target is None else (*secrets, *target.secrets)
+
+    @property
+    def target(self) -> str:
+        """The address that a redirect leads to; nothing where the reply is none."""
+        place = self.headers.get("location", "") if 300 <= self.status < 400 else ""
+        return joined(self.request.url, place.strip()) if place else ""
 
     def without_key(self, value: Any) -> Any:
         """Text, or JSON as it is when it is parsed, fit to be shown."""
@@ -94,6 +101,8 @@ def failure(reply: Reply, body: bytes) -> CallFailed:
         error.what = f"the endpoint answered {reply.status} {silent}"
     if isinstance(error, Rejected) and reply.status in {404, 405}:
         error.todo = " ".join(["check the model's name and the address", *_asked(reply.request)])
+    if reply.target:
+        error.what += f"; it points to {reply.shown(shown_url(reply.target))}"
     if isinstance(error, AuthFailure):
         error.todo = _about_the_key(reply)
     if error.asks_too_long:

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 
 from llmcli.transport.wire import proxies, trust
 from llmcli.transport.wire.drive import CurlResult, Drive
-from llmcli.transport.wire.handles import Easy, Route, break_of, may_go_again
+from llmcli.transport.wire.handles import Easy, Route, break_of, check_status, may_go_again
 from llmcli.transport.wire.heads import Break, Head, How, WireReply, head_of
 from llmcli.transport.wire.inflow import Inflow
+from llmcli.transport.wire.trust import NO_CERTIFICATES, Certificates
 from llmcli.transport.wire.unpack import unpacked, unpacking
 
 LONGEST = 64_000_000  # bytes of a reply
@@ -19,12 +20,19 @@ LONGEST = 64_000_000  # bytes of a reply
 class Wire:
     """Connections, kept and used again, and the handles that carry requests over them. One loop has one Wire.
 
-    `env` names proxies and certificates. `longest`: bytes that a reply may have, packed and unpacked.
+    `env` names proxies, and certificates where `trusted` does not. `longest`: bytes that a reply may have, packed and
+    unpacked.
     """
 
-    def __init__(self, env: Mapping[str, str] | None = None, longest: int = LONGEST) -> None:
+    def __init__(
+        self,
+        env: Mapping[str, str] | None = None,
+        longest: int = LONGEST,
+        trusted: Certificates = NO_CERTIFICATES,
+    ) -> None:
         self._env = os.environ if env is None else env
         self._longest = longest
+        self._trusted = trusted
         self._drive = Drive()
         self._free: list[Easy] = []
         self._routes: dict[str, Route] = {}
@@ -60,7 +68,10 @@ class Wire:
         if url not in self._routes:
             proxy = proxies.proxy_for(url, self._env)
             self._routes[url] = Route(
-                proxy or "", proxies.shown(proxy or ""), trust.certificates_for(url, self._env)
+                proxy or "",
+                proxies.shown(proxy or ""),
+                trust.certificates_for(url, self._env, self._trusted),
+                self._trusted,
             )
         return self._routes[url]
 
@@ -86,6 +97,7 @@ class Wire:
             status, headers = head_of(easy.lines)
         except ValueError:
             raise failure or Break(How.BROKEN, "it was closed inside the head") from None
+        check_status(easy, status)
         if failure is not None and failure.how is How.LATE:
             raise failure
         body = easy.pieces[0] if len(easy.pieces) == 1 else b"".join(easy.pieces)
@@ -103,6 +115,7 @@ class Wire:
             async with asyncio.timeout(head.timeout):
                 await inflow.opened()
             status, headers = inflow.head()
+            check_status(easy, status)
         except TimeoutError:
             inflow.close()
             raise Break(How.LATE, f"no reply within {head.timeout:g} s") from None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pycurl
 
 from llmcli.transport.wire.heads import Break, Head, How
+from llmcli.transport.wire.trust import NO_CERTIFICATES, Certificates
 
 _SUPPRESS_CONNECT_HEADERS = 265  # an option that pycurl has no name for: what a proxy says is no reply
 _UPLOAD_BUFFERSIZE = 280  # likewise: 64 kB by default, and each connection keeps its own
@@ -22,6 +23,7 @@ _CERTIFICATE = {pycurl.E_PEER_FAILED_VERIFICATION, 83}  # 83: not of the issuer 
 _NO_TLS = ("wrong version number", "packet length too long", "http request", "record layer failure")
 _E_PROXY = 97  # what a SOCKS proxy says
 _DENIED = {10, 11, 12, 33}  # of libcurl's CURLPX codes: those that mean a name or password
+_ASKS_WHO = 407  # Proxy Authentication Required
 _NOT_ALLOWED = 23  # by the proxy's rules
 _LOST = {pycurl.E_GOT_NOTHING, pycurl.E_SEND_ERROR, pycurl.E_RECV_ERROR, pycurl.E_PARTIAL_FILE}
 
@@ -30,12 +32,13 @@ _LOST = {pycurl.E_GOT_NOTHING, pycurl.E_SEND_ERROR, pycurl.E_RECV_ERROR, pycurl.
 class Route:
     """What the environment says about the way to an address: `proxy` ("": none), (file, folder) of `certificates`.
 
-    `shown` is the proxy without who asks.
+    `shown` is the proxy without who asks. `own` is the certificate that says who we are.
     """
 
     proxy: str = ""
     shown: str = ""
     certificates: tuple[str | None, str | None] = (None, None)
+    own: Certificates = NO_CERTIFICATES
 
 
 class Easy:
@@ -80,6 +83,7 @@ class Easy:
             curl.setopt(pycurl.TIMEOUT_MS, _milliseconds(head.timeout))
         curl.setopt(pycurl.MAXFILESIZE_LARGE, longest)
         _set_route(curl, route)
+        _set_own(curl, route.own)
         for option, value in _ALWAYS:
             curl.setopt(option, value)
 
@@ -121,6 +125,13 @@ def _set_route(curl: pycurl.Curl, route: Route) -> None:
                 curl.unsetopt(option)
 
 
+def _set_own(curl: pycurl.Curl, own: Certificates) -> None:
+    """Show a certificate to servers that ask for one."""
+    if own.certificate is not None:
+        curl.setopt(pycurl.SSLCERT, own.certificate)
+        curl.setopt(pycurl.SSLKEY, own.key or own.certificate)
+
+
 def _milliseconds(seconds: float) -> int:
     return max(1, min(int(seconds * 1000), _LONGEST))
 
@@ -149,15 +160,25 @@ def _how(code: int, message: str, *, connected: bool) -> How:
     return How.UNREADABLE if code in _UNREADABLE else How.BROKEN
 
 
+def check_status(easy: Easy, status: int) -> None:
+    """Raise Break for a status that only a proxy has: of a plain server's replies, it gives its own beside them."""
+    if status == _ASKS_WHO and easy.proxy:
+        raise _refused(easy, status)
+
+
+def _refused(easy: Easy, status: int) -> Break:
+    words = http.client.responses.get(status, "")
+    return Break(How.REFUSED, f"{status} {words}".rstrip(), easy.proxy, status)
+
+
 def _refusal(easy: Easy, code: int, message: str) -> Break | None:
     """What a proxy said instead of letting an exchange pass; None: it let it."""
     status = easy.curl.getinfo(pycurl.HTTP_CONNECTCODE)
     if status >= 300:
-        words = http.client.responses.get(status, "")
-        return Break(How.REFUSED, f"{status} {words}".rstrip(), easy.proxy, status)
+        return _refused(easy, status)
     if code == _E_PROXY:
         why = easy.curl.getinfo(pycurl.PROXY_ERROR)
-        status = 407 if why in _DENIED else 403 if why == _NOT_ALLOWED else None
+        status = _ASKS_WHO if why in _DENIED else 403 if why == _NOT_ALLOWED else None
         return Break(How.REFUSED, message, easy.proxy, status)
     return None
 

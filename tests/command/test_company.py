@@ -1,0 +1,292 @@
+"""Company networks: a real nginx that wants our certificate and a header, proxies that refuse, and plain servers."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import re
+import shutil
+import socket
+import socketserver
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import server as wire
+
+KEY = {"OPENAI_API_KEY": "sk-secret-0123456789"}
+COMMANDS = ["ask", "ask --no-stream", "chat", "batch", "batch --stream", "models --live"]
+
+
+@pytest.fixture(params=COMMANDS)
+def call(request, cli, tmp_path):
+    """A call of an address by a command: its exit code, and all that it left behind."""
+    command, *flags = request.param.split()
+
+    def run(url: str, *more: str, **env: str) -> tuple[int, str]:
+        argv = [command, *flags, "--base-url", url, *more]
+        if command == "models":  # which tries once
+            argv = [word for at, word in enumerate(argv) if "--retries" not in argv[max(at - 1, 0) : at + 1]]
+        else:
+            argv += ["-m", "tiny"]
+        if command == "batch":
+            (tmp_path / "rows").write_text('{"prompt": "Hi"}\n')
+            argv += [str(tmp_path / "rows"), "--fresh", "-O", str(tmp_path / "o.jsonl"), "-v"]
+        elif command == "ask":
+            argv += ["-v", "Hi"]
+        done = cli(*argv, stdin=b"Hi\n", env={**KEY, **env})
+        kept = "".join(path.read_text() for path in tmp_path.glob("o*.jsonl"))
+        code = json.loads(kept)["error"]["code"] if done.code == 7 else done.code
+        return {"tempfail": 75, "auth": 77}.get(code, code), done.out + done.err + kept
+
+    return run
+
+
+# --- nginx --------------------------------------------------------------------------------------------------------
+
+NGINX = """
+daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;
+events {{}}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+  server {{
+    listen 127.0.0.1:{port} ssl;
+    ssl_certificate {folder}/server.pem; ssl_certificate_key {folder}/server.key;
+    ssl_client_certificate {folder}/ca.pem; ssl_verify_client on;
+    location / {{
+      if ($http_x_team != "research") {{ return 403; }}
+      proxy_pass {upstream}; proxy_http_version 1.1; proxy_buffering off;
+    }}
+  }}
+}}
+"""
+
+
+def _openssl(*words: str | Path) -> None:
+    subprocess.run([shutil.which("openssl") or "", *map(str, words)], check=True, capture_output=True)
+
+
+def _signed(folder: Path, name: str, subject: str) -> None:
+    """A key and a certificate that our authority has signed."""
+    _openssl(
+        "req",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-subj",
+        subject,
+        "-keyout",
+        folder / f"{name}.key",
+        "-out",
+        folder / f"{name}.csr",
+    )
+    (folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+    authority = ["-CA", folder / "ca.pem", "-CAkey", folder / "ca.key", "-CAcreateserial"]
+    _openssl(
+        "x509",
+        "-req",
+        "-days",
+        "2",
+        "-in",
+        folder / f"{name}.csr",
+        *authority,
+        "-extfile",
+        folder / "names",
+        "-out",
+        folder / f"{name}.pem",
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory) -> Path:
+    if shutil.which("openssl") is None:
+        pytest.skip("needs the openssl command")
+    folder = tmp_path_factory.mktemp("certificates")
+    authority = ["-subj", "/CN=Test authority", "-addext", "keyUsage=critical,keyCertSign"]
+    _openssl(
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        *authority,
+        "-keyout",
+        folder / "ca.key",
+        "-out",
+        folder / "ca.pem",
+    )
+    _signed(folder, "server", "/CN=localhost")
+    _signed(folder, "client", "/CN=ann")
+    (folder / "both.pem").write_text(
+        (folder / "client.pem").read_text() + (folder / "client.key").read_text()
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def nginx(certificates) -> Iterator[str]:
+    """A gateway that wants a certificate of ours and the header X-Team."""
+    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    if program is None:
+        pytest.skip("nginx is not installed")
+    with wire.Server() as upstream:
+        upstream.script = wire.ok("Hello")
+        upstream.models = wire.reply({"object": "list", "data": [{"id": "tiny"}]})
+        port, conf = free_port(), certificates / "nginx.conf"
+        place = upstream.base_url.removesuffix("/v1")
+        conf.write_text(NGINX.format(folder=certificates, port=port, upstream=place))
+        running = subprocess.Popen([program, "-c", str(conf), "-e", str(certificates / "error.log")])
+        try:
+            while running.poll() is None:
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                    break
+            yield f"https://localhost:{port}/v1"
+        finally:
+            running.terminate()
+            running.wait()
+
+
+def test_a_gateway_that_wants_a_certificate_and_a_header(call, nginx, certificates):
+    both = ["--cacert", f"{certificates}/ca.pem", "--cert", f"{certificates}/both.pem"]
+    code, said = call(nginx, *both, "-H", "X-Team: research")
+    assert (code, "Hello" in said or "tiny" in said) == (0, True), said
+
+
+def test_a_key_in_a_file_of_its_own_and_authorities_of_the_environment(call, nginx, certificates):
+    ours = ["--cert", f"{certificates}/client.pem", "--cert-key", f"{certificates}/client.key"]
+    code, said = call(nginx, *ours, "-H", "X-Team: research", SSL_CERT_FILE=f"{certificates}/ca.pem")
+    assert code == 0, said
+
+
+def test_without_the_header_the_gateway_refuses(call, nginx, certificates):
+    code, _ = call(nginx, "--cacert", f"{certificates}/ca.pem", "--cert", f"{certificates}/both.pem")
+    assert code == 77
+
+
+def test_without_our_certificate_the_gateway_refuses(call, nginx, certificates):
+    code, said = call(nginx, "--cacert", f"{certificates}/ca.pem", "-H", "X-Team: research")
+    assert code != 0
+    assert "SSL certificate" in said
+
+
+def test_a_certificate_that_is_not_trusted_is_said_once(call, nginx):
+    code, said = call(nginx, "-H", "X-Team: research")
+    assert code == 75
+    assert "the server's certificate is not trusted: " in said
+    assert "name who signed it with --cacert FILE or SSL_CERT_FILE" in said
+    assert re.search(r"attempts?[ \"]+:? ?[2-9]|[2-9] attempts", said) is None
+
+
+@pytest.mark.parametrize("command", ["ask", "batch"])
+def test_a_log_of_tls_keys_that_cannot_be_written_does_not_matter(process, nginx, certificates, command):
+    (process.home / "rows").write_text('{"prompt": "Hi"}\n')
+    argv = ["--base-url", nginx, "-m", "tiny", "--cert", f"{certificates}/both.pem", "-H", "X-Team: research"]
+    env = {**KEY, "SSL_CERT_FILE": f"{certificates}/ca.pem", "SSLKEYLOGFILE": "/no/such/keys.log"}
+    done = process(command, "-q", *argv, "Hi" if command == "ask" else "rows", env=env)
+    assert (done.code, done.err) == (0, "")
+
+
+# --- Plain servers ------------------------------------------------------------------------------------------------
+
+
+def test_https_to_a_plain_server_is_said_once_and_quickly(call, server):
+    began = time.monotonic()
+    code, said = call(server.base_url.replace("http:", "https:"))
+    assert code == 75
+    assert "the server does not speak TLS" in said
+    assert f"if it is a plain server, write {server.base_url}" in said
+    assert re.search(r"attempts?[ \"]+:? ?[2-9]|[2-9] attempts", said) is None
+    assert time.monotonic() - began < 9
+
+
+# --- Proxies ------------------------------------------------------------------------------------------------------
+
+SECRET = "hunter2-secret"
+
+
+class _Refusing(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        while self.rfile.readline().strip():
+            pass
+        self.wfile.write(self.server.answer)
+
+
+@contextlib.contextmanager
+def refusing(status: int) -> Iterator[str]:
+    """A proxy that refuses all: its address, with a password."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Refusing) as proxy:
+        proxy.daemon_threads = True
+        proxy.answer = f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
+        threading.Thread(target=proxy.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://ann:{SECRET}@127.0.0.1:{proxy.server_address[1]}"
+        proxy.shutdown()
+
+
+def hidden(said: str) -> bool:
+    token = base64.b64encode(f"ann:{SECRET}".encode()).decode()
+    return SECRET not in said and token not in said
+
+
+@pytest.mark.parametrize(("status", "expected"), [(403, 77), (407, 77), (503, 75), (400, 75)])
+def test_a_proxy_that_refuses_is_named_without_its_password(call, status, expected):
+    with refusing(status) as proxy:
+        code, said = call("https://api.example/v1", "--retries", "0", HTTPS_PROXY=proxy)
+        place = proxy.replace(f"ann:{SECRET}@", "")
+        assert code == expected, said
+        assert f"the proxy {place} refused: {status}" in said
+        assert "change the request" not in said
+        assert "cannot reach the endpoint" not in said
+        assert hidden(said)
+
+
+def test_a_proxy_that_wants_a_password_for_a_plain_server(call):
+    with refusing(407) as proxy:
+        code, said = call("http://api.example/v1", HTTP_PROXY=proxy)
+        assert code == 77, said
+        assert f"the proxy {proxy.replace(f'ann:{SECRET}@', '')} refused: 407" in said
+        assert hidden(said)
+
+
+def test_a_proxy_that_is_not_there(call):
+    proxy = f"http://ann:{SECRET}@127.0.0.1:9"
+    code, said = call("https://api.example/v1", "--retries", "0", HTTPS_PROXY=proxy)
+    assert code == 75
+    assert "cannot reach the proxy http://127.0.0.1:9: Connection refused" in said
+    assert hidden(said)
+
+
+# --- Redirects ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [301, 302, 307, 308])
+def test_a_redirect_names_its_target_and_no_secret_of_it(call, server, code):
+    target = f"https://ann:{SECRET}@new.example/v2/?token=sesame-0123456789"
+    body = f"<a href='{target}'>Moved</a>".encode()
+    server.script = server.models = wire.with_headers(wire.reply(body, code), {"location": target})
+    exit_code, said = call(server.base_url)
+    assert "https://***@new.example/v2/?token=***" in said
+    assert "the address has moved: give the new one with --base-url" in said
+    assert exit_code in {65, "rejected"}
+    assert hidden(said)
+    assert "sesame" not in said
+
+
+def test_a_redirect_to_a_path_is_named_whole(call, server):
+    server.script = server.models = wire.redirect(308, "/api/v1/x")
+    _, said = call(server.base_url)
+    assert f"it points to {server.base_url.removesuffix('/v1')}/api/v1/x" in said
