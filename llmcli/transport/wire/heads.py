@@ -73,14 +73,18 @@ def head_of(lines: list[bytes]) -> tuple[int, dict[str, str]]:
 
     Raises ValueError where there is no whole head in it.
     """
-    text = b"".join(lines).decode("latin-1").replace("\r\n", "\n")
-    heads = [head for head in text.split("\n\n") if head.startswith("HTTP/")]
-    if not heads or not text.endswith("\n\n"):
+    status, headers, whole = 0, dict[str, str](), False
+    for line in lines:
+        name, colon, rest = line.partition(b":")
+        if line[:5] == b"HTTP/":
+            status, headers, whole = int(line.split(None, 2)[1]), {}, False
+        elif whole:
+            continue  # a trailer
+        elif colon:
+            key, value = name.strip().lower().decode("latin-1"), rest.strip().decode("latin-1")
+            headers[key] = f"{headers[key]}, {value}" if key in headers else value
+        else:
+            whole = not line.strip()
+    if not whole:
         raise ValueError("no head")
-    first, *rest = heads[-1].split("\n")
-    headers: dict[str, str] = {}
-    for line in rest:
-        name, _, value = line.partition(":")
-        name, value = name.strip().lower(), value.strip()
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return int(first.split(None, 2)[1]), headers
+    return status, headers

@@ -10,10 +10,10 @@ from llmcli.transport.wire.heads import Break, How
 
 
 class Unpacker(Protocol):
-    """Unpacks a body piece by piece; a piece in may be any number of bytes out, `most` of them at a time."""
+    """Unpacks a body piece by piece."""
 
-    def feed(self, piece: bytes, most: int) -> bytes:
-        """What a piece gives. Raises Break, for what cannot be read and for what would be beyond `most` bytes."""
+    def feed(self, piece: bytes) -> bytes:
+        """What a piece gives. Raises Break, for what cannot be read and for what would be beyond the bound."""
 
     def end(self) -> None:
         """Nothing more comes. Raises Break where there should be."""
@@ -21,8 +21,8 @@ class Unpacker(Protocol):
 
 def unpacked(body: bytes, encodings: str, longest: int) -> bytes:
     """A whole body. Raises Break."""
-    for unpacker in _unpackers(encodings):
-        body = unpacker.feed(body, longest)
+    for unpacker in _unpackers(encodings, longest):
+        body = unpacker.feed(body)
         unpacker.end()
     return body
 
@@ -31,18 +31,17 @@ async def unpacking(
     pieces: AsyncGenerator[bytes, None], encodings: str, longest: int
 ) -> AsyncGenerator[bytes, None]:
     """A body as it comes. Raises Break."""
-    chain, left = _unpackers(encodings), longest
+    chain = _unpackers(encodings, longest)
     async for piece in pieces:
         for unpacker in chain:
-            piece = unpacker.feed(piece, left)  # noqa: PLW2901 - through the chain
-        left -= len(piece)
+            piece = unpacker.feed(piece)  # noqa: PLW2901 - through the chain
         if piece:
             yield piece
     for unpacker in chain:
         unpacker.end()
 
 
-def _unpackers(encodings: str) -> list[Unpacker]:
+def _unpackers(encodings: str, longest: int) -> list[Unpacker]:
     """One for each that was packed around the body, the outermost first. Raises Break for one that nobody knows."""
     chain = []
     for name in reversed([each.strip().lower() for each in encodings.split(",")]):
@@ -50,47 +49,65 @@ def _unpackers(encodings: str) -> list[Unpacker]:
             continue
         if name not in _KINDS:
             raise Break(How.CUT, f"it is packed in a way that is not known here: {name}")
-        chain.append(_KINDS[name]())
+        chain.append(_KINDS[name](longest))
     return chain
 
 
 class _Zlib:
-    """gzip and deflate. Of the latter servers send two kinds, with zlib's head and without."""
+    """gzip, of any number of members; deflate with zlib's head."""
 
-    def __init__(self, window: int) -> None:
+    def __init__(self, window: int, longest: int) -> None:
         self._window = window
+        self._left = longest
         self._inner = zlib.decompressobj(window)
         self._begun = False
 
-    def feed(self, piece: bytes, most: int) -> bytes:
+    def feed(self, piece: bytes) -> bytes:
         out = []
         while piece:
             if self._inner.eof:  # another member
                 self._inner = zlib.decompressobj(self._window)
-            out.append(self._part(piece, most))
-            most -= len(out[-1])
-            if self._inner.unconsumed_tail:
-                raise too_long()
+            out.append(self._part(piece))
             piece = self._inner.unused_data
         return b"".join(out)
 
-    def _part(self, piece: bytes, most: int) -> bytes:
+    def _part(self, piece: bytes) -> bytes:
         try:
-            part = self._inner.decompress(piece, most + 1)
+            part = self._inner.decompress(piece, self._left + 1)
         except zlib.error as error:
-            if self._begun or self._window != zlib.MAX_WBITS:
-                raise Break(How.CUT, f"it cannot be unpacked: {error}") from None
-            self._window = -zlib.MAX_WBITS
-            self._inner = zlib.decompressobj(self._window)
-            return self._part(piece, most)
+            raise Break(How.CUT, f"it cannot be unpacked: {error}") from None
         self._begun = True
-        if len(part) > most:
+        self._left -= len(part)
+        if self._left < 0:
             raise too_long()
         return part
 
     def end(self) -> None:
         if self._begun and not self._inner.eof:
             raise Break(How.CUT, "it cannot be unpacked: it is not whole")
+
+
+class _Deflate:
+    """Of this servers send two kinds, with zlib's head and without: its two bytes tell."""
+
+    def __init__(self, longest: int) -> None:
+        self._longest = longest
+        self._first = b""
+        self._inner: _Zlib | None = None
+
+    def feed(self, piece: bytes) -> bytes:
+        if self._inner is not None:
+            return self._inner.feed(piece)
+        self._first += piece
+        if len(self._first) < 2:
+            return b""
+        has_head = self._first[0] & 15 == 8 and int.from_bytes(self._first[:2], "big") % 31 == 0
+        self._inner = _Zlib(zlib.MAX_WBITS if has_head else -zlib.MAX_WBITS, self._longest)
+        return self._inner.feed(self._first)
+
+    def end(self) -> None:
+        if self._inner is not None:
+            self._inner.end()
 
 
 def too_long() -> Break:
@@ -161,10 +178,8 @@ _ZSTD_WINDOW = 1 << 23  # bytes: what RFC 9659 allows in HTTP
 _ZSTD_PIECE = 1 << 8  # bytes, which become a few MB at most
 
 
-_KINDS: dict[str, Callable[[], Unpacker]] = {
-    "gzip": lambda: _Zlib(zlib.MAX_WBITS | 16),
-    "x-gzip": lambda: _Zlib(zlib.MAX_WBITS | 16),
-    "deflate": lambda: _Zlib(zlib.MAX_WBITS),
-    "br": _Brotli,
-    "zstd": _Zstd,
-}
+def _gzip(longest: int) -> Unpacker:
+    return _Zlib(zlib.MAX_WBITS | 16, longest)
+
+
+_KINDS: dict[str, Callable[[int], Unpacker]] = {"gzip": _gzip, "x-gzip": _gzip, "deflate": _Deflate}
