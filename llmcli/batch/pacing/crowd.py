@@ -8,6 +8,10 @@ from llmcli.batch.pacing.connections import MOST_CONNECTIONS
 from llmcli.batch.pacing.search import Search
 
 _FILL = 12  # requests that one which comes back may add: a step up is filled in a quarter of a round trip
+_OPENED = (
+    1000.0  # requests a second that a crowd grows by: a connection takes up to a ms of this process's time,
+)
+_AT_ONCE = 1000.0  # and so many may be opened at once, so that answers come between
 _OVERTAKEN = 2  # times the crowd: others that pass while a request waits in no queue
 _LOST = 2  # least requests that are given up before fewer go at once
 
@@ -15,7 +19,8 @@ _LOST = 2  # least requests that are given up before fewer go at once
 class Crowd:
     """How many requests are under way at once: a fixed number, or (`fixed` None) what a Search finds best.
 
-    It grows as requests come back (self-clocking), not all at once: rate limits refuse bursts. A 429 or 503 is a
+    It grows as requests come back (self-clocking), and not by too many a second: rate limits refuse bursts, and
+    connections take time to open. A 429 or 503 is a
     matter of the rate (ServerLimit): as that falls, fewer are under way by themselves. Requests that are given up
     are a matter of the number: where a quarter of them is, half as many go (multiplicative decrease); from then on a
     fixed number is searched for, too, and is the most. After a time in which nothing got through it opens with one,
@@ -28,6 +33,7 @@ class Crowd:
         self._timeout = timeout
         self._search = Search(self._most, timeout) if fixed is None else None
         self.limit = self._most if self._search is None else self._search.target
+        self._filled, self._credit = 0.0, _AT_ONCE  # time of the last growth, and how much more there may be
         self._fell = -math.inf  # time of the last fall
         self._kept = self._lost = 0  # requests that went through since then, and that were given up
         self._opening: int | None = None  # how many may go while it opens after a pause
@@ -61,10 +67,17 @@ class Crowd:
             self._opening = self._opening + 1 if self._opening < self.limit else None
         if self._search is not None:
             self._search.returns(now, sent, crowd)
-            self._fill(self._search.target)
+            self._fill(self._search.target, now)
 
-    def _fill(self, target: int) -> None:
-        self.limit = min(target, self.limit + _FILL)
+    def _fill(self, target: int, now: float) -> None:
+        """Go to a limit: down at once, up bit by bit."""
+        if target <= self.limit:
+            self.limit = target
+            return
+        self._credit = min(_AT_ONCE, self._credit + (now - self._filled) * _OPENED)
+        more = min(target - self.limit, _FILL, int(self._credit))
+        self._filled, self._credit = now, self._credit - more
+        self.limit += more
 
     def leaves(self, now: float, sent: float, crowd: int) -> None:
         """A request came to nothing that was `sent` then, as one of `crowd`."""

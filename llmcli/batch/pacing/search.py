@@ -9,6 +9,7 @@ from llmcli.batch.pacing.rounds import Point, Round, Spread
 START = 2  # one is answered while the next is on its way
 _CAREFUL = 16  # up to here the crowd doubles, and a gain in doubt is taken for one
 _STEPS = (math.sqrt(2.0), 2.0, 4.0)  # times the crowd, beyond
+_COSTLY = 4096  # from here on it doubles again: the more connections, the more of a client's time each takes
 _LEAST_STEP = 1.2  # times the crowd: less is not worth trying
 _FULL = 0.75  # share of the crowd from which a request is taken to be sent in all of it
 _CHANCE = 0.25  # share of a step's length that a round's standard error may have,
@@ -31,10 +32,10 @@ class Search:
     take that are sent while the crowd is full. That needs one round trip, is not upset by requests that come in
     bursts, and takes no notice of times in which input, money or a rate limit held requests back.
 
-    It climbs in steps. At the start it doubles the crowd, from 2 to 16, then takes steps of 4, as long as each is
-    worth it. Where one is not, it goes back, measures anew, and tries shorter ones, at last one down; one that is
-    worth it is followed by a longer one in its direction, unless a longer one was not. When none is, it rests, the
-    longer the more often (2 to 16 round trips), and begins again with a step of 1.4: servers change.
+    It climbs in steps. At the start it doubles the crowd, from 2 to 16, then takes steps of 4, and of 2 again beyond
+    4,096, as long as each is worth it. Where one is not, it goes back, measures anew, and tries shorter ones, at last
+    one down; one that is worth it is followed by a longer one in its direction, unless a longer one was not. When none
+    is, it rests, the longer the more often (2 to 16 round trips), and begins again with a step of 1.4: servers change.
 
     * A step up must bring more than chance may: its standard error. Up to 16 the opposite must be sure, since little
       is at risk, and the first answers are few; at 16 there must have been some gain over all.
@@ -165,7 +166,8 @@ class Search:
 
     def _upward(self, base: Point) -> int | None:
         """The crowd after a step up; None where there is none."""
-        step = _STEPS[self._level] if self._back_to >= _CAREFUL else 2.0
+        step = 2.0 if self._back_to < _CAREFUL else _STEPS[self._level]
+        step = min(step, 2.0) if self._back_to >= _COSTLY else step
         step = min(step, _IN_TIME * self._timeout / base.latency)
         crowd = min(self._most, int(self._back_to * step))
         return crowd if crowd > self._back_to else None
