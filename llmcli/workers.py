@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import select
@@ -30,12 +31,14 @@ def spread(work: Callable[[T], R], items: Iterable[T], workers: int | None = Non
         yield from map(work, items)
         return
     crew: list[_Worker] = []
+    gc.freeze()  # a collection would write to all that is shared, and so copy it
     try:
         with suppress(OSError):  # no more processes, or files, than these are to be had
             while len(crew) < count:
                 crew.append(_Worker(work, crew))
         yield from _shared(crew, enumerate(items)) if crew else map(work, items)
     finally:
+        gc.unfreeze()
         for worker in crew:
             worker.dismiss()
 

@@ -69,7 +69,7 @@ class Encoder:
     def prepare(self) -> None:
         """Make ready for much: load what is quicker then."""
         self._mapped = None
-        _ = self._tiktoken
+        self._tiktoken._mergeable_ranks = {}  # noqa: SLF001 - 22 MB that only its pickling and its test look at
 
     def encode(self, text: str) -> list[int]:
         """Give the tokens of `text`. A lone surrogate counts as U+FFFD."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-SIZE = 1 << 18  # bytes of a piece, at least
+SIZE = 1 << 17  # bytes of a piece, at least
 _TAIL = 1 << 12  # bytes at its end in which a border is looked for first
 
 # The patterns of both encodings look ahead, never back. So a border is where a match ends whatever follows the first
