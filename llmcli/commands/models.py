@@ -15,6 +15,7 @@ from llmcli.request.headers import typed_headers
 from llmcli.settings.flag import Argument, flag, settings
 from llmcli.settings.general import GeneralSettings
 from llmcli.settings.network import CertificateSettings
+from llmcli.transport.wire.heads import LONGEST, Bounds
 from llmcli.wire import Json, Request, spelled
 
 _PATIENCE = 60.0  # seconds
@@ -56,6 +57,16 @@ class ListingSettings:
         ),
     ] = field(default_factory=list)
 
+    max_reply: Annotated[
+        int | None,
+        flag(
+            "--max-reply",
+            panel="Network",
+            metavar="BYTES",
+            low=1,
+            help="With --live: bytes that the reply may have, unpacked (64 MB).",
+        ),
+    ] = None
     format: Annotated[Literal["text", "json", "jsonl"], flag("--format", help="What stdout gets.")] = "text"
     json: Annotated[bool, flag("--json", help="The same as --format json.")] = False
 
@@ -78,8 +89,10 @@ def models(app: App, settings: ModelsSettings) -> int:
     output, pattern = settings.listing, settings.pattern
     if output.live:
         records = live_records(app, pattern or "", output, settings.certificates)
-    elif output.base_url or output.api_key_file or output.header:
-        raise UsageError("--base-url, --api-key-file and --header are for --live", todo="add --live")
+    elif output.base_url or output.api_key_file or output.header or output.max_reply:
+        raise UsageError(
+            "--base-url, --api-key-file, --header and --max-reply are for --live", todo="add --live"
+        )
     elif settings.certificates != CertificateSettings():
         raise UsageError("--cacert, --cert and --cert-key are for --live", todo="add --live")
     else:
@@ -119,7 +132,8 @@ def live_records(
     asked = Request(name, "", endpoint.base_url, {}, keys_of=endpoint.keys_of, headers=headers)
 
     async def work() -> list[Json]:
-        sdk = Sdk(key_of, app.world.env, _PATIENCE, trusted=trusted(network))
+        bounds = Bounds(_PATIENCE, longest=options.max_reply or LONGEST)
+        sdk = Sdk(key_of, app.world.env, bounds, trusted(network))
         try:
             return await sdk.list_models(asked)
         finally:

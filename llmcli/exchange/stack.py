@@ -19,6 +19,7 @@ from llmcli.request.builder import Builder
 from llmcli.settings.money import MoneySettings
 from llmcli.settings.network import CertificateSettings, NetworkSettings
 from llmcli.transport.base import Transport
+from llmcli.transport.wire.heads import Bounds
 from llmcli.transport.wire.trust import Certificates
 from llmcli.wire import Completion, Json, Request
 
@@ -52,7 +53,7 @@ def transport_of(app: App, builder: Builder, settings: Asked) -> Transport:
         from llmcli.transport.sdk import Sdk
 
         key_of = key_lookup(app, builder.endpoint.provider.name, network.api_key_file)
-        return Sdk(key_of, app.world.env, network.timeout, trusted=trusted(network))
+        return Sdk(key_of, app.world.env, _bounds(network), trusted(network))
 
     policy, purse = _policy(app, network), _purse(app, money)
     sure = is_echo(builder.endpoint.provider.name, builder.endpoint.model) and not money.fallback
@@ -83,7 +84,8 @@ def listing_of(
         from llmcli.transport.sdk import Sdk
 
         key_of = key_lookup(app, builder.endpoint.provider.name, network.api_key_file)
-        sdk = Sdk(key_of, app.world.env, min(network.timeout, _LISTING), trusted=trusted(network))
+        bounds = Bounds(min(network.timeout, _LISTING), longest=network.max_reply)
+        sdk = Sdk(key_of, app.world.env, bounds, trusted(network))
         try:
             return await sdk.list_models(request)
         finally:
@@ -104,7 +106,7 @@ def batch_transport_of(
         from llmcli.transport.pooled import Pooled
 
         key_of = key_lookup(app, builder.endpoint.provider.name, network.api_key_file)
-        return Pooled(key_of, network.timeout, env=app.world.env, trusted=trusted(network))
+        return Pooled(key_of, _bounds(network), env=app.world.env, trusted=trusted(network))
 
     purse = None if money.budget_file is None else _purse(app, money)
     layers: Wraps = {
@@ -112,6 +114,10 @@ def batch_transport_of(
         "repair": _repair(app, settings.repair.repair, before_repair),
     }
     return _stacked(ByProvider(http, {PROVIDER: _offline}), layers | _stores(app, money))
+
+
+def _bounds(network: NetworkSettings) -> Bounds:
+    return Bounds(network.timeout, longest=network.max_reply)
 
 
 def _stacked(bottom: Transport, layers: Wraps) -> Transport:

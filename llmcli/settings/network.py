@@ -101,6 +101,11 @@ class NetworkSettings(CertificateSettings):
         int | None, flag("--retries", metavar="N", low=0, help="Further attempts where one may help (4).")
     ] = None
 
+    max_reply: Annotated[
+        int,
+        flag("--max-reply", metavar="BYTES", low=1, help="Bytes that a reply may have, unpacked (64 MB)."),
+    ] = 64_000_000
+
     @property
     def further(self) -> int:
         """How many attempts may follow the first."""

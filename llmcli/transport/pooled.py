@@ -12,13 +12,14 @@ from llmcli.transport.answer import Answer
 from llmcli.transport.failures.breaks import no_reply
 from llmcli.transport.failures.diagnosis import Reply
 from llmcli.transport.keys import KeyOf, checked_key, credentials
-from llmcli.transport.wire.heads import Break, Head
+from llmcli.transport.wire.heads import Bounds, Break, Head
 from llmcli.transport.wire.trust import NO_CERTIFICATES, Certificates
 from llmcli.wire import Request
 
 if TYPE_CHECKING:
     from llmcli.transport.wire.exchange import Wire
 
+_USUAL = Bounds()
 _OURS = {
     "Content-Type": "application/json",
     "Accept": "application/json",
@@ -32,16 +33,14 @@ class Pooled:
     def __init__(
         self,
         key_of: KeyOf,
-        timeout: float = 600.0,
-        connect: float = 10.0,
+        bounds: Bounds = _USUAL,
         env: Mapping[str, str] | None = None,
         trusted: Certificates = NO_CERTIFICATES,
     ) -> None:
         self._key_of = key_of
+        self._bounds = bounds
         self._env = env
         self._trusted = trusted
-        self._timeout = timeout
-        self._connect = min(connect, timeout)
         self._wire: Wire | None = None
         self._heads: dict[tuple[Any, ...], Head] = {}
 
@@ -52,8 +51,8 @@ class Pooled:
         try:
             sent = await wire.exchange(head, jsonl.dumps(request.fields))
         except Break as error:
-            raise no_reply(request, key, error, self._timeout, self._connect) from None
-        return await replies.answer(Reply(request, sent.status, sent.headers, key), sent, self._timeout)
+            raise no_reply(request, key, error, self._bounds) from None
+        return await replies.answer(Reply(request, sent.status, sent.headers, key), sent, self._bounds)
 
     async def aclose(self) -> None:
         """See Transport."""
@@ -63,7 +62,7 @@ class Pooled:
     def _new_wire(self) -> Wire:
         from llmcli.transport.wire.exchange import Wire
 
-        self._wire = Wire(self._env, trusted=self._trusted)
+        self._wire = Wire(self._env, self._bounds.longest, self._trusted)
         return self._wire
 
     def _head(self, request: Request, key: str | None) -> Head:
@@ -75,8 +74,8 @@ class Pooled:
                 "POST",
                 asked(request.url),
                 tuple(headers.items()),
-                self._timeout,
-                self._connect,
+                self._bounds.timeout,
+                self._bounds.connecting,
                 request.stream,
             )
         return self._heads[place]

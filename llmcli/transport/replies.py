@@ -6,34 +6,35 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, suppress
 
-from llmcli.errors import CallFailed, StreamCut
+from llmcli.errors import CallFailed
 from llmcli.transport import bodies
 from llmcli.transport.answer import Answer
 from llmcli.transport.failures import diagnosis as failures
 from llmcli.transport.failures.breaks import not_whole
 from llmcli.transport.stars import starred
-from llmcli.transport.wire.heads import Break, WireReply
+from llmcli.transport.wire.heads import Bounds, Break, How, WireReply
 from llmcli.wire import Chunk
 
+_BEGINNING = 20_000  # bytes that are read of a body that is too long
 _LINGER = 0.05  # seconds that a server may take to end a stream whose [DONE] it has sent
 
 
-async def answer(reply: failures.Reply, sent: WireReply, seconds: float) -> Answer:
-    """The answer in a reply, whole or as it comes. `seconds`: of a refusal's body and of each silence.
+async def answer(reply: failures.Reply, sent: WireReply, bounds: Bounds) -> Answer:
+    """The answer in a reply, whole or as it comes. Its timeout is that of a refusal's body and of each silence.
 
     Raises the CallFailed family.
     """
     if _is_good(reply) and sent.pieces is not None:
-        return _streamed(reply, sent, _pieces(reply, sent.pieces, seconds), seconds)
-    return Answer.of(bodies.completion(reply, await whole(reply, sent, seconds)))
+        return _streamed(reply, sent, _pieces(reply, sent.pieces, bounds), bounds.timeout)
+    return Answer.of(bodies.completion(reply, await whole(reply, sent, bounds)))
 
 
-async def whole(reply: failures.Reply, sent: WireReply, seconds: float) -> bytes:
+async def whole(reply: failures.Reply, sent: WireReply, bounds: Bounds) -> bytes:
     """The body of a 2xx reply to an unstreamed request. Raises the CallFailed family."""
     if not _is_good(reply):
-        raise failures.failure(reply, await _refusal(reply, sent, seconds))
+        raise await _refusal(reply, sent, bounds)
     if sent.broken is not None:
-        raise not_whole(reply, sent.broken, seconds)
+        raise not_whole(reply, sent.broken, bounds)
     return sent.body
 
 
@@ -65,29 +66,38 @@ async def _read_to_end(pieces: AsyncIterator[bytes]) -> None:
                 pass
 
 
-async def _refusal(reply: failures.Reply, sent: WireReply, seconds: float) -> bytes:
-    """The body of an error, as far as it came: the status alone says enough."""
-    if sent.pieces is None:
-        return sent.body
-    pieces = []
+async def _refusal(reply: failures.Reply, sent: WireReply, bounds: Bounds) -> CallFailed:
+    """The error that a status means. Its body counts as far as it came: the status alone says enough."""
+    body, broken = sent.body, sent.broken
+    if sent.pieces is not None:
+        body, broken = await _read(reply, sent.pieces, bounds.timeout)
+        sent.close()
+    if broken is not None and broken.how is How.TOO_LONG:
+        return failures.with_a_long_body(failures.failure(reply, body[:_BEGINNING]), bounds.longest)
+    return failures.failure(reply, body)
+
+
+async def _read(
+    reply: failures.Reply, pieces: AsyncGenerator[bytes, None], seconds: float
+) -> tuple[bytes, Break | None]:
+    """What comes of a body, and how it broke off. Raises TransientFailure where that takes more than `seconds`."""
+    come = []
     try:
-        async with asyncio.timeout(seconds), aclosing(_pieces(reply, sent.pieces, seconds)) as coming:
-            async for piece in coming:
-                pieces.append(piece)  # noqa: PERF401 - what came before a break is kept
-    except StreamCut:
-        pass
+        async with asyncio.timeout(seconds), aclosing(pieces):
+            async for piece in pieces:
+                come.append(piece)  # noqa: PERF401 - what came before a break is kept
+    except Break as error:
+        return b"".join(come), error
     except TimeoutError:
         raise failures.timed_out(reply.request, seconds) from None
-    finally:
-        sent.close()
-    return b"".join(pieces)
+    return b"".join(come), None
 
 
 async def _pieces(
-    reply: failures.Reply, pieces: AsyncIterator[bytes], seconds: float
+    reply: failures.Reply, pieces: AsyncIterator[bytes], bounds: Bounds
 ) -> AsyncGenerator[bytes, None]:
     try:
         async for piece in pieces:
             yield piece
     except Break as error:
-        raise not_whole(reply, error, seconds) from None
+        raise not_whole(reply, error, bounds) from None

@@ -17,7 +17,7 @@ from llmcli.transport.failures.breaks import no_reply
 from llmcli.transport.failures.diagnosis import Reply
 from llmcli.transport.keys import KeyOf, checked_key, credentials
 from llmcli.transport.lazy import import_openai
-from llmcli.transport.wire.heads import Break, Head, WireReply
+from llmcli.transport.wire.heads import Bounds, Break, Head, WireReply
 from llmcli.transport.wire.trust import NO_CERTIFICATES, Certificates
 from llmcli.wire import Json, Request
 
@@ -27,39 +27,39 @@ if TYPE_CHECKING:
 
     from llmcli.transport.wire.exchange import Wire
 
+_USUAL = Bounds()
+
 
 class Sdk:
     """The bottom of the stack for a single request.
 
-    `key_of` gives the key for a request (None: send none). `timeout` is in seconds: of a whole
-    unstreamed attempt; of the opening and of each silence of a streamed one. `connect` is its connect part.
+    `key_of` gives the key for a request (None: send none). The timeout of `bounds` is that of a whole unstreamed
+    attempt; of the opening and of each silence of a streamed one.
     """
 
     def __init__(
         self,
         key_of: KeyOf,
         env: Mapping[str, str],
-        timeout: float = 600.0,
-        connect: float = 10.0,
+        bounds: Bounds = _USUAL,
         trusted: Certificates = NO_CERTIFICATES,
     ) -> None:
         self._key_of = key_of
         self._env = env
+        self._bounds = bounds
         self._trusted = trusted
-        self._timeout = timeout
-        self._connect = min(connect, timeout)
         self._wire: Wire | None = None
         self._clients: dict[tuple[str, str | None, bool], AsyncOpenAI] = {}
 
     async def ask(self, request: Request) -> Answer:
         """See Transport."""
         reply, sent = await self._sent(request, request.stream)
-        return await replies.answer(reply, sent, self._timeout)
+        return await replies.answer(reply, sent, self._bounds)
 
     async def list_models(self, request: Request) -> list[Json]:
         """What the address of `request` offers: the model objects, as it sends them."""
         reply, sent = await self._sent(request, streamed=False, listing="models")
-        return bodies.models(reply, await replies.whole(reply, sent, self._timeout))
+        return bodies.models(reply, await replies.whole(reply, sent, self._bounds))
 
     async def aclose(self) -> None:
         """See Transport."""
@@ -77,7 +77,7 @@ class Sdk:
         try:
             sent = await self._asked(client, request, key, listing)
         except Break as error:
-            raise no_reply(request, key, error, self._timeout, self._connect) from None
+            raise no_reply(request, key, error, self._bounds) from None
         return Reply(request, sent.status, sent.headers, key), sent
 
     async def _asked(
@@ -118,8 +118,8 @@ class Sdk:
         if self._wire is None:
             from llmcli.transport.wire.exchange import Wire
 
-            self._wire = Wire(self._env, trusted=self._trusted)
-        carrier = _carrier(self._wire, self._timeout, self._connect, streamed)
+            self._wire = Wire(self._env, self._bounds.longest, self._trusted)
+        carrier = _carrier(self._wire, self._bounds, streamed)
         http = httpx2.AsyncClient(transport=carrier, trust_env=False, follow_redirects=False)
         http.headers.clear()  # or they are sent where the user took ours away
         client: AsyncOpenAI = openai.AsyncOpenAI(
@@ -140,14 +140,15 @@ class Sdk:
         return {name: openai.Omit() for name in theirs if name.lower() not in names} | sent
 
 
-def _carrier(wire: Wire, timeout: float, connect: float, streamed: bool) -> httpx2.AsyncBaseTransport:
+def _carrier(wire: Wire, bounds: Bounds, streamed: bool) -> httpx2.AsyncBaseTransport:
     """A transport for the SDK's client: the wire's reply is in the extension `sent` of an empty response."""
     import httpx2
 
     class Carrier(httpx2.AsyncBaseTransport):
         async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
             headers = tuple(each for each in request.headers.items() if each[0] != "content-length")
-            head = Head(request.method, str(request.url), headers, timeout, connect, streamed)
+            times = (bounds.timeout, bounds.connecting)
+            head = Head(request.method, str(request.url), headers, *times, streamed)
             sent = await wire.exchange(head, await request.aread())
             return httpx2.Response(sent.status, extensions={"sent": sent})
 

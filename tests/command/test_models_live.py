@@ -118,7 +118,9 @@ def test_nothing_matches(live):
 
 def test_an_address_without_live(cli):
     assert cli("models", "--base-url", "http://localhost:1") == Result(
-        2, "", "llmcli: usage: --base-url, --api-key-file and --header are for --live; add --live\n"
+        2,
+        "",
+        "llmcli: usage: --base-url, --api-key-file, --header and --max-reply are for --live; add --live\n",
     )
 
 

@@ -7,16 +7,16 @@ from collections.abc import Callable
 from llmcli.errors import CallFailed
 from llmcli.transport.failures import diagnosis, ways
 from llmcli.transport.failures.diagnosis import Reply
-from llmcli.transport.wire.heads import Break, How
+from llmcli.transport.wire.heads import Bounds, Break, How
 from llmcli.wire import Request
 
 
-def no_reply(request: Request, key: str | None, broken: Break, timeout: float, connect: float) -> CallFailed:
-    """The error for an exchange without a reply. `timeout` and its `connect` part are in seconds."""
+def no_reply(request: Request, key: str | None, broken: Break, bounds: Bounds) -> CallFailed:
+    """The error for an exchange without a reply."""
     reason, proxy = broken.reason, broken.proxy
     errors: dict[How, Callable[[], CallFailed]] = {
-        How.NOT_CONNECTED: lambda: ways.not_connected(request, connect, proxy),
-        How.LATE: lambda: diagnosis.timed_out(request, timeout),
+        How.NOT_CONNECTED: lambda: ways.not_connected(request, bounds.connecting, proxy),
+        How.LATE: lambda: diagnosis.timed_out(request, bounds.timeout),
         How.REFUSED: lambda: ways.proxy_refused(request, proxy, reason, broken.status),
         How.UNTRUSTED: lambda: ways.untrusted(request, reason),
         How.NO_TLS: lambda: ways.no_tls(request),
@@ -26,8 +26,10 @@ def no_reply(request: Request, key: str | None, broken: Break, timeout: float, c
     return errors.get(broken.how, lambda: diagnosis.broken(request, reason, key))()
 
 
-def not_whole(reply: Reply, broken: Break, timeout: float) -> CallFailed:
-    """The error for a reply whose body broke off. `timeout` is in seconds."""
+def not_whole(reply: Reply, broken: Break, bounds: Bounds) -> CallFailed:
+    """The error for a reply whose body broke off, or goes on beyond its bound."""
     if broken.how is How.LATE:
-        return diagnosis.timed_out(reply.request, timeout)
+        return diagnosis.timed_out(reply.request, bounds.timeout)
+    if broken.how is How.TOO_LONG:
+        return diagnosis.too_long(reply, bounds.longest)
     return diagnosis.cut(reply, broken.reason)

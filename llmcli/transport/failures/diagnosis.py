@@ -184,6 +184,28 @@ def cut(reply: Reply, reason: str) -> StreamCut:
     )
 
 
+def too_long(reply: Reply, longest: int) -> StreamCut:
+    """The error for a reply of more than `longest` bytes. What came of it is whole up to there."""
+    error = StreamCut(
+        f"the reply is longer than {_size(longest)} (--max-reply)",
+        reply.where,
+        "raise --max-reply, if so long a reply is right",
+        Told(request_id=reply.request_id),
+    )
+    error.connection_broke = False
+    return error
+
+
+def with_a_long_body(error: CallFailed, longest: int) -> CallFailed:
+    """An error of a status whose body has more than `longest` bytes, of which the beginning was read."""
+    error.what += f"; its body is longer than {_size(longest)} (--max-reply)"
+    return error
+
+
+def _size(count: int) -> str:
+    return f"{count // 1_000_000} MB" if count % 1_000_000 == 0 else f"{count} bytes"
+
+
 def _asked(request: Request) -> list[str]:
     """The address that was asked, and a question where it is nobody's that we know and looks like a root."""
     if address_of(request.base_url) is None:  # nothing was asked

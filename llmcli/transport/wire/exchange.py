@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from llmcli.transport.wire import proxies, trust
 from llmcli.transport.wire.drive import CurlResult, Drive
 from llmcli.transport.wire.handles import Easy, Route, break_of, check_status, may_go_again
-from llmcli.transport.wire.heads import Break, Head, How, WireReply, head_of
+from llmcli.transport.wire.heads import LONGEST, Break, Head, How, WireReply, head_of
 from llmcli.transport.wire.inflow import Inflow
 from llmcli.transport.wire.trust import NO_CERTIFICATES, Certificates
 from llmcli.transport.wire.unpack import unpacked, unpacking
 
-LONGEST = 64_000_000  # bytes of a reply
+_MOST = 2**62  # bytes that libcurl and those who unpack can count
 
 
 class Wire:
@@ -31,7 +31,7 @@ class Wire:
         trusted: Certificates = NO_CERTIFICATES,
     ) -> None:
         self._env = os.environ if env is None else env
-        self._longest = longest
+        self._longest = min(longest, _MOST)
         self._trusted = trusted
         self._drive = Drive()
         self._free: list[Easy] = []

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
+
+LONGEST = 64_000_000  # bytes of a reply, if nobody says how many
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,6 +24,20 @@ class Head:
     timeout: float = 600.0
     connect: float = 10.0
     streamed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a request may take: seconds for an attempt and for its connection, bytes of its reply, unpacked."""
+
+    timeout: float = 600.0
+    connect: float = 10.0
+    longest: int = LONGEST
+
+    @property
+    def connecting(self) -> float:
+        """Seconds that a connection has."""
+        return min(self.connect, self.timeout)
 
 
 class How(Enum):
@@ -64,7 +80,7 @@ class WireReply:
     headers: Mapping[str, str]
     body: bytes = b""
     broken: Break | None = None
-    pieces: AsyncIterator[bytes] | None = None
+    pieces: AsyncGenerator[bytes, None] | None = None
     close: Callable[[], None] = lambda: None
 
 

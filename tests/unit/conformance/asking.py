@@ -34,6 +34,7 @@ from llmcli.transport.base import Transport
 from llmcli.transport.keys import KeyOf
 from llmcli.transport.pooled import Pooled
 from llmcli.transport.sdk import Sdk
+from llmcli.transport.wire.heads import Bounds
 from llmcli.wire import Chunk, Completion, Request
 from tests import server as wire
 from tests.server import Scenario, Server, chunk
@@ -61,16 +62,20 @@ def always(key: str | None) -> KeyOf:
     return key_of
 
 
-def sdk(key: str | None = KEY, timeout: float = 10.0, connect: float = 10.0) -> Transport:
-    return Sdk(always(key), {}, timeout, connect)
+def sdk(
+    key: str | None = KEY, timeout: float = 10.0, connect: float = 10.0, longest: int = 64_000_000
+) -> Transport:
+    return Sdk(always(key), {}, Bounds(timeout, connect, longest))
 
 
-def pooled(key: str | None = KEY, timeout: float = 10.0, connect: float = 10.0) -> Transport:
-    return Pooled(always(key), timeout, connect)
+def pooled(
+    key: str | None = KEY, timeout: float = 10.0, connect: float = 10.0, longest: int = 64_000_000
+) -> Transport:
+    return Pooled(always(key), Bounds(timeout, connect, longest))
 
 
 TRANSPORTS = {"sdk": sdk, "pooled": pooled}
-"""Each HTTP transport: (key, timeout and its connect part in seconds) -> Transport."""
+"""Each HTTP transport: (key, timeout and its connect part in seconds, bytes of a reply) -> Transport."""
 
 
 def request_to(base_url: str, way: str = "whole", provider: str = "openai", **fields: Any) -> Request:
@@ -126,6 +131,7 @@ class Row:
     expected: str | Fails
     ways: tuple[str, ...] = WAYS
     timeout: float = 10.0
+    longest: int = 64_000_000
 
 
 def cases(rows: Iterable[Row]) -> list[Any]:
@@ -136,7 +142,8 @@ def cases(rows: Iterable[Row]) -> list[Any]:
 def becomes(row: Row, way: str, server: Server, new_transport: Callable[..., Transport]) -> None:
     """Ask the server for what the row's scenario does, and see the answer or the failure that the row expects."""
     server.script = row.scenario
-    transport, request = new_transport(timeout=row.timeout), request_to(server.base_url, way)
+    transport = new_transport(timeout=row.timeout, longest=row.longest)
+    request = request_to(server.base_url, way)
     if isinstance(row.expected, str):
         assert text(ask(transport, request)) == row.expected
     else:
