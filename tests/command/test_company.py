@@ -17,7 +17,10 @@ from pathlib import Path
 
 import pytest
 
+from llmcli.address import asked
+from llmcli.transport.wire.proxies import proxy_for
 from tests import server as wire
+from tests.server.socks import socks
 
 KEY = {"OPENAI_API_KEY": "sk-secret-0123456789"}
 COMMANDS = ["ask", "ask --no-stream", "chat", "batch", "batch --stream", "models --live"]
@@ -214,6 +217,22 @@ def test_https_to_a_plain_server_is_said_once_and_quickly(call, server):
     assert time.monotonic() - began < 9
 
 
+def test_https_to_a_plain_server_that_waits_for_more_is_told_from_one_that_is_slow(call):
+    class Waiting(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            if self.rfile.readline() == b"HEAD / HTTP/1.0\r\n":
+                self.wfile.write(b"HTTP/1.0 404 Not Found\r\n\r\n")
+            else:
+                self.rfile.read()  # what comes is no request
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Waiting) as plain:
+        plain.daemon_threads = True
+        threading.Thread(target=plain.serve_forever, args=(0.01,), daemon=True).start()
+        code, said = call(f"https://127.0.0.1:{plain.server_address[1]}/v1")
+        assert (code, "the server does not speak TLS" in said) == (75, True), said
+        plain.shutdown()
+
+
 # --- Proxies ------------------------------------------------------------------------------------------------------
 
 SECRET = "hunter2-secret"
@@ -290,3 +309,77 @@ def test_a_redirect_to_a_path_is_named_whole(call, server):
     server.script = server.models = wire.redirect(308, "/api/v1/x")
     _, said = call(server.base_url)
     assert f"it points to {server.base_url.removesuffix('/v1')}/api/v1/x" in said
+
+
+# --- SOCKS, and what needs no proxy -------------------------------------------------------------------------------
+
+
+def _port(server: wire.Server) -> int:
+    return int(server.base_url.rpartition(":")[2].partition("/")[0])
+
+
+@pytest.mark.parametrize("variable", ["ALL_PROXY", "all_proxy", "HTTP_PROXY"])
+def test_a_socks_proxy_is_used(call, server, variable):
+    server.models = wire.reply({"object": "list", "data": [{"id": "tiny"}]})
+    with socks(_port(server), user=f"ann:{SECRET}") as proxy:
+        where = f"socks5h://ann:{SECRET}@127.0.0.1:{proxy.port}"
+        code, said = call("http://api.example/v1", **{variable: where})
+        assert (code, proxy.asked, proxy.users) == (0, ["api.example"], [f"ann:{SECRET}"]), said
+        assert hidden(said)
+
+
+@pytest.mark.parametrize(("user", "refusal", "expected"), [("ann:x", 0, 77), (None, 2, 77), (None, 5, 75)])
+def test_a_socks_proxy_that_refuses_is_named(call, server, user, refusal, expected):
+    with socks(_port(server), user, refusal) as proxy:
+        where = f"socks5h://ann:{SECRET}@127.0.0.1:{proxy.port}"
+        code, said = call("https://api.example/v1", "--retries", "0", ALL_PROXY=where)
+        assert (code, f"the proxy socks5h://127.0.0.1:{proxy.port} refused: " in said) == (expected, True), (
+            said
+        )
+        assert hidden(said)
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"ALL_PROXY": "socks5://127.0.0.1:9", "NO_PROXY": "127.0.0.1"},
+        {"ALL_PROXY": "socks9://127.0.0.1:9", "no_proxy": "localhost,127.0.0.0/8"},
+        {"HTTPS_PROXY": "http://[::1"},
+        {"HTTP_PROXY": "http://127.0.0.1:99999", "NO_PROXY": "*"},
+    ],
+)
+def test_a_proxy_that_is_not_for_it_is_not_used_and_not_complained_of(call, server, env):
+    server.models = wire.reply({"object": "list", "data": [{"id": "tiny"}]})
+    code, said = call(server.base_url, **env)
+    assert (code, "proxy" in said.lower()) == (0, False), said
+
+
+EXCEPTED = [
+    ("http://[::1]:8080/v1", "[::1]"),
+    ("http://[::1]:8080/v1", "::1"),
+    ("http://[::1]:8080/v1", "[::1]:8080"),
+    ("http://[fd00::7]/v1", "fd00::/8"),
+    ("http://10.1.2.3/v1", "x, 10.0.0.0/8"),
+    ("http://10.1.2.3:8080/v1", "10.1.2.3:8080"),
+    ("http://api.corp.example:8080/v1", "corp.example:8080"),
+    ("http://api.corp.example/v1", "corp.example"),
+    ("http://api.corp.example/v1", ".corp.example"),
+    ("http://api.corp.example/v1", "*.corp.example"),
+    ("http://API.Corp.Example./v1", "api.corp.EXAMPLE"),
+    ("http://anything/v1", "*"),
+    ("http://127.1/v1", "127.0.0.1"),
+]
+NOT_EXCEPTED = [
+    ("http://[::1]:8080/v1", "[::1]:9090"),
+    ("http://10.1.2.3:8080/v1", "10.1.2.3:9090,11.0.0.0/8"),
+    ("http://notcorp.example/v1", "corp.example"),
+    ("http://api.corp.example/v1", "corp.example:8080"),
+    ("http://10.1.2.3/v1", "/8, nonsense/8, ,"),
+]
+
+
+@pytest.mark.parametrize("variable", ["NO_PROXY", "no_proxy"])
+@pytest.mark.parametrize(("url", "exceptions"), EXCEPTED + NOT_EXCEPTED)
+def test_what_needs_no_proxy(variable, url, exceptions):
+    env = {"HTTP_PROXY": "http://proxy:3128", variable: exceptions}
+    assert (proxy_for(asked(url), env) is None) == ((url, exceptions) in EXCEPTED)

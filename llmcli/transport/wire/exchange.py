@@ -11,6 +11,7 @@ from llmcli.transport.wire.drive import CurlResult, Drive
 from llmcli.transport.wire.handles import Easy, Route, break_of, check_status, may_go_again
 from llmcli.transport.wire.heads import LONGEST, Break, Head, How, WireReply, head_of
 from llmcli.transport.wire.inflow import Inflow
+from llmcli.transport.wire.plain import watched
 from llmcli.transport.wire.trust import NO_CERTIFICATES, Certificates
 from llmcli.transport.wire.unpack import unpacked, unpacking
 
@@ -36,6 +37,7 @@ class Wire:
         self._drive = Drive()
         self._free: list[Easy] = []
         self._routes: dict[str, Route] = {}
+        self._met: set[str] = set()  # https addresses that have answered
 
     async def exchange(self, head: Head, body: bytes = b"") -> WireReply:
         """Send, and give the reply: its body whole, or with `head.streamed` in pieces.
@@ -44,8 +46,14 @@ class Wire:
         raises it behind its pieces. Raises BadCommand for a proxy or certificates that cannot be used.
         """
         easy = self._taken(head, body)
-        if head.streamed:
-            return await self._opened(head, easy)
+        work = self._opened(head, easy) if head.streamed else self._whole(easy)
+        if easy.proxy or head.url in self._met or not head.url.startswith("https:"):
+            return await work
+        reply = await watched(easy, head.url, work)
+        self._met.add(head.url)
+        return reply
+
+    async def _whole(self, easy: Easy) -> WireReply:
         try:
             return self._reply(easy, *await self._carried_out(easy))
         finally:
