@@ -195,6 +195,26 @@ def test_a_certificate_that_is_not_trusted_is_said_once(call, nginx):
     assert re.search(r"attempts?[ \"]+:? ?[2-9]|[2-9] attempts", said) is None
 
 
+@pytest.mark.parametrize(
+    ("flags", "problem"),
+    [
+        (["--cacert", "{}/none.pem"], "--cacert cannot read {}/none.pem: No such file or directory"),
+        (["--cacert", "{}/client.key"], "--cacert cannot read {}/client.key: no PEM of that kind is in it"),
+        (["--cert", "{}/client.pem"], "--cert cannot read {}/client.pem: no PEM of that kind is in it"),
+        (["--cert", "{}/client.pem", "--cert-key", "{}/server.key"], "the key is another certificate's"),
+        (["--cert", "{}/client.pem", "--cert-key", "{}/locked.key"], "its key has a password"),
+        (["--cert-key", "{}/client.key"], "--cert-key without a certificate; give it with --cert"),
+    ],
+)
+def test_certificates_that_cannot_be_used_are_exit_2(cli, certificates, flags, problem):
+    locked = ["-aes256", "-passout", "pass:x", "-out", certificates / "locked.key"]
+    _openssl("rsa", "-in", certificates / "client.key", *locked)
+    words = [word.format(certificates) for word in flags]
+    for more in ([], ["--dry-run"]):
+        done = cli("ask", "--base-url", "https://127.0.0.1:9/v1", "-m", "tiny", *words, *more, "hi")
+        assert (done.code, problem.format(certificates) in done.err) == (2, True), done.err
+
+
 @pytest.mark.parametrize("command", ["ask", "batch"])
 def test_a_log_of_tls_keys_that_cannot_be_written_does_not_matter(process, nginx, certificates, command):
     (process.home / "rows").write_text('{"prompt": "Hi"}\n')

@@ -9,7 +9,8 @@ How a request goes through it:
 1. A transport makes a `Head` once for an address and a key (`heads.py`), and hands it over with each body.
 2. `Wire` (`exchange.py`) takes an easy handle of libcurl that is free. Where it was last used for the same head,
    only the body is new; else it is set up for this one (`handles.py`), with the proxy that the environment's rules
-   give for the address (`proxies.py`) and with certificates (`trust.py`).
+   give for the address (`proxies.py`) and with certificates (`trust.py`). Until an https address
+   has answered, a server that takes long to speak TLS is asked whether it speaks plain HTTP (`plain.py`).
 3. The handle joins the multi handle that `Drive` (`drive.py`) runs under the event loop. libcurl says which sockets
    it waits for; those are watched by a selector of their own, and the loop watches that selector alone.
 4. Header lines and pieces of the body are appended to lists by libcurl itself; a whole reply costs no call into
