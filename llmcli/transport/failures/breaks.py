@@ -31,5 +31,5 @@ def not_whole(reply: Reply, broken: Break, bounds: Bounds) -> CallFailed:
     if broken.how is How.LATE:
         return diagnosis.timed_out(reply.request, bounds.timeout)
     if broken.how is How.TOO_LONG:
-        return diagnosis.too_long(reply, bounds.longest)
+        return diagnosis.beyond_bound(reply, bounds.longest)
     return diagnosis.cut(reply, broken.reason)

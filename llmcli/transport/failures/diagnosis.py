@@ -184,7 +184,7 @@ def cut(reply: Reply, reason: str) -> StreamCut:
     )
 
 
-def too_long(reply: Reply, longest: int) -> StreamCut:
+def beyond_bound(reply: Reply, longest: int) -> StreamCut:
     """The error for a reply of more than `longest` bytes. What came of it is whole up to there."""
     error = StreamCut(
         f"the reply is longer than {_size(longest)} (--max-reply)",

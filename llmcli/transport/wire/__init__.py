@@ -18,7 +18,8 @@ How a request goes through it:
    where the reader falls behind.
 5. Bodies come as they were sent. What is compressed is unpacked here (`unpack.py`), within a bound.
 6. A connection that was kept open and turns out to be closed is no attempt: libcurl, and where it does not, `Wire`
-   sends once more on a fresh one, as long as nothing of a reply has come.
+   sends once more on a fresh one, as long as nothing of a reply has come. So it is where a server closed before the
+   body was out: what it answered may have been lost behind the break.
 
 A cancelled exchange closes its connection at once, which is what makes servers stop generating.
 """

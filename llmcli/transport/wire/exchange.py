@@ -84,9 +84,9 @@ class Wire:
         return self._routes[url]
 
     async def _carried_out(self, easy: Easy) -> CurlResult:
-        """How the transfer ended, once more where it met a connection that was closed while it was idle."""
+        """How the transfer ended, once more where the server cannot have had the request."""
         outcome = await self._once(easy)
-        if outcome[0] and may_go_again(easy, outcome[0]):
+        while outcome[0] and may_go_again(easy, outcome[0]):
             easy.take_a_fresh_connection()
             outcome = await self._once(easy)
         return outcome

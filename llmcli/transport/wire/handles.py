@@ -25,6 +25,7 @@ _E_PROXY = 97  # what a SOCKS proxy says
 _DENIED = {10, 11, 12, 33}  # of libcurl's CURLPX codes: those that mean a name or password
 _ASKS_WHO = 407  # Proxy Authentication Required
 _NOT_ALLOWED = 23  # by the proxy's rules
+_MOST_AGAIN = 3
 _LOST = {pycurl.E_GOT_NOTHING, pycurl.E_SEND_ERROR, pycurl.E_RECV_ERROR, pycurl.E_PARTIAL_FILE}
 
 
@@ -44,12 +45,14 @@ class Route:
 class Easy:
     """A handle, and where libcurl puts what comes: `lines` of heads, `pieces` of a body."""
 
-    __slots__ = ("curl", "head", "lines", "pieces", "proxy")
+    __slots__ = ("again", "curl", "head", "lines", "pieces", "proxy", "size")
 
     def __init__(self) -> None:
         self.curl = pycurl.Curl()
         self.head: Head | None = None
         self.proxy = ""  # on the way, fit to be shown
+        self.size = 0  # of the body that is to go out
+        self.again = 0  # times that it was sent once more
         self.lines: list[bytes] = []
         self.pieces: list[bytes] = []
 
@@ -57,6 +60,7 @@ class Easy:
         """Make ready for the next exchange of the head that this handle is set up for."""
         self.lines.clear()
         self.pieces.clear()
+        self.size, self.again = len(body), 0
         if head.method == "POST":
             self.curl.setopt(pycurl.POSTFIELDS, body)
 
@@ -64,6 +68,7 @@ class Easy:
         """Make ready for the same again, over a connection that nobody has used."""
         self.lines.clear()
         self.pieces.clear()
+        self.again += 1
         self.curl.setopt(pycurl.FRESH_CONNECT, 1)
         self.head = None  # whoever takes this handle next sets it up anew
 
@@ -184,8 +189,16 @@ def _refusal(easy: Easy, code: int, message: str) -> Break | None:
 
 
 def may_go_again(easy: Easy, code: int) -> bool:
-    """Whether nothing came since the server had closed a connection that was kept open: that was no attempt."""
-    return code in _LOST and not easy.lines and not easy.curl.getinfo(pycurl.NUM_CONNECTS)
+    """Whether the server cannot have had the request, so that what broke off was no attempt.
+
+    Either it had closed a connection that was kept open; or it closed before the body was out: it may have answered
+    that, and the answer was lost behind the break. Sent again, it has the time to be read, nearly always.
+    """
+    if code not in _LOST or easy.lines:
+        return False
+    if not easy.curl.getinfo(pycurl.NUM_CONNECTS):
+        return True
+    return easy.again < _MOST_AGAIN and easy.curl.getinfo(pycurl.SIZE_UPLOAD_T) < easy.size
 
 
 def _reason(easy: Easy, message: str) -> str:
