@@ -62,7 +62,7 @@ class Pooled:
     def _new_wire(self) -> Wire:
         from llmcli.transport.wire.exchange import Wire
 
-        self._wire = Wire(self._env, self._bounds.longest, self._trusted)
+        self._wire = Wire(self._env, self._bounds.longest, self._trusted, crowd=True)
         return self._wire
 
     def _head(self, request: Request, key: str | None) -> Head:

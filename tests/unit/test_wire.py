@@ -16,6 +16,7 @@ from llmcli.errors import BadCommand
 from llmcli.transport.wire import sockets
 from llmcli.transport.wire.exchange import Wire
 from llmcli.transport.wire.heads import Break, Head, How, head_of
+from llmcli.transport.wire.names import Names
 from llmcli.transport.wire.proxies import proxy_for
 from llmcli.transport.wire.unpack import unpacked, unpacking
 
@@ -277,6 +278,25 @@ def test_a_reply_has_a_bound():
 
     with listening(serve) as url:
         assert asyncio.run(work(url)) == (500, How.TOO_LONG)
+
+
+def test_a_name_is_looked_up_once_for_a_crowd():
+    async def work() -> list[list[str]]:
+        names = Names()
+        crowd = [names.told_of("http://localhost:8080/v1", 10.0) for _ in range(300)]
+        return [*await asyncio.gather(*crowd), await names.told_of("https://127.0.0.1/v1", 10.0)]
+
+    *told, nothing = asyncio.run(work())
+    assert nothing == [], "an address needs no look-up"
+    assert told[0][0].startswith("localhost:8080:")
+    assert "127.0.0.1" in told[0][0]
+    assert all(each is told[0] for each in told)
+
+
+def test_a_name_that_is_none_is_said_as_libcurl_says_it():
+    with pytest.raises(Break, match=r"^Could not resolve host: nowhere\.invalid$") as caught:
+        asyncio.run(Names().told_of("http://nowhere.invalid/v1", 10.0))
+    assert caught.value.how is How.UNREACHABLE
 
 
 @pytest.mark.parametrize("kind", [sockets.Selector, sockets.Epoll])

@@ -11,8 +11,9 @@ How a request goes through it:
    only the body is new; else it is set up for this one (`handles.py`), with the proxy that the environment's rules
    give for the address (`proxies.py`) and with certificates (`trust.py`). Until an https address
    has answered, a server that takes long to speak TLS is asked whether it speaks plain HTTP (`plain.py`).
-3. The handle joins the multi handle that `Drive` (`drive.py`) runs under the event loop. libcurl says which sockets
-   it waits for; those are watched by a selector of their own, and the loop watches that selector alone.
+   For a crowd a name is looked up here, once (`names.py`): libcurl's own resolver loses look-ups of which hundreds begin at a time.
+3. The handle joins one of the multi handles that `Drive` (`drive.py`) runs under the event loop. libcurl says which
+   sockets it waits for; those are watched by a selector of their own, and the loop watches that selector alone.
 4. Header lines and pieces of the body are appended to lists by libcurl itself; a whole reply costs no call into
    Python on its way but the one that ends it. A streamed one wakes its reader at each piece, and is held back (paused)
    where the reader falls behind.

@@ -11,6 +11,7 @@ from llmcli.transport.wire.drive import CurlResult, Drive
 from llmcli.transport.wire.handles import Easy, Route, break_of, check_status, may_go_again
 from llmcli.transport.wire.heads import LONGEST, Break, Head, How, WireReply, head_of
 from llmcli.transport.wire.inflow import Inflow
+from llmcli.transport.wire.names import Names
 from llmcli.transport.wire.plain import watched
 from llmcli.transport.wire.trust import NO_CERTIFICATES, Certificates
 from llmcli.transport.wire.unpack import unpacked, unpacking
@@ -22,7 +23,7 @@ class Wire:
     """Connections, kept and used again, and the handles that carry requests over them. One loop has one Wire.
 
     `env` names proxies, and certificates where `trusted` does not. `longest`: bytes that a reply may have, packed and
-    unpacked.
+    unpacked. `crowd`: many requests at a time, so that a name is looked up once for all.
     """
 
     def __init__(
@@ -30,10 +31,13 @@ class Wire:
         env: Mapping[str, str] | None = None,
         longest: int = LONGEST,
         trusted: Certificates = NO_CERTIFICATES,
+        *,
+        crowd: bool = False,
     ) -> None:
         self._env = os.environ if env is None else env
         self._longest = min(longest, _MOST)
         self._trusted = trusted
+        self._names = Names() if crowd else None
         self._drive = Drive()
         self._free: list[Easy] = []
         self._routes: dict[str, Route] = {}
@@ -45,7 +49,11 @@ class Wire:
         Raises Break where no head of a reply came, or not in time. A body that breaks off says so in the reply, or
         raises it behind its pieces. Raises BadCommand for a proxy or certificates that cannot be used.
         """
+        hosts: list[str] = []
+        if self._names is not None and not self._route_to(head.url).proxy:
+            hosts = await self._names.told_of(head.url, head.connect)
         easy = self._taken(head, body)
+        easy.tell_of(hosts)
         work = self._opened(head, easy) if head.streamed else self._whole(easy)
         if easy.proxy or head.url in self._met or not head.url.startswith("https:"):
             return await work

@@ -64,6 +64,11 @@ class Easy:
         if head.method == "POST":
             self.curl.setopt(pycurl.POSTFIELDS, body)
 
+    def tell_of(self, hosts: list[str]) -> None:
+        """Give the addresses of hosts, as libcurl wants them, so that it looks none up."""
+        if hosts:
+            self.curl.setopt(pycurl.RESOLVE, hosts)
+
     def take_a_fresh_connection(self) -> None:
         """Make ready for the same again, over a connection that nobody has used."""
         self.lines.clear()
