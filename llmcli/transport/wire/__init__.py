@@ -11,7 +11,7 @@ How a request goes through it:
    only the body is new; else it is set up for this one (`handles.py`), with the proxy that the environment's rules
    give for the address (`proxies.py`) and with certificates (`trust.py`). Until an https address
    has answered, a server that takes long to speak TLS is asked whether it speaks plain HTTP (`plain.py`).
-   For a crowd a name is looked up here, once (`names.py`): libcurl's own resolver loses look-ups of which hundreds begin at a time.
+   For a crowd a name is looked up here, once (`names.py`): of hundreds of look-ups at a time, libcurl loses some.
 3. The handle joins one of the multi handles that `Drive` (`drive.py`) runs under the event loop. libcurl says which
    sockets it waits for; those are watched by a selector of their own, and the loop watches that selector alone.
 4. Header lines and pieces of the body are appended to lists by libcurl itself; a whole reply costs no call into
