@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import os
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import settings
@@ -104,6 +106,11 @@ class Cli:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+def part(name: str) -> ModuleType:
+    """A package of the extra `test-all`: without it its tests are skipped, or fail under CI=true."""
+    return importlib.import_module(name) if os.environ.get("CI") == "true" else pytest.importorskip(name)
 
 
 @pytest.fixture

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-pa = pytest.importorskip("pyarrow")
-parquet = pytest.importorskip("pyarrow.parquet")
+from tests.conftest import part
+
+pa = part("pyarrow")
+parquet = part("pyarrow.parquet")
 
 RUN = ("batch", "-q", "-m", "offline/echo", "--ordered")
 

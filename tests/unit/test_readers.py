@@ -12,6 +12,7 @@ from llmcli.batch.views.answers import Properties
 from llmcli.batch.views.cells import Risky
 from llmcli.batch.views.table import Answering
 from llmcli.batch.views.view import View
+from tests.conftest import part
 
 PLAIN = 21_000  # rows: duckdb looks at 20,480 to guess what a file is, polars at 100
 ODD = [
@@ -84,7 +85,7 @@ def odd(tmp_path_factory) -> Path:
 
 
 def test_duckdb_reads_every_row_and_text(odd):
-    duckdb = pytest.importorskip("duckdb")
+    duckdb = part("duckdb")
     found = duckdb.sql(f"from '{odd}'")
     header, *rows = cells(odd)
     assert found.columns == header
@@ -92,7 +93,7 @@ def test_duckdb_reads_every_row_and_text(odd):
 
 
 def test_polars_reads_every_row_and_text(odd):
-    polars = pytest.importorskip("polars")
+    polars = part("polars")
     found = polars.read_csv(odd)
     header, *rows = cells(odd)
     assert found.columns == header
@@ -100,7 +101,7 @@ def test_polars_reads_every_row_and_text(odd):
 
 
 def test_polars_keeps_ids_that_look_like_numbers_as_they_are_told(tmp_path):
-    polars = pytest.importorskip("polars")
+    polars = part("polars")
     view(tmp_path / "v.csv", [record(0, {"id": "00123"}, "5")])
     assert polars.read_csv(tmp_path / "v.csv", infer_schema=False).rows() == [("00123", "5", None)]
 
@@ -117,7 +118,7 @@ def typed(tmp_path_factory) -> Path:
 
 
 def test_duckdb_reads_the_types_of_a_schema(typed):
-    duckdb = pytest.importorskip("duckdb")
+    duckdb = part("duckdb")
     found = duckdb.sql(f"from '{typed}'")
     assert dict(zip(found.columns, map(str, found.types), strict=True)) == {
         "id": "VARCHAR",
@@ -134,7 +135,7 @@ def test_duckdb_reads_the_types_of_a_schema(typed):
 
 
 def test_polars_reads_the_types_of_a_schema(typed):
-    polars = pytest.importorskip("polars")
+    polars = part("polars")
     found = polars.read_csv(typed)
     assert [str(kind) for kind in found.dtypes[1:5]] == ["String", "Int64", "Float64", "Boolean"]
     assert found.rows()[-1] == ("#", 'text, "quoted"\n', 12_345_678_901, 0.7, True, None)
