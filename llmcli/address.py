@@ -10,6 +10,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urljoin, urlsplit
 
 _PORTS = {"http": 80, "https": 443}
+_SOCKET = "http+unix"
 _LONGEST_NAME = 253
 _LABEL = r"[a-z0-9_-]{1,63}"
 _NUMBER = r"[0-9]+|0x[0-9a-f]*"
@@ -25,22 +26,23 @@ class Address:
     """An http(s) address that a client can ask.
 
     `host` is the one that is meant, whatever its spelling: small letters, ASCII, four numbers of an IPv4 address, no
-    brackets, no final dot. `port` is never None.
+    brackets, no final dot. `port` is never None. `socket`: the path of the Unix socket that is asked instead.
     """
 
     parts: SplitResult
     host: str
     port: int
+    socket: str | None = None
 
     @property
     def origin(self) -> tuple[str, str, int]:
         """What two addresses of one server have in common."""
-        return self.parts.scheme, self.host, self.port
+        return self.parts.scheme, self.socket or self.host, self.port
 
     @property
     def user(self) -> str | None:
         """What stands in it of who asks, `NAME:PASSWORD`, unquoted; None where nothing does."""
-        name, at, _ = self.parts.netloc.rpartition("@")
+        name, at, _ = self.parts.netloc.rpartition("@") if self.socket is None else ("", "", "")
         user, _, password = name.partition(":")
         return f"{unquote(user)}:{unquote(password)}" if at and name else None
 
@@ -56,6 +58,8 @@ class Address:
     @property
     def shown(self) -> str:
         """Scheme, host as it was typed, port and path: fit to be shown."""
+        if self.socket is not None:
+            return f"{_SOCKET}://{self.socket}{self.parts.path}"
         place = self.parts.netloc.rpartition("@")[2]
         return f"{self.parts.scheme}://{place}{self.parts.path}"
 
@@ -83,6 +87,8 @@ def address_of(text: str) -> Address | None:
     """The http(s) address that a text is; None for what no client can ask: no such host or port, unprintable bytes."""
     try:
         parts = urlsplit(text)
+        if parts.scheme == _SOCKET:
+            return _over_socket(text) if text.isprintable() else None
         port = parts.port  # raises ValueError, as a bracket too many does
         host = _meant(parts.hostname or "")
     except ValueError:
@@ -107,12 +113,35 @@ def asked(url: str) -> str:
     address = address_of(url)
     if address is None:
         return url
+    if address.socket is not None:
+        return address.parts._replace(scheme="http", netloc="localhost").geturl()
     host = f"[{address.host.replace('%', '%25')}]" if ":" in address.host else address.host
     is_final = (address.parts.hostname or "").endswith(".")
     if is_final and not _is_ip(address.host) and address.host != "localhost":
         host += "."  # name servers are asked for this name alone
     place = host if address.parts.port is None else f"{host}:{address.parts.port}"
     return re.sub(_BEFORE_PATH, lambda start: start[1] + place, url, count=1)
+
+
+def settled(url: str) -> str:
+    """An address to which a path can be added: of a Unix socket, one with the socket's path in the host's place.
+
+    `http+unix:///run/llama.sock/v1`: the socket ends with the first name in `.sock` or `.socket`, else before the last.
+    """
+    parts = urlsplit(url) if url.startswith(f"{_SOCKET}:///") else None
+    if parts is None:
+        return url
+    names = parts.path.split("/")
+    ends = [at for at, name in enumerate(names, 1) if name.endswith((".sock", ".socket"))]
+    end = ends[0] if ends else len(names) - 1
+    path = "".join(f"/{name}" for name in names[end:])
+    return parts._replace(netloc=quote("/".join(names[:end]), safe=""), path=path).geturl()
+
+
+def socket_of(url: str) -> str | None:
+    """The path of the Unix socket that an address means."""
+    address = address_of(url)
+    return None if address is None else address.socket
 
 
 def joined(url: str, place: str) -> str:
@@ -151,6 +180,13 @@ def shown_url(text: str) -> str:
     if "://" not in text or address_of(text) is None:  # no address: nobody knows where its password ends
         text = re.sub(r"^((?:\w[\w+.-]*:/+)?).*@", r"\1***@", text, flags=re.DOTALL)
     return re.sub(_SECRETS, starred, text)
+
+
+def _over_socket(text: str) -> Address | None:
+    """The address of a Unix socket, whose path stands in the host's place, or before the path."""
+    parts = urlsplit(settled(text))
+    socket = unquote(parts.netloc)
+    return Address(parts, "localhost", _PORTS["http"], socket) if socket.startswith("/") else None
 
 
 def _meant(host: str) -> str | None:

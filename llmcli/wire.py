@@ -198,6 +198,8 @@ class Request:
         """The model and the address, without a password that may stand in it."""
         scheme, _, rest = self.base_url.partition("?")[0].partition("://")
         host, slash, path = rest.partition("/")
+        if scheme == "http+unix":
+            host = host.replace("%2F", "/")
         return f"{self.name} at {scheme}://{host.rpartition('@')[2]}{slash}{path}"
 
     @property

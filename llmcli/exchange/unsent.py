@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from llmcli import jsonl
-from llmcli.address import shown_url
+from llmcli.address import asked, shown_url, socket_of
 from llmcli.app import App
 from llmcli.errors import LlmcliError, UsageError
 from llmcli.exchange.asked import Paid
@@ -71,6 +71,8 @@ def curl_command(request: Request, names: Sequence[str]) -> str:
     if is_embedded(request.provider):
         raise UsageError(f"{request.provider} has no address that curl could ask", todo="drop --curl")
     words = ["curl", shlex.quote(shown_url(request.url))]
+    if (socket := socket_of(request.url)) is not None:
+        words = ["curl", shlex.quote(asked(request.url)), "--unix-socket", shlex.quote(socket)]
     for line in _lines(request, names):
         words += ["-H", line]
     words += ["--no-buffer"] * request.stream

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from llmcli import __version__, jsonl
-from llmcli.address import asked
+from llmcli.address import asked, socket_of
 from llmcli.transport import replies
 from llmcli.transport.answer import Answer
 from llmcli.transport.failures.breaks import no_reply
@@ -77,5 +77,6 @@ class Pooled:
                 self._bounds.timeout,
                 self._bounds.connecting,
                 request.stream,
+                socket_of(request.base_url),
             )
         return self._heads[place]

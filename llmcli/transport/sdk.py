@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from llmcli import __version__, jsonl
-from llmcli.address import asked
+from llmcli.address import asked, socket_of
 from llmcli.transport import bodies, replies
 from llmcli.transport.answer import Answer
 from llmcli.transport.failures.breaks import no_reply
@@ -119,7 +119,7 @@ class Sdk:
             from llmcli.transport.wire.exchange import Wire
 
             self._wire = Wire(self._env, self._bounds.longest, self._trusted)
-        carrier = _carrier(self._wire, self._bounds, streamed)
+        carrier = _carrier(self._wire, self._bounds, streamed, socket_of(request.base_url))
         http = httpx2.AsyncClient(transport=carrier, trust_env=False, follow_redirects=False)
         http.headers.clear()  # or they are sent where the user took ours away
         client: AsyncOpenAI = openai.AsyncOpenAI(
@@ -140,7 +140,7 @@ class Sdk:
         return {name: openai.Omit() for name in theirs if name.lower() not in names} | sent
 
 
-def _carrier(wire: Wire, bounds: Bounds, streamed: bool) -> httpx2.AsyncBaseTransport:
+def _carrier(wire: Wire, bounds: Bounds, streamed: bool, socket: str | None) -> httpx2.AsyncBaseTransport:
     """A transport for the SDK's client: the wire's reply is in the extension `sent` of an empty response."""
     import httpx2
 
@@ -148,7 +148,7 @@ def _carrier(wire: Wire, bounds: Bounds, streamed: bool) -> httpx2.AsyncBaseTran
         async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
             headers = tuple(each for each in request.headers.items() if each[0] != "content-length")
             times = (bounds.timeout, bounds.connecting)
-            head = Head(request.method, str(request.url), headers, *times, streamed)
+            head = Head(request.method, str(request.url), headers, *times, streamed, socket)
             sent = await wire.exchange(head, await request.aread())
             return httpx2.Response(sent.status, extensions={"sent": sent})
 

@@ -50,7 +50,7 @@ class Wire:
         raises it behind its pieces. Raises BadCommand for a proxy or certificates that cannot be used.
         """
         hosts: list[str] = []
-        if self._names is not None and not self._route_to(head.url).proxy:
+        if self._names is not None and not head.socket and not self._route_to(head).proxy:
             hosts = await self._names.told_of(head.url, head.connect)
         easy = self._taken(head, body)
         easy.tell_of(hosts)
@@ -76,11 +76,14 @@ class Wire:
         """A handle that is ready for this."""
         easy = self._free.pop() if self._free else Easy()
         if easy.head is not head:
-            easy.set_up(head, self._route_to(head.url), self._longest)
+            easy.set_up(head, self._route_to(head), self._longest)
         easy.take(head, body)
         return easy
 
-    def _route_to(self, url: str) -> Route:
+    def _route_to(self, head: Head) -> Route:
+        if head.socket is not None:
+            return Route(socket=head.socket)
+        url = head.url
         if url not in self._routes:
             proxy = proxies.proxy_for(url, self._env)
             self._routes[url] = Route(

@@ -12,7 +12,6 @@ from llmcli.transport.wire.heads import Break, Head, How
 from llmcli.transport.wire.trust import NO_CERTIFICATES, Certificates
 
 _SUPPRESS_CONNECT_HEADERS = 265  # an option that pycurl has no name for: what a proxy says is no reply
-_UPLOAD_BUFFERSIZE = 280  # likewise: 64 kB by default, and each connection keeps its own
 _LONGEST = 2**31 - 1  # milliseconds that libcurl can count
 _UNREADABLE = {
     pycurl.E_UNSUPPORTED_PROTOCOL,  # what came is HTTP/0.9, or none
@@ -33,13 +32,15 @@ _LOST = {pycurl.E_GOT_NOTHING, pycurl.E_SEND_ERROR, pycurl.E_RECV_ERROR, pycurl.
 class Route:
     """What the environment says about the way to an address: `proxy` ("": none), (file, folder) of `certificates`.
 
-    `shown` is the proxy without who asks. `own` is the certificate that says who we are.
+    `shown` is the proxy without who asks. `own` is the certificate that says who we are. `socket` is the path of a
+    Unix socket that is the way.
     """
 
     proxy: str = ""
     shown: str = ""
     certificates: tuple[str | None, str | None] = (None, None)
     own: Certificates = NO_CERTIFICATES
+    socket: str = ""
 
 
 class Easy:
@@ -106,13 +107,9 @@ _OURS = (
 _ALWAYS = (
     (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1),
     (pycurl.NOSIGNAL, 1),
-    (
-        pycurl.UPLOAD_BUFFERSIZE,
-        16_384,
-    ),  # the least: each request in flight holds one, of 64 kB if nothing is said
+    (pycurl.UPLOAD_BUFFERSIZE, 16_384),  # the least; by default each request in flight holds one of 64 kB
     (pycurl.TCP_KEEPALIVE, 1),
     (_SUPPRESS_CONNECT_HEADERS, 1),
-    (_UPLOAD_BUFFERSIZE, 16384),
 )
 
 
@@ -127,6 +124,8 @@ def _set_route(curl: pycurl.Curl, route: Route) -> None:
     """Say the way outright: libcurl's own look into the environment is off."""
     curl.setopt(pycurl.PROXY, route.proxy)
     curl.setopt(pycurl.NOPROXY, "")
+    if route.socket:
+        curl.setopt(pycurl.UNIX_SOCKET_PATH, route.socket)
     for options in ((pycurl.CAINFO, pycurl.CAPATH), (pycurl.PROXY_CAINFO, pycurl.PROXY_CAPATH)):
         for option, place in zip(options, route.certificates, strict=True):
             if place is not None:

@@ -15,7 +15,7 @@ class Head:
 
     `headers` are pairs of a name and a value; beside them go only those that HTTP needs. `timeout` is in seconds:
     for a whole exchange, or, with `streamed`, until the head of the reply is there. `connect` is the part of it for
-    the connection, name look-up and TLS included.
+    the connection, name look-up and TLS included. `socket` is the path of a Unix socket to send it over.
     """
 
     method: str
@@ -24,6 +24,7 @@ class Head:
     timeout: float = 600.0
     connect: float = 10.0
     streamed: bool = False
+    socket: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
