@@ -106,7 +106,7 @@ _llmcli() {
             ;;
         help)
             case $prev in
-                *) if [[ $cur == -* ]]; then _llmcli_words '--help -h'; else _llmcli_words 'ask prompt attachments templates models parameters output schemas labels tools batch input rows tables records resuming pace recipes chat sessions context usage budgets count network fallback cache rehearsing exits config completion help choices limits changes'; fi ;;
+                *) if [[ $cur == -* ]]; then _llmcli_words '--help -h'; else _llmcli_words 'ask prompt attachments templates models parameters output schemas labels tools batch input rows tables records resuming pace recipes chat sessions context usage budgets count network servers fallback cache rehearsing exits config completion help choices limits changes'; fi ;;
             esac
             ;;
         *)

@@ -381,4 +381,4 @@ complete -c llmcli -n '__fish_seen_subcommand_from models' -l verbose -s v -d 'A
 complete -c llmcli -n '__fish_seen_subcommand_from models' -l help -s h -d 'Show this and exit.'
 
 complete -c llmcli -n '__fish_seen_subcommand_from help' -l help -s h -d 'Show this and exit.'
-complete -c llmcli -n '__fish_seen_subcommand_from help' -a 'ask prompt attachments templates models parameters output schemas labels tools batch input rows tables records resuming pace recipes chat sessions context usage budgets count network fallback cache rehearsing exits config completion help choices limits changes'
+complete -c llmcli -n '__fish_seen_subcommand_from help' -a 'ask prompt attachments templates models parameters output schemas labels tools batch input rows tables records resuming pace recipes chat sessions context usage budgets count network servers fallback cache rehearsing exits config completion help choices limits changes'

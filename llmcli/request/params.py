@@ -210,6 +210,10 @@ def checked_field(key: str, value: Any, where: str = "") -> Any:
 def _check_parts(key: str, value: Any, where: str) -> None:
     if key == "stop" and not all(isinstance(word, str) for word in value):
         raise UsageError(f"{where}stop is text or a JSON array of texts")
+    if key == "stop" and (value == "" or "" in list(value)):
+        raise UsageError(
+            f"{where}stop is empty: every answer would end before it begins", todo="leave it out"
+        )
     for index, tool in enumerate(value if key == "tools" else ()):
         check_tool(tool, index, where)
     if key == "response_format" and value.get("type") == "json_schema":

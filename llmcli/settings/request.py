@@ -184,7 +184,11 @@ class RequestSettings:
     ] = None
 
     def check(self) -> None:
-        """Raise UsageError where flags exclude each other."""
+        """Raise UsageError where flags exclude each other, or one asks for nothing."""
+        if "" in self.stop:
+            raise UsageError(
+                "is empty: every answer would end before it begins", todo="leave it out", flag="--stop"
+            )
         if self.schema is None and (self.schema_multi or self.no_strict):
             flag_name = "--schema-multi" if self.schema_multi else "--no-strict"
             raise UsageError("without a schema", todo="give it with --schema", flag=flag_name)

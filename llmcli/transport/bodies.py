@@ -14,6 +14,7 @@ from llmcli.finish import Courses, Finish, finish_of, given_up, is_begun, is_pla
 from llmcli.transport.failures.complaints import compact, is_blank, is_error, words_of
 from llmcli.transport.failures.diagnosis import Reply, answer_in, cut, in_band, odd, parsed, timed_out
 from llmcli.transport.folds.completion import Accumulator, as_chunk
+from llmcli.transport.prefill import gone_on, is_repeated
 from llmcli.transport.sse import Event, EventDecoder
 from llmcli.wire import Chunk, Completion, Json, Meta, Request
 
@@ -26,6 +27,8 @@ _ELSEWHERE = ("text", "delta")  # where other APIs have what is said
 def completion(reply: Reply, body: bytes) -> Completion:
     """The answer in the body of a 200 reply. Raises TransientFailure where there is none."""
     data, raw = answer_in(reply, body)
+    if is_repeated(data, reply.request):
+        data, raw = gone_on(data, reply.request), None
     if data is None and _are_events(reply, body.lstrip()):
         return _completion_of_events(reply, body)
     if is_error(data):

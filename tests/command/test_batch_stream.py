@@ -45,3 +45,12 @@ def test_a_row_whose_stream_breaks_half_way_is_asked_again(batch, server, after)
     assert batch.ask(prompts("a"), "--stream", **NOW).code == 0
     assert batch.answers == {0: "whole"}
     assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(("flags", "said"), [((), True), (("--stream",), False)])
+def test_a_whole_row_that_came_too_late_is_told_of_streams(batch, server, flags, said):  # noqa: F811
+    server.script = by_text({"a": [wire.hang()]})
+    result = batch.ask(prompts("a"), "--timeout", "0.2", "--retries", "0", "--patience", "0", *flags)
+    assert result.code == 7
+    (failed,) = records(batch.errors)
+    assert ("which a stream (batch --stream) stops" in failed["error"]["message"]) == said

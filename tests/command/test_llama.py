@@ -193,3 +193,20 @@ def test_a_wrong_value_is_exit_65(option, says, flags, ask, clock):
     assert result.err.startswith("llmcli: rejected: ")
     assert says in result.err
     assert result.err.endswith("(HTTP 400, openai/tiny); change the request\n")
+
+
+BEGUN = '[{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello! The"}]'
+
+
+@pytest.mark.parametrize("flags", [(), ("--no-stream",)])
+def test_an_answer_that_was_begun_for_it_is_what_it_goes_on_with(ask, tmp_path, flags):
+    (tmp_path / "begun.json").write_text(BEGUN)
+    argv = ("--temperature", "0", "--messages", str(tmp_path / "begun.json"), *flags)
+    assert ask(*argv) == Result(0, " sky is blue.\n", "")
+
+
+@pytest.mark.parametrize("flags", [(), ("--no-stream",)])
+def test_an_empty_stop_is_no_stop(ask, flags):
+    result = ask("--stop", "", "Hi", *flags)
+    assert (result.code, result.out) == (2, "")
+    assert "every answer would end before it begins" in result.err

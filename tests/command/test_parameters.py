@@ -658,3 +658,14 @@ def test_count_takes_the_options_of_ask(cli):
     argv = ["--tools", json.dumps(TOOL), "-m", "gpt-4o-mini", "hi"]
     assert int(cli("count", *argv).out) > int(cli("count", "-m", "gpt-4o-mini", "hi").out)
     assert cli("count", "-m", "o3", "--temperature", "0", "hi").code == 2
+
+
+EMPTY_STOPS = [("--stop", ""), ("--stop", "a", "--stop", ""), ("-o", 'stop=""'), ("-o", 'stop=["a",""]')]
+
+
+@pytest.mark.parametrize("words", EMPTY_STOPS)
+@pytest.mark.parametrize("command", ["ask", "count"])
+def test_a_stop_that_is_empty_is_refused(cli, command, words):
+    result = cli(command, "-m", "offline/echo", "Hi", *words)
+    assert (result.code, result.out) == (2, "")
+    assert "every answer would end before it begins" in result.err

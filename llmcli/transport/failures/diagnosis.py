@@ -167,9 +167,10 @@ def unsaid(reason: str, request: Request, key: str | None) -> str:
 
 def timed_out(request: Request, seconds: float) -> TransientFailure:
     """The error where the time for an attempt was up."""
-    error = TransientFailure(
-        f"no answer within {seconds:g} s", request.place, "raise --timeout or try again later"
-    )
+    todo = "raise --timeout or try again later"
+    if request.fields and not request.stream:
+        todo += "; a local server may go on with it, which a stream (batch --stream) stops"
+    error = TransientFailure(f"no answer within {seconds:g} s", request.place, todo)
     error.may_have_cost = error.no_answer_in_time = True
     return error
 
