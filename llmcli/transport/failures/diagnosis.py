@@ -28,6 +28,7 @@ from llmcli.transport.stars import Secrets, may_hold, secrets_of, without
 from llmcli.wire import Meta, Request
 
 _LONGEST_MESSAGE = 500
+_SILENT = " and said nothing"
 _VERSION = re.compile(r"/v\d[^/?]*/?(\?|$)")  # at the end of a base URL
 
 
@@ -97,8 +98,8 @@ def failure(reply: Reply, body: bytes) -> CallFailed:
     if data is None:
         error.what, error.body = reply.words(body), _as_sent(reply, body)
     if not error.what:
-        silent = "and said nothing" if data is None else f"with {reply.shown(compact(data))}"
-        error.what = f"the endpoint answered {reply.status} {silent}"
+        silent = _SILENT if data is None else f" with {reply.shown(compact(data))}"
+        error.what = f"the endpoint answered {reply.status}{silent}"
     if isinstance(error, Rejected) and reply.status in {404, 405}:
         error.todo = " ".join(["check the model's name and the address", *_asked(reply.request)])
     if reply.target:
@@ -199,7 +200,8 @@ def beyond_bound(reply: Reply, longest: int) -> StreamCut:
 
 def with_a_long_body(error: CallFailed, longest: int) -> CallFailed:
     """An error of a status whose body has more than `longest` bytes, of which the beginning was read."""
-    error.what += f"; its body is longer than {_size(longest)} (--max-reply)"
+    said = error.what.removesuffix(_SILENT)  # what it says was packed too tightly to be read
+    error.what = f"{said}; its body is longer than {_size(longest)} (--max-reply)"
     return error
 
 

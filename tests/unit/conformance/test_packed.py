@@ -75,6 +75,9 @@ def rows() -> list[Row]:
         bomb = reply(BOMBS[name], headers={"content-encoding": encoding})
         long = Fails(StreamCut, "the reply is longer than 64 MB (--max-reply)")
         all_of_them.append(Row(f"{name}, a bomb", bomb, long))
+        refused = reply(BOMBS[name], 503, headers={"content-encoding": encoding})
+        said = "the endpoint answered 503; its body is longer than 64 MB (--max-reply)"
+        all_of_them.append(Row(f"{name}, a bomb in an error", refused, Fails(TransientFailure, said, 503)))
     unknown = Fails(StreamCut, "packed in a way that is not known here: lzw")
     all_of_them.append(Row("unknown", packed(ok("Hello"), "lzw", gzip.compress), unknown, ("whole",)))
     return all_of_them
