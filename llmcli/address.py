@@ -123,7 +123,7 @@ def asked(url: str) -> str:
     return re.sub(_BEFORE_PATH, lambda start: start[1] + place, url, count=1)
 
 
-def settled(url: str) -> str:
+def with_socket_as_host(url: str) -> str:
     """An address to which a path can be added: of a Unix socket, one with the socket's path in the host's place.
 
     `http+unix:///run/llama.sock/v1`: the socket ends with the first name in `.sock` or `.socket`, else before the last.
@@ -144,7 +144,7 @@ def socket_of(url: str) -> str | None:
     return None if address is None else address.socket
 
 
-def joined(url: str, place: str) -> str:
+def resolved(url: str, place: str) -> str:
     """The address that a place means which an address names, whole or in part; the place where nobody can tell."""
     try:
         return urljoin(url, place)
@@ -184,7 +184,7 @@ def shown_url(text: str) -> str:
 
 def _over_socket(text: str) -> Address | None:
     """The address of a Unix socket, whose path stands in the host's place, or before the path."""
-    parts = urlsplit(settled(text))
+    parts = urlsplit(with_socket_as_host(text))
     socket = unquote(parts.netloc)
     return Address(parts, "localhost", _PORTS["http"], socket) if socket.startswith("/") else None
 

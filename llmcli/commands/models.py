@@ -88,7 +88,7 @@ def models(app: App, settings: ModelsSettings) -> int:
     """
     output, pattern = settings.listing, settings.pattern
     if output.live:
-        records = live_records(app, pattern or "", output, settings.certificates)
+        records = live_records(app, settings)
     elif output.base_url or output.api_key_file or output.header or output.max_reply:
         raise UsageError(
             "--base-url, --api-key-file, --header and --max-reply are for --live", todo="add --live"
@@ -111,15 +111,13 @@ def models(app: App, settings: ModelsSettings) -> int:
     return 0
 
 
-def live_records(
-    app: App, pattern: str, options: ListingSettings, network: CertificateSettings
-) -> list[Json]:
+def live_records(app: App, settings: ModelsSettings) -> list[Json]:
     """What the endpoint of the pattern's provider, or of --base-url, offers that matches the pattern."""
     from llmcli.exchange.authorization import key_lookup
     from llmcli.exchange.stack import trusted
     from llmcli.transport.sdk import Sdk
 
-    providers = app.config.providers
+    options, pattern, providers = settings.listing, settings.pattern or "", app.config.providers
     named, rest = split_model(pattern, providers.keys())
     addresses = app.addresses(options.base_url)
     endpoint = addresses.of(f"{named}/*" if named else "*")
@@ -133,7 +131,7 @@ def live_records(
 
     async def work() -> list[Json]:
         bounds = Bounds(_PATIENCE, longest=options.max_reply or LONGEST)
-        sdk = Sdk(key_of, app.world.env, bounds, trusted(network))
+        sdk = Sdk(key_of, app.world.env, bounds, trusted(settings.certificates))
         try:
             return await sdk.list_models(asked)
         finally:

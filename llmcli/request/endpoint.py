@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
-from llmcli.address import address_of, fault_of, settled, shown_url
+from llmcli.address import address_of, fault_of, shown_url, with_socket_as_host
 from llmcli.config import ProviderConfig
 from llmcli.errors import UsageError
 from llmcli.registry.providers import (
@@ -262,6 +262,6 @@ def _checked(address: str, variable: str = "") -> str:
     if address_of(address) is None:
         todo = "e.g. --base-url http://localhost:8080/v1"
         raise UsageError(f"{shown_url(address)!r} {fault_of(address)}", variable, todo)
-    base, mark, query = settled(address).partition("?")
+    base, mark, query = with_socket_as_host(address).partition("?")
     base = base.rstrip("/").removesuffix("/chat/completions").rstrip("/")
     return base + mark + query

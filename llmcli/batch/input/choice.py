@@ -13,7 +13,7 @@ from pathlib import Path
 from llmcli import files
 from llmcli.app import App
 from llmcli.batch.input.identity import Identity
-from llmcli.batch.input.readers.named import shown
+from llmcli.batch.input.readers.named import shown_path
 from llmcli.batch.input.source import Part
 from llmcli.batch.input.spool import spooled
 from llmcli.errors import NoInput, UsageError
@@ -68,7 +68,9 @@ def _parts(app: App, names: Sequence[str], run: RunSettings) -> list[Part]:
             raise UsageError(f"INPUT {name} is there twice", todo="name it once")
         seen[place] = name
     several = len(seen) > 1
-    parts = [Part(None if name == "-" else name, shown(name) if several else None) for name in seen.values()]
+    parts = [
+        Part(None if name == "-" else name, shown_path(name) if several else None) for name in seen.values()
+    ]
     for part in parts:
         _check(app, part, run)
     return parts

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llmcli import jsonl
-from llmcli.address import address_of, joined, shown_url
+from llmcli.address import address_of, resolved, shown_url
 from llmcli.errors import (
     AuthFailure,
     CallFailed,
@@ -70,7 +70,7 @@ class Reply:
     def target(self) -> str:
         """The address that a redirect leads to; nothing where the reply is none."""
         place = self.headers.get("location", "") if 300 <= self.status < 400 else ""
-        return joined(self.request.url, place.strip()) if place else ""
+        return resolved(self.request.url, place.strip()) if place else ""
 
     def without_key(self, value: Any) -> Any:
         """Text, or JSON as it is when it is parsed, fit to be shown."""

@@ -88,7 +88,7 @@ class Wire:
             proxy = proxies.proxy_for(url, self._env)
             self._routes[url] = Route(
                 proxy or "",
-                proxies.shown(proxy or ""),
+                proxies.shown_proxy(proxy or ""),
                 trust.certificates_for(url, self._env, self._trusted),
                 self._trusted,
             )

@@ -36,7 +36,7 @@ def proxy_for(url: str, env: Mapping[str, str]) -> str | None:
     return proxy
 
 
-def shown(proxy: str) -> str:
+def shown_proxy(proxy: str) -> str:
     """A proxy's address as anybody may read it."""
     return re.sub(r"(?<=://)[^/]*@", "", proxy).rstrip("/")
 

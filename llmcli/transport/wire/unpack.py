@@ -118,21 +118,23 @@ def too_long() -> Break:
 class _Brotli:
     """Brotli's one stream."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest: int) -> None:
         import brotli  # type: ignore[import-untyped]
 
+        self._left = longest
         self._inner = brotli.Decompressor()
         self._error = brotli.error
 
-    def feed(self, piece: bytes, most: int) -> bytes:
+    def feed(self, piece: bytes) -> bytes:
         try:
-            out = [self._inner.process(piece, output_buffer_limit=most + 1)]
-            while not self._inner.can_accept_more_data() and sum(map(len, out)) <= most:
-                out.append(self._inner.process(b"", output_buffer_limit=most + 1))
+            out = [self._inner.process(piece, output_buffer_limit=self._left + 1)]
+            while not self._inner.can_accept_more_data() and sum(map(len, out)) <= self._left:
+                out.append(self._inner.process(b"", output_buffer_limit=self._left + 1))
         except self._error as error:
             raise Break(How.CUT, f"it cannot be unpacked: {error}") from None
         whole = b"".join(out)
-        if len(whole) > most:
+        self._left -= len(whole)
+        if self._left < 0:
             raise too_long()
         return whole
 
@@ -144,16 +146,17 @@ class _Brotli:
 class _Zstd:
     """zstd, of several frames too. It cannot be told where to stop, so that it is fed few bytes at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest: int) -> None:
         import zstandard
 
+        self._left = longest
         self._new = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj
         self._inner = self._new()
         self._error = zstandard.ZstdError
         self._begun = False
 
-    def feed(self, piece: bytes, most: int) -> bytes:
-        out, size, at = [], 0, 0
+    def feed(self, piece: bytes) -> bytes:
+        out, at = [], 0
         while at < len(piece):
             few = piece[at : at + _ZSTD_PIECE]
             if self._inner.eof:  # another frame
@@ -164,8 +167,8 @@ class _Zstd:
                 raise Break(How.CUT, f"it cannot be unpacked: {error}") from None
             self._begun = True
             at += len(few) - len(self._inner.unused_data)
-            size += len(out[-1])
-            if size > most:
+            self._left -= len(out[-1])
+            if self._left < 0:
                 raise too_long()
         return b"".join(out)
 
@@ -182,4 +185,10 @@ def _gzip(longest: int) -> Unpacker:
     return _Zlib(zlib.MAX_WBITS | 16, longest)
 
 
-_KINDS: dict[str, Callable[[int], Unpacker]] = {"gzip": _gzip, "x-gzip": _gzip, "deflate": _Deflate}
+_KINDS: dict[str, Callable[[int], Unpacker]] = {
+    "gzip": _gzip,
+    "x-gzip": _gzip,
+    "deflate": _Deflate,
+    "br": _Brotli,
+    "zstd": _Zstd,
+}

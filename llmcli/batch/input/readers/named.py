@@ -34,20 +34,20 @@ def _batch(names: list[bytes], first: int) -> Batch:
     return Batch([entry for _, entry in found], [line for line, _ in found])
 
 
-def shown(path: str) -> str:
+def shown_path(path: str) -> str:
     r"""A name as text; what is no UTF-8 in it as `\xfc`."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def fields_of(path: str) -> Json:
     """What a file's name says."""
-    name = PurePath(shown(path))
-    return {"path": shown(path), "name": name.name, "stem": name.stem}
+    name = PurePath(shown_path(path))
+    return {"path": shown_path(path), "name": name.name, "stem": name.stem}
 
 
 def content_of(path: str) -> tuple[str, Json | None]:
     """The text of a file, and, where it is an image, audio or PDF, the content part of it. Raises BadRow."""
-    name = shown(path)
+    name = shown_path(path)
     if not_utf8(os.fsencode(path)):
         raise BadRow("invalid_utf8", f"the name is not UTF-8: {name}")
     data = _read(path, name)
