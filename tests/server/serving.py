@@ -101,11 +101,15 @@ class Server:
             self._ready.set()
         await self._stop.wait()
         server.close()
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._all_gone()
         await server.wait_closed()
+
+    async def _all_gone(self) -> None:
+        """Send every client away, also who was just let in: a task that never began would close nothing."""
+        while left := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(left, timeout=0.05)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
