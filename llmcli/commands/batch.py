@@ -181,6 +181,7 @@ def _summed_up(
         if done or not isinstance(error, UsageError):  # else there was no run
             app.notes.write(summary(stats, app.world.clock()))
         outlet.tell()
+        _tell_of_orphans(app, options, stats)
         if options.kept is not None and not isinstance(error, UsageError):
             words = [word for word in _without_secrets(app.argv) if word != "--fresh" or records.is_stale]
             resume = _resume(["llmcli", *words], options, stats, error)
@@ -188,6 +189,10 @@ def _summed_up(
         raise
     app.notes.write(summary(stats, app.world.clock()))
     outlet.tell()
+    _tell_of_orphans(app, options, stats)
+
+
+def _tell_of_orphans(app: App, options: RunSettings, stats: Stats) -> None:
     if stats.orphans:
         rows = "row" if stats.orphans == 1 else "rows"
         app.notes.say(f"{options.kept} has records of {stats.orphans} {rows} that INPUT no longer has")

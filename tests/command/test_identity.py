@@ -224,3 +224,14 @@ def test_a_file_more_in_the_folder_is_asked_alone(asked):
     assert asked("--each", "*.md") == 0
     assert [each["custom_id"] for each in out()] == ["a.md", "b.md", "c.md", "d.md", "e.md"]
     assert asked("--each", "-", stdin=b"c.md\0a.md\0") == 0
+
+
+def test_records_of_rows_that_are_gone_are_told_of_where_rows_failed_too(cli, tmp_path):
+    rows, out = tmp_path / "in.csv", tmp_path / "out.jsonl"
+    argv = ("batch", "-m", "offline/echo", "-t", "{{ a }}", "--id", "a", "-O", str(out), str(rows))
+    rows.write_text("a,b\nx,1\ny,2\nz,3\n")
+    assert cli(*argv).code == 0
+    rows.write_text("a,b\nx,1\nragged\n")
+    done = cli(*argv)
+    assert done.code == 7
+    assert f"llmcli: {out} has records of 2 rows that INPUT no longer has\n" in done.err

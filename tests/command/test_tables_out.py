@@ -562,3 +562,23 @@ def test_where_leaves_failures_to_stderr(batch):
 def test_json_is_jsonl(batch):
     done = batch("-q", "cities.csv", *WHERE, "--json", "--limit", "1")
     assert json.loads(done.out)["custom_id"] == "row-0"
+
+
+@pytest.mark.parametrize("theirs", ['{"a":"x"}\n', "0123\n", "precious"])
+def test_a_file_in_the_place_of_a_views_digests_is_not_written_over(cli, tmp_path, theirs):
+    (tmp_path / "in.csv").write_text("a\nx\n")
+    memory = tmp_path / "out.csv.view"
+    memory.write_text(theirs)
+    done = cli(
+        "batch",
+        "-q",
+        "-m",
+        "offline/echo",
+        "-t",
+        "{{ a }}",
+        "-O",
+        str(tmp_path / "out.csv"),
+        str(tmp_path / "in.csv"),
+    )
+    assert (done.code, done.out, memory.read_text()) == (2, "", theirs)
+    assert f"{memory} is there, and was not written here; mv " in done.err

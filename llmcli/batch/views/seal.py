@@ -16,6 +16,8 @@ from llmcli import files
 from llmcli.errors import OutputFailure, UsageError
 
 _DIGEST = re.compile(rb"[0-9a-f]{64}")
+_LONGEST = 1_000  # bytes of what we remember
+_MEMORY = re.compile(rb"(?:[0-9a-f]{64}\n)*")
 _RECORD = b'{"id":"batch_req_'  # how a journal of ours begins
 
 
@@ -28,6 +30,8 @@ class Seal:
 
     def check(self) -> None:
         """Raise UsageError where something is there that is no view of ours, or was changed since."""
+        if files.exists(self._memory) and not self._is_memory():
+            raise _moved(self._memory, "is there, and was not written here")
         if not files.exists(self.path):
             return
         if not files.is_file(self.path):
@@ -54,6 +58,13 @@ class Seal:
             todo = "make room, then type the same command again"
             raise OutputFailure(f"cannot write {self.path}: {error.strerror}", todo=todo) from None
 
+    def _is_memory(self) -> bool:
+        """Whether what stands in the place of the digests is digests."""
+        try:
+            return _MEMORY.fullmatch(files.read_regular(self._memory, _LONGEST + 1)) is not None
+        except OSError:
+            return False
+
     def _known(self) -> list[bytes]:
         """The digests of what we wrote."""
         try:
@@ -79,8 +90,13 @@ class Seal:
             what, other = "was changed since it was written here", _free(self.path)
         else:
             what, other = "is there, and is no table that was written here", _free(self.path)
-        move = shlex.join(["mv", str(self.path), str(other)])
-        return UsageError(f"{self.path} {what}", todo=f"{move}, or choose another -O")
+        return _moved(self.path, what, other)
+
+
+def _moved(path: Path, what: str, other: Path | None = None) -> UsageError:
+    """The error for a file that is in the way, with the command that takes it out of it."""
+    move = shlex.join(["mv", str(path), str(other or _free(path))])
+    return UsageError(f"{path} {what}", todo=f"{move}, or choose another -O")
 
 
 def _free(path: Path) -> Path:
