@@ -23,8 +23,12 @@ def replies(subject: Subject) -> None:
         folder = subject.fresh("replies")
         subject.rows(folder, 3)
         argv = ["batch", "replies/in.jsonl", "-O", "replies/o.jsonl", *asking, "-q", "--patience", "0"]
+        stopped = subject.codes[69] + subject.codes[77]
         subject.run("replies", argv)
-        subject.once_each(folder, argv)
+        if (
+            subject.codes[69] + subject.codes[77] == stopped
+        ):  # else the key is no good, and all rows are still open
+            subject.once_each(folder, argv)
     subject.run("replies", [*subject.random.choice(_WAYS), *asking, "-u"])
 
 
