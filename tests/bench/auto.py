@@ -20,25 +20,13 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-HERE = Path(__file__).parent
-CORES = sorted(os.sched_getaffinity(0))
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.bench.loopback import CORES, serving
+
 MODEL = ["-m", "tiny", "-q"]
-
-
-@contextmanager
-def serving(*options: str) -> Iterator[str]:
-    """The server of a shape, on the first core."""
-    command = ["taskset", "-c", str(CORES[0]), sys.executable, str(HERE / "shapes.py"), *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.terminate()
 
 
 def stats(base: str) -> dict[str, list[int]]:
@@ -65,7 +53,7 @@ def rows_file(folder: Path, count: int) -> Path:
 def throughput(folder: Path, shape: str, crowd: str, begin: int, end: int) -> tuple[float, str]:
     """(rows/s from one second to another, rows/s each ten seconds of a run)."""
     rows, out = rows_file(folder, 3_000_000), folder / "out.jsonl"
-    with serving(shape) as base:
+    with serving("shapes.py", shape) as base:
         run = client(base, rows, out, "-j", crowd)
         time.sleep(end + 3)
         answers = stats(base)["answers"]
@@ -90,7 +78,7 @@ def queue(folder: Path) -> None:
     """Two slots behind a queue."""
     print("\n| queue | rows/s | failed | p95 after 30 | sent |\n|---|---|---|---|---|", flush=True)
     for crowd in ("auto", "4"):
-        with serving("queue") as base:
+        with serving("shapes.py", "queue") as base:
             out, began = folder / f"queue-{crowd}.jsonl", time.perf_counter()
             run = client(base, rows_file(folder, 400), out, "-j", crowd, "--timeout", "4")
             run.wait()
@@ -107,7 +95,7 @@ def limit(folder: Path, seconds: int) -> None:
     print("\n| limit | share of it | by the clock | 429s |\n|---|---|---|---|", flush=True)
     for rate in (50, 600):
         for name, more in (("headers", ()), ("no headers", ("--silent",))):
-            with serving("limit", "--rps", str(rate), *more) as base:
+            with serving("shapes.py", "limit", "--rps", str(rate), *more) as base:
                 began = time.perf_counter()
                 client(base, rows_file(folder, rate * seconds), folder / "limit.jsonl").wait()
                 wall = time.perf_counter() - began

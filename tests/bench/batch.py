@@ -13,13 +13,11 @@ import argparse
 import json
 import os
 import resource
-import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -27,9 +25,9 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.bench.clients import BARE, LIBCURL, TUTORIAL
+from tests.bench.loopback import CORES, serving
 
 HERE = Path(__file__).parent
-CORES = sorted(os.sched_getaffinity(0))
 SCAN = """
 import sys, time
 from llmcli.batch.ledger.ledger import Ledger
@@ -69,18 +67,6 @@ class Bench:
                 for number in range(rows):
                     stream.write(json.dumps({"prompt": f"Row {number}: " + "word " * words}) + "\n")
         return path
-
-
-@contextmanager
-def serving(*options: str) -> Iterator[str]:
-    """The cheap server on the first core."""
-    command = ["taskset", "-c", str(CORES[0]), sys.executable, str(HERE / "cheap.py"), *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.terminate()
 
 
 def stats(base: str) -> dict[str, float]:
@@ -133,7 +119,7 @@ def beside(bench: Bench, rows: int) -> None:
         "| in flight | client | rows/s | CPU us/row | CPU to bare | rows/s to older |\n|---|---|---|---|---|---|"
     )
     for limit in (10, 100, 500):
-        with serving() as base:
+        with serving("cheap.py") as base:
             where = [base, str(path), str(bench.folder / "other"), str(limit)]
             mine = ours(base, path, bench.out, "-j", str(limit))
             clients: dict[str, Callable[[], Run]] = {
@@ -164,11 +150,11 @@ def memory(bench: Bench, sizes: list[int], crowds: list[int]) -> None:
     """Peak memory by rows, and by rows in flight of 2 kB at a server that takes its time."""
     print("| rows | in flight | peak MB |\n|---|---|---|")
     for rows in sizes:
-        with serving("--bytes", "100") as base:
+        with serving("cheap.py", "--bytes", "100") as base:
             run = measure(*ours(base, bench.rows(rows, 20), bench.out, "-j", "100"))
         print(f"| {rows:,} | 100 | {run.peak:.0f} |", flush=True)
     for crowd in crowds:
-        with serving("--delay", "4") as base:
+        with serving("cheap.py", "--delay", "4") as base:
             run = measure(*ours(base, bench.rows(2 * crowd), bench.out, "-j", str(crowd)))
         print(f"| {2 * crowd:,} | {crowd:,} | {run.peak:.0f} |", flush=True)
     print()
@@ -176,7 +162,7 @@ def memory(bench: Bench, sizes: list[int], crowds: list[int]) -> None:
 
 def resume(bench: Bench, rows: int) -> None:
     """How fast a finished output is read again, beside a count of its lines. CPU without a start."""
-    with serving() as base:
+    with serving("cheap.py") as base:
         measure(*ours(base, bench.rows(rows), bench.out, "-j", "100"))
     size = bench.out.stat().st_size / 1e6
     scans, counts = list[float](), list[float]()
@@ -197,7 +183,7 @@ def limited(bench: Bench, rates: list[float], seconds: float) -> None:
     for rate in rates:
         for name, options in (("with headers", []), ("without", ["--silent"])):
             rows = int(rate * seconds)
-            with serving("--rps", str(rate), "--delay", "0.2", *options) as base:
+            with serving("cheap.py", "--rps", str(rate), "--delay", "0.2", *options) as base:
                 run = measure(*ours(base, bench.rows(rows), bench.out))
                 seen = stats(base)
             share, refused = seconds / run.wall, seen["refused"] / seen["requests"]

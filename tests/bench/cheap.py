@@ -10,9 +10,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import sys
 import time
+from pathlib import Path
 
 import uvloop
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.bench.loopback import Send, listen
 
 HEAD = b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n%s\r\n"
 
@@ -69,42 +75,18 @@ class State:
         return HEAD % (b"200 OK", len(text), b"") + text
 
 
-class Connection(asyncio.Protocol):
-    """One connection: requests are cut out of the bytes by their content-length."""
-
-    def __init__(self, state: State) -> None:
-        self.state, self.buffer = state, b""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:
-        self.transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self.buffer += data
-        while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
-            head = self.buffer[:end].lower()
-            at = head.find(b"content-length:")
-            length = int(head[at + 15 : (head + b"\r").find(b"\r", at)]) if at >= 0 else 0
-            if len(self.buffer) < end + 4 + length:
-                return
-            self.buffer = self.buffer[end + 4 + length :]
-            answer = self.state.stats() if head.startswith(b"get /stats") else self.state.answer()
-            if self.state.delay:
-                asyncio.get_running_loop().call_later(self.state.delay, self.send, answer)
-            else:
-                self.send(answer)
-
-    def send(self, answer: bytes) -> None:
-        if not self.transport.is_closing():
-            self.transport.write(answer)
-
-
 async def serve(options: argparse.Namespace) -> None:
     state = State(options.delay, options.rps, options.bytes, not options.silent)
-    server = await asyncio.get_running_loop().create_server(
-        lambda: Connection(state), "127.0.0.1", 0, backlog=2048
-    )
-    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)
-    await server.serve_forever()
+    later = asyncio.get_running_loop().call_later
+
+    def handle(head: bytes, send: Send) -> None:
+        answer = state.stats() if head.startswith(b"get /stats") else state.answer()
+        if state.delay:
+            later(state.delay, send, answer)
+        else:
+            send(answer)
+
+    await listen(handle)
 
 
 def main() -> None:

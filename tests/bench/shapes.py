@@ -13,11 +13,17 @@ import asyncio
 import heapq
 import json
 import math
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from pathlib import Path
 
 import uvloop
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.bench.loopback import Send, listen
 
 BODY = json.dumps(
     {
@@ -122,44 +128,23 @@ class Server:
         return HEAD % (b"200 OK", len(text), b"") + text
 
 
-class Connection(asyncio.Protocol):
-    """One connection: requests are cut out of the bytes by their content-length."""
-
-    def __init__(self, server: Server) -> None:
-        self.server, self.buffer = server, b""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:
-        self.transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self.buffer += data
-        while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
-            head = self.buffer[:end].lower()
-            at = head.find(b"content-length:")
-            length = int(head[at + 15 : (head + b"\r").find(b"\r", at)]) if at >= 0 else 0
-            if len(self.buffer) < end + 4 + length:
-                return
-            self.buffer = self.buffer[end + 4 + length :]
-            if head.startswith(b"get /stats"):
-                self.transport.write(self.server.stats())
-                return
-            seconds, answer = self.server.begin()
-            asyncio.get_running_loop().call_later(seconds, self.send, answer)
-
-    def send(self, answer: bytes) -> None:
-        self.server.end(answer)
-        if not self.transport.is_closing():
-            self.transport.write(answer)
-
-
 async def serve(options: argparse.Namespace) -> None:
     limit = None if options.rps is None else Limit(options.rps, silent=options.silent)
     server = Server(options.shape, limit)
-    listening = await asyncio.get_running_loop().create_server(
-        lambda: Connection(server), "127.0.0.1", 0, backlog=4096
-    )
-    print(f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1", flush=True)
-    await listening.serve_forever()
+    later = asyncio.get_running_loop().call_later
+
+    def handle(head: bytes, send: Send) -> None:
+        if head.startswith(b"get /stats"):
+            send(server.stats())
+            return
+        seconds, answer = server.begin()
+        later(seconds, end, answer, send)
+
+    def end(answer: bytes, send: Send) -> None:
+        server.end(answer)
+        send(answer)
+
+    await listen(handle)
 
 
 def main() -> None:
