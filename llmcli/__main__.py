@@ -15,7 +15,7 @@ _EARLY = {
     signal.SIGINT: (b"llmcli: interrupted: SIGINT arrived\n", 130),
     signal.SIGTERM: (b"llmcli: terminated: SIGTERM arrived\n", 143),
 }
-_PATIENCE = 500  # ms that whoever reads stderr is given to make room for our last word
+_ROOM_WAIT = 500  # ms that whoever reads stderr is given to make room for our last word
 
 
 def _leave(number: int, _frame: FrameType | None = None) -> None:
@@ -31,7 +31,7 @@ def _say(message: bytes) -> None:
         with suppress(OSError):
             poll = select.poll()
             poll.register(2, select.POLLOUT)
-            if poll.poll(_PATIENCE):  # a pipe that stays full would hold us up
+            if poll.poll(_ROOM_WAIT):  # a pipe that stays full would hold us up
                 os.write(2, message)
 
 

@@ -227,7 +227,7 @@ class Gated(LlmcliError):
     exit_code = ExitCode.GATE
 
 
-_PATIENCE = 600.0  # seconds that nobody minds to be kept waiting
+_LONG_WAIT = 600.0  # seconds that nobody minds to be kept waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +270,7 @@ class CallFailed(LlmcliError):
     @property
     def asks_too_long(self) -> bool:
         """Whether the server asks to wait so long that it is better to fail, unless the user set a deadline."""
-        return self.retry_after is not None and self.retry_after > _PATIENCE
+        return self.retry_after is not None and self.retry_after > _LONG_WAIT
 
 
 class Rejected(CallFailed):

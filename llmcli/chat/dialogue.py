@@ -9,13 +9,26 @@ from decimal import Decimal
 from llmcli.chat.fitting import Build, Fitting
 from llmcli.chat.sessions.session import Conversation, KeptMessage
 from llmcli.chat.summary import Summarizer
-from llmcli.errors import ExitCode, Incomplete, LlmcliError, NoTurn, PromptTooLong
+from llmcli.errors import (
+    DeadlinePassed,
+    ExitCode,
+    Incomplete,
+    LlmcliError,
+    NoTurn,
+    OutputFailure,
+    PromptTooLong,
+    ReaderGone,
+    Terminated,
+)
 from llmcli.exchange.exchange import Exchanged
 from llmcli.finish import says
 from llmcli.output.calls import tool_calls
 from llmcli.output.report import dollars, joined_answers
 from llmcli.request.messages import SYSTEM, open_calls
 from llmcli.wire import Completion, Message, Request
+
+LAST = (OutputFailure, ReaderGone, Terminated, DeadlinePassed)
+"""Errors after which no further turn could do better."""
 
 _AGAIN = 2  # times that a prompt is made shorter: the first may go by a count that is an estimate
 _KEPT = ("role", "content", "tool_calls", "function_call", "refusal", "name", "tool_call_id")

@@ -15,18 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from llmcli import files
 from llmcli.chat.context import turns_of
-from llmcli.chat.dialogue import Dialogue
+from llmcli.chat.dialogue import LAST, Dialogue
 from llmcli.chat.live import Live
 from llmcli.chat.sessions.directory import session_path
 from llmcli.chat.sessions.transcript import FileTranscript
 from llmcli.errors import (
-    DeadlinePassed,
     Incomplete,
     LlmcliError,
     NoTurn,
     OutputFailure,
-    ReaderGone,
-    Terminated,
     UsageError,
 )
 from llmcli.output.sink import text_of
@@ -37,7 +34,6 @@ from llmcli.wire import Message
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
 
-_ENDS = (OutputFailure, ReaderGone, Terminated, DeadlinePassed)
 _SHOWN = 60  # characters of a question, where one is named
 _LEAVE = {"exit", "quit", "/exit", "/quit"}
 
@@ -106,7 +102,7 @@ class Repl:
         try:
             await self.take(text)
         except LlmcliError as error:
-            if isinstance(error, _ENDS):
+            if isinstance(error, LAST):
                 raise
             self.notes.error(f"{error.exit_code.label}: {error}")
         return True

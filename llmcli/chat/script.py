@@ -7,16 +7,14 @@ from dataclasses import dataclass, field
 
 from llmcli import jsonl
 from llmcli.app import App
-from llmcli.chat.dialogue import Dialogue
+from llmcli.chat.dialogue import LAST, Dialogue
 from llmcli.chat.turns import message_of, turns
-from llmcli.errors import DeadlinePassed, LlmcliError, OutputFailure, ReaderGone, Terminated, UsageError
+from llmcli.errors import LlmcliError, UsageError
 from llmcli.exchange.client import Client
 from llmcli.request.messages import SYSTEM
 from llmcli.request.prompt import Prompt
 from llmcli.settings.conversation import TurnSettings
 from llmcli.wire import Message
-
-_ENDS = (OutputFailure, ReaderGone, Terminated, DeadlinePassed)  # no further turn could do better
 
 
 def not_here() -> bytes:
@@ -70,7 +68,7 @@ class Script:
             await work
         except LlmcliError as error:
             goes_on = self.talk.keep_going or error.exit_code in self.app.accepted
-            if not goes_on or isinstance(error, _ENDS):
+            if not goes_on or isinstance(error, LAST):
                 raise
             return self._failed(number, error)
         return 0

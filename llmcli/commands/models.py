@@ -18,7 +18,7 @@ from llmcli.settings.network import CertificateSettings
 from llmcli.transport.wire.heads import LONGEST, Bounds
 from llmcli.wire import Json, Request, spelled
 
-_PATIENCE = 60.0  # seconds
+_LISTING_WAIT = 60.0  # seconds
 _SHORT = {
     "function_calling": "tools",
     "response_schema": "schema",
@@ -130,7 +130,7 @@ def live_records(app: App, settings: ModelsSettings) -> list[Json]:
     asked = Request(name, "", endpoint.base_url, {}, keys_of=endpoint.keys_of, headers=headers)
 
     async def work() -> list[Json]:
-        bounds = Bounds(_PATIENCE, longest=options.max_reply or LONGEST)
+        bounds = Bounds(_LISTING_WAIT, longest=options.max_reply or LONGEST)
         sdk = Sdk(key_of, app.world.env, bounds, trusted(settings.certificates))
         try:
             return await sdk.list_models(asked)

@@ -18,7 +18,7 @@ from llmcli.transport.prefill import gone_on, is_repeated
 from llmcli.transport.sse import Event, EventDecoder
 from llmcli.wire import Chunk, Completion, Json, Meta, Request
 
-_PATIENCE = 5.0  # seconds that a server may be silent once every choice has its finish_reason
+_END_WAIT = 5.0  # seconds that a server may be silent once every choice has its finish_reason
 _FLOW = 1024  # bytes of a long event that count as something said: fewer in all that time are a trickle
 _BROKEN = "broken_event"
 _ELSEWHERE = ("text", "delta")  # where other APIs have what is said
@@ -147,7 +147,7 @@ def _completion_of_events(reply: Reply, body: bytes) -> Completion:
 
 
 async def chunks(
-    reply: Reply, pieces: AsyncIterator[bytes], meta: Meta, silence: float, patience: float = _PATIENCE
+    reply: Reply, pieces: AsyncIterator[bytes], meta: Meta, silence: float, patience: float = _END_WAIT
 ) -> AsyncIterator[Chunk]:
     """The chunks of a 200 reply to a streamed request; sets `meta.done` where [DONE] comes.
 

@@ -16,7 +16,7 @@ from llmcli.wire import Request
 KeyOf = Callable[[Request], Awaitable[str | None]]
 
 _WEB_TOKEN = ("eyJ",)  # how a JSON Web Token begins, which is for the usual header everywhere
-_PATIENCE = 60.0  # seconds that api_key_command may take
+_COMMAND_WAIT = 60.0  # seconds that api_key_command may take
 
 
 def checked_key(key: str | None, request: Request) -> str | None:
@@ -88,7 +88,7 @@ async def _from_command(command: str, env: Mapping[str, str]) -> str:
     try:
         code, printed = await _run(shlex.split(command), env)
     except TimeoutError:
-        raise AuthFailure(f"api_key_command did not end within {_PATIENCE:g} s", todo=todo) from None
+        raise AuthFailure(f"api_key_command did not end within {_COMMAND_WAIT:g} s", todo=todo) from None
     except (OSError, ValueError) as error:
         raise AuthFailure(f"api_key_command failed: {error}", todo=todo) from None
     key = printed.decode("utf-8", "replace").strip()
@@ -105,7 +105,7 @@ async def _run(words: list[str], env: Mapping[str, str]) -> tuple[int | None, by
 
     process = await asyncio.create_subprocess_exec(*words, env=dict(env), stdin=DEVNULL, stdout=PIPE)
     try:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(_COMMAND_WAIT):
             printed, _ = await process.communicate()
         return process.returncode, printed
     finally:

@@ -86,11 +86,11 @@ def _encoded(line: str) -> bytes:
         return f"{jsonl.mended(line)}\n".encode()
 
 
-_ENDS = re.compile(r"\r\n|\n|\r")
+_LINE_ENDS = re.compile(r"\r\n|\n|\r")
 
 
 def text_line(text: str, *, null: bool) -> bytes:
     """An answer as one line, its own line ends as spaces; `null`: as it is, with NUL behind it."""
     if null:
         return jsonl.mended(text).encode() + b"\0"
-    return _encoded(_ENDS.sub(" ", text.rstrip("\r\n")))
+    return _encoded(_LINE_ENDS.sub(" ", text.rstrip("\r\n")))

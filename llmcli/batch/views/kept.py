@@ -10,7 +10,7 @@ from llmcli.errors import UsageError
 from llmcli.request.written import Written, as_written, plain_value
 from llmcli.wire import Json
 
-_ENDS = bytes.maketrans(b"\n\r", b"  ")  # in JSON they stand between its words alone
+_BLANKED = bytes.maketrans(b"\n\r", b"  ")  # in JSON they stand between its words alone
 
 
 class Keep:
@@ -22,7 +22,7 @@ class Keep:
     def input_of(self, row: Row) -> bytes:
         """The JSON object of a row's own columns; of a row that none can be told of, an empty one."""
         if self.names is None and row.json:
-            return row.json.translate(_ENDS)
+            return row.json.translate(_BLANKED)
         return jsonl.with_raw(self.of(row), Written, plain_value)
 
     def of(self, row: Row) -> Json:

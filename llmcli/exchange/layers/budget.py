@@ -14,7 +14,7 @@ from llmcli.exchange.layers.spending import LINE, Account, account_line
 from llmcli.exchange.layers.window import Settle
 from llmcli.files import locks
 
-_PATIENCE = 10.0  # seconds to wait for the file's lock
+_LOCK_WAIT = 10.0  # seconds to wait for the file's lock
 _POLL = 0.02  # seconds between two looks at it
 
 
@@ -117,14 +117,14 @@ class BudgetFile:
             os.close(descriptor)
 
     async def _lock(self, descriptor: int) -> None:
-        until = self.clock() + _PATIENCE
+        until = self.clock() + _LOCK_WAIT
         while True:
             try:
                 return locks.exclusive(descriptor)
             except OSError:
                 if self.clock() >= until:
                     raise Busy(
-                        f"another process holds --budget-file {self.path} for {_PATIENCE:g} s",
+                        f"another process holds --budget-file {self.path} for {_LOCK_WAIT:g} s",
                         todo="try again later",
                     ) from None
             await self.sleep(_POLL)

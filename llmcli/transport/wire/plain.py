@@ -15,7 +15,7 @@ from llmcli.transport.wire.heads import Break, How
 
 T = TypeVar("T")
 
-_PATIENCE = (
+_HANDSHAKE_WAIT = (
     2.0  # seconds that a handshake may take before we ask in plain words, and that the answer may take
 )
 _OURS = b"https"  # what a TLS server says in plain words: "sent to HTTPS port", "to an HTTPS server"
@@ -25,7 +25,7 @@ async def watched(easy: Easy, url: str, work: Coroutine[None, None, T]) -> T:
     """The result of an exchange over `easy`. Raises Break early where the server turns out to speak plain HTTP."""
     task = asyncio.ensure_future(work)
     try:
-        await asyncio.wait({task}, timeout=_PATIENCE)
+        await asyncio.wait({task}, timeout=_HANDSHAKE_WAIT)
         has_tls = easy.curl.getinfo(pycurl.APPCONNECT_TIME) > 0
         if not task.done() and not has_tls and await _is_plain(url):
             raise Break(How.NO_TLS, "it answers in plain HTTP")
@@ -42,7 +42,7 @@ async def _is_plain(url: str) -> bool:
     if address is None:
         return False
     with suppress(OSError, TimeoutError):
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(_HANDSHAKE_WAIT):
             reader, writer = await asyncio.open_connection(address.host, address.port)
             try:
                 writer.write(b"HEAD / HTTP/1.0\r\n\r\n")
