@@ -23,6 +23,8 @@ EXAMPLE = re.compile(r"(?P<head>^```console\n)(?P<body>.*?)(?P<tail>^```\n)", re
 VARIES = re.compile(
     r'\b\d+(?:\.\d+|(?:\.\d+)?e-\d+) s\b|(?<="at":")[^"]+|(?<=_ms":)\d+\.\d+|[\d,]+\.\d rows/s|(?<=bound by )\s+\w+'
 )
+# What bash says of a command that was killed; where a person types, it is the last word alone.
+KILLED = re.compile(r"[^\s\x01]+: line \d+: +\d+ Killed .*$", re.MULTILINE)
 NEEDED = ("jq",)  # a block that uses one of these stays as it is where the program is missing
 
 
@@ -52,7 +54,7 @@ class Shell:
             timeout=120,
             check=False,
         )
-        return done.stdout
+        return KILLED.sub("Killed", done.stdout)
 
     def session(self, block: str) -> str:
         """A ```console block with the output that its commands have now; `$?` is that of the one before."""

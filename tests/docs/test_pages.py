@@ -19,6 +19,8 @@ CONTRIBUTING = (ROOT / ".github/CONTRIBUTING.md").read_text("utf-8")
 PAGES = {"README.md": README, ".github/CONTRIBUTING.md": CONTRIBUTING, **GUIDE}
 SHARED = [["README.md"], *([f"llmcli/guide/{topic}.md" for topic in part] for part in guide.PARTS.values())]
 """Pages whose examples run in one directory, in this order."""
+NEIGHBOUR = re.compile(r"^\| `(?:llm|curl|sgpt|openai) .*? \| ", re.MULTILINE)
+"""What one types elsewhere: the first cell of a row of the README's table."""
 
 
 @pytest.mark.parametrize("names", SHARED, ids=lambda names: Path(names[0]).stem)
@@ -41,8 +43,15 @@ def test_every_command_has_a_page_with_its_help_and_no_other_page_has_it():
     assert sum(len(HELP.findall(text)) for text in PAGES.values()) == len(found)
 
 
-def test_the_exit_table_stands_once():
-    assert [name for name, text in PAGES.items() if EXITS.search(text)] == ["llmcli/guide/exits.md"]
+def test_the_exit_table_stands_in_the_readme_and_on_its_page():
+    assert [name for name, text in PAGES.items() if EXITS.search(text)] == [
+        "README.md",
+        "llmcli/guide/exits.md",
+    ]
+
+
+def test_the_readme_can_be_read_in_one_go():
+    assert len(README.splitlines()) <= 250
 
 
 @pytest.mark.parametrize("command", commands(), ids=lambda command: command.name)
@@ -57,6 +66,7 @@ def test_options_that_a_page_speaks_of_exist(name):
     if name.endswith("changes.md"):
         prose = prose.partition("### Removed")[0]
     prose = re.sub(r"^```sh\n.*?^```\n", "", prose, flags=re.DOTALL | re.MULTILINE)
+    prose = NEIGHBOUR.sub("", prose)
     known = {name for command in commands() for flag in command.flags for name in flag.long}
     elsewhere = {"--version", "--help", "--update-docs", "--data-raw", "--quick"}
     assert not set(re.findall(r"(?<![\w-])--[a-z][\w-]*", prose)) - known - elsewhere
