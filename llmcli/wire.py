@@ -166,8 +166,8 @@ class Request:
 
     `provider` names the quirks, `model` is the model's name as it is sent. `expects` is the
     JSON Schema that an answer is checked against, where it is not the one that is sent. `keys_of` are the providers
-    whose key may go to the address, the first that has one (empty: the provider's own). `extract`: the first code
-    block of an answer is the answer. `headers` win over those of a transport.
+    whose key may go to the address, the first that has one (None: the provider's own; empty: nobody's).
+    `extract`: the first code block of an answer is the answer. `headers` win over those of a transport.
     `choices`: labels of which an answer is to be one.
     """
 
@@ -176,7 +176,7 @@ class Request:
     base_url: str
     fields: Mapping[str, Any]
     expects: Json | None = None
-    keys_of: tuple[str, ...] = ()
+    keys_of: tuple[str, ...] | None = None
     extract: bool = False
     headers: Headers = NO_HEADERS
     choices: tuple[str, ...] = ()
@@ -188,6 +188,11 @@ class Request:
             slot.__set__(other, slot.__get__(self))
         _FIELDS.__set__(other, {**self.fields, "messages": messages})
         return other
+
+    @property
+    def key_owners(self) -> tuple[str, ...]:
+        """The providers whose key may go to the address, the first that has one."""
+        return (self.provider,) if self.keys_of is None else self.keys_of
 
     def body(self) -> Json:
         """The JSON object to send: a fresh top level, so that nobody changes the request."""

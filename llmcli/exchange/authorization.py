@@ -5,7 +5,7 @@ from __future__ import annotations
 from llmcli.app import App
 from llmcli.errors import UsageError
 from llmcli.registry.models import find_model
-from llmcli.registry.providers import OPENAI, Provider, default_provider, find_provider, provider_of_url
+from llmcli.registry.providers import OPENAI, Provider, default_provider, find_provider, is_default_address
 from llmcli.request.endpoint import provider_named
 from llmcli.transport.keys import KeyOf, find_key, missing_key, says_who
 from llmcli.wire import Request
@@ -38,12 +38,11 @@ def key_lookup(app: App, here: str, key_file: str | None) -> KeyOf:
         check_provider(request.provider, request.model, request.base_url)
         if says_who(request):
             return None
-        owners = request.keys_of or (request.provider,)
+        owners = request.key_owners
         for name in owners:
             if (key := await find(name, request.provider == here)) is not None:
                 return key
-        owner = provider_named(owners[0], providers)
-        if _needs_key(request, owner):
+        if owners and _needs_key(request, owner := provider_named(owners[0], providers)):
             raise missing_key(owner)
         return None
 
@@ -68,8 +67,7 @@ def check_provider(provider: str, model: str, base_url: str) -> None:
     prefix, slash, _ = model.partition("/")
     if not slash or provider != OPENAI or find_provider(prefix) is not None:
         return
-    there = provider_of_url(base_url)
-    if there is not None and there.is_default:
+    if is_default_address(base_url):
         raise UsageError(
             f"{prefix} is no provider, and {OPENAI} has no such model",
             model,
@@ -90,8 +88,10 @@ def _is_at_home(base_url: str, provider: Provider) -> bool:
 
 def variables_of_key(app: App, request: Request) -> list[str]:
     """The variables that the key of a request may stand in, the first that is set before all others."""
-    env, owners = app.world.env, request.keys_of or (request.provider,)
-    providers = [provider_named(name, app.config.providers) for name in owners]
+    env = app.world.env
+    providers = [provider_named(name, app.config.providers) for name in request.key_owners]
+    if not providers:
+        return []
     names = [name for provider in providers for name in provider.api_key_env]
     found = [name for name in names if env.get(name, "").strip()]
     known = [*providers[0].api_key_env, *default_provider().api_key_env]

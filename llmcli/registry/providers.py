@@ -134,15 +134,21 @@ def split_model(spec: str, known: Collection[str] = ()) -> tuple[str | None, str
 
 
 def provider_of_url(base_url: str) -> Provider | None:
-    """The provider that answers at this address, by host and port; None where it is nobody's.
+    """The provider that answers at this address; None where it is nobody's.
 
-    A vendor's own subdomains (`eu.openrouter.ai`) count as the vendor; a local server is known by the very
-    host and port of the table alone, since anything may listen on a loopback port.
+    A vendor is known by its host, whatever the scheme and port, and its own subdomains (`eu.openrouter.ai`) count as
+    the vendor; a local server by the very host and port of the table, since anything may listen on a loopback port.
     """
     address = address_of(base_url)
     if address is None:
         return next((each for each in _providers().values() if each.base_url == base_url), None)
     return next((each for each in _providers().values() if _answers_at(each, address)), None)
+
+
+def is_default_address(base_url: str) -> bool:
+    """Whether an address is that of the provider of a model that names none."""
+    there = provider_of_url(base_url)
+    return there is not None and there.is_default
 
 
 @lru_cache
@@ -156,9 +162,11 @@ def key_header(base_url: str) -> str | None:
 
 def _answers_at(provider: Provider, address: Address) -> bool:
     own = address_of(provider.base_url.replace("{resource}.", ""))
-    if own is None or address.port != own.port:
+    if own is None or address.socket is not None:
         return False
-    return address.host == own.host or (provider.key_required and address.host.endswith("." + own.host))
+    if provider.key_required:
+        return f".{address.host}".endswith(f".{own.host}")
+    return (address.host, address.port) == (own.host, own.port)
 
 
 @cache

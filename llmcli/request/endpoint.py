@@ -14,6 +14,7 @@ from llmcli.registry.providers import (
     Provider,
     default_provider,
     find_provider,
+    is_default_address,
     provider_of_url,
     split_model,
 )
@@ -87,7 +88,10 @@ class Addresses:
 
     def beside(self, here: Endpoint, model: str) -> Endpoint:
         """The endpoint of a model that takes the place of another: where that is, or at its provider's own address."""
-        return beside(here, model, self.providers) or resolve(model, None, self.env, self.providers)
+        found = beside(here, model, self.providers)
+        return found or _resolved(
+            model, _of_variable(model, self.env, self.providers), self.env, self.providers
+        )
 
 
 def resolve(
@@ -95,26 +99,61 @@ def resolve(
 ) -> Endpoint:
     """Find the provider and address of a model. Raises UsageError for what is no address.
 
-    The address: `--base-url` (or OPENAI_BASE_URL, for openai's models and those of no provider), else the
-    provider's environment variable, else config, else its own.
+    The address: `--base-url`, else the provider's own environment variable, else OPENAI_BASE_URL, else config, else
+    its own.
     """
-    found = _found(model, base_url, env, providers)
+    address = (
+        _checked(argument(base_url)) if base_url is not None else _address_for_all(model, env, providers)
+    )
+    return _resolved(model, address, env, providers)
+
+
+def _resolved(
+    model: str, address: str | None, env: Mapping[str, str], providers: Mapping[str, ProviderConfig]
+) -> Endpoint:
+    """A model at an address that was given for all models, or else at its own provider's."""
+    if not split_model(model, providers.keys())[1]:
+        raise UsageError(f"no model in {model!r}", todo="write -m PROVIDER/NAME")
+    found = _at_home(model, env, providers) if address is None else _at(address, model, providers)
     return replace(found, keys_of=_key_owners(found, providers))
 
 
-def _found(
-    model: str, base_url: str | None, env: Mapping[str, str], providers: Mapping[str, ProviderConfig]
-) -> Endpoint:
+def _address_for_all(
+    model: str, env: Mapping[str, str], providers: Mapping[str, ProviderConfig]
+) -> str | None:
+    """The address in OPENAI_BASE_URL, which is as `--base-url`. A provider's own variable is nearer to its models.
+
+    OpenAI's own address there is what would hold without it, and keeps no other provider's models from theirs.
+    """
+    named, said = split_model(model, providers.keys())[0], _said(env)
+    if not said or named is None:
+        return _of_variable(model, env, providers)
+    there = provider_named(named, providers)
+    is_nearer = there.embedded or _from_env(there, env) is not None
+    if is_nearer or (is_default_address(said) and not there.is_default):
+        return None
+    return _checked(said, _variable())
+
+
+def _of_variable(model: str, env: Mapping[str, str], providers: Mapping[str, ProviderConfig]) -> str | None:
+    """The address in OPENAI_BASE_URL where the model is openai's, or of no provider."""
+    named, said = split_model(model, providers.keys())[0], _said(env)
+    is_default = named is None or provider_named(named, providers).is_default
+    return _checked(said, _variable()) if said and is_default else None
+
+
+def _said(env: Mapping[str, str]) -> str:
+    return env.get(_variable(), "").strip()
+
+
+def _variable() -> str:
+    return default_provider().base_url_env or ""
+
+
+def _at_home(model: str, env: Mapping[str, str], providers: Mapping[str, ProviderConfig]) -> Endpoint:
+    """A model at its own provider's address: of its variable, else config, else the table."""
     named, name = split_model(model, providers.keys())
-    if not name:
-        raise UsageError(f"no model in {model!r}", todo="write -m PROVIDER/NAME")
-    if base_url is not None:
-        return _at(_checked(argument(base_url)), model, providers)
-    default = default_provider()
-    said = env.get(default.base_url_env or "", "").strip()
-    if said and named in {None, default.name}:
-        return _at(_checked(said, default.base_url_env or ""), model, providers)
-    provider = provider_named(named or default.name, providers)
+    provider = provider_named(named or OPENAI, providers)
     config = providers.get(provider.name)
     return Endpoint(
         provider,
@@ -193,9 +232,12 @@ def respelled(
 def _key_owners(here: Endpoint, providers: Mapping[str, ProviderConfig]) -> tuple[str, ...]:
     """The providers whose key may go to an address; the first that has one. Nobody's key goes to another's address.
 
-    This machine's addresses are nobody's; where no provider was named, openai's key is for them, too.
+    This machine's addresses are nobody's; where no provider was named, openai's key is for them, too. Over plain http
+    no key goes to a provider that customers have: everybody on the way could read it.
     """
     name, owner = here.provider.name, provider_of_url(here.base_url)
+    if owner is not None and owner.key_required and here.base_url.lower().startswith("http:"):
+        return ()
     config = providers.get(name)
     has_own_key = config is not None and bool(config.api_key_env or config.api_key_command)
     if owner is None or owner.name == name or (has_own_key and _is_configured(config, here.base_url)):

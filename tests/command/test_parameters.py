@@ -517,14 +517,6 @@ def test_the_address_by_flag_environment_config_and_default(cli, config):
     assert address(cli("ask", "--curl", "--base-url", "http://flag/v1", "hi", env=env)) == "http://flag/v1"
 
 
-def test_openais_address_is_not_that_of_others(cli):
-    env = {"OPENAI_BASE_URL": "http://env/v1"}
-    assert (
-        address(cli("ask", "--curl", "-m", "groq/llama", "hi", env=env)) == "https://api.groq.com/openai/v1"
-    )
-    assert address(cli("ask", "--curl", "-m", "ollama/llama", "hi", env=env)) == "http://localhost:11434/v1"
-
-
 def test_ollama_listens_where_its_own_variable_says(cli):
     assert (
         address(cli("ask", "--curl", "-m", "ollama/x", "hi", env={"OLLAMA_HOST": "box:1"}))

@@ -226,7 +226,9 @@ def _about_the_key(reply: Reply) -> str:
     address = address_of(reply.request.base_url)
     if address is not None and address.user is not None:
         return "check the user and the password in the address"
-    provider = find_provider([*reply.request.keys_of, reply.request.provider][0])
+    if not reply.request.key_owners:
+        return "no key was sent, since the address is plain http: write https://"
+    provider = find_provider(reply.request.key_owners[0])
     return f"no key was sent: {provider.how_to_give_a_key if provider else 'use --api-key-file'}"
 
 
