@@ -7,6 +7,7 @@ end
 complete -c llmcli -f
 complete -c llmcli -n __fish_use_subcommand -l version -d 'Show the version and exit.'
 complete -c llmcli -n __fish_use_subcommand -l help -s h -d 'Show this and exit.'
+complete -c llmcli -n __fish_use_subcommand -l help-all -d 'Show all options and exit.'
 complete -c llmcli -n __fish_use_subcommand -a ask -d 'Ask once and print the answer'
 complete -c llmcli -n __fish_use_subcommand -a chat -d 'Hold a conversation, typed or piped'
 complete -c llmcli -n __fish_use_subcommand -a batch -d 'Run every row of the input'
@@ -96,6 +97,7 @@ complete -c llmcli -n '__fish_seen_subcommand_from ask' -l ok -x -a 'error usage
 complete -c llmcli -n '__fish_seen_subcommand_from ask' -l quiet -s q -d 'Errors only.'
 complete -c llmcli -n '__fish_seen_subcommand_from ask' -l verbose -s v -d 'Also attempts, waits and request ids.'
 complete -c llmcli -n '__fish_seen_subcommand_from ask' -l help -s h -d 'Show this and exit.'
+complete -c llmcli -n '__fish_seen_subcommand_from ask' -l help-all -d 'Show all options and exit.'
 
 complete -c llmcli -n '__fish_seen_subcommand_from chat' -l turns -x -a 'lines null jsonl' -d 'What a turn on stdin is: a line, text up to NUL, or a line of JSON (a string or a message).'
 complete -c llmcli -n '__fish_seen_subcommand_from chat' -l keep-going -d 'Go on after a turn that failed; it is left out.'
@@ -182,6 +184,7 @@ complete -c llmcli -n '__fish_seen_subcommand_from chat' -l ok -x -a 'error usag
 complete -c llmcli -n '__fish_seen_subcommand_from chat' -l quiet -s q -d 'Errors only.'
 complete -c llmcli -n '__fish_seen_subcommand_from chat' -l verbose -s v -d 'Also attempts, waits and request ids.'
 complete -c llmcli -n '__fish_seen_subcommand_from chat' -l help -s h -d 'Show this and exit.'
+complete -c llmcli -n '__fish_seen_subcommand_from chat' -l help-all -d 'Show all options and exit.'
 
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l output -s O -x -d 'Write records to OUT.jsonl and OUT.errors.jsonl; OUT.csv, .tsv, .txt: and a table or lines.'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l id -x -d 'Rows are known by this column, not by their number.'
@@ -269,6 +272,7 @@ complete -c llmcli -n '__fish_seen_subcommand_from batch' -l ok -x -a 'error usa
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l quiet -s q -d 'Errors only.'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l verbose -s v -d 'Also attempts, waits and request ids.'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l help -s h -d 'Show this and exit.'
+complete -c llmcli -n '__fish_seen_subcommand_from batch' -l help-all -d 'Show all options and exit.'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -F
 
 complete -c llmcli -n '__fish_seen_subcommand_from count' -l raw -d 'Tokens of the text alone.'
@@ -363,6 +367,7 @@ complete -c llmcli -n '__fish_seen_subcommand_from count' -l ok -x -a 'error usa
 complete -c llmcli -n '__fish_seen_subcommand_from count' -l quiet -s q -d 'Errors only.'
 complete -c llmcli -n '__fish_seen_subcommand_from count' -l verbose -s v -d 'Also attempts, waits and request ids.'
 complete -c llmcli -n '__fish_seen_subcommand_from count' -l help -s h -d 'Show this and exit.'
+complete -c llmcli -n '__fish_seen_subcommand_from count' -l help-all -d 'Show all options and exit.'
 
 complete -c llmcli -n '__fish_seen_subcommand_from models' -l live -d 'Ask the endpoint what it offers: PROVIDER/ or --base-url.'
 complete -c llmcli -n '__fish_seen_subcommand_from models' -l base-url -x -d 'With --live: the endpoint to ask.'
@@ -379,6 +384,8 @@ complete -c llmcli -n '__fish_seen_subcommand_from models' -l ok -x -a 'error us
 complete -c llmcli -n '__fish_seen_subcommand_from models' -l quiet -s q -d 'Errors only.'
 complete -c llmcli -n '__fish_seen_subcommand_from models' -l verbose -s v -d 'Also attempts, waits and request ids.'
 complete -c llmcli -n '__fish_seen_subcommand_from models' -l help -s h -d 'Show this and exit.'
+complete -c llmcli -n '__fish_seen_subcommand_from models' -l help-all -d 'Show all options and exit.'
 
 complete -c llmcli -n '__fish_seen_subcommand_from help' -l help -s h -d 'Show this and exit.'
-complete -c llmcli -n '__fish_seen_subcommand_from help' -a 'ask prompt attachments templates models parameters output schemas labels tools batch input rows tables records resuming pace recipes chat sessions context usage budgets count network servers fallback cache rehearsing exits config completion help choices limits changes'
+complete -c llmcli -n '__fish_seen_subcommand_from help' -l help-all -d 'Show all options and exit.'
+complete -c llmcli -n '__fish_seen_subcommand_from help' -a 'ask prompt attachments templates models parameters output schemas labels tools batch input rows tables records resuming pace recipes chat sessions context usage budgets count network servers fallback cache rehearsing exits options config completion help choices limits changes'

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import MISSING, Field, dataclass, fields
 from typing import Annotated, Any
 
@@ -12,7 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from llmcli import __version__
+from llmcli import __version__, guide
 from llmcli.cli.plain import quicken
 from llmcli.config import Config
 from llmcli.defaults import Defaults, defaults_under
@@ -21,6 +23,12 @@ from llmcli.settings.flag import MOST, Argument, Flag, Option, flags_of, options
 from llmcli.settings.general import accepted
 
 COMMANDS = ("ask", "chat", "batch", "count", "models", "help")
+
+_TWO_SCREENS = 48  # lines
+_LINE = 47  # characters of a help text beside the longest names
+_STOP = re.compile(r"[;:,] | \(")
+_BOUNDS = re.compile(r"  \[[^\]]*x[^\]]*\]$")  # of a number, as typer shows them
+_ALL, _EVERYDAY = "llmcli.all", "llmcli.everyday"  # what is to be shown, in a context's meta
 
 Story = Callable[[Any, Any], int]  # of an App and a command's settings: the exit code
 
@@ -109,9 +117,25 @@ def _show_help(ctx: typer.Context, wanted: bool) -> None:
         raise typer.Exit
 
 
+def _show_all(ctx: typer.Context, wanted: bool) -> None:
+    if wanted:
+        ctx.meta[_ALL] = True
+        _show_help(ctx, wanted)
+
+
 def _help(panel: str | None = None) -> Any:
     return typer.Option(
         "--help", "-h", is_eager=True, callback=_show_help, help="Show this and exit.", rich_help_panel=panel
+    )
+
+
+def _help_all(panel: str | None = None) -> Any:
+    return typer.Option(
+        "--help-all",
+        is_eager=True,
+        callback=_show_all,
+        help="Show all options and exit.",
+        rich_help_panel=panel,
     )
 
 
@@ -121,6 +145,7 @@ def _root(
         typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit."),
     ] = False,
     help: Annotated[bool, _help()] = False,  # noqa: A002 - the flag's name
+    help_all: Annotated[bool, _help_all()] = False,
 ) -> None:
     """Scripted completions for any OpenAI-compatible endpoint.
 
@@ -167,16 +192,24 @@ def command_of(name: str) -> Any:
         return Parsed(story, _made(settings, values), defaults, typed)
 
     parsed.__name__, parsed.__doc__ = name, story.__doc__
-    parameters = [
-        inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),
-        *_parameters(settings),
-    ]
+    parameters = [_keyword("ctx", typer.Context), *_parameters(settings)]
     parsed.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     parsed.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     context: dict[str, Any] = {"help_option_names": []}
     app.command(name, cls=GroupedCommand, context_settings=context, add_help_option=False)(parsed)
-    return get_command(app)
+    command: Any = get_command(app)
+    command.everyday = {item.name for item, mark in _marks(settings) if getattr(mark, "everyday", True)}
+    return command
+
+
+def _marks(settings: type[Any]) -> Iterator[tuple[Field[Any], Flag | Argument]]:
+    for part in (settings, *(subject for _, subject in subjects(settings))):
+        yield from ((item, mark) for item, _, mark in flags_of(part))
+
+
+def _keyword(name: str, kind: Any, **more: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, **more)
 
 
 def _made(settings: type[Any], values: dict[str, Any]) -> Any:
@@ -201,14 +234,15 @@ def _parameter(item: Field[Any], kind: Any, mark: Flag | Argument, panel: str | 
     option: Any
     if isinstance(mark, Argument):
         option = typer.Argument(metavar=mark.metavar, help=mark.help)
+    elif item.name in _HELPS:
+        option = _HELPS[item.name](panel)
     else:
-        option = _help(panel) if item.name == "help" else _option(item.name, mark, panel)
-    return inspect.Parameter(
-        item.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]
-    )
+        option = _option(item.name, mark, panel)
+    return _keyword(item.name, Annotated[kind, option], default=default)
 
 
 _EAGER: dict[str, Callable[..., Any]] = {}
+_HELPS = {"help": _help, "help_all": _help_all}
 
 
 def _option(name: str, mark: Flag, panel: str | None) -> Any:
@@ -266,25 +300,64 @@ def _anywhere(name: str) -> list[Option]:
     return [option for option in found if option is not None]
 
 
+def _in_a_line(names: str, text: str) -> tuple[str, str]:
+    """An option whose help has no more than one line: what can be said in that, up to a stop of the text."""
+    text = _BOUNDS.sub("", text)
+    begins = [text[: stop.start()] for stop in _STOP.finditer(text) if stop.start() < _LINE]
+    whole = [begin for begin in begins if begin.count("'") % 2 == 0 and begin.count("(") == begin.count(")")]
+    return names, text if len(text) <= _LINE or not whole else f"{whole[-1]}."
+
+
 class GroupedCommand(TyperCommand):
-    """A command whose `--help` lists the options by panel, in plain text: rich costs 60 ms and a wide terminal."""
+    """A command whose `--help` is plain text: rich costs 60 ms and a wide terminal.
+
+    It begins with the examples of the command's page. All options are listed by panel; where that is more than two
+    screens, only the everyday ones, unless `--help-all` is said.
+    """
+
+    everyday: AbstractSet[str] = frozenset()  # names of parameters
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         for parameter in self.params:
             quicken(parameter)
 
+    def get_help(self, ctx: Any) -> str:
+        """The text of `--help`, or of `--help-all`."""
+        text = super().get_help(ctx)
+        if ctx.meta.get(_ALL) or text.count("\n") < _TWO_SCREENS:
+            return text
+        ctx.meta[_EVERYDAY] = True
+        return super().get_help(ctx)
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        """Write what it does, and examples."""
+        super().format_help_text(ctx, formatter)
+        if found := guide.examples(str(ctx.info_name)):
+            with formatter.section("Examples"):
+                formatter.write("".join(f"  {line}\n" for line in found))
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write one section a panel, in the order in which the panels are declared."""
+        """Write one section a panel, in the order in which the panels are declared; one for the everyday options."""
         panels: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx)
+            record, panel = parameter.get_help_record(ctx), getattr(parameter, "rich_help_panel", None)
             if record is None:
                 continue
-            panel = getattr(parameter, "rich_help_panel", None) or "Options"
             if parameter.param_type_name == "argument":
                 panel, record = "Arguments", (parameter.metavar or record[0], record[1])
-            panels.setdefault(panel, []).append(record)
+            if _EVERYDAY in ctx.meta:
+                panel, record = "Everyday", _in_a_line(*record)
+                if parameter.name not in self.everyday:
+                    continue
+            panels.setdefault(panel or "Options", []).append(record)
         for panel, records in panels.items():
             with formatter.section(panel):
                 formatter.write_dl(records)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Say where the rest is."""
+        if _EVERYDAY in ctx.meta:
+            formatter.write(
+                f"\nAll options: {ctx.command_path} --help-all. The guide: llmcli help {ctx.info_name}.\n"
+            )

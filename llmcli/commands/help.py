@@ -17,6 +17,7 @@ class HelpSettings:
 
     topic: Annotated[str | None, Argument("TOPIC", "A command or a subject; without it: the topics.")] = None
     help: Annotated[bool, flag("--help", "-h", help="Show this and exit.")] = False
+    help_all: Annotated[bool, flag("--help-all", help="Show all options and exit.")] = False
 
 
 def help(app: App, settings: HelpSettings) -> int:  # noqa: A001 - a story has its command's name

@@ -15,12 +15,15 @@ PARTS = {
     "Conversations": ("chat", "sessions", "context"),
     "What it costs": ("usage", "budgets", "count"),
     "When things fail": ("network", "servers", "fallback", "cache", "rehearsing", "exits"),
-    "The program": ("config", "completion", "help", "choices", "limits", "changes"),
+    "The program": ("options", "config", "completion", "help", "choices", "limits", "changes"),
 }
 TOPICS = tuple(topic for part in PARTS.values() for topic in part)
 
+EXAMPLES = 4  # that `--help` shows of a page
+
 _WIDTH = max(map(len, TOPICS))
 _COMMENT = re.compile(r"^<!-- .* -->\n", re.MULTILINE)
+_TYPED = re.compile(r"^```sh\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[([^\]]+)\]\((\w+)\.md(?:#[\w-]+)?\)")
 
 
@@ -38,6 +41,12 @@ def source(topic: str) -> str:
 def page(topic: str) -> str:
     """A page for the terminal: a link says which page it leads to, and comments for tools are left out."""
     return _LINK.sub(r"\1 (llmcli help \2)", _COMMENT.sub("", source(topic)))
+
+
+def examples(topic: str) -> list[str]:
+    """The commands that a page begins with, none longer than a line of `--help`; none where it has no such block."""
+    found = _TYPED.search(source(topic)) if topic in TOPICS else None
+    return found[1].splitlines()[:EXAMPLES] if found else []
 
 
 def contents() -> str:

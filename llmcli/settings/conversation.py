@@ -16,10 +16,17 @@ class SessionSettings:
             "--session",
             metavar="FILE.jsonl|NAME",
             help="Go on with the conversation kept there, or begin it.",
+            everyday=True,
         ),
     ] = None
     resume: Annotated[
-        bool, flag("--continue", "-c", help="Go on with the newest session (with --session: with that).")
+        bool,
+        flag(
+            "--continue",
+            "-c",
+            help="Go on with the newest session (with --session: with that).",
+            everyday=True,
+        ),
     ] = False
 
     @property
@@ -75,6 +82,7 @@ class TurnSettings:
         flag(
             "--turns",
             help="What a turn on stdin is: a line, text up to NUL, or a line of JSON (a string or a message).",
+            everyday=True,
         ),
     ] = "lines"
     keep_going: Annotated[

@@ -11,9 +11,10 @@ from llmcli.settings.flag import flag, settings
 class CountingSettings:
     """What to count, and how to show it."""
 
-    raw: Annotated[bool, flag("--raw", help="Tokens of the text alone.")] = False
+    raw: Annotated[bool, flag("--raw", help="Tokens of the text alone.", everyday=True)] = False
     truncate: Annotated[
-        int | None, flag("--truncate", low=0, metavar="N", help="Print the text cut to N tokens.")
+        int | None,
+        flag("--truncate", low=0, metavar="N", help="Print the text cut to N tokens.", everyday=True),
     ] = None
     side: Annotated[
         Literal["head", "tail", "middle"],
@@ -21,7 +22,13 @@ class CountingSettings:
     ] = "head"
     split: Annotated[
         int | None,
-        flag("--split", low=1, metavar="N", help="Print pieces of at most N tokens as JSON lines."),
+        flag(
+            "--split",
+            low=1,
+            metavar="N",
+            help="Print pieces of at most N tokens as JSON lines.",
+            everyday=True,
+        ),
     ] = None
     overlap: Annotated[int, flag("--overlap", low=0, metavar="K", help="Tokens that pieces share.")] = 0
     rows: Annotated[
@@ -30,6 +37,7 @@ class CountingSettings:
             "--rows",
             metavar="FILE.jsonl",
             help="Count the rows of a batch; --format jsonl prints a line for each.",
+            everyday=True,
         ),
     ] = None
 

@@ -18,7 +18,7 @@ class Flag:
     `names`: as they are typed, the long one first; `help` says the default in words. `panel`: where it stands in
     the help, else that of its class. `low`, `high`: bounds of a number, both included; `finite`: at most MOST.
     `api`: it is a parameter of the API that is sent under the field's own name, as it is. `header`: it is sent as
-    the header of this name.
+    the header of this name. `everyday`: `--help` shows it also where all options do not fit two screens.
     """
 
     names: tuple[str, ...]
@@ -31,6 +31,7 @@ class Flag:
     api: bool = False
     header: str | None = None
     hidden: bool = False
+    everyday: bool = False
 
 
 @dataclass(frozen=True)

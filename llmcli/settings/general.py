@@ -19,9 +19,12 @@ class GeneralSettings:
     ok: Annotated[
         list[str], flag("--ok", metavar="NAME[,NAME]", help="Exit 0 where these exits are due.")
     ] = field(default_factory=list)
-    quiet: Annotated[bool, flag("--quiet", "-q", help="Errors only.")] = False
-    verbose: Annotated[bool, flag("--verbose", "-v", help="Also attempts, waits and request ids.")] = False
-    help: Annotated[bool, flag("--help", "-h", help="Show this and exit.")] = False
+    quiet: Annotated[bool, flag("--quiet", "-q", help="Errors only.", everyday=True)] = False
+    verbose: Annotated[
+        bool, flag("--verbose", "-v", help="Also attempts, waits and request ids.", everyday=True)
+    ] = False
+    help: Annotated[bool, flag("--help", "-h", help="Show this and exit.", everyday=True)] = False
+    help_all: Annotated[bool, flag("--help-all", help="Show all options and exit.", everyday=True)] = False
 
 
 def accepted(names: Sequence[str]) -> frozenset[ExitCode]:

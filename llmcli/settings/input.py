@@ -15,11 +15,15 @@ class InputSettings:
     file: Annotated[
         list[str],
         flag(
-            "--file", "-f", metavar="PATH", help="Put a text file before the prompt (repeatable; - is stdin)."
+            "--file",
+            "-f",
+            metavar="PATH",
+            help="Put a text file before the prompt (repeatable; - is stdin).",
+            everyday=True,
         ),
     ] = field(default_factory=list)
     system: Annotated[
-        str | None, flag("--system", "-s", metavar="TEXT|@FILE", help="The system message.")
+        str | None, flag("--system", "-s", metavar="TEXT|@FILE", help="The system message.", everyday=True)
     ] = None
     messages: Annotated[
         str | None,
@@ -36,14 +40,24 @@ class InputSettings:
             "-t",
             metavar="TEXT|@FILE",
             help="Make the prompt of a template: {{ name }}, {{ input }}.",
+            everyday=True,
         ),
     ] = None
     param: Annotated[
-        list[str], flag("--param", "-p", metavar="NAME=VALUE", help="A template's variable (repeatable).")
+        list[str],
+        flag(
+            "--param", "-p", metavar="NAME=VALUE", help="A template's variable (repeatable).", everyday=True
+        ),
     ] = field(default_factory=list)
     attachment: Annotated[
         list[str],
-        flag("--attachment", "-a", metavar="PATH|URL|-", help="Attach an image, audio or PDF (repeatable)."),
+        flag(
+            "--attachment",
+            "-a",
+            metavar="PATH|URL|-",
+            help="Attach an image, audio or PDF (repeatable).",
+            everyday=True,
+        ),
     ] = field(default_factory=list)
     detail: Annotated[
         Literal["low", "high", "auto"] | None, flag("--detail", help="How closely images are looked at.")

@@ -14,12 +14,21 @@ class MoneySettings:
 
     max_cost: Annotated[
         float | None,
-        flag("--max-cost", low=0, finite=True, metavar="USD", help="Send nothing that may pass this sum."),
+        flag(
+            "--max-cost",
+            low=0,
+            finite=True,
+            metavar="USD",
+            help="Send nothing that may pass this sum.",
+            everyday=True,
+        ),
     ] = None
     budget_file: Annotated[
         str | None, flag("--budget-file", metavar="FILE", help="Share the sum with all calls that name FILE.")
     ] = None
-    cache: Annotated[bool, flag("--cache", help="Keep answers, and use those that are kept.")] = False
+    cache: Annotated[
+        bool, flag("--cache", help="Keep answers, and use those that are kept.", everyday=True)
+    ] = False
     cache_ttl: Annotated[
         float | None, flag("--cache-ttl", low=0, metavar="S", help="Use none older than S seconds.")
     ] = None

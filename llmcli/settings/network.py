@@ -98,7 +98,8 @@ class NetworkSettings(CertificateSettings):
         flag("--deadline", metavar="S", low=0.001, finite=True, help="Seconds for everything."),
     ] = None
     retries: Annotated[
-        int | None, flag("--retries", metavar="N", low=0, help="Further attempts where one may help (4).")
+        int | None,
+        flag("--retries", metavar="N", low=0, help="Further attempts where one may help (4)."),
     ] = None
 
     max_reply: Annotated[

@@ -13,21 +13,30 @@ class OutputSettings:
     """What is shown, and where."""
 
     format: Annotated[Format, flag("--format", help="What stdout gets.")] = "text"
-    json: Annotated[bool, flag("--json", help="The same as --format json.")] = False
+    json: Annotated[bool, flag("--json", help="The same as --format json.", everyday=True)] = False
     null: Annotated[bool, flag("--null", "-0", help="End each answer with NUL, not newline.")] = False
-    extract: Annotated[bool, flag("--extract", "-x", help="Print only the first fenced code block.")] = False
+    extract: Annotated[
+        bool, flag("--extract", "-x", help="Print only the first fenced code block.", everyday=True)
+    ] = False
     output: Annotated[
-        str | None, flag("--output", "-O", metavar="FILE", help="Write to FILE, whole, and only on exit 0.")
+        str | None,
+        flag(
+            "--output", "-O", metavar="FILE", help="Write to FILE, whole, and only on exit 0.", everyday=True
+        ),
     ] = None
-    usage: Annotated[bool, flag("--usage", "-u", help="Say tokens, cost and time on stderr.")] = False
+    usage: Annotated[
+        bool, flag("--usage", "-u", help="Say tokens, cost and time on stderr.", everyday=True)
+    ] = False
     usage_file: Annotated[
         str | None, flag("--usage-file", metavar="FILE", help="Append the same as a JSON line to FILE.")
     ] = None
     reasoning: Annotated[bool, flag("--reasoning", help="Show the model's reasoning on stderr.")] = False
-    dry_run: Annotated[bool, flag("--dry-run", help="Print the request body and send nothing.")] = False
-    curl: Annotated[bool, flag("--curl", help="Print the same request as a curl command; send nothing.")] = (
-        False
-    )
+    dry_run: Annotated[
+        bool, flag("--dry-run", help="Print the request body and send nothing.", everyday=True)
+    ] = False
+    curl: Annotated[
+        bool, flag("--curl", help="Print the same request as a curl command; send nothing.", everyday=True)
+    ] = False
 
     @property
     def shape(self) -> Format:

@@ -53,7 +53,7 @@ def _is_chosen(value: Any, others: Sequence[Option]) -> bool:
 
 def _misfit(option: Option, value: Any) -> str | None:
     """What is wrong with a value, where it would be taken for something that it is not."""
-    if option.name in {"profile", "help"}:
+    if option.name in {"profile", "help", "help_all"}:
         return "has no place in a profile"
     if option.switch:
         return None if isinstance(value, bool) else "must be true or false"

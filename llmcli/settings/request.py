@@ -26,14 +26,21 @@ class RequestSettings:
             "-m",
             metavar="[PROVIDER/]NAME",
             help="The model (else LLMCLI_MODEL, config, gpt-6-luna).",
+            everyday=True,
         ),
     ] = None
     base_url: Annotated[
         str | None,
-        flag("--base-url", metavar="URL", help="Any OpenAI-compatible endpoint (also OPENAI_BASE_URL)."),
+        flag(
+            "--base-url",
+            metavar="URL",
+            help="Any OpenAI-compatible endpoint (also OPENAI_BASE_URL).",
+            everyday=True,
+        ),
     ] = None
     max_tokens: Annotated[
-        int | None, flag("--max-tokens", "-M", metavar="N", low=1, help="Most tokens of the answer.")
+        int | None,
+        flag("--max-tokens", "-M", metavar="N", low=1, help="Most tokens of the answer.", everyday=True),
     ] = None
     stop: Annotated[
         list[str], flag("--stop", metavar="TEXT", help="End the answer at TEXT (repeatable).")
@@ -51,7 +58,11 @@ class RequestSettings:
     option: Annotated[
         list[str],
         flag(
-            "--option", "-o", metavar="KEY=VALUE", help="Any other field of the API; VALUE is JSON or text."
+            "--option",
+            "-o",
+            metavar="KEY=VALUE",
+            help="Any other field of the API; VALUE is JSON or text.",
+            everyday=True,
         ),
     ] = field(default_factory=list)
     header: Annotated[
@@ -72,7 +83,9 @@ class RequestSettings:
     ] = None
     temperature: Annotated[
         float | None,
-        flag("--temperature", metavar="X", low=0, high=2, help="Sampling temperature.", api=True),
+        flag(
+            "--temperature", metavar="X", low=0, high=2, help="Sampling temperature.", api=True, everyday=True
+        ),
     ] = None
     top_p: Annotated[
         float | None, flag("--top-p", metavar="X", low=0, high=1, help="Nucleus sampling.", api=True)
@@ -134,6 +147,7 @@ class RequestSettings:
             panel=ANSWER,
             metavar="FILE|JSON|DSL",
             help="Ask for JSON that fits a schema, e.g. 'name, age int'; anything else is exit 5.",
+            everyday=True,
         ),
     ] = None
     schema_multi: Annotated[
@@ -153,6 +167,7 @@ class RequestSettings:
             panel=ANSWER,
             metavar="A,B,...",
             help="Ask for exactly one of these labels (repeatable, or a JSON list); anything else is exit 5.",
+            everyday=True,
         ),
     ] = field(default_factory=list)
     tools: Annotated[

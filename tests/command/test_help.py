@@ -27,7 +27,7 @@ def test_every_page_is_printed_by_its_name(cli, topic):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_is_a_topic_and_its_page_has_its_options(cli, command):
+def test_a_command_is_a_topic_and_its_page_says_how_it_is_used(cli, command):
     assert f"Usage: llmcli {command} [OPTIONS]" in cli("help", command).out
 
 

@@ -26,6 +26,8 @@ class Flag:
     choices: tuple[str, ...] = ()
     at_file: bool = False  # a text, or @FILE
     repeatable: bool = False
+    panel: str = "General"
+    bounds: str = ""  # of a number, in words
 
     @property
     def long(self) -> list[str]:
@@ -46,6 +48,7 @@ class Command:
 ROOT = (
     Flag(("--version",), "Show the version and exit.", "flag", ""),
     Flag(("--help", "-h"), "Show this and exit.", "flag", ""),
+    Flag(("--help-all",), "Show all options and exit.", "flag", ""),
 )
 
 
@@ -69,6 +72,7 @@ def _command(name: str) -> Command:
 def _flag(option: Any) -> Flag:
     names = (*option.opts, *option.secondary_opts)
     metavar = option.metavar or option.name.upper()
+    bounds = [getattr(option, name, None) for name in ("min", "max")]
     return Flag(
         names,
         " ".join((option.help or "").split()),
@@ -77,7 +81,15 @@ def _flag(option: Any) -> Flag:
         _choices(option),
         at_file="@FILE" in metavar,
         repeatable=option.multiple,
+        panel=option.rich_help_panel or "General",
+        bounds=_bounds(*bounds),
     )
+
+
+def _bounds(low: float | None, high: float | None) -> str:
+    if high is None:
+        return "" if low is None else f"at least {low:g}"
+    return f"{low:g} to {high:g}"
 
 
 def _kind(option: Any) -> Kind:

@@ -11,7 +11,7 @@ from llmcli.cli.parse import COMMANDS, story_of
 from llmcli.settings.flag import Flag, flags_of, subjects
 
 PACKAGE = Path(__file__).parents[2] / "llmcli"
-BY_THE_PARSER = {"help", "profile", "ok"}  # they are read while the line is parsed
+BY_THE_PARSER = {"help", "help_all", "profile", "ok"}  # they are read while the line is parsed
 READ = {
     node.attr
     for path in PACKAGE.rglob("*.py")

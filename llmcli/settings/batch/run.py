@@ -28,16 +28,22 @@ class RunSettings:
             "-O",
             metavar="OUT",
             help="Write records to OUT.jsonl and OUT.errors.jsonl; OUT.csv, .tsv, .txt: and a table or lines.",
+            everyday=True,
         ),
     ] = None
     id: Annotated[
-        str | None, flag("--id", metavar="COLUMN", help="Rows are known by this column, not by their number.")
+        str | None,
+        flag("--id", metavar="COLUMN", help="Rows are known by this column, not by their number."),
     ] = None
     concurrency: Annotated[
-        str, flag("--concurrency", "-j", metavar="N|auto", help="Requests under way at once (auto).")
+        str,
+        flag(
+            "--concurrency", "-j", metavar="N|auto", help="Requests under way at once (auto).", everyday=True
+        ),
     ] = "auto"
     rpm: Annotated[
-        float | None, flag("--rpm", low=0.001, finite=True, metavar="N", help="Most requests a minute.")
+        float | None,
+        flag("--rpm", low=0.001, finite=True, metavar="N", help="Most requests a minute.", everyday=True),
     ] = None
     tpm: Annotated[
         float | None, flag("--tpm", low=0.001, finite=True, metavar="N", help="Most tokens a minute.")
@@ -53,17 +59,23 @@ class RunSettings:
         ),
     ] = None
     ordered: Annotated[bool, flag("--ordered", help="Records in the order of the input.")] = False
-    limit: Annotated[int | None, flag("--limit", low=0, metavar="N", help="Only the first N rows.")] = None
+    limit: Annotated[
+        int | None, flag("--limit", low=0, metavar="N", help="Only the first N rows.", everyday=True)
+    ] = None
     max_failures: Annotated[
         int | None, flag("--max-failures", low=1, metavar="N", help="Stop when N rows have failed.")
     ] = None
     fresh: Annotated[bool, flag("--fresh", help="Start over: what OUT holds is lost.")] = False
-    retry_failed: Annotated[bool, flag("--retry-failed", help="Try final failures again, too.")] = False
+    retry_failed: Annotated[
+        bool, flag("--retry-failed", help="Try final failures again, too.", everyday=True)
+    ] = False
     on_change: Annotated[
         Literal["stop", "rerun", "keep"],
         flag("--on-change", help="What to do where a row that is done has changed (stop)."),
     ] = "stop"
-    dry_run: Annotated[bool, flag("--dry-run", help="Count and price the rows; send nothing.")] = False
+    dry_run: Annotated[
+        bool, flag("--dry-run", help="Count and price the rows; send nothing.", everyday=True)
+    ] = False
     format: Annotated[
         Literal["text", "json", "jsonl", "csv", "tsv"] | None,
         flag("--format", help="What stdout gets without -O (jsonl), or how --dry-run prints (text)."),

@@ -32,6 +32,7 @@ class TableSettings:
             "--each",
             metavar="GLOB|-",
             help="Each file is a row: path, name, stem, text (-: names from stdin).",
+            everyday=True,
         ),
     ] = None
 

@@ -53,6 +53,7 @@ class ViewSettings:
             "--keep",
             metavar="COLUMN,...|all",
             help="Put these of the row's own columns into its record (repeatable; all for a table).",
+            everyday=True,
         ),
     ] = field(default_factory=list)
     into: Annotated[
