@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property, lru_cache
@@ -14,6 +15,7 @@ from llmcli.request.written import Written, numeric, plain_value
 
 _FUEL = 10_000_000  # instructions: an endless loop in a template is an error, not a hang
 _NAME = "template"
+_SELF, _OTHER = re.compile(r"\bself\b"), "another_self_"
 _ENDS: Mapping[str, Callable[[], BaseException]] = {
     "KeyboardInterrupt": KeyboardInterrupt,
     "OutOfTime": OutOfTime,
@@ -51,7 +53,19 @@ class Template:
     @cached_property
     def names(self) -> frozenset[str]:
         """The variables that the template speaks of."""
-        return frozenset(self._environment.undeclared_variables_in_template(_NAME))
+        names = frozenset(self._environment.undeclared_variables_in_template(_NAME))
+        return names | {"self"} if "self" in self.source and self._has_self else names
+
+    @property
+    def _has_self(self) -> bool:
+        """Whether `self` is one of them, which minijinja takes for a name of its own: it looks for another instead."""
+        import minijinja
+
+        try:
+            renamed = _environment(_SELF.sub(_OTHER, self.source), self._undefined)
+        except minijinja.TemplateError:
+            return False
+        return _OTHER in renamed.undeclared_variables_in_template(_NAME)
 
     def render(self, values: Mapping[str, Any], *, written: bool = False) -> str:
         """The text; `written`: there may be Written numbers among the values.

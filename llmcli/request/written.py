@@ -28,7 +28,7 @@ _BLOCK = re.compile(
     rf"|(?P<open>\{{\{{[-+]?|\{{%[-+]?\s*(?:if|elif|set\s[^=]*=|for\s.*?\sin\s))(?P<inside>{_INSIDE})(?P<close>[-+]?[%}}]\}})",
     re.DOTALL,
 )
-_WORDS = frozenset(
+WORDS = frozenset(
     [
         *("and", "or", "not", "in", "is", "if", "else", "recursive"),
         *("true", "false", "none", "True", "False", "None"),
@@ -112,7 +112,7 @@ def _expression(text: str) -> str:
             reckons = reckons or word not in _FILTERS
         elif before[-1:] == ["is"] or before == ["is", "not"]:
             reckons = reckons or word not in {*_TESTS, "not"}
-        elif kind == "path" and word not in _WORDS and after not in {"(", "="}:
+        elif kind == "path" and word not in WORDS and after not in {"(", "="}:
             operands.append(index)
         else:
             reckons = reckons or word == "in" or (kind == "path" and after == "(")

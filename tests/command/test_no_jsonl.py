@@ -42,7 +42,16 @@ NOT = {
         "compressed with gzip",
         "zcat {} | llmcli batch - --input-format csv",
     ),
-    "gzip.csv": (gzip.compress(LINES), "compressed with gzip", "zcat {} | llmcli batch -"),
+    "gzip.csv": (
+        gzip.compress(LINES),
+        "compressed with gzip",
+        "zcat {} | llmcli batch - --input-format csv",
+    ),
+    "zip.tsv": (
+        b"PK\x03\x04" + bytes(26) + b"rows.tsv",
+        "a zip archive",
+        "unzip -p {} | llmcli batch - --input-format tsv",
+    ),
     "rows.jsonl.bz2": (bz2.compress(LINES), "compressed with bzip2", "bzcat {}"),
     "rows.jsonl.xz": (lzma.compress(LINES), "compressed with xz", "xzcat {}"),
     "rows.jsonl.zst": (b"\x28\xb5\x2f\xfd" + bytes(100), "compressed with zstd", "zstdcat {}"),

@@ -291,7 +291,8 @@ TSV = {
     "a quote inside": (b'a\tb\n5"\tx"y\n', [{"a": '5"', "b": 'x"y'}]),
     "commas": (b"a,b\tc\n1,2\t3\n", [{"a,b": "1,2", "c": "3"}]),
     "blank": (b"a\tb\n\n1\t2\n\n", [AB]),
-    "one column": (b"a\nx\n\n", [{"a": "x"}, {"a": ""}]),
+    "a blank line of one column is no row": (b"a\nx\n\ny\n\n", [{"a": "x"}, {"a": "y"}]),
+    "an empty cell of one column": (b'a\n""\n', [{"a": ""}]),
     "empty cells": (b"a\tb\n\t\n", [{"a": "", "b": ""}]),
     "ragged": (b"a\tb\n1\n", ["invalid_row: line 2 has 1 cell for 2 columns: none for b"]),
     "a cell that goes on": (
@@ -631,3 +632,48 @@ def test_what_csv_writes_is_read_as_it_was(rows):
         text = io.StringIO()
         csv.writer(text, quoting=quoting).writerows([["a", "b"], *cells])
         assert rows(text.getvalue().encode()) == [dict(zip("ab", row, strict=True)) for row in cells]
+
+
+def test_the_first_good_row_is_the_first_of_all_inputs(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("a.jsonl").write_text('{"x": "one"}\n')
+    Path("b.jsonl").write_text('{"y": "two"}\n{"x": "three"}\n')
+    argv = ["batch", "-q", "a.jsonl", "b.jsonl", "-m", "offline/echo", "-t", "{{ x }}"]
+    assert json.loads(cli(*argv, "--dry-run", "--json").out)["invalid"] == 1
+    done = cli(*argv, "--format", "text", "--ordered")
+    assert (done.code, done.out) == (7, "one\nthree\n")
+    assert "the template's variable x is not defined" in done.err
+
+
+def test_a_table_behind_other_rows_has_a_prompt_or_is_exit_2(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("a.jsonl").write_text('{"prompt": "one"}\n')
+    Path("b.csv").write_text("city\nOslo\n")
+    done = cli("batch", "-q", "a.jsonl", "b.csv", "-m", "offline/echo", "--format", "text")
+    assert (done.code, done.out) == (2, "")
+    assert "the table has no column prompt or messages, but city" in done.err
+
+
+@pytest.mark.parametrize("name", ["self", "loop", "super", "caller", "range", "dict", "template_name"])
+def test_a_column_with_a_name_of_the_template_language_is_a_variable(cli, name):
+    argv = ["batch", "-q", "-m", "offline/echo", "--input-format", "csv", "--format", "text"]
+    done = cli(*argv, "-t", f"It is {{{{ {name} }}}}", stdin=f"{name},x\nOslo,1\n".encode())
+    assert (done.code, done.out, done.err) == (0, "It is Oslo\n", "")
+
+
+def test_the_word_self_in_a_text_names_no_column(cli):
+    argv = ["batch", "-q", "-m", "offline/echo", "--input-format", "csv", "--format", "text"]
+    done = cli(*argv, "-t", "Be your self", stdin=b"self,prompt\nOslo,hi\n")
+    assert (done.code, done.out) == (0, "Be your self  hi\n")
+
+
+@pytest.mark.parametrize("name", ["true", "none", "not", "in", "row"])
+def test_a_column_that_no_template_can_name_is_told_as_it_can_be(cli, name):
+    argv = ["batch", "-q", "-m", "offline/echo", "--input-format", "csv"]
+    done = cli(*argv, "-t", "{{ nosuch }}", stdin=f"{name},x\n1,2\n".encode())
+    assert done.code == 2
+    assert f'the first row has {{{{ row["{name}"] }}}}, {{{{ x }}}};' in done.err
+    shown = cli(
+        *argv, "--format", "text", "-t", f'{{{{ row["{name}"] }}}}', stdin=f"{name},x\n1,2\n".encode()
+    )
+    assert (shown.code, shown.out) == (0, "1\n")

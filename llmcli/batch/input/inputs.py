@@ -71,12 +71,14 @@ class Inputs:
         Raises UsageError where the beginning of a part says that it is no rows, or not those of the others.
         """
         with self.again():
-            chain = Chain([])
+            chain, is_checked = Chain([]), False
             for part in self.parts:
                 if self._is_lasting(part):
                     with closing(self._file_source(part, Stats(began=0.0))) as source:
+                        source.is_checked = is_checked
                         source.next()
                         chain.check_columns(source)
+                        is_checked = source.is_checked
         if self.paths is not None:
             NamedSource(self.paths, self.builder, Stats(began=0.0)).next()
         return chain.columns

@@ -24,7 +24,7 @@ from llmcli.batch.input.shape import (
     parsed_row,
     said,
 )
-from llmcli.batch.input.templated import check_template, templated
+from llmcli.batch.input.templated import check_template, shown_field, templated
 from llmcli.errors import BadCommand, LlmcliError, UsageError
 from llmcli.request.builder import Builder
 from llmcli.request.messages import check_message_list
@@ -130,14 +130,21 @@ class RowBuilder:
             row.json = entry
         return row
 
+    def check_columns(self, columns: Columns) -> None:
+        """Raise UsageError for a table whose rows have no prompt, where no template makes one."""
+        if self._prompt.template is None and not {"prompt", "messages"} & set(columns.names):
+            name = columns.names[0] if columns.names else "name"
+            raise UsageError(
+                f"the table has no column prompt or messages, but {', '.join(columns.names[:8])}",
+                todo=f"make the prompt with -t, e.g. -t 'About {shown_field(name)}: ...'",
+            )
+
     def check(self, batch: Batch) -> bool:
         """Whether a good row was among these.
 
-        Raises UsageError where a table's columns, or the first good row, show that the command is not meant for them.
+        Raises UsageError where the first one shows that the command is not meant for them.
         """
         template = self._prompt.template
-        if batch.columns is not None and template is None:
-            _check_columns(batch.columns)
         for entry in batch.entries:
             try:
                 found = Found(parsed_row(entry), entry) if isinstance(entry, bytes) else found_in(entry)
@@ -264,17 +271,6 @@ class RowBuilder:
             return self._builder.request(messages)
         except UsageError as error:
             raise BadCommand(error.what, error.where, error.todo) from None
-
-
-def _check_columns(columns: Columns) -> None:
-    """Raise UsageError for a table whose rows have no prompt, where no template makes one."""
-    if not {"prompt", "messages"} & set(columns.names):
-        name = columns.names[0] if columns.names else "name"
-        shown = f"{{{{ {name} }}}}" if name.isidentifier() else f'{{{{ row["{name}"] }}}}'
-        raise UsageError(
-            f"the table has no column prompt or messages, but {', '.join(columns.names[:8])}",
-            todo=f"make the prompt with -t, e.g. -t 'About {shown}: ...'",
-        )
 
 
 def _content(entry: Entry) -> bytes:

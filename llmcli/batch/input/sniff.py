@@ -46,14 +46,14 @@ def check_readable(head: bytes, kind: InputFormat | None, path: str | None) -> N
     """Raise NotRows for a file that begins so, where it is compressed, a spreadsheet, or no text."""
     for magic, (what, tool) in _PACKED.items():
         if head.startswith(magic):
-            raise _error(what, path, tool)
+            raise _error(what, path, tool, kind=kind)
     if head.startswith(b"\xd0\xcf\x11\xe0"):
         raise _error("a spreadsheet", path, _EXCEL, seekable=True)
     if head.startswith(b"PK\x03\x04"):
         office = b"[Content_Types].xml" in head or b"mimetype" in head
         if office or (path or "").lower().endswith((".xlsx", ".ods")):
             raise _error("a spreadsheet", path, _EXCEL, seekable=True)
-        raise _error("a zip archive", path, "unzip -p", seekable=True)
+        raise _error("a zip archive", path, "unzip -p", seekable=True, kind=kind)
     if head.startswith(b"PAR1") and kind not in {None, "parquet"}:
         raise _misnamed("Parquet", path, "parquet")
     if kind == "parquet" and head and not head.startswith(b"PAR1"):
@@ -102,7 +102,7 @@ def _error(
     what: str, path: str | None, command: str, *, seekable: bool = False, kind: InputFormat | None = None
 ) -> NotRows:
     """The error that names the command which makes rows of it; `seekable`: it reads a file, and no pipe."""
-    unpacked = kind or named_kind(str(PurePath(path or "").with_suffix("")) if path else None)
+    unpacked = kind or named_kind(str(PurePath(path).with_suffix("")) if path else None)
     tail = f" --input-format {unpacked}" if unpacked not in {None, "jsonl"} and command != _EXCEL else ""
     if path is None:
         todo = f"save it, then {command} FILE | llmcli batch -" if seekable else f"pipe it through {command}"

@@ -48,7 +48,10 @@ class Part:
 
 
 class EntrySource:
-    """Rows of the batches that a reader brings. `is_last`: no other INPUT follows."""
+    """Rows of the batches that a reader brings. `is_last`: no other INPUT follows.
+
+    `is_checked`: the first good row was seen, here or in an INPUT before.
+    """
 
     def __init__(self, part: Part, builder: RowBuilder, stats: Stats) -> None:
         self.is_last = True
@@ -60,7 +63,7 @@ class EntrySource:
         self._stats = stats
         self._at_hand = _NONE
         self._next = 0  # of what is at hand
-        self._checked = False
+        self.is_checked = False
         self._over = False
 
     @property
@@ -109,8 +112,10 @@ class EntrySource:
         self._stats.found += len(batch.entries)
         if self._over and self.is_last:
             self._stats.complete = True
-        if not self._checked:
-            self._checked = self._builder.check(batch)
+        if self.columns is not None and self.columns is batch.columns:
+            self._builder.check_columns(self.columns)
+        if not self.is_checked:
+            self.is_checked = self._builder.check(batch)
 
     def _batch(self) -> Batch | None:
         """The next batch; None where there is none yet, or, with `_over`, any more."""
@@ -262,8 +267,10 @@ class Chain:
             if len(self._sources) == 1:
                 return None
             self._sources.popleft().close()
-            self._sources[0].before = source.before + source.number
-            self._sources[0].start(self._wake)
+            following = self._sources[0]
+            following.before = source.before + source.number
+            following.is_checked = source.is_checked
+            following.start(self._wake)
         self.check_columns(source)
         return found
 

@@ -8,7 +8,7 @@ from llmcli.batch.input.found import Found
 from llmcli.errors import UsageError
 from llmcli.request.prompt import Prompt
 from llmcli.request.template import Undefined
-from llmcli.request.written import as_written
+from llmcli.request.written import WORDS, as_written
 from llmcli.wire import Json
 
 _JINJA = re.compile(r"\{%-?\s*raw\b.*?endraw\s*-?%\}|\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
@@ -56,6 +56,12 @@ def _check_params(prompt: Prompt, data: Json) -> None:
             raise UsageError("-p input beside a prompt", todo="{{ input }} is the prompt; drop one of them")
 
 
+def shown_field(name: str) -> str:
+    """How a template names a field."""
+    is_name = name.isidentifier() and name not in WORDS and name != "row"
+    return f"{{{{ {name} }}}}" if is_name else f'{{{{ row["{name}"] }}}}'
+
+
 def _fields(data: Json) -> str:
-    shown = [f"{{{{ {name} }}}}" if name.isidentifier() else f'{{{{ row["{name}"] }}}}' for name in data]
+    shown = [shown_field(name) for name in data]
     return f"the first row has {', '.join(shown[:8]) or 'no field'}{', ...' if len(shown) > 8 else ''}"

@@ -37,9 +37,9 @@ def read_csv(blocks: Iterable[bytes], how: TableSettings, path: str | None) -> I
 
 
 def read_tsv(blocks: Iterable[bytes], how: TableSettings, path: str | None) -> Iterator[Batch]:
-    """The rows of a TSV. Raises UsageError for a header that cannot be meant."""
+    """The rows of a TSV, where a blank line is none. Raises UsageError for a header that cannot be meant."""
     lines = TextLines(blocks)
-    yield from _rows(lines, _tsv_records(lines), how, ("\t", path))
+    yield from _rows(lines, filter(None, _tsv_records(lines)), how, ("\t", path))
 
 
 def _rows(
