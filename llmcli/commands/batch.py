@@ -99,13 +99,25 @@ def batch(app: App, settings: BatchSettings) -> int:
 def _run(app: App, program: Program, inputs: Inputs, outlet: Outlet, settings: BatchSettings) -> None:
     options, stats = settings.run, program.run.stats
     outlet.see_header(program.inputs.look())
-    with closing(outlet.records(inputs.builder.identity)) as records:
+    with _opened(outlet, inputs) as records:
         done = program.recovered(records, retry_failed=options.retry_failed)
         _tell_of_fewer(app, options.crowd, program.run.pace.crowd.limit)
         reread = partial(_reread, inputs, options)
         with _summed_up(app, outlet, options, stats, records), _viewed(outlet, records, stats, reread):
             app.watch.waits_for("the rows that are not done")
             app.drive(program.execute(records, done), settings.network.deadline, fast=True)
+            outlet.check_written()
+
+
+@contextmanager
+def _opened(outlet: Outlet, inputs: Inputs) -> Iterator[Ledger | Printed]:
+    """Where records go. Exit 2 leaves no empty files behind."""
+    with closing(outlet.records(inputs.builder.identity)) as records:
+        try:
+            yield records
+        except UsageError:
+            records.withdraw()
+            raise
 
 
 def _tell_of_fewer(app: App, wanted: int | None, most: int) -> None:

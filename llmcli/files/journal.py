@@ -41,12 +41,13 @@ class Journal:
         self._flags = os.O_RDWR | os.O_APPEND
         self._flags |= (os.O_NOFOLLOW if ours else 0) | (0 if must_exist else os.O_CREAT)
         self._dirty = False
+        self._is_new = False
         while not self._open():
             pass
 
     def _open(self) -> bool:
         """Open and lock the file; False where another has put a new one in its place meanwhile, or none."""
-        self._descriptor = open_regular(self.path, self._flags)
+        self._descriptor = self._opened()
         try:
             self._lock()
             with suppress(FileNotFoundError):
@@ -58,6 +59,16 @@ class Journal:
         self.close()
         return False
 
+    def _opened(self) -> int:
+        """The descriptor of the file, which is made where there is none."""
+        self._is_new = False
+        if self._flags & os.O_CREAT:
+            with suppress(FileExistsError):
+                descriptor = open_regular(self.path, self._flags | os.O_EXCL)
+                self._is_new = True
+                return descriptor
+        return open_regular(self.path, self._flags)
+
     def _lock(self) -> None:
         try:
             locks.signed(self._descriptor)
@@ -65,6 +76,11 @@ class Journal:
             raise Held(self.path, locks.holder(self._descriptor)) from None
         except OSError as error:
             raise Unlockable(error.errno, error.strerror, str(self.path)) from None
+
+    def withdraw(self) -> None:
+        """Take the file away where it was made here and nothing is in it: as if it had not been opened."""
+        if self._is_new and not self.size:
+            self.path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Let the file and its lock go."""

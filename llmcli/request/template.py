@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property, lru_cache
 from math import isfinite
@@ -16,6 +16,7 @@ from llmcli.request.written import Written, numeric, plain_value
 _FUEL = 10_000_000  # instructions: an endless loop in a template is an error, not a hang
 _NAME = "template"
 _SELF, _OTHER = re.compile(r"\bself\b"), "another_self_"
+_SUBSCRIPT = re.compile(r"(?<=[\w\])\"'])\[[^\[\]]*\]")
 _ENDS: Mapping[str, Callable[[], BaseException]] = {
     "KeyboardInterrupt": KeyboardInterrupt,
     "OutOfTime": OutOfTime,
@@ -52,20 +53,26 @@ class Template:
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """The variables that the template speaks of."""
-        names = frozenset(self._environment.undeclared_variables_in_template(_NAME))
-        return names | {"self"} if "self" in self.source and self._has_self else names
+        """The variables that the template speaks of.
 
-    @property
-    def _has_self(self) -> bool:
-        """Whether `self` is one of them, which minijinja takes for a name of its own: it looks for another instead."""
+        minijinja does not tell of what is sliced (`text[:100]`), nor of `self`, which it takes for a name of its own:
+        so it is also asked about the same template without subscripts, where `self` has another name.
+        """
+        names = frozenset(self._environment.undeclared_variables_in_template(_NAME))
+        if "[" in self.source or "self" in self.source:
+            names |= set(self._passed_over())
+        return names
+
+    def _passed_over(self) -> Iterator[str]:
+        """The variables of the same template as its subscripts are taken away, the innermost first."""
         import minijinja
 
-        try:
-            renamed = _environment(_SELF.sub(_OTHER, self.source), self._undefined)
-        except minijinja.TemplateError:
-            return False
-        return _OTHER in renamed.undeclared_variables_in_template(_NAME)
+        source, before = _SELF.sub(_OTHER, self.source), ""
+        with suppress(minijinja.TemplateError):
+            while source != before:
+                found = _environment(source, self._undefined).undeclared_variables_in_template(_NAME)
+                yield from ("self" if name == _OTHER else name for name in found)
+                source, before = _SUBSCRIPT.sub("", source), source
 
     def render(self, values: Mapping[str, Any], *, written: bool = False) -> str:
         """The text; `written`: there may be Written numbers among the values.

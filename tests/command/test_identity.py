@@ -235,3 +235,42 @@ def test_records_of_rows_that_are_gone_are_told_of_where_rows_failed_too(cli, tm
     done = cli(*argv)
     assert done.code == 7
     assert f"llmcli: {out} has records of 2 rows that INPUT no longer has\n" in done.err
+
+
+@pytest.mark.parametrize("out", ["o.jsonl", "o.csv"])
+@pytest.mark.parametrize(
+    ("argv", "why"),
+    [
+        (["--id", "id"], "the id 1 is row 0's and row 1's"),
+        (["--id", "id", "--write-each", "out/{{ id }}"], "the id 1 is row 0's and row 1's"),
+        (["-m", "nosuch", "--base-url", "http://127.0.0.1:9/v1", "--max-cost", "1"], "price"),
+    ],
+)
+def test_exit_2_leaves_no_empty_records_behind(cli, out, argv, why):
+    Path("rows.csv").write_text("id,x\n1,a\n1,b\n")
+    done = cli("batch", "-q", "-m", "offline/echo", "-t", "{{ x }}", "rows.csv", *argv, "-O", out)
+    assert (done.code, done.out) == (2, "")
+    assert why in done.err
+    assert not [path.name for path in Path().iterdir() if path.name.startswith(("o", ".o"))]
+
+
+def test_exit_2_leaves_records_that_were_there_as_they_are(cli):
+    Path("rows.csv").write_text("id,x\n1,a\n")
+    argv = ["batch", "-q", "-m", "offline/echo", "-t", "{{ x }}", "rows.csv", "--id", "id", "-O", "o.jsonl"]
+    assert cli(*argv).code == 0
+    before = Path("o.jsonl").read_bytes()
+    Path("o.errors.jsonl").unlink()
+    Path("rows.csv").write_text("id,x\n1,a\n1,b\n")
+    assert cli(*argv).code == 2
+    assert Path("o.jsonl").read_bytes() == before
+    assert not Path("o.errors.jsonl").exists()
+
+
+def test_an_empty_file_that_somebody_made_stays(cli):
+    Path("rows.csv").write_text("id,x\n1,a\n1,b\n")
+    Path("o.jsonl").touch()
+    assert (
+        cli("batch", "-m", "offline/echo", "-t", "{{ x }}", "rows.csv", "--id", "id", "-O", "o.jsonl").code
+        == 2
+    )
+    assert Path("o.jsonl").exists()

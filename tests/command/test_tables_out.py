@@ -582,3 +582,40 @@ def test_a_file_in_the_place_of_a_views_digests_is_not_written_over(cli, tmp_pat
     )
     assert (done.code, done.out, memory.read_text()) == (2, "", theirs)
     assert f"{memory} is there, and was not written here; mv " in done.err
+
+
+CHANGED = {
+    "one more, and another changed": ("id,note,more\n1,new,M\n2,new,N\n3,new,O\n", []),
+    "one less": ("id\n1\n2\n3\n", []),
+    "one less by --keep": ("id,note\n1,old\n2,old\n3,old\n", ["--keep", "note"]),
+}
+
+
+@pytest.mark.parametrize("older", ["table", "records"])
+@pytest.mark.parametrize("case", CHANGED)
+def test_a_table_does_not_mix_columns_of_older_records_and_of_the_input(batch, home, case, older):
+    text, keep = CHANGED[case]
+    (home / "a.csv").write_text("id,note\n1,old\n2,old\n")
+    argv = ["-q", "a.csv", "-m", "offline/echo", "-t", "Say {{ id }}", "-O"]
+    if older == "table":
+        assert batch(*argv, "o.csv").code == 0
+    else:
+        assert batch(*argv, "o.jsonl").code == 0
+        (home / "o.jsonl").rename(home / "o.csv.jsonl")
+    (home / "a.csv").write_text(text)
+    assert batch(*argv, "o.csv", *keep).code == 0
+    header, *rows = [line.split(",") for line in text.splitlines()]
+    wanted = [name for name in header if not keep or name in keep]
+    expected = [",".join(f'"{name}"' for name in [*wanted, "answer", "error"])]
+    for row in rows:
+        cells = dict(zip(header, row, strict=True))
+        own = [*(cells[name] for name in wanted), f"Say {cells['id']}"]
+        expected.append(",".join([*(f'"{cell}"' for cell in own), ""]))
+    assert (home / "o.csv").read_text().splitlines() == expected
+
+
+def test_a_table_of_jsonl_has_the_columns_that_keep_names_alone(batch, home):
+    (home / "a.jsonl").write_text('{"id": 1, "note": "n", "prompt": "x"}\n')
+    assert batch("-q", "a.jsonl", "-m", "offline/echo", "-O", "o.csv").code == 0
+    assert batch("-q", "a.jsonl", "-m", "offline/echo", "-O", "o.csv", "--keep", "id").code == 0
+    assert (home / "o.csv").read_text() == '"id","answer","error"\n"1","x",\n'

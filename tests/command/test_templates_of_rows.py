@@ -223,3 +223,22 @@ def test_nothing_is_paid_or_written_for_a_template_that_is_refused(cli, server, 
     assert cli(*argv, "-t", "Say {text}").code == 2
     assert not server.requests
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{{ text[:5] }}", "Hello"),
+        ("{{ text[-3:] }}", "rld"),
+        ("{{ text[n[0]:][:2] }}", "el"),
+        ("{{ row['text'][:1] }}", "H"),
+        ("{{ (text ~ '!')[3:] }}", "lo world!"),
+        ("{% for c in text[:2] %}{{ c }}.{% endfor %}", "H.e."),
+    ],
+)
+def test_a_field_that_is_cut_to_a_part_is_named(cli, template, said):
+    done = cli(
+        *("batch", "-q", "-m", "offline/echo", "--format", "text", "-t", template),
+        stdin=b'{"text": "Hello world", "n": [1]}\n',
+    )
+    assert (done.code, done.out, done.err) == (0, f"{said}\n", "")

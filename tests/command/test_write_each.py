@@ -116,10 +116,10 @@ def test_a_name_that_two_rows_share_is_the_second_ones_error(batch, home):
 
 def test_a_rows_own_file_is_not_written_over(batch, home):
     (home / "a.txt").write_text("mine")
-    argv = ["--each", "*.txt", "-m", "offline/echo", "-O", "o.jsonl", "--write-each"]
-    assert batch(*argv, "{{ path }}").code == 7
+    argv = ["--each", "-", "-m", "offline/echo", "-O", "o.jsonl", "--write-each"]
+    assert batch(*argv, "{{ path }}", stdin=b"a.txt").code == 7
     assert (home / "a.txt").read_text() == "mine"
-    assert batch(*argv, "out/{{ stem }}.md", "--retry-failed").code == 0
+    assert batch(*argv, "out/{{ stem }}.md", "--retry-failed", stdin=b"a.txt").code == 0
     assert texts(home) == {"out/a.md": "mine\n"}
 
 
@@ -148,8 +148,11 @@ def test_a_dry_run_counts_the_rows_that_have_no_file(batch, home):
 
 
 def test_a_file_that_cannot_be_written_stops_the_run_and_nothing_is_paid_twice(batch, home, server):
-    server.script = wire.echo
-    (home / "out").write_text("in the way")
+    def meanwhile(request):
+        (home / "out").write_text("in the way")
+        return wire.echo(request)
+
+    server.script = meanwhile
     argv = [
         "rows.csv",
         "--base-url",
@@ -167,6 +170,110 @@ def test_a_file_that_cannot_be_written_stops_the_run_and_nothing_is_paid_twice(b
     assert done.code == 74
     assert "cannot write out/a" in done.err
     (home / "out").unlink()
+    server.script = wire.echo
     assert batch(*argv, "--write-each", "out/{{ id }}") == Result(0, "", "")
     assert texts(home) == {"out/a": "a\n", "out/b": "b\n"}
     assert len(server.requests) == 2
+
+
+NAMES = {
+    "a file and below it": (["a", "a/b", "c"], 1, 'to": "a/b"', '"a/b" is below another row\'s file'),
+    "a directory and it": (["a/b/c", "a", "c"], 1, "", '"a" is a directory of another row\'s file'),
+    "deeper": (["a/b/c", "a/b/../b", "c"], 1, "", '"a/b/../b" is a directory of another row\'s file'),
+}
+
+
+@pytest.mark.parametrize("case", NAMES)
+def test_a_file_and_a_directory_of_one_name_are_an_error_record_and_not_74_again_and_again(
+    batch, home, server, case
+):
+    names, at, _, why = NAMES[case]
+    server.script = wire.echo
+    (home / "rows.jsonl").write_text(
+        "".join(json.dumps({"prompt": "x", "to": name}) + "\n" for name in names)
+    )
+    argv = ["rows.jsonl", "--base-url", server.base_url, "-m", "tiny", "-O", "o.jsonl"]
+    argv += ["--write-each", "{{ to }}"]
+    assert json.loads(batch(*argv, "--dry-run", "--json").out)["invalid"] == 1
+    for _ in range(2):
+        assert batch(*argv).code == 7
+        record = json.loads((home / "o.errors.jsonl").read_text())
+        assert (record["llmcli"]["row"], record["error"]["code"]) == (at, "invalid_row")
+        assert record["error"]["message"] == f"--write-each: {why}"
+        assert len(server.requests) == 2
+    assert (home / "c").read_text() == "x\n"
+
+
+def test_a_directory_in_the_place_of_a_missing_file_is_told_and_the_others_are_written(batch, home, server):
+    server.script = wire.echo
+    argv = ["rows.csv", "--base-url", server.base_url, "-m", "tiny", "-t", "{{ id }}", "-O", "o.jsonl"]
+    argv += ["--write-each", "out/{{ id }}"]
+    assert batch(*argv).code == 0
+    for name in ("a", "b"):
+        (home / "out" / name).unlink()
+    (home / "out/a").mkdir()
+    done = batch(*argv)
+    assert (done.code, done.out) == (74, "")
+    assert done.err.startswith(
+        'llmcli: io: 1 answer has no file of its own: --write-each: "out/a" is no name of a file (row 0'
+    )
+    assert texts(home) == {"out/b": "b\n"}
+    (home / "out/a").rmdir()
+    assert batch(*argv) == Result(0, "", "")
+    assert texts(home) == {"out/a": "a\n", "out/b": "b\n"}
+    assert len(server.requests) == 2
+
+
+def test_a_file_in_the_place_of_the_directory_is_told_before_a_row_is_paid(batch, home, server):
+    (home / "out").write_text("in the way")
+    argv = ["rows.csv", "--base-url", server.base_url, "-m", "tiny", "-t", "{{ id }}", "-O", "o.jsonl"]
+    argv += ["--write-each", "out/{{ id }}"]
+    for words in (argv, [*argv, "--dry-run"]):
+        done = batch(*words)
+        assert (done.code, done.out) == (74, "")
+        assert "cannot write out/a: out is no directory" in done.err
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]], ids=["run", "dry run"])
+@pytest.mark.parametrize(
+    ("pattern", "template"),
+    [
+        ("*.txt", "{{ stem }}.sum.txt"),
+        ("*.txt", "{{ path }}"),
+        ("./*.txt", "{{ stem }}.sum.txt"),
+        ("**/*.txt", "out/{{ stem }}.txt"),
+        ("**", "out/{{ name }}"),
+        ("?.txt", "./b{{ text[:0] }}.txt"),
+        ("{home}/[ab]*.txt", "{{ stem }}.sum.txt"),
+    ],
+)
+def test_files_that_are_written_under_the_pattern_of_each_are_not_rows_of_the_next_run(
+    batch, home, server, pattern, template, dry
+):
+    (home / "a.txt").write_text("mine")
+    argv = ["--each", pattern.format(home=home), "--base-url", server.base_url, "-m", "tiny", "-O", "o.jsonl"]
+    done = batch(*argv, "--write-each", template, *dry)
+    assert (done.code, done.out) == (2, "")
+    assert "would be a row of --each" in done.err
+    assert server.requests == []
+    assert sorted(path.name for path in home.iterdir()) == ["a.txt", "rows.csv"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "template"),
+    [
+        ("*.txt", "out/{{ stem }}.txt"),
+        ("*.txt", "{{ stem }}.md"),
+        ("**/*.txt", ".out/{{ stem }}.txt"),
+        ("*.txt", ".{{ stem }}.txt"),
+        ("a*/../*.txt", "out/{{ stem }}.txt"),
+    ],
+)
+def test_files_that_the_pattern_does_not_reach_are_written(batch, home, pattern, template):
+    (home / "a.txt").write_text("mine")
+    (home / "aa").mkdir()
+    argv = ["--each", pattern, "-m", "offline/echo", "-O", "o.jsonl", "--write-each", template]
+    for _ in range(2):
+        assert batch(*argv) == Result(0, "", "")
+    assert (home / "o.jsonl").read_text().count("\n") == 1

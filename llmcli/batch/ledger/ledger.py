@@ -39,6 +39,7 @@ class Ledger:
         try:
             self.errors = RecordFile(errors_path(Path(out)), named=False)
         except LlmcliError:
+            self.out.withdraw()
             self.out.close()
             raise
         self._files = ((self.out, Place.OUT), (self.errors, Place.ERRORS))
@@ -136,6 +137,11 @@ class Ledger:
         """Have the disk keep both files."""
         self.out.sync()
         self.errors.sync()
+
+    def withdraw(self) -> None:
+        """Leave no empty file behind that was not there before, where nothing was sent."""
+        for records, _ in self._files:
+            records.withdraw()
 
     def close(self) -> None:
         """Take out what does not count any more, sync, and let the lock go. Raises OutputFailure."""

@@ -85,6 +85,9 @@ class Printed:
         if end := self._shape.end():
             self._write(end)
 
+    def withdraw(self) -> None:
+        """Nothing is kept."""
+
     def close(self) -> None:
         """Stdout is not ours. Rows that still wait for a row that never came are printed now."""
         for row in sorted(self._waiting):

@@ -43,6 +43,11 @@ class RecordFile:
         except OSError as error:
             raise self._unopened(error) from None
 
+    def withdraw(self) -> None:
+        """Take the file away where it was made here and has no record."""
+        with self._written():
+            self._journal.withdraw()
+
     def close(self) -> None:
         """Let the file and its lock go."""
         self._journal.close()

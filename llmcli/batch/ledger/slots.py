@@ -32,6 +32,16 @@ class Slots:
             self._grow()
         return len(keys) - 1
 
+    def has(self, key: int) -> bool:
+        """Whether a key was met."""
+        last = len(self._table) - 1
+        place = key & last
+        while slot := self._table[place]:
+            if self._keys[slot - 1] == key:
+                return True
+            place = (place + 1) & last
+        return False
+
     def _grow(self) -> None:
         table: array[int] = array("I", bytes(16 * len(self._table)))
         last = len(table) - 1

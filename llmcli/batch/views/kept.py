@@ -31,6 +31,10 @@ class Keep:
             fields = dict.fromkeys(row.columns.names, "") | (row.fields or {})
         else:
             fields = own_fields(row)
+        return self.chosen(fields)
+
+    def chosen(self, fields: Json) -> Json:
+        """Those of some columns that are kept."""
         return fields if self.names is None else {name: fields[name] for name in self.names if name in fields}
 
     def titles(self, row: Row) -> dict[str, str]:

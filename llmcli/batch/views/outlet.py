@@ -64,12 +64,14 @@ class Outlet:
         self._filtered: Filtered | None = None  # where rows are printed in a form of their own
         self._seen = False  # the first row that says which columns there are
         self._answering = _answering(settings, frame.builder)
-        self._view = None if kind is None else View(kind, self._answering, self._risky, said.null)
         self._seal = None if kind is None else Seal(Path(self._run.output or ""))
         self.keep = Keep(said.kept) if said.keep else Keep(None) if self._run.is_shaped else None
-        self.each = (
-            None if said.write_each is None else EachFile(said.write_each, _others(settings.run, frame))
+        self._view = (
+            None
+            if kind is None
+            else View(kind, self._answering, self._risky, said.null, self.keep or Keep(None))
         )
+        self.each = _each_file(settings, frame)
         self.told: list[str] = []
 
     def check(self) -> None:
@@ -146,6 +148,11 @@ class Outlet:
         self._seal.renew(self._view.pieces(places.lines, reread))
         self.told.append(f"{self._run.output} has {_counted(self._view.count, 'row')}, {_missing(stats)}")
 
+    def check_written(self) -> None:
+        """Raise OutputFailure where answers are there that can have no file of their own."""
+        if self.each is not None:
+            self.each.check_written()
+
     def tell(self) -> None:
         """Say what there is to be said at the end."""
         if risky := self._risky.count:
@@ -153,6 +160,13 @@ class Outlet:
             self.told.append(f"a spreadsheet would run {_counted(risky, 'cell')}: {done}")
         for line in self.told:
             self._app.notes.say(line)
+
+
+def _each_file(settings: Outcoming, frame: Frame) -> EachFile | None:
+    template = settings.view.write_each
+    if template is None:
+        return None
+    return EachFile(template, _others(settings.run, frame), frame.inputs.builder.how.each)
 
 
 def _others(run: RunSettings, frame: Frame) -> list[str]:

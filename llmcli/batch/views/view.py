@@ -9,6 +9,7 @@ from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.final import key_in
 from llmcli.batch.views.answers import answer_of
 from llmcli.batch.views.cells import Risky, csv_header, csv_row, text_line, tsv_row
+from llmcli.batch.views.kept import Keep
 from llmcli.batch.views.table import Answering, OwnColumns, input_of, parsed_record
 from llmcli.errors import UsageError
 from llmcli.settings.batch.view import ViewKind
@@ -23,7 +24,7 @@ Rows = Callable[[], Iterator[Row]]
 
 @dataclass
 class View:
-    """How records are shown. `titles` are those of the input's columns, by their names.
+    """How records are shown. `titles` are those of the input's columns, by their names, `keep` which of them there are.
 
     `count` is how many rows the last one had.
     """
@@ -32,6 +33,7 @@ class View:
     answering: Answering
     risky: Risky
     null: bool = False
+    keep: Keep = field(default_factory=lambda: Keep(None))
     titles: Mapping[str, str] = field(default_factory=dict)
     count: int = field(default=0, init=False)
 
@@ -58,32 +60,38 @@ class View:
             yield text_line(answer_of(parsed_record(line)), null=self.null)
 
     def _filled(self, lines: ViewLines, rows: Rows) -> Iterator[tuple[Json, Json]]:
-        """(record, the row's own columns) of each row: from the input where the record does not have them."""
+        """(record, the row's own columns) of each row.
+
+        They come from the input where the record does not have them, all of them where it has others than the table.
+        """
         from_input: FromInput | None = None
         for line in lines():
             record = parsed_record(line)
             own = input_of(record)
-            if own is None or not self.titles.keys() <= own.keys():
+            if own is None or (self.titles and own.keys() != self.titles.keys()):
                 from_input = from_input or FromInput(rows())
-                own = {**from_input.fields(record), **(own or {})}
-            yield record, own
+                row = from_input.row(record, needed=own is None)
+                own = own if row is None else self.keep.of(row)
+            yield record, self.keep.chosen(own or {})
 
 
 class FromInput:
-    """The own columns of rows, asked for in their order."""
+    """The rows of the input to records, asked for in their order."""
 
     def __init__(self, rows: Iterator[Row]) -> None:
         self._rows = rows
         self._row: Row | None = None
 
-    def fields(self, record: Json) -> Json:
-        """Those of the row of a record. Raises UsageError where the input does not have it."""
+    def row(self, record: Json, *, needed: bool) -> Row | None:
+        """The row of a record; None where the input does not have it, or UsageError where it is needed."""
         number, key = record["llmcli"]["row"], key_in(record["id"])
         while self._row is None or (self._row.number < number if key is None else self._row.key != key):
             self._row = next(self._rows, None)
+            if self._row is None and not needed:
+                return None
             if self._row is None:
                 raise UsageError(
                     f"neither the record of row {number} nor INPUT has its columns",
                     todo="give the INPUT that the records were made of, or name OUT.jsonl with -O",
                 )
-        return self._row.fields or {}
+        return self._row

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
 from pathlib import PurePath
 
 from llmcli import files
@@ -37,6 +38,28 @@ def _batch(names: list[bytes], first: int) -> Batch:
 def shown_path(path: str) -> str:
     r"""A name as text; what is no UTF-8 in it as `\xfc`."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def is_matched(pattern: str, path: str) -> bool:
+    """Whether a glob matches a path that need not be there: `**` is any directories, hidden names only where named."""
+    return _matches(_parts(os.path.expanduser(pattern)), _parts(path))  # noqa: PTH111 - of text
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    return PurePath(os.path.abspath(path)).parts  # noqa: PTH100 - which also resolves `..`
+
+
+def _matches(pattern: Sequence[str], parts: Sequence[str]) -> bool:
+    if not pattern or not parts:
+        return not parts and not any(each != "**" for each in pattern)
+    first, rest = pattern[0], pattern[1:]
+    if first == "**" and _matches(rest, parts):
+        return True
+    if parts[0].startswith(".") and not first.startswith("."):
+        return False
+    if first == "**":
+        return _matches(pattern, parts[1:])
+    return fnmatchcase(parts[0], first) and _matches(rest, parts[1:])
 
 
 def fields_of(path: str) -> Json:
