@@ -408,7 +408,8 @@ def test_a_failure_that_may_pass_is_tried_again(batch, server):
     assert batch.ask(prompts("a", "b"), "--retries", "0").code == 7
     assert batch.ask(None, "--retries", "0").code == 0
     assert sorted(texts(server)) == ["a", "a", "b"]
-    assert batch.errors.read_bytes() == b""
+    assert not batch.errors.exists()
+    assert not batch.out.exists()
 
 
 def test_final_failures_are_tried_again_on_demand(batch, server):
@@ -416,7 +417,8 @@ def test_final_failures_are_tried_again_on_demand(batch, server):
     assert batch.ask(prompts("a", "b")).code == 7
     assert batch.ask(None, "--retry-failed").code == 0
     assert sorted(texts(server)) == ["a", "a", "b"]
-    assert batch.errors.read_bytes() == b""
+    assert not batch.errors.exists()
+    assert not batch.out.exists()
 
 
 def test_fresh_starts_over(batch, server):
@@ -747,7 +749,8 @@ def test_flags_that_the_model_rejects_send_nothing(batch):
         "",
         "llmcli: usage: o3 is a reasoning model and rejects temperature (only 1); drop it, or choose another model\n",
     )
-    assert batch.errors.read_bytes() == b""
+    assert not batch.errors.exists()
+    assert not batch.out.exists()
     assert batch(None, "--temperature", "0.5", "--dry-run", model="openai/o3").code == 2
 
 
@@ -830,7 +833,8 @@ def test_a_price_that_nobody_knows_sends_nothing(batch, server):
         " ($ per million tokens) or [prices] in the config file\n",
     )
     assert server.requests == []
-    assert batch.errors.read_bytes() == b""
+    assert not batch.errors.exists()
+    assert not batch.out.exists()
 
 
 @pytest.mark.parametrize("own", [0, 2])
