@@ -408,8 +408,7 @@ def test_a_failure_that_may_pass_is_tried_again(batch, server):
     assert batch.ask(prompts("a", "b"), "--retries", "0").code == 7
     assert batch.ask(None, "--retries", "0").code == 0
     assert sorted(texts(server)) == ["a", "a", "b"]
-    assert not batch.errors.exists()
-    assert not batch.out.exists()
+    assert batch.errors.read_bytes() == b""
 
 
 def test_final_failures_are_tried_again_on_demand(batch, server):
@@ -417,8 +416,7 @@ def test_final_failures_are_tried_again_on_demand(batch, server):
     assert batch.ask(prompts("a", "b")).code == 7
     assert batch.ask(None, "--retry-failed").code == 0
     assert sorted(texts(server)) == ["a", "a", "b"]
-    assert not batch.errors.exists()
-    assert not batch.out.exists()
+    assert batch.errors.read_bytes() == b""
 
 
 def test_fresh_starts_over(batch, server):
