@@ -101,6 +101,28 @@ def is_plain(choices: Any) -> bool:
     return type(content) is str and content != "" and type(choice.get("index", 0)) is int
 
 
+def is_plain_piece(choices: Any) -> bool:
+    """Whether a chunk's choices are a piece of text of one choice, and nothing else: what most chunks are.
+
+    Such choices are well formed, no error and not at their end. This only saves the time to look for all else.
+    """
+    if type(choices) is not list or len(choices) != 1 or type(choices[0]) is not dict:
+        return False
+    choice = choices[0]
+    delta = choice.get("delta")
+    if type(delta) is not dict or choice.get("finish_reason") is not None or "message" in choice:
+        return False
+    content = delta.get("content")
+    if (
+        type(content) is not str
+        or not content
+        or type(choice.get("index", 0)) is not int
+        or "error" in choice
+    ):
+        return False
+    return len(delta) == 1 or (delta.get("tool_calls") in _NO_CALLS and not delta.get("function_call"))
+
+
 def shown(reason: Any) -> str:
     """A finish_reason as an error message has it."""
     return str(reason) if len(str(reason)) <= _LONGEST else f"{str(reason)[:_LONGEST]}..."
@@ -163,9 +185,13 @@ class Courses:
 
     _choices: dict[object, _Course] = field(default_factory=dict)
 
-    def note(self, chunk: Chunk) -> None:
-        """What a chunk adds."""
-        for position, choice in enumerate(chunk.get("choices") or []):
+    def note(self, chunk: Chunk, *, plain: bool = False) -> None:
+        """What a chunk adds; `plain`: its choices are (`is_plain_piece`)."""
+        choices = chunk.get("choices") or []
+        if plain and (known := self._choices.get(choices[0].get("index", 0))) is not None:
+            known.said = known.is_open = True
+            return
+        for position, choice in enumerate(choices):
             index = choice.get("index")
             course = self._choices.setdefault(index if isinstance(index, int) else position, _Course())
             delta = choice.get("delta") or choice.get("message") or {}

@@ -185,7 +185,7 @@ def _one_character(pair: re.Match[str]) -> str:
 
 
 def _has_many_brackets(data: bytes) -> bool:
-    return data.count(b"[") + data.count(b"{") > _DEEPEST
+    return len(data) > 2 * _DEEPEST and data.count(b"[") + data.count(b"{") > _DEEPEST
 
 
 def _is_flat(value: Any) -> bool:

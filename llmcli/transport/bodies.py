@@ -1,26 +1,21 @@
-"""What a server answered: the body of a 2xx reply, whole or as a stream, to a Completion or to Chunks."""
+"""What a server answered: the body of a 2xx reply, whole or an event of a stream, to a Completion or a Chunk."""
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import aclosing
 from typing import Any
 
 from llmcli import jsonl
-from llmcli.errors import CallFailed, StreamCut, Told, TransientFailure
-from llmcli.finish import Courses, Finish, finish_of, given_up, is_begun, is_plain, meaning
+from llmcli.errors import CallFailed, Told, TransientFailure
+from llmcli.finish import Finish, finish_of, given_up, is_begun, is_plain, is_plain_piece, meaning
 from llmcli.transport.failures.complaints import compact, is_blank, is_error, words_of
-from llmcli.transport.failures.diagnosis import Reply, answer_in, cut, in_band, odd, parsed, timed_out
-from llmcli.transport.folds.completion import Accumulator, as_chunk
+from llmcli.transport.failures.diagnosis import Reply, answer_in, cut, in_band, odd, parsed
+from llmcli.transport.folds.completion import Accumulator
 from llmcli.transport.prefill import gone_on, is_repeated
 from llmcli.transport.sse import Event, EventDecoder
-from llmcli.wire import Chunk, Completion, Json, Meta, Request
+from llmcli.wire import Chunk, Completion, Json
 
-_END_WAIT = 5.0  # seconds that a server may be silent once every choice has its finish_reason
-_FLOW = 1024  # bytes of a long event that count as something said: fewer in all that time are a trickle
-_BROKEN = "broken_event"
+BROKEN = "broken_event"  # the code of the error for an event that is no chunk
 _ELSEWHERE = ("text", "delta")  # where other APIs have what is said
 
 
@@ -132,7 +127,9 @@ def _is_call(call: Any) -> bool:
 
 def _completion_of_events(reply: Reply, body: bytes) -> Completion:
     decoder, folded, meta = EventDecoder(), Accumulator(), reply.meta()
-    for event in _not_empty([*decoder.feed(body), *decoder.finish()]):
+    for event in [*decoder.feed(body), *decoder.finish()]:
+        if event.is_blank:
+            continue
         if (data := chunk(reply, event)) is None:
             meta.done = True
             break
@@ -146,153 +143,24 @@ def _completion_of_events(reply: Reply, body: bytes) -> Completion:
     return _ended(reply, answer)
 
 
-async def chunks(
-    reply: Reply, pieces: AsyncIterator[bytes], meta: Meta, silence: float, patience: float = _END_WAIT
-) -> AsyncIterator[Chunk]:
-    """The chunks of a 200 reply to a streamed request; sets `meta.done` where [DONE] comes.
-
-    A server that answers with plain JSON has its completion given as one chunk. An end without
-    a finish_reason is for the reader to see; an end inside an event is such an end. Text that is no events
-    at all is an error, and so is a silence of more than `silence` seconds, in which comments count for
-    nothing. Once every choice has said something and ended, a silence of `patience` seconds is an end.
-    Raises StreamCut, at the end, where a choice ended in a server's word for a break.
-    """
-    courses = Courses()
-    silent = _Silence(reply.request, silence, patience, courses)
-    async with aclosing(_until_the_end(reply, pieces, meta, silent)) as whole:
-        try:
-            async for data in whole:
-                courses.note(data)
-                yield data
-        except StreamCut as error:
-            error.behind_the_end = courses.are_finished(reply.request.n)
-            raise
-    if (broken := courses.broken()) is not None:
-        raise StreamCut(broken, reply.where, "try again", Told(request_id=reply.request_id))
-
-
-async def _until_the_end(
-    reply: Reply, pieces: AsyncIterator[bytes], meta: Meta, silent: _Silence
-) -> AsyncGenerator[Chunk, None]:
-    pieces = silent.until(pieces)
-    decoder = EventDecoder()
-    first = b""
-    async for piece in pieces:
-        if not first and not (piece := piece.lstrip() if not decoder.started else piece):
-            continue
-        first = first or piece
-        if not decoder.started and not _may_be_events(reply, first):
-            answer = completion(reply, piece + b"".join([rest async for rest in pieces]))
-            meta.done = True
-            yield as_chunk(answer.body)
-            return
-        events = _not_empty(decoder.feed(piece))
-        for event in events:
-            if (data := chunk(reply, event)) is None:
-                meta.done = True
-                return
-            silent.note(data)
-            yield data
-        silent.pending(0 if decoder.idle else len(piece))
-    if not first and not _says_events(reply):
-        raise odd(reply, "the reply is empty")
-    for data in _unended(reply, decoder):
-        if data is None:
-            meta.done = True
-            return
-        yield data
-
-
-def _unended(reply: Reply, decoder: EventDecoder) -> Iterator[Chunk | None]:
-    """What stands in an event that nothing ends; nothing where it was cut inside."""
-    for event in _not_empty(decoder.finish()):
-        try:
-            yield chunk(reply, event)
-        except TransientFailure as error:
-            if error.code != _BROKEN:
-                raise
-
-
-class _Silence:
-    """How long a stream may still say nothing: `timeout` seconds, or `patience` once its choices are finished.
-
-    Only waiting is silence: a reader who takes his time with what came is not held against the server. Comments,
-    pings and events that hold nothing of an answer do not break it, nor does a trickle of one event's bytes.
-    """
-
-    def __init__(self, request: Request, timeout: float, patience: float, courses: Courses) -> None:
-        self._request = request
-        self._timeout = timeout
-        self._patience = patience
-        self._courses = courses
-        self._waited = 0.0
-        self._pending = 0  # bytes of an event that has no end yet
-
-    def pending(self, size: int) -> None:
-        """So much more of an event has come that is not whole yet; 0 where none is under way."""
-        self._pending = self._pending + size if size else 0
-        if self._pending >= _FLOW:
-            self._waited, self._pending = 0.0, 0
-
-    def note(self, data: Chunk) -> None:
-        """Take in what this says."""
-        if _is_said_in(data):
-            self._waited = 0.0
-
-    async def until(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The pieces; where nothing more comes of an answer that is complete, that is their end."""
-        clock = asyncio.get_running_loop().time
-        while True:
-            complete = self._courses.are_finished(self._request.n)
-            asked, most = clock(), self._patience if complete else self._timeout
-            try:
-                async with asyncio.timeout(max(most - self._waited, 0)):
-                    piece = await anext(pieces)
-            except StopAsyncIteration:
-                return
-            except StreamCut:  # no silence: the reader is told
-                raise
-            except (TimeoutError, TransientFailure):
-                if complete:
-                    return
-                raise timed_out(self._request, self._timeout) from None
-            self._waited += clock() - asked
-            yield piece
-
-
-def _is_said_in(data: Chunk) -> bool:
-    """Whether an event holds a piece of an answer, of whatever kind, its end, or its usage."""
-    if data.get("usage"):
-        return True
-    for choice in data.get("choices") or []:
-        said = {**(choice.get("message") or {}), **(choice.get("delta") or {})}
-        if choice.get("finish_reason") or any(value for key, value in said.items() if key != "role"):
-            return True
-    return False
-
-
-def _not_empty(events: list[Event]) -> list[Event]:
-    """Those that have data; the others keep a connection alive."""
-    return [event for event in events if event.data.strip()]
-
-
-def _says_events(reply: Reply) -> bool:
+def says_events(reply: Reply) -> bool:
+    """Whether the head of a reply says that its body is a stream of events."""
     return "event-stream" in reply.headers.get("content-type", "")
 
 
 def _are_events(reply: Reply, body: bytes) -> bool:
     """Whether a whole body that is no JSON is a stream of events."""
-    return body[:5] in {b"data:", b"event"} or (_says_events(reply) and _may_be_events(reply, body))
+    return body[:5] in {b"data:", b"event"} or (says_events(reply) and may_be_events(reply, body))
 
 
-def _may_be_events(reply: Reply, data: bytes) -> bool:
+def may_be_events(reply: Reply, data: bytes) -> bool:
     """Whether a body that begins so may be a stream of events: a comment, a field, or the start of one.
 
     Where the server says that it is one, any field will do.
     """
     line = data.lstrip(b"\xef\xbb\xbf").splitlines()[:1]
     name = line[0].partition(b":")[0] if line else b""
-    if _says_events(reply):
+    if says_events(reply):
         return re.fullmatch(rb"[A-Za-z_-]*", name) is not None
     return any(field.startswith(name) for field in (b"data", b"event", b"id", b"retry"))
 
@@ -305,9 +173,11 @@ def chunk(reply: Reply, event: Event) -> Chunk | None:
     data = parsed(text, halves=True)
     if event.name == b"error" or is_error(data):
         raise in_band(reply, parsed(text) or text.decode("utf-8", "replace"))
+    if isinstance(data, dict) and is_plain_piece(data.get("choices")):
+        return data
     if not isinstance(data, dict) or not _are_choices(data.get("choices") or []):
         what = f"an event of the stream is no chunk of a Chat Completion: {reply.words(text)}"
-        raise odd(reply, what, _BROKEN)
+        raise odd(reply, what, BROKEN)
     _check_choices(reply, data)
     return data
 

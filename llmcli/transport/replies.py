@@ -11,7 +11,7 @@ from llmcli.transport import bodies
 from llmcli.transport.answer import Answer
 from llmcli.transport.failures import diagnosis as failures
 from llmcli.transport.failures.breaks import not_whole
-from llmcli.transport.stars import starred
+from llmcli.transport.streams.chunks import chunks
 from llmcli.transport.wire.heads import Bounds, Break, How, WireReply
 from llmcli.wire import Chunk
 
@@ -47,15 +47,15 @@ def _streamed(
 ) -> Answer:
     meta = reply.meta()
 
-    async def chunks() -> AsyncGenerator[Chunk, None]:
+    async def shown() -> AsyncGenerator[Chunk, None]:
         try:
-            async for chunk in starred(bodies.chunks(reply, pieces, meta, seconds), reply.secrets):
+            async for chunk in chunks(reply, pieces, meta, seconds):
                 yield chunk
             await _read_to_end(pieces)
         finally:
             sent.close()
 
-    return Answer.streamed(chunks(), meta)
+    return Answer.streamed(shown(), meta)
 
 
 async def _read_to_end(pieces: AsyncIterator[bytes]) -> None:

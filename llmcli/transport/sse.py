@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One event: its `event:` name (empty: none) and its `data:` lines joined by newlines."""
 
     name: bytes
     data: bytes
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether there is nothing in it: such events keep a connection alive."""
+        return not self.data or self.data.isspace()
 
 
 @dataclass(slots=True)
@@ -44,12 +49,15 @@ class EventDecoder:
         if not data:
             return []
         self._cr = data.endswith(b"\r")
-        end, *lines = _LINE_END.split(data)
-        self._begun.append(end)
+        lines = _LINE_END.split(data) if b"\r" in data else data.split(b"\n")
+        last = lines.pop()
         if not lines:
+            self._begun.append(last)
             return []
-        lines, self._begun = [b"".join(self._begun), *lines[:-1]], [lines[-1]]
-        return [event for line in lines if (event := self._line(line))]
+        if self._begun:
+            lines[0] = b"".join(self._begun) + lines[0]
+        self._begun = [last] if last else []
+        return [event for line in lines if (event := self._line(line)) is not None]
 
     @property
     def idle(self) -> bool:
@@ -63,7 +71,10 @@ class EventDecoder:
 
     def _line(self, line: bytes) -> Event | None:
         if not line:
-            return self._dispatch()
+            return self._dispatch() if self._data or self._name else None
+        if line[:6] == b"data: ":  # as nearly all are
+            self._data.append(line[6:])
+            return None
         if not self._data and line[:1] == b"{" and line.rstrip()[-1:] == b"}":
             return Event(b"", line)
         name, _, value = line.partition(b":")
@@ -77,6 +88,7 @@ class EventDecoder:
         return None  # comments, id, retry and unknown fields mean nothing here
 
     def _dispatch(self) -> Event | None:
-        event = Event(self._name, b"\n".join(self._data)) if self._data else None
+        data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
+        event = Event(self._name, data) if self._data else None
         self._name, self._data = b"", []
         return event

@@ -6,13 +6,13 @@ end of a piece is held back where it may be the beginning of a secret, or is hal
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+import re
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
 from llmcli import jsonl
 from llmcli.address import address_of
-from llmcli.errors import CallFailed
 from llmcli.wire import Chunk, Json, Request
 
 Secrets = tuple[str, ...]  # the longest first
@@ -63,27 +63,20 @@ def may_hold(body: bytes, secrets: Secrets) -> bool:
     """Whether JSON may hold a secret: as it is, or with characters escaped."""
     if not secrets:
         return False
-    if b"\\" in body and (b"\\u00" in body or b"\\/" in body):  # one byte is found faster than three
+    written, escaped = _in_json(secrets)
+    if b"\\" in body and (escaped in body or b"\\/" in body):  # one byte is found faster than three
         return True
-    for secret in secrets:  # noqa: SIM110 - a generator would take as long as the search
-        if secret.encode() in body:
+    for secret in written:  # noqa: SIM110 - a generator would take as long as the search
+        if secret in body:
             return True
     return False
 
 
-async def starred(chunks: AsyncIterator[Chunk], secrets: Secrets) -> AsyncGenerator[Chunk, None]:
-    """The chunks of a stream, fit to be shown. What was held back comes at the end, be it a good one or not."""
-    pieces = Pieces(secrets)
-    try:
-        async for chunk in chunks:
-            for shown in pieces.take(chunk):
-                yield shown
-    except CallFailed:
-        for rest in pieces.rest():
-            yield rest
-        raise
-    for rest in pieces.rest():
-        yield rest
+@lru_cache
+def _in_json(secrets: Secrets) -> tuple[tuple[bytes, ...], bytes]:
+    """Secrets as JSON has them, and how a character of theirs begins that is escaped without need."""
+    is_latin = max(map(max, secrets), default="") < "\u0100"
+    return tuple(jsonl.dumps(secret)[1:-1] for secret in secrets), b"\\u00" if is_latin else b"\\u"
 
 
 class Pieces:
@@ -93,10 +86,17 @@ class Pieces:
         self._secrets = secrets
         self._held: dict[_Path, str] = {}  # by choice and field: what may be the beginning of something
         self._shown: dict[_Path, str] = {}  # the same, where it was shown at the end of a choice
-        self._head: Json = {}
+        self._head: Json = {}  # of the last chunk that was shown, or all of it
+        self._is_doubtful = _doubt_of(secrets)
 
-    def take(self, chunk: Chunk) -> Iterator[Chunk]:
-        """The chunk as it may be shown, behind what was held back and does not go on."""
+    def take(self, chunk: Chunk, raw: bytes | None = None) -> Iterable[Chunk]:
+        """The chunk as it may be shown, behind what was held back and does not go on. `raw`: the JSON that it was."""
+        if raw is None or self._held or self._shown or self._is_doubtful(raw):
+            return self._looked_through(chunk)
+        self._head = chunk
+        return (chunk,)
+
+    def _looked_through(self, chunk: Chunk) -> Iterator[Chunk]:
         choices = chunk.get("choices")
         begun = isinstance(choices, list) and any(_begins_call(choice) for choice in choices)
         if begun and self._held:
@@ -104,7 +104,7 @@ class Pieces:
         shown: Chunk = without(
             {name: part for name, part in chunk.items() if name != "choices"}, self._secrets
         )
-        self._head = {name: shown[name] for name in _HEAD if name in shown}
+        self._head = shown
         if "choices" in chunk:
             shown["choices"] = choices and [self._choice(choice, at) for at, choice in enumerate(choices)]
         yield {name: shown[name] for name in chunk if name in shown} | shown
@@ -113,7 +113,8 @@ class Pieces:
         """What was held back, as chunks of its own."""
         for path in list(self._held):
             delta = _at(path[1:], self._held.pop(path))
-            yield {**self._head, "choices": [{"index": path[0], "delta": delta, "finish_reason": None}]}
+            head = {name: self._head[name] for name in _HEAD if name in self._head}
+            yield {**head, "choices": [{"index": path[0], "delta": delta, "finish_reason": None}]}
 
     def _choice(self, choice: Any, position: int) -> Any:
         if not isinstance(choice, dict):
@@ -172,6 +173,39 @@ class Pieces:
             held = self._shown[path] = self._held.pop(path)
             place = "message" if isinstance(choice.get("message"), dict) else "delta"
             choice[place] = _joined(choice.get(place) or {}, path[1:], jsonl.mended(held))
+
+
+class _Doubt:
+    """Whether a string in JSON may hold a secret, or end in the beginning of one: what few bytes of a stream do.
+
+    `firsts` are the first characters of each secret, which must stand in JSON that holds it; `ends` finds fewer of
+    them at the end of a string that is no name. A character that is escaped by its number may be any, or half of one;
+    and a zero byte says that all of it is UTF-16.
+    """
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._firsts = [secret[:_LEAST] for secret in _in_json(secrets)[0]]
+        ends = b"|".join(map(_any_beginning, self._firsts))
+        self._ends = re.compile(rb'(?:%b)"(?!\s*:)' % ends) if ends else None
+
+    def __call__(self, raw: bytes) -> bool:
+        if (b"\\" in raw and (b"\\u" in raw or b"\\/" in raw)) or b"\0" in raw:
+            return True
+        for first in self._firsts:
+            if first in raw:
+                return True
+        return self._ends is not None and self._ends.search(raw) is not None
+
+
+def _any_beginning(text: bytes) -> bytes:
+    """A pattern for any beginning of a text that is not all of it."""
+    pattern = b""
+    for byte in reversed(text[:-1]):
+        pattern = re.escape(bytes([byte])) + (b"(?:%b)?" % pattern if pattern else b"")
+    return pattern
+
+
+_doubt_of = lru_cache(_Doubt)
 
 
 def _begun(text: str, secret: str) -> int | None:

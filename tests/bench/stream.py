@@ -12,7 +12,7 @@ import asyncio
 import json
 import statistics
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 
 import httpx2
 import openai
@@ -39,7 +39,7 @@ def events(count: int) -> list[bytes]:
     return [event({"role": "assistant", "content": ""}), *words, event({}, "stop"), b"data: [DONE]\n\n"]
 
 
-async def coming(pieces: list[bytes]) -> AsyncIterator[bytes]:
+async def coming(pieces: list[bytes]) -> AsyncGenerator[bytes, None]:
     for piece in pieces:
         yield piece
 

@@ -9,7 +9,9 @@ from llmcli.transport.folds.calls import Calls
 from llmcli.transport.folds.deltas import fold, plain
 from llmcli.wire import Chunk, Json
 
-_PADDING = {"obfuscation"}  # random bytes against traffic analysis
+_NOT_FOLDED = frozenset({"choices", "obfuscation"})  # the latter: random bytes against traffic analysis
+
+_APART = frozenset({"index", "delta", "message"})  # of a choice
 
 
 class Accumulator:
@@ -26,9 +28,10 @@ class Accumulator:
 
     def add(self, chunk: Chunk) -> None:
         """Fold one chunk in."""
+        head = self._head
         for key, value in chunk.items():
-            if key not in _PADDING and key != "choices" and (value is not None or key not in self._head):
-                self._head[key] = value
+            if key not in _NOT_FOLDED and (value is not None or key not in head):
+                head[key] = value
         for position, choice in enumerate(chunk.get("choices") or []):
             if isinstance(choice, dict):
                 self._add_choice(_index(choice, position), choice)
@@ -42,12 +45,13 @@ class Accumulator:
         return body
 
     def _add_choice(self, index: int, choice: Json) -> None:
-        is_first = index not in self._choices
-        mine = self._choices.setdefault(
-            index, {"index": index, "message": {"role": "assistant", "content": None}, "finish_reason": None}
-        )
+        mine = self._choices.get(index)
+        is_first = mine is None
+        if mine is None:
+            message = {"role": "assistant", "content": None}
+            mine = self._choices[index] = {"index": index, "message": message, "finish_reason": None}
         for key, value in choice.items():
-            if key in {"index", "delta", "message"}:
+            if key in _APART or (value is None and key in mine):
                 continue
             if key == "logprobs":
                 _fold_logprobs(mine, value)

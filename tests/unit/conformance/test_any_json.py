@@ -29,6 +29,7 @@ from llmcli.output.streams import Notes, Stdout
 from llmcli.transport import bodies
 from llmcli.transport.failures import diagnosis as failures
 from llmcli.transport.folds.completion import Accumulator
+from llmcli.transport.streams.chunks import chunks
 from llmcli.wire import Chunk, Completion
 from tests.server import event
 from tests.unit.conformance.asking import (
@@ -158,7 +159,7 @@ def test_any_json_in_a_stream_is_an_answer_or_an_error(said):
 
     async def work() -> None:
         folded, meta, seen = Accumulator(), REPLY.meta(), []
-        async for piece in bodies.chunks(REPLY, pieces(), meta, 60):
+        async for piece in chunks(REPLY, pieces(), meta, 60):
             says_something(piece)
             folded.add(piece)
             seen.append(piece)
@@ -187,7 +188,7 @@ def test_json_nested_however_deep_is_an_answer_or_an_error(body, depth, brackets
 
     async def work() -> None:
         folded, meta = Accumulator(), REPLY.meta()
-        async for piece in bodies.chunks(REPLY, pieces(), meta, 60):
+        async for piece in chunks(REPLY, pieces(), meta, 60):
             folded.add(piece)
         shown([], Completion(folded.body(), meta))
 

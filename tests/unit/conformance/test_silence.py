@@ -11,8 +11,8 @@ from llmcli.errors import (
     TransientFailure,
 )
 from llmcli.exchange.verdict import check
-from llmcli.transport import bodies
 from llmcli.transport.failures import diagnosis as failures
+from llmcli.transport.streams.chunks import chunks
 from llmcli.wire import Chunk
 from tests import server as wire
 from tests.server import chunk, event
@@ -52,7 +52,7 @@ def test_a_server_that_never_ends_is_left_when_every_choice_is_finished():
         await asyncio.Event().wait()
 
     async def work() -> list[Chunk]:
-        return [piece async for piece in bodies.chunks(reply, pieces(), reply.meta(), 60, patience=0.01)]
+        return [piece async for piece in chunks(reply, pieces(), reply.meta(), 60, patience=0.01)]
 
     assert asyncio.run(work()) == ends
 
@@ -78,7 +78,7 @@ def test_silence_ends_no_answer_that_was_not_both_said_and_finished(early):
         yield event(chunk("!", finish_reason="stop"))
 
     async def work() -> list[Chunk]:
-        return [piece async for piece in bodies.chunks(reply, pieces(), reply.meta(), 60, patience=0.01)]
+        return [piece async for piece in chunks(reply, pieces(), reply.meta(), 60, patience=0.01)]
 
     assert asyncio.run(work()) == [*early, chunk("!", finish_reason="stop")]
 
@@ -108,7 +108,7 @@ def test_comments_behind_the_finish_reason_do_not_hold_the_answer():
             yield b": still here\n\n"
 
     async def work() -> list[Chunk]:
-        return [piece async for piece in bodies.chunks(reply, pieces(), reply.meta(), 60, patience=0.01)]
+        return [piece async for piece in chunks(reply, pieces(), reply.meta(), 60, patience=0.01)]
 
     assert asyncio.run(work()) == [end]
 
@@ -124,9 +124,26 @@ def test_the_time_that_a_reader_takes_is_no_silence():
 
     async def work() -> int:
         seen = 0
-        async for _ in bodies.chunks(reply, pieces(), reply.meta(), 0.05):
+        async for _ in chunks(reply, pieces(), reply.meta(), 0.05):
             await asyncio.sleep(0.1)  # the reader's own pace
             seen += 1
         return seen
 
     assert asyncio.run(work()) == 3
+
+
+def test_a_limit_of_the_reader_is_no_silence_of_the_server():
+    request = request_to("http://127.0.0.1:1/v1", "stream")
+    reply = failures.Reply(request, 200, {"content-type": "text/event-stream"})
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield event(chunk("a"))
+        await asyncio.Event().wait()
+
+    async def work() -> None:
+        coming = chunks(reply, pieces(), reply.meta(), 60)
+        assert await anext(coming) == chunk("a")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(coming), 0.01)
+
+    asyncio.run(work())
