@@ -8,6 +8,7 @@ connection among all that it has, busy ones too; hence there are many, each for 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pycurl
 
@@ -17,6 +18,7 @@ _EVENTS = {pycurl.POLL_IN: READ, pycurl.POLL_OUT: WRITE, pycurl.POLL_INOUT: READ
 _FEW = 128  # requests that one multi handle has under way
 
 CurlResult = tuple[int, str]  # libcurl's code (0: all is well) and its message
+Ended = Callable[[int, str], None]  # is called with both, and raises nothing
 
 
 class Drive:
@@ -28,31 +30,61 @@ class Drive:
         self._loop.add_reader(self._sockets.fileno(), self._ready)
         self._owners: dict[int, _Multi] = {}
         self._multis: list[_Multi] = []
+        self._roomy: _Multi | None = None  # where a transfer ended last: an idle connection is there
+        self._waiting: set[_Multi] = set()  # those that have something to begin with
 
-    def begin(self, curl: pycurl.Curl) -> asyncio.Future[CurlResult]:
-        """Begin a transfer; how it ends is in the future. Who no longer waits for that must call `give_up`."""
-        for multi in self._multis:
-            if len(multi.under_way) < _FEW:
-                break
-        else:
-            multi = _Multi(self._loop, self._sockets, self._owners)
-            self._multis.append(multi)
-        future = multi.under_way[curl] = self._loop.create_future()
+    def begin(self, curl: pycurl.Curl, ended: Ended) -> None:
+        """Begin a transfer. Who no longer wants to know how it ends calls `give_up`."""
+        multi = self._roomy
+        if multi is None or len(multi.under_way) >= _FEW:
+            multi = self._roomy = self._with_room()
+        multi.under_way[curl] = ended
         multi.curl.add_handle(curl)
-        return future
+        self._wake(multi)
 
-    def give_up(self, curl: pycurl.Curl) -> None:
-        """Give a transfer up, if it has not ended: its connection is closed."""
+    def go_on(self, curl: pycurl.Curl) -> None:
+        """Let a transfer go on that was held back, if it has not ended."""
+        for multi in self._multis:
+            if curl in multi.under_way:
+                curl.pause(pycurl.PAUSE_CONT)
+                self._wake(multi)
+
+    def give_up(self, curl: pycurl.Curl) -> bool:
+        """Give a transfer up, whose connection is closed; False: it had ended."""
         for multi in self._multis:
             if multi.under_way.pop(curl, None) is not None:
                 multi.curl.remove_handle(curl)
+                return True
+        return False
 
     def close(self) -> None:
         """Give up all that is under way, and close all connections."""
         self._loop.remove_reader(self._sockets.fileno())
         for multi in self._multis:
             multi.close()
+        self._multis.clear()
+        self._waiting.clear()
         self._sockets.close()
+
+    def _with_room(self) -> _Multi:
+        for multi in self._multis:
+            if len(multi.under_way) < _FEW:
+                return multi
+        multi = _Multi(self._loop, self._sockets, self._owners, self._wake)
+        self._multis.append(multi)
+        return multi
+
+    def _wake(self, multi: _Multi) -> None:
+        """Have libcurl look after a multi handle at the end of this turn of the loop, once for all that it was given."""
+        if not self._waiting:
+            self._loop.call_soon(self._look)
+        self._waiting.add(multi)
+
+    def _look(self) -> None:
+        waiting, self._waiting = self._waiting, set()
+        for multi in waiting:
+            multi.curl.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+        self._reap(waiting)
 
     def _ready(self) -> None:
         owners, touched = self._owners, set()
@@ -60,34 +92,64 @@ class Drive:
             multi = owners[file]
             multi.curl.socket_action(file, events)
             touched.add(multi)
+        self._reap(touched)
+
+    def _reap(self, touched: set[_Multi]) -> None:
+        """Tell of the transfers that have ended: all of a turn, before any is begun."""
         for multi in touched:
-            multi.reap()
+            if multi.reap():
+                self._roomy = multi
+            multi.set_alarm()
 
 
 class _Multi:
-    """A multi handle, what it has under way, and its alarm. `owners` is told which sockets are its own."""
+    """A multi handle, what it has under way, and its alarm. `owners` is told which sockets are its own.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, watched: Sockets, owners: dict[int, _Multi]) -> None:
+    The alarm is set by what libcurl says when it is asked: told by it, there would be two calls a transfer.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        watched: Sockets,
+        owners: dict[int, _Multi],
+        wake: Callable[[_Multi], None],
+    ) -> None:
         self.curl = pycurl.CurlMulti()
         self.curl.setopt(pycurl.M_SOCKETFUNCTION, self._wants)
-        self.curl.setopt(pycurl.M_TIMERFUNCTION, self._alarm)
         self.curl.setopt(pycurl.M_MAXCONNECTS, _FEW)
-        self.under_way: dict[pycurl.Curl, asyncio.Future[CurlResult]] = {}
+        self.under_way: dict[pycurl.Curl, Ended] = {}
         self._loop = loop
         self._sockets = watched
         self._owners = owners
-        self._timer: asyncio.Handle | None = None
-        self._at_once = False
+        self._wake = wake
+        self._timer: asyncio.TimerHandle | None = None
 
-    def reap(self) -> None:
-        """Tell of the transfers that have ended."""
-        left = 1
+    def reap(self) -> bool:
+        """Tell of the transfers that have ended; whether any has."""
+        left, some = 1, False
         while left:
             left, well, ill = self.curl.info_read()
             for curl in well:
-                self._tell(curl, (0, ""))
+                some = True
+                self._tell(curl, 0, "")
             for curl, code, message in ill:
-                self._tell(curl, (code, message))
+                some = True
+                self._tell(curl, code, message)
+        return some
+
+    def set_alarm(self) -> None:
+        """Wake libcurl when it wants to be, at the latest."""
+        if self.curl.closed or (milliseconds := self.curl.timeout()) < 0:
+            return
+        if milliseconds == 0:
+            return self._wake(self)
+        when, timer = self._loop.time() + milliseconds / 1000, self._timer
+        if timer is not None:
+            if timer.when() <= when:
+                return  # it asks again then
+            timer.cancel()
+        self._timer = self._loop.call_at(when, self._ring)
 
     def close(self) -> None:
         """Give up all."""
@@ -98,11 +160,13 @@ class _Multi:
             self._timer.cancel()
         self.curl.close()
 
-    def _tell(self, curl: pycurl.Curl, outcome: CurlResult) -> None:
+    def _tell(self, curl: pycurl.Curl, code: int, message: str) -> None:
         self.curl.remove_handle(curl)
-        future = self.under_way.pop(curl)
-        if not future.done():  # its waiter may just have been cancelled
-            future.set_result(outcome)
+        self.under_way.pop(curl)(code, message)
+
+    def _ring(self) -> None:
+        self._timer = None
+        self._wake(self)
 
     def _wants(self, what: int, file: int, _multi: object, _data: object) -> None:
         """What libcurl now waits for on a socket."""
@@ -111,23 +175,3 @@ class _Multi:
         else:
             self._owners[file] = self
             self._sockets.want(file, _EVENTS[what])
-
-    def _alarm(self, milliseconds: int) -> None:
-        """Be called in so many milliseconds, as libcurl asks; -1: no longer."""
-        if milliseconds == 0:
-            if not self._at_once:
-                self._at_once = True
-                self._loop.call_soon(self._now)
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_later(milliseconds / 1000, self._tick) if milliseconds > 0 else None
-
-    def _now(self) -> None:
-        self._at_once = False
-        self._tick()
-
-    def _tick(self) -> None:
-        if not self.curl.closed:
-            self.curl.socket_action(pycurl.SOCKET_TIMEOUT, 0)
-            self.reap()

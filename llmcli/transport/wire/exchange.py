@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from llmcli.transport.wire import proxies, trust
-from llmcli.transport.wire.drive import CurlResult, Drive
+from llmcli.transport.wire.drive import Drive
 from llmcli.transport.wire.handles import Easy, Route, break_of, check_status, may_go_again
 from llmcli.transport.wire.heads import LONGEST, Break, Head, How, WireReply, head_of
 from llmcli.transport.wire.inflow import Inflow
@@ -15,6 +15,8 @@ from llmcli.transport.wire.names import Names
 from llmcli.transport.wire.plain import watched
 from llmcli.transport.wire.trust import NO_CERTIFICATES, Certificates
 from llmcli.transport.wire.unpack import unpacked, unpacking
+
+Came = Callable[[WireReply | Break], None]
 
 _MOST = 2**62  # bytes that libcurl and those who unpack can count
 
@@ -38,6 +40,7 @@ class Wire:
         self._longest = min(longest, _MOST)
         self._trusted = trusted
         self._names = Names() if crowd else None
+        self._hosts: dict[str, list[str]] = {}  # what libcurl is told of the names of addresses
         self._drive = Drive()
         self._free: list[Easy] = []
         self._routes: dict[str, Route] = {}
@@ -49,11 +52,9 @@ class Wire:
         Raises Break where no head of a reply came, or not in time. A body that breaks off says so in the reply, or
         raises it behind its pieces. Raises BadCommand for a proxy or certificates that cannot be used.
         """
-        hosts: list[str] = []
         if self._names is not None and not head.socket and not self._route_to(head).proxy:
-            hosts = await self._names.told_of(head.url, head.connect)
+            self._hosts[head.url] = await self._names.told_of(head.url, head.connect)
         easy = self._taken(head, body)
-        easy.tell_of(hosts)
         work = self._opened(head, easy) if head.streamed else self._whole(easy)
         if easy.proxy or head.url in self._met or not head.url.startswith("https:"):
             return await work
@@ -61,11 +62,31 @@ class Wire:
         self._met.add(head.url)
         return reply
 
+    def send(self, head: Head, body: bytes, came: Came) -> None:
+        """The same for one who does not wait, along a way that an exchange has gone: its reply is whole.
+
+        `came` is called once with the reply or the Break, later; not where the wire is closed before. It raises
+        nothing.
+        """
+        self._begin(self._taken(head, body), came)
+
     async def _whole(self, easy: Easy) -> WireReply:
+        future: asyncio.Future[WireReply | Break] = asyncio.get_running_loop().create_future()
+
+        def came(reply: WireReply | Break) -> None:
+            if not future.done():  # who waits may just have been cancelled
+                future.set_result(reply)
+
+        self._begin(easy, came)
         try:
-            return self._reply(easy, *await self._carried_out(easy))
-        finally:
-            self._free.append(easy)
+            reply = await future
+        except asyncio.CancelledError:
+            if self._drive.give_up(easy.curl):
+                self._free.append(easy)
+            raise
+        if isinstance(reply, Break):
+            raise reply
+        return reply
 
     async def aclose(self) -> None:
         """Give up what is under way, and close all connections."""
@@ -77,6 +98,7 @@ class Wire:
         easy = self._free.pop() if self._free else Easy()
         if easy.head is not head:
             easy.set_up(head, self._route_to(head), self._longest)
+            easy.tell_of(self._hosts.get(head.url, []))
         easy.take(head, body)
         return easy
 
@@ -94,20 +116,22 @@ class Wire:
             )
         return self._routes[url]
 
-    async def _carried_out(self, easy: Easy) -> CurlResult:
-        """How the transfer ended, once more where the server cannot have had the request."""
-        outcome = await self._once(easy)
-        while outcome[0] and may_go_again(easy, outcome[0]):
-            easy.take_a_fresh_connection()
-            outcome = await self._once(easy)
-        return outcome
+    def _begin(self, easy: Easy, came: Came) -> None:
+        """Carry out a transfer, once more where the server cannot have had the request."""
 
-    async def _once(self, easy: Easy) -> CurlResult:
-        try:
-            return await self._drive.begin(easy.curl)
-        except asyncio.CancelledError:
-            self._drive.give_up(easy.curl)
-            raise
+        def ended(code: int, message: str) -> None:
+            if code and may_go_again(easy, code):
+                easy.take_a_fresh_connection()
+                self._drive.begin(easy.curl, ended)
+                return
+            try:
+                reply: WireReply | Break = self._reply(easy, code, message)
+            except Break as error:
+                reply = error
+            self._free.append(easy)
+            came(reply)
+
+        self._drive.begin(easy.curl, ended)
 
     def _reply(self, easy: Easy, code: int, message: str) -> WireReply:
         """The reply that a handle has got whole."""

@@ -80,12 +80,11 @@ class Inflow:
 
     def _begin(self) -> None:
         self._outcome = None
-        self._drive.begin(self._easy.curl).add_done_callback(self._ended)
+        self._drive.begin(self._easy.curl, self._ended)
 
-    def _ended(self, future: asyncio.Future[CurlResult]) -> None:
-        if not future.cancelled():
-            self._outcome = future.result()
-            self._news.set()
+    def _ended(self, code: int, message: str) -> None:
+        self._outcome = code, message
+        self._news.set()
 
     def _line(self, line: bytes) -> None:
         lines = self._easy.lines
@@ -111,6 +110,5 @@ class Inflow:
         self._size = 0
         if self._held:
             self._held = False
-            if self._outcome is None:
-                self._easy.curl.pause(pycurl.PAUSE_CONT)
+            self._drive.go_on(self._easy.curl)
         return whole
