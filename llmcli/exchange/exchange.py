@@ -85,14 +85,20 @@ async def exchange(
         paid_first(error, paid)
         sink.abort(answer.so_far() if answer else {"choices": []})
         raise
+    completion.meta.earlier = [*before, *paid[:-1]]
+    exchanged = concluded(completion, request, way, started)
+    sink.finish(completion)
+    return exchanged if request is asked else exchanged._replace(said=said, wrong=verdict(completion, asked))
+
+
+def concluded(completion: Completion, request: Request, way: Way, started: float) -> Exchanged:
+    """The exchange that a completion ends, whose request was sent at `started`, on the way's clock."""
     meta = completion.meta
-    meta.earlier = [*before, *paid[:-1]]
     if is_judged(request):
         meta.recovered, meta.choice = recovered(completion, request), choice_in(completion, request)
     meta.latency = way.clock() - started
     meta.ttft = None if meta.ttft is None else meta.ttft - started
-    sink.finish(completion)
-    return Exchanged(completion, said, Report.of(completion, way.price_of), verdict(completion, asked))
+    return Exchanged(completion, (), Report.of(completion, way.price_of), verdict(completion, request))
 
 
 async def _following(

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmcli import __version__, jsonl
 from llmcli.address import asked, socket_of
 from llmcli.transport import replies
 from llmcli.transport.answer import Answer
+from llmcli.transport.base import ReadAnswer
 from llmcli.transport.failures.breaks import no_reply
 from llmcli.transport.failures.diagnosis import Reply
 from llmcli.transport.keys import KeyOf, checked_key, credentials
-from llmcli.transport.wire.heads import Bounds, Break, Head
+from llmcli.transport.wire.heads import Bounds, Break, Head, WireReply
 from llmcli.transport.wire.trust import NO_CERTIFICATES, Certificates
-from llmcli.wire import Request
+from llmcli.wire import Completion, Request
 
 if TYPE_CHECKING:
     from llmcli.transport.wire.exchange import Wire
@@ -25,6 +27,20 @@ _OURS = {
     "Accept": "application/json",
     "User-Agent": f"llmcli/{__version__}",
 }
+
+
+class _Went(NamedTuple):
+    """A way that an exchange has gone."""
+
+    wire: Wire
+    head: Head
+    key: str | None
+
+
+def _place(request: Request) -> tuple[Any, ...]:
+    """What the way of a request depends on."""
+    fields = request.provider, request.model, request.base_url, request.keys_of, request.headers
+    return (*fields, request.fields.get("stream"))
 
 
 class Pooled:
@@ -43,6 +59,7 @@ class Pooled:
         self._trusted = trusted
         self._wire: Wire | None = None
         self._heads: dict[tuple[Any, ...], Head] = {}
+        self._ways: dict[tuple[Any, ...], _Went] = {}
 
     async def ask(self, request: Request) -> Answer:
         """See Transport."""
@@ -52,7 +69,26 @@ class Pooled:
             sent = await wire.exchange(head, jsonl.dumps(request.fields))
         except Break as error:
             raise no_reply(request, key, error, self._bounds) from None
+        if sent.pieces is None:
+            self._ways[_place(request)] = _Went(wire, head, key)
         return await replies.answer(Reply(request, sent.status, sent.headers, key), sent, self._bounds)
+
+    def send(self, request: Request, body: bytes, came: Callable[[ReadAnswer], None]) -> bool:
+        """See SendUnawaited: only where an exchange has gone the same way, so that key and address are known."""
+        way = self._ways.get(_place(request))
+        if way is None:
+            return False
+
+        def arrived(sent: WireReply | Break) -> None:
+            came(partial(self._read, request, way.key, sent))
+
+        way.wire.send(way.head, body, arrived)
+        return True
+
+    def _read(self, request: Request, key: str | None, sent: WireReply | Break) -> Completion:
+        if isinstance(sent, Break):
+            raise no_reply(request, key, sent, self._bounds)
+        return replies.whole_answer(Reply(request, sent.status, sent.headers, key), sent, self._bounds)
 
     async def aclose(self) -> None:
         """See Transport."""

@@ -13,7 +13,7 @@ from llmcli.transport.failures import diagnosis as failures
 from llmcli.transport.failures.breaks import not_whole
 from llmcli.transport.streams.chunks import chunks
 from llmcli.transport.wire.heads import Bounds, Break, How, WireReply
-from llmcli.wire import Chunk
+from llmcli.wire import Chunk, Completion
 
 _BEGINNING = 20_000  # bytes that are read of a body that is too long
 _LINGER = 0.05  # seconds that a server may take to end a stream whose [DONE] it has sent
@@ -24,15 +24,24 @@ async def answer(reply: failures.Reply, sent: WireReply, bounds: Bounds) -> Answ
 
     Raises the CallFailed family.
     """
-    if _is_good(reply) and sent.pieces is not None:
+    if sent.pieces is None:
+        return Answer.of(whole_answer(reply, sent, bounds))
+    if _is_good(reply):
         return _streamed(reply, sent, _pieces(reply, sent.pieces, bounds), bounds.timeout)
-    return Answer.of(bodies.completion(reply, await whole(reply, sent, bounds)))
+    body, broken = await _read(reply, sent.pieces, bounds.timeout)
+    sent.close()
+    raise _refusal(reply, body, broken, bounds)
 
 
-async def whole(reply: failures.Reply, sent: WireReply, bounds: Bounds) -> bytes:
+def whole_answer(reply: failures.Reply, sent: WireReply, bounds: Bounds) -> Completion:
+    """The answer in a reply that is there whole. Raises the CallFailed family."""
+    return bodies.completion(reply, whole(reply, sent, bounds))
+
+
+def whole(reply: failures.Reply, sent: WireReply, bounds: Bounds) -> bytes:
     """The body of a 2xx reply to an unstreamed request. Raises the CallFailed family."""
     if not _is_good(reply):
-        raise await _refusal(reply, sent, bounds)
+        raise _refusal(reply, sent.body, sent.broken, bounds)
     if sent.broken is not None:
         raise not_whole(reply, sent.broken, bounds)
     return sent.body
@@ -66,12 +75,8 @@ async def _read_to_end(pieces: AsyncIterator[bytes]) -> None:
                 pass
 
 
-async def _refusal(reply: failures.Reply, sent: WireReply, bounds: Bounds) -> CallFailed:
+def _refusal(reply: failures.Reply, body: bytes, broken: Break | None, bounds: Bounds) -> CallFailed:
     """The error that a status means. Its body counts as far as it came: the status alone says enough."""
-    body, broken = sent.body, sent.broken
-    if sent.pieces is not None:
-        body, broken = await _read(reply, sent.pieces, bounds.timeout)
-        sent.close()
     if broken is not None and broken.how is How.TOO_LONG:
         return failures.with_a_long_body(failures.failure(reply, body[:_BEGINNING]), bounds.longest)
     return failures.failure(reply, body)

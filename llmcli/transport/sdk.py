@@ -59,7 +59,7 @@ class Sdk:
     async def list_models(self, request: Request) -> list[Json]:
         """What the address of `request` offers: the model objects, as it sends them."""
         reply, sent = await self._sent(request, streamed=False, listing="models")
-        return bodies.models(reply, await replies.whole(reply, sent, self._bounds))
+        return bodies.models(reply, replies.whole(reply, sent, self._bounds))
 
     async def aclose(self) -> None:
         """See Transport."""

@@ -26,8 +26,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.bench.clients import BARE, LIBCURL, TUTORIAL
 from tests.bench.loopback import CORES, serving
+from tests.bench.measured import environment
 
-HERE = Path(__file__).parent
+COMPILED = tempfile.TemporaryDirectory(prefix="bench-")  # modules, as pip leaves them
 SCAN = """
 import sys, time
 from llmcli.batch.ledger.ledger import Ledger
@@ -76,7 +77,7 @@ def stats(base: str) -> dict[str, float]:
 
 def measure(*command: str, code: int = 0, tree: str | None = None) -> Run:
     """Run a client on the last core; `tree`: with the llmcli that is there."""
-    env = {**os.environ, "OPENAI_API_KEY": "sk-test", **({"PYTHONPATH": tree} if tree else {})}
+    env = environment(COMPILED.name) | {"OPENAI_API_KEY": "sk-test"} | ({"PYTHONPATH": tree} if tree else {})
     began = time.perf_counter()
     with tempfile.TemporaryFile() as err, Path(os.devnull).open("wb") as out:
         pid = os.posix_spawnp(

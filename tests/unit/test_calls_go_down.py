@@ -41,6 +41,9 @@ HANDED = {
         "KeyOf: only the command knows who may have which key"
     ),
     ("transport.pooled.Pooled.ask", "exchange.authorization._remembered.<locals>.key_of"): "KeyOf",
+    ("transport.pooled.Pooled.send.<locals>.arrived", "batch.engine.engine.Engine._came"): (
+        "who does not wait for an answer is called when it has come"
+    ),
     ("exchange.layers.repair.Repair.ask", "batch.pacing.pace.Pace.next"): (
         "a further request of a row waits for its turn, which the batch alone knows"
     ),

@@ -6,7 +6,9 @@ Nothing here grows with the number of rows.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
+from llmcli import jsonl
 from llmcli.batch.engine.health import Health
 from llmcli.batch.engine.job_queue import OTHERS_TURN, JobQueue, Pause
 from llmcli.batch.engine.money import Money
@@ -23,9 +25,10 @@ from llmcli.errors import (
     ReaderGone,
     Terminated,
 )
-from llmcli.exchange.exchange import exchange
+from llmcli.exchange.exchange import Exchanged, concluded, exchange
+from llmcli.transport.base import ReadAnswer, send_of
 
-_A_TURN = 64  # jobs that slots may go on with, one after the other, in one turn of the loop
+_A_TURN = 64  # jobs that are sent in one turn of the loop, so that signals and answers come between
 
 
 class Engine:
@@ -43,9 +46,12 @@ class Engine:
         rows = NewRows(run, source, records, done, self._money)
         self._queue = JobQueue(rows, self._health, run.pace.crowd)
         self._head: Job | None = None  # the next to be sent, which waits for a slot, the pace or money
-        self._slots: set[asyncio.Task[None]] = set()
+        self._send = send_of(run.way.transport)
+        self._tasks: set[asyncio.Task[None]] = set()  # those under way that are waited for
         self._wake = asyncio.Event()
-        self._turn = 0  # jobs that slots went on with in this turn of the loop
+        self._full = Pause(None, "")  # there is no room for more at once
+        self._refills = False  # `_fill` is to be called
+        self._is_left = False  # what comes now is nobody's
         self._stopped: LlmcliError | None = None
         self._aborted = False
         self._bug: BaseException | None = None
@@ -75,7 +81,7 @@ class Engine:
 
     async def run(self) -> None:
         """Run to the end. Raises what stopped the run, or PartialFailure where rows failed."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop = asyncio.get_running_loop()
 
         def wake() -> None:
             loop.call_soon_threadsafe(self._wake.set)
@@ -84,15 +90,16 @@ class Engine:
         try:
             while (found := self._next()) is not None:
                 if isinstance(found, Job):
-                    self._open_slot(found)
+                    self._open(found)
                 else:
                     await self._rest(found)
-            while self._slots and self._bug is None and not self._aborted:
+            while self.stats.in_flight and self._bug is None and not self._aborted:
                 await self._rest(Pause(None, self.stats.binds))
         finally:
-            for slot in self._slots:
-                slot.cancel()
-            await asyncio.gather(*self._slots, return_exceptions=True)
+            self._is_left = True
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
         self._raise()
 
     def _raise(self) -> None:
@@ -118,7 +125,9 @@ class Engine:
             if job is None:
                 return None if self._is_over else self._queue.pause(self._clock(), self.stats.in_flight)
             if not self._pace.crowd.has_room(self.stats.in_flight):
-                return Pause(None, self._pace.crowd.binds)
+                if self._full.why != self._pace.crowd.binds:
+                    self._full = Pause(None, self._pace.crowd.binds)
+                return self._full
             delay, why = self._pace.delay(self._clock())
             if delay > 0:
                 return Pause(delay, why)
@@ -177,52 +186,22 @@ class Engine:
         await self._sleep(max(seconds, 1e-6))  # less may be nothing to a clock of large numbers
         self._wake.set()
 
-    # --- Slots ----------------------------------------------------------------------------------------------------
+    # --- Under way ------------------------------------------------------------------------------------------------
 
-    def _open_slot(self, job: Job) -> None:
+    def _open(self, job: Job) -> None:
+        """SendUnawaited a job: for one who does not wait, where the transport can, else in a task of its own."""
         self._begin(job)
-        self._slots.add(asyncio.create_task(self._slot(job)))
-
-    async def _slot(self, first: Job) -> None:
-        """One attempt after the other, as long as there is a job to go on with at once."""
-        task = asyncio.current_task()
-        job: Job | None = first
-        assert task is not None  # noqa: S101 - this runs in one
         try:
-            while job is not None:
-                try:
-                    self._carry_out(job, await self._attempt(job))
-                finally:
-                    self._money.release(job)
-                    self.stats.in_flight -= 1
-                    self.stats.crowd = self._pace.crowd.limit
-                job = self._following()
-        except LlmcliError as error:  # somebody could not be told
-            self.stop(error)
-        except Exception as error:  # noqa: BLE001 - a bug: run() raises it
-            self._bug = self._bug or error
-        finally:
-            self._slots.discard(task)
-            self._wake.set()
-
-    def _following(self) -> Job | None:
-        """The job that a slot goes on with: for most rows there is no task to be made, and nobody to be woken."""
-        if self._turn == 0:
-            asyncio.get_running_loop().call_soon(self._next_turn)
-        self._turn += 1
-        if self._turn > _A_TURN:
-            return None
-        found = self._next()
-        if not isinstance(found, Job):
-            return None
-        self._begin(found)
-        self._head = self._head or self._pulled()
-        if self._head is None or self._pace.crowd.has_room(self.stats.in_flight):
-            self._wake.set()  # it is not the number of slots that binds
-        return found
-
-    def _next_turn(self) -> None:
-        self._turn = 0
+            is_sent = self._send is not None and self._send(
+                job.request, jsonl.dumps(job.request.fields), partial(self._came, job)
+            )
+        except LlmcliError as error:
+            self._settle(job, error)
+        else:
+            if not is_sent:
+                task = asyncio.create_task(self._ask(job))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
 
     def _begin(self, job: Job) -> None:
         self.stats.in_flight += 1
@@ -233,12 +212,57 @@ class Engine:
         job.sent += 1
         self.stats.sent += 1
 
-    async def _attempt(self, job: Job) -> Outcome:
-        """What comes of one attempt."""
+    async def _ask(self, job: Job) -> None:
+        """One attempt that is waited for."""
         try:
-            return self._outcomes.answered(job, await exchange(job.request, self._way))
-        except LlmcliError as error:
-            return self._outcomes.failed(job, error)
+            came: Exchanged | Exception = await exchange(job.request, self._way)
+        except Exception as error:  # noqa: BLE001 - what is none of ours is a bug
+            came = error
+        self._settle(job, came)
+
+    def _came(self, job: Job, read: ReadAnswer) -> None:
+        """What was not waited for has come."""
+        if self._is_left:
+            return
+        try:
+            came: Exchanged | Exception = concluded(read(), job.request, self._way, job.sent_at)
+        except Exception as error:  # noqa: BLE001
+            came = error
+        self._settle(job, came)
+
+    def _settle(self, job: Job, came: Exchanged | Exception) -> None:
+        """Carry out what comes of an attempt, and have others sent in its place."""
+        try:
+            self._carry_out(job, self._outcomes.of(job, came))
+        except LlmcliError as error:  # somebody could not be told
+            self.stop(error)
+        except Exception as error:  # noqa: BLE001 - a bug: run() raises it
+            self._bug = self._bug or error
+        finally:
+            self._money.release(job)
+            self.stats.in_flight -= 1
+            self.stats.crowd = self._pace.crowd.limit
+            self._refill()
+
+    def _refill(self) -> None:
+        """Have more sent at the end of this turn of the loop, once for all that came in it."""
+        if not self._refills:
+            self._refills = True
+            self._loop.call_soon(self._fill)
+
+    def _fill(self) -> None:
+        """SendUnawaited what may be sent; where it is not the crowd that binds, `run` sees to it."""
+        self._refills = False
+        if self._is_left:
+            return
+        for _ in range(_A_TURN):
+            found = self._next()
+            if not isinstance(found, Job):
+                if found is not self._full:
+                    self._wake.set()
+                return
+            self._open(found)
+        self._refill()
 
     # --- Outcomes -------------------------------------------------------------------------------------------------
 

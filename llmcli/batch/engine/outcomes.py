@@ -78,6 +78,14 @@ class Outcomes:
         self._retries = Retries(run, health)
         self._missing: set[str] = set()  # what rows lacked, once told
 
+    def of(self, job: Job, came: Exchanged | Exception) -> Outcome:
+        """What comes of an attempt. Raises what is none of our errors."""
+        if isinstance(came, Exchanged):
+            return self.answered(job, came)
+        if isinstance(came, LlmcliError):
+            return self.failed(job, came)
+        raise came
+
     def answered(self, job: Job, exchanged: Exchanged) -> Outcome:
         """An answer came; one with nothing in it is a failure."""
         now, stats, completion = self._clock(), self._stats, exchanged.completion

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from llmcli.transport.answer import Answer
-from llmcli.transport.base import Transport
+from llmcli.transport.base import ReadAnswer, Transport, send_of
 from llmcli.wire import Request
 
 Make = Callable[[], Transport]
@@ -28,6 +28,11 @@ class ByProvider:
     def ask(self, request: Request) -> Coroutine[Any, Any, Answer]:
         """See Transport."""
         return self._for(request).ask(request)
+
+    def send(self, request: Request, body: bytes, came: Callable[[ReadAnswer], None]) -> bool:
+        """See SendUnawaited."""
+        send = send_of(self._for(request))
+        return send is not None and send(request, body, came)
 
     async def aclose(self) -> None:
         """See Transport."""

@@ -13,7 +13,7 @@ from llmcli.registry.models import find_model
 from llmcli.registry.prices import cost, worst_cost
 from llmcli.tokens.count import Count, counted_request
 from llmcli.transport.answer import Answer
-from llmcli.transport.base import Transport
+from llmcli.transport.base import ReadAnswer, Transport, send_of
 from llmcli.wire import Completion, Json, Request
 
 _REASON = 1_000  # tokens: more than a repair says of what is wrong, but for what it quotes of the answer
@@ -36,7 +36,7 @@ class Window:
     """
 
     def __init__(self, inner: Transport, price_of: PriceOf, purse: Purse | None) -> None:
-        self._inner = inner
+        self._inner, self._send = inner, send_of(inner)
         self._price_of = price_of
         self._purse = purse
 
@@ -44,6 +44,13 @@ class Window:
         """See Transport."""
         check_window(request)
         return self._inner.ask(request) if self._purse is None else self._paid(request, self._purse)
+
+    def send(self, request: Request, body: bytes, came: Callable[[ReadAnswer], None]) -> bool:
+        """See SendUnawaited."""
+        if self._send is None or self._purse is not None:
+            return False
+        check_window(request)
+        return self._send(request, body, came)
 
     async def aclose(self) -> None:
         """See Transport."""

@@ -16,7 +16,8 @@ How a request goes through it:
    sockets it waits for; those are watched by a selector of their own, and the loop watches that selector alone.
 4. Header lines and pieces of the body are appended to lists by libcurl itself; a whole reply costs no call into
    Python on its way but the one that ends it. A streamed one wakes its reader at each piece, and is held back (paused)
-   where the reader falls behind.
+   where the reader falls behind. `Wire.send` is the same for one who does not wait: a call when the reply is there,
+   and no coroutine, along a way that an exchange has gone before.
 5. Bodies come as they were sent. What is compressed is unpacked here (`unpack.py`), within a bound.
 6. A connection that was kept open and turns out to be closed is no attempt: libcurl, and where it does not, `Wire`
    sends once more on a fresh one, as long as nothing of a reply has come. So it is where a server closed before the

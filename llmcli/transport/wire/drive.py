@@ -75,7 +75,7 @@ class Drive:
         return multi
 
     def _wake(self, multi: _Multi) -> None:
-        """Have libcurl look after a multi handle at the end of this turn of the loop, once for all that it was given."""
+        """Have libcurl look after a multi handle at the end of this turn of the loop, once for all it was given."""
         if not self._waiting:
             self._loop.call_soon(self._look)
         self._waiting.add(multi)
@@ -142,14 +142,13 @@ class _Multi:
         """Wake libcurl when it wants to be, at the latest."""
         if self.curl.closed or (milliseconds := self.curl.timeout()) < 0:
             return
-        if milliseconds == 0:
-            return self._wake(self)
         when, timer = self._loop.time() + milliseconds / 1000, self._timer
-        if timer is not None:
-            if timer.when() <= when:
-                return  # it asks again then
-            timer.cancel()
-        self._timer = self._loop.call_at(when, self._ring)
+        if milliseconds == 0:
+            self._wake(self)
+        elif timer is None or timer.when() > when:  # else it asks again then
+            if timer is not None:
+                timer.cancel()
+            self._timer = self._loop.call_at(when, self._ring)
 
     def close(self) -> None:
         """Give up all."""

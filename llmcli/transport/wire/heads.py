@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import lru_cache
+
+_STATUS, _END = ":status", ":end"  # which no header is called
+_USUAL = 256  # bytes of a line that are worth keeping
 
 LONGEST = 64_000_000  # bytes of a reply, if nobody says how many
 
@@ -92,16 +96,28 @@ def head_of(lines: list[bytes]) -> tuple[int, dict[str, str]]:
     """
     status, headers, whole = 0, dict[str, str](), False
     for line in lines:
-        name, colon, rest = line.partition(b":")
-        if line[:5] == b"HTTP/":
-            status, headers, whole = int(line.split(None, 2)[1]), {}, False
+        name, value = _known(line) if len(line) <= _USUAL else _field(line)
+        if name is _STATUS:
+            status, headers, whole = int(value), {}, False
         elif whole:
             continue  # a trailer
-        elif colon:
-            key, value = name.strip().lower().decode("latin-1"), rest.strip().decode("latin-1")
-            headers[key] = f"{headers[key]}, {value}" if key in headers else value
-        else:
-            whole = not line.strip()
+        elif name is _END:
+            whole = True
+        elif name is not None:
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
     if not whole:
         raise ValueError("no head")
     return status, headers
+
+
+def _field(line: bytes) -> tuple[str | None, str]:
+    """What a line of a head is: a name and a value, _STATUS and the status, or _END; None for no name: nothing."""
+    if line[:5] == b"HTTP/":
+        return _STATUS, line.split(None, 2)[1].decode("latin-1")
+    name, colon, rest = line.partition(b":")
+    if colon:
+        return name.strip().lower().decode("latin-1"), rest.strip().decode("latin-1")
+    return (None if line.strip() else _END), ""
+
+
+_known = lru_cache(1024)(_field)  # a server's heads differ in two or three lines
