@@ -40,6 +40,9 @@ class Live:
                 if text := text_of(delta):
                     self._show(text)
 
+    def end(self) -> None:
+        """See Sink. Nobody else writes here."""
+
     def finish(self, completion: Completion) -> None:
         """See Sink. Of several answers, all are shown; calls that nobody ran are JSON lines."""
         for number, choice in enumerate(completion.choices):

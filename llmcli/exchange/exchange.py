@@ -114,6 +114,12 @@ async def _show(answer: Answer, sink: Sink, clock: Callable[[], float]) -> None:
     """Show an answer as it comes; one that breaks off is an answer, unless nothing of it came."""
     meta = answer.meta
     is_live = sink.events or not meta.cached  # else in one piece: lines of several processes stay whole
+
+    async def end(_completion: Completion) -> None:
+        sink.end()
+
+    if is_live:
+        answer.first(end)  # those who wait for the store print when it has the answer
     try:
         async with aclosing(answer):
             async for chunk in answer:

@@ -118,6 +118,9 @@ class ItemSink:
                 self._printed += 1
                 self._print(self.mend(item))
 
+    def end(self) -> None:
+        """See Sink. An item ends where it is printed."""
+
     def finish(self, completion: Completion) -> None:
         """See Sink."""
         self._thoughts.end()
@@ -139,8 +142,7 @@ class ItemSink:
         for item in calls or map(self.mend, (items or [])[self._printed :]):
             self._print(item)
         if text and not calls and items is None:
-            self.out.write(text if self.null else text.rstrip("\n") + "\n")
-            self.out.write_bytes(b"\0" * self.null)
+            self.out.write(*((text, b"\0") if self.null else (text.rstrip("\n"), b"\n")))
         self._printed = 0
 
     def _print(self, item: Any) -> None:

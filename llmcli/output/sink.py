@@ -28,6 +28,9 @@ class Sink(Protocol):
     def chunk(self, chunk: Chunk) -> None:
         """Show a piece of the answer."""
 
+    def end(self) -> None:
+        """The last chunk was shown, and nobody else has the answer yet: end the line that was begun."""
+
     def finish(self, completion: Completion) -> None:
         """Show what has not been shown yet."""
 
@@ -88,6 +91,7 @@ class TextSink:
     _shown: int = 0  # characters of the answer at hand that were taken in
     _held: list[str] = field(default_factory=list)  # newlines that may turn out to be the last
     _half: str = ""  # of a character whose other half is still to come
+    _is_ended: bool = False  # its end was shown
     _thoughts: Thoughts = field(init=False)
 
     def __post_init__(self) -> None:
@@ -104,6 +108,13 @@ class TextSink:
             if text and not self.holds and not self.extract and self.read is None:
                 self._thoughts.end()
                 self._show(text)
+
+    def end(self) -> None:
+        """See Sink. Of an answer that may go on with half a character, the end is shown with the rest."""
+        if self._shown and not self._half:
+            self._write_end("")
+            self._held.clear()
+            self._is_ended = True
 
     def finish(self, completion: Completion) -> None:
         """See Sink."""
@@ -160,13 +171,17 @@ class TextSink:
         self._held.append(text[len(kept) :])
 
     def _end(self, rest: str = "") -> None:
-        """Show the rest of an answer and its end, in one write: lines of several processes stay whole."""
+        """Show the rest of an answer and its end, unless that was shown."""
+        if rest or not self._is_ended:
+            self._write_end(rest)
+        self._shown, self._held, self._half, self._is_ended = 0, [], "", False
+
+    def _write_end(self, rest: str) -> None:
+        """In one write: lines of several processes stay whole."""
         if self.null:
-            self.out.write(rest)
-            self.out.write_bytes(b"\0")
+            self.out.write(rest, b"\0")
         else:
-            self.out.write("".join([*self._held, rest]).rstrip("\n") + "\n")
-        self._shown, self._held, self._half = 0, [], ""
+            self.out.write("".join([*self._held, rest]).rstrip("\n"), b"\n")
 
 
 @dataclass(slots=True)
@@ -182,6 +197,9 @@ class RecordSink:
         """See Sink."""
         if self.events:
             self.out.write_bytes(jsonl.line(chunk))
+
+    def end(self) -> None:
+        """See Sink. Each line is whole."""
 
     def finish(self, completion: Completion) -> None:
         """See Sink."""
@@ -205,6 +223,9 @@ class _Silent:
     events = False
 
     def chunk(self, chunk: Chunk) -> None:
+        """See Sink."""
+
+    def end(self) -> None:
         """See Sink."""
 
     def finish(self, completion: Completion) -> None:

@@ -34,8 +34,8 @@ class Out(Protocol):
 
     terminal: bool
 
-    def write(self, text: str) -> None:
-        """Send text on at once."""
+    def write(self, text: str, end: bytes = b"") -> None:
+        """Send text on at once, and `end` as it is, in one piece."""
 
     def write_bytes(self, data: bytes) -> None:
         """Send bytes on at once."""
@@ -46,9 +46,9 @@ class _Shown:
 
     terminal = False
 
-    def write(self, text: str) -> None:
+    def write(self, text: str, end: bytes = b"") -> None:
         """See Out."""
-        self._send((visible(text) if self.terminal else text).encode("utf-8", "replace"))
+        self._send((visible(text) if self.terminal else text).encode("utf-8", "replace") + end)
 
     def write_bytes(self, data: bytes) -> None:
         """See Out. To a terminal this is JSON, whose control characters are escaped."""

@@ -128,6 +128,11 @@ class Answer:
         elif self._wrong is None:
             await done(self._completion)
 
+    def first(self, done: _Done) -> None:
+        """Have `done` awaited before all that `then` was told of, where the answer is still to come."""
+        if self._completion is None:
+            self._then = (done, *self._then)
+
     async def at_close(self, close: _Close) -> None:
         """Have `close` awaited once nothing more will come, however that came about."""
         if self._chunks is None:

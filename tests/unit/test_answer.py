@@ -20,6 +20,8 @@ from llmcli.exchange.layers.repair import Repair
 from llmcli.exchange.layers.retry import Policy, Retry
 from llmcli.exchange.layers.store import Cache, Folder, Locks, Store
 from llmcli.exchange.layers.window import Window
+from llmcli.output.sink import TextSink
+from llmcli.output.streams import Notes
 from llmcli.transport.answer import Answer
 from llmcli.transport.base import Transport
 from llmcli.wire import Chunk, Completion, Meta, Request
@@ -231,3 +233,46 @@ def test_leaving_an_answer_closes_all_below():
 
     asyncio.run(work())
     assert (bottom.closed, seen) == (1, ["closed"])
+
+
+class Heard:
+    """Where an answer goes: what it is sent, and which answers a store had by then."""
+
+    terminal = False
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.sent: list[tuple[bytes, int]] = []
+
+    def write(self, text: str, end: bytes = b"") -> None:
+        self.sent.append((text.encode() + end, len(list(self.folder.rglob("*.json")))))
+
+    def write_bytes(self, data: bytes) -> None:
+        self.write("", data)
+
+
+@pytest.mark.parametrize(("null", "end"), [(False, b"\n"), (True, b"\0")])
+@pytest.mark.parametrize(
+    ("pieces", "wanted"),
+    [(["Hel", "lo"], [b"Hel", b"lo"]), (["Hello\n", "\n"], [b"Hello"]), (["one", "\n", "two"], None)],
+)
+def test_an_answer_ends_before_the_cache_has_it_so_that_no_other_line_comes_between(
+    tmp_path, null, end, pieces, wanted
+):
+    bottom = Bottom([*map(chunk, pieces), chunk(finish_reason="stop")])
+    clock, folder = Clock(), tmp_path / "cache"
+    cache = Cache(bottom, Folder(folder), lambda *_: True, pytest.fail, Locks(tmp_path, clock.sleep))
+    first, second = Heard(folder), Heard(folder)
+
+    async def work() -> None:
+        for out in (first, second):
+            sink = TextSink(out, Notes(None, terminal=False), null=null)
+            await exchange(REQUEST, Way(cache, clock, lambda *_: None), sink)
+
+    asyncio.run(work())
+    whole = "".join(pieces).encode()
+    if wanted is not None and not null:
+        assert first.sent == [*((piece, 0) for piece in wanted), (end, 0)]
+    assert b"".join(sent for sent, _ in first.sent) == (whole if null else whole.rstrip(b"\n")) + end
+    assert [kept for _, kept in first.sent] == [0] * len(first.sent)
+    assert second.sent == [((whole if null else whole.rstrip(b"\n")) + end, 1)]

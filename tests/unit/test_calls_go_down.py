@@ -33,6 +33,7 @@ HANDED = {
     ("transport.answer.Answer._ended", "exchange.layers.store.Store._keep.<locals>.keep"): TOLD,
     ("transport.answer.Answer._ended", "exchange.layers.window.Window._paid.<locals>.<lambda>"): TOLD,
     ("transport.answer.Answer._ended", "exchange.layers.budget.Budget.reserve.<locals>.settle"): TOLD,
+    ("transport.answer.Answer._ended", "exchange.exchange._show.<locals>.end"): TOLD,
     ("transport.answer.Answer.aclose", "exchange.layers.store.Locks.held"): TOLD,
     ("transport.answer.Answer._next", "rehearsal.offline.Offline.ask.<locals>.chunks"): (
         "the chunks that an answer is made of are those of its transport"

@@ -197,6 +197,9 @@ class Silent:
     def chunk(self, chunk: Chunk) -> None:
         self.shown.append(chunk)
 
+    def end(self) -> None:
+        pass
+
     def finish(self, completion: Completion) -> None:
         pass
 
