@@ -469,7 +469,7 @@ def test_keep_has_a_row_of_jsonl_as_it_stands(batch):
     done = batch("-q", *WHERE, "--keep", "all", stdin=line + b"\n")
     assert line.decode() in done.out
     done = batch("-q", *WHERE, "--keep", "n,big", stdin=line + b"\n")
-    assert '"input":{"n":1.0,"big":12345678901234567890}}' in done.out
+    assert '"llmcli":{"input":{"n":1.0,"big":12345678901234567890},"row":0,' in done.out
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from llmcli.batch.ledger.final import Place
 from llmcli.batch.ledger.recordfile import RecordFile
 from llmcli.batch.ledger.skim import record_of, skimmed
+from llmcli.batch.ledger.slots import Slots
 from llmcli.errors import UsageError
 
 ENVELOPE = {
@@ -33,6 +34,12 @@ def line(number: int = 7, body: object = BODY, **more: object) -> bytes:
     return json.dumps(record, separators=(",", ":")).encode() + b"\n"
 
 
+def kept(number: int, own: object) -> bytes:
+    """A record with the row's own columns, where they stand since they do not hide its end."""
+    before = b'"llmcli":{'
+    return line(number).replace(before, before + b'"input":' + json.dumps(own).encode() + b",", 1)
+
+
 INNER = {"llmcli": {**ENVELOPE, "row": 7, "cost_usd": 99.0}}
 USUAL = [
     line(),
@@ -48,6 +55,13 @@ USUAL = [
     line(body=INNER),
     line(body={"a": {"a": INNER}}, cost_usd=3.0),
     line(23456789),
+    line(choice={"label": "a", "probability": 0.5}),
+    line(choice={"label": "}", "probability": None}),
+    line(choice=[{"index": 0, "label": "a", "probability": None}]),
+    kept(7, {}),
+    kept(7, {"prompt": "x", **INNER}),
+    kept(7, INNER["llmcli"]),
+    kept(7, json.loads(line(9, cost_usd=5))),
 ]
 ODD = [
     line(cost_usd=True),
@@ -102,3 +116,26 @@ def test_what_is_no_record_is_refused_or_read_as_it_is(tmp_path, text):
 def test_lines_that_are_longer_than_what_is_read_at_once(tmp_path):
     text = b"".join(line(number, body={"x": "y" * (number * 100_000)}) for number in range(8))
     assert by_skimming(tmp_path / "out.jsonl", text) == by_reading(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        line(),
+        kept(7, {"prompt": "{}", "more": [{}, {"llmcli": 1}]}),
+        line(choice={"label": "a", "probability": None}),
+        line().replace(b'"attempts"', b'"file":"a/b.jsonl","attempts"'),
+    ],
+    ids=["plain", "kept columns", "a label", "of several files"],
+)
+def test_of_a_line_of_ours_nothing_is_read_but_its_ends(tmp_path, text):
+    assert by_skimming(tmp_path / "out.jsonl", text.replace(b'"choices"', b'"choices')) == [(7, 12, 0.0)]
+
+
+def test_of_a_row_with_a_key_nothing_is_read_but_the_ends(tmp_path):
+    path, broken = tmp_path / "out.jsonl", line().replace(b'"choices"', b'"choices')
+    ids = [b"batch_req_i%016x" % key for key in (99, 98, 99)]
+    path.write_bytes(b"".join(broken.replace(b"batch_req_000007", each) for each in ids))
+    records = RecordFile(path)
+    assert [row for row, *_ in skimmed(records, Slots())] == [0, 1, 0]
+    records.close()

@@ -70,9 +70,9 @@ def _line(row: Row, response: bytes | None, error: Json | None, about: tuple[Jso
             b',"error":',
             jsonl.dumps(error) if error else b"null",
             b',"llmcli":',
-            jsonl.dumps(envelope)[:-1],
-            b"" if kept is None else b',"input":' + kept,
-            b"}}\n",
+            b"{" if kept is None else b'{"input":%b,' % kept,  # first: what counts at a resume ends the line
+            jsonl.dumps(envelope)[1:],
+            b"}\n",
         )
     )
 

@@ -15,10 +15,11 @@ from llmcli.batch.ledger.slots import Slots
 # Final in this run, worth another try in the next: moods of the server and the network, a key, an account.
 RETRYABLE = frozenset({"tempfail", "auth", "quota"})
 
-_ENVELOPE = b',"llmcli":{"row":'
-_TAIL = re.compile(  # an envelope with nothing in it that could hold another
-    rb',"llmcli":\{"row":\d+,"attempts":\d+,"latency_ms":[\d.]+,'
-    rb'"cost_usd":(?:null|(\d{1,12}(?:\.\d{1,30})?(?:e-?\d\d?)?)),"model":"[^"\\]*","at":"[^"\\]*"\}\}\n'
+_ROW = b'"row":'
+_TAIL = re.compile(  # what comes behind the row's own columns, which may hold an envelope, in one that holds no other
+    rb'(?:(?<=,"llmcli":\{)|(?<=\},))"row":\d+,(?:"file":"[^"\\]*",)?(?:"id_column":"[^"\\]*",)?"attempts":\d+,'
+    rb'"latency_ms":[\d.]+,"cost_usd":(?:null|(\d{1,12}(?:\.\d{1,30})?(?:e-?\d\d?)?)),"model":"[^"\\]*","at":"[^"\\]*"'
+    rb'(?:,"choice":\{[^][{}\\]*\})?\}\}\n'
 )
 
 
@@ -28,14 +29,16 @@ def skimmed(records: RecordFile, slots: Slots | None) -> Iterator[tuple[int, int
     `slots` as in RecordFile.lines. Raises UsageError for what is no record.
     """
     number = highest = 0
+    head_of, tail_of = HEAD.match, _TAIL.match
     for stretch in records.stretches():
         start, find, rfind = 0, stretch.find, stretch.rfind  # once: this loop is all that a row takes
         while end := find(b"\n", start) + 1:
             number += 1
-            head = HEAD.match(stretch, start, end)
-            tail = _TAIL.match(stretch, rfind(_ENVELOPE, start, end), end)
+            head, tail = head_of(stretch, start, end), tail_of(stretch, rfind(_ROW, start, end), end)
             if head and tail and slots is None and (row := int(head[1] or FAR)) < highest + FAR:
                 digest, cost = int(head[4], 16), float(tail[1] or 0)
+            elif head and tail and slots is not None and head[1] is None:
+                row, digest, cost = slots.of(int(head[3], 16)), int(head[4], 16), float(tail[1] or 0)
             else:
                 line = stretch[start:end]
                 row = records.row_of(line, number, highest, slots)
