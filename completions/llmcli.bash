@@ -97,11 +97,11 @@ _llmcli() {
             ;;
         models)
             case $prev in
-                --base-url | --header | -H | --max-reply | --profile) _llmcli_text ;;
-                --api-key-file | --cacert | --cert | --cert-key) _llmcli_paths -f ;;
+                --base-url | --header | -H | --timeout | --deadline | --retries | --max-reply | --profile) _llmcli_text ;;
                 --format) _llmcli_words 'text json jsonl' ;;
+                --cacert | --cert | --cert-key | --api-key-file) _llmcli_paths -f ;;
                 --ok) _llmcli_words 'error usage incomplete refused invalid budget partial tools gate rejected no-input quota io tempfail auth config deadline interrupted broken-pipe terminated' ;;
-                *) if [[ $cur == -* ]]; then _llmcli_words '--live --base-url --api-key-file --header -H --max-reply --format --json --cacert --cert --cert-key --profile --ok --quiet -q --verbose -v --help -h --help-all'; fi ;;
+                *) if [[ $cur == -* ]]; then _llmcli_words '--live --base-url --header -H --format --json --cacert --cert --cert-key --api-key-file --timeout --deadline --retries --max-reply --profile --ok --quiet -q --verbose -v --help -h --help-all'; fi ;;
             esac
             ;;
         help)

@@ -267,6 +267,7 @@ class Meta:
     cached: bool = False
     done: bool = False  # [DONE] was seen, or the body came whole
     cut: str | None = None  # why the stream ended early, where it did
+    stalled: bool = False  # and that it did for saying nothing more
     earlier: Sequence[Completion] = ()  # answers that were asked on
     repairs: int = 0  # those of them that were asked for again, since they did not fit
     recovered: Any = None  # the answer out of its wrapping, as `llmcli.judged` has it

@@ -1,6 +1,7 @@
 """`llmcli models`: what is known of models: windows, limits, prices, what they support."""
 # No `from __future__ import annotations`: the annotations are read as objects.
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -12,13 +13,12 @@ from llmcli.registry.models import Model, find_model, matcher, search_models
 from llmcli.registry.providers import split_model
 from llmcli.request.endpoint import Endpoint
 from llmcli.request.headers import typed_headers
-from llmcli.settings.flag import Argument, flag, settings
+from llmcli.settings.flag import Argument, flag, options_of, settings
 from llmcli.settings.general import GeneralSettings
-from llmcli.settings.network import CertificateSettings
-from llmcli.transport.wire.heads import LONGEST, Bounds
+from llmcli.settings.network import NetworkSettings
+from llmcli.transport.wire.heads import Bounds
 from llmcli.wire import Json, Request, spelled
 
-_LISTING_WAIT = 60.0  # seconds
 _SHORT = {
     "function_calling": "tools",
     "response_schema": "schema",
@@ -42,10 +42,6 @@ class ListingSettings:
         str | None,
         flag("--base-url", panel="Network", metavar="URL", help="With --live: the endpoint to ask."),
     ] = None
-    api_key_file: Annotated[
-        str | None,
-        flag("--api-key-file", panel="Network", metavar="FILE", help="With --live: read the key from FILE."),
-    ] = None
     header: Annotated[
         list[str],
         flag(
@@ -57,16 +53,6 @@ class ListingSettings:
         ),
     ] = field(default_factory=list)
 
-    max_reply: Annotated[
-        int | None,
-        flag(
-            "--max-reply",
-            panel="Network",
-            metavar="BYTES",
-            low=1,
-            help="With --live: bytes that the reply may have, unpacked (64 MB).",
-        ),
-    ] = None
     format: Annotated[Literal["text", "json", "jsonl"], flag("--format", help="What stdout gets.")] = "text"
     json: Annotated[bool, flag("--json", help="The same as --format json.")] = False
 
@@ -76,7 +62,7 @@ class ModelsSettings:
     """What models can be told."""
 
     listing: ListingSettings
-    certificates: CertificateSettings
+    network: NetworkSettings
     general: GeneralSettings
     pattern: Annotated[str | None, Argument("PATTERN", "Part of provider/name, or a glob (* and ?).")] = None
 
@@ -89,13 +75,8 @@ def models(app: App, settings: ModelsSettings) -> int:
     output, pattern = settings.listing, settings.pattern
     if output.live:
         records = live_records(app, settings)
-    elif output.base_url or output.api_key_file or output.header or output.max_reply:
-        raise UsageError(
-            "--base-url, --api-key-file, --header and --max-reply are for --live", todo="add --live"
-        )
-    elif settings.certificates != CertificateSettings():
-        raise UsageError("--cacert, --cert and --cert-key are for --live", todo="add --live")
     else:
+        _check_asks_nobody(app.typed)
         records = [record_of(app, model) for model in search_models(pattern)]
     if not records and pattern is None:
         raise LlmcliError("the endpoint offers no models", todo="check --base-url, or name one with -m")
@@ -111,13 +92,23 @@ def models(app: App, settings: ModelsSettings) -> int:
     return 0
 
 
+def _check_asks_nobody(typed: frozenset[str]) -> None:
+    """Raise UsageError for a flag that says how to ask, where nobody is asked."""
+    of_network = {option.name: name for name, option in options_of(NetworkSettings).items()}
+    asking = {"base_url": "--base-url", "header": "--header", **of_network}
+    if idle := next((spelling for name, spelling in asking.items() if name in typed), None):
+        raise UsageError("is for --live", todo="add --live", flag=idle)
+
+
 def live_records(app: App, settings: ModelsSettings) -> list[Json]:
     """What the endpoint of the pattern's provider, or of --base-url, offers that matches the pattern."""
     from llmcli.exchange.authorization import key_lookup
-    from llmcli.exchange.stack import trusted
+    from llmcli.exchange.layers.retry import tried
+    from llmcli.exchange.stack import policy_of, trusted
     from llmcli.transport.sdk import Sdk
 
-    options, pattern, providers = settings.listing, settings.pattern or "", app.config.providers
+    options, network = settings.listing, settings.network
+    pattern, providers = settings.pattern or "", app.config.providers
     named, rest = split_model(pattern, providers.keys())
     addresses = app.addresses(options.base_url)
     endpoint = addresses.of(f"{named}/*" if named else "*")
@@ -126,19 +117,23 @@ def live_records(app: App, settings: ModelsSettings) -> list[Json]:
     found = matcher(f"{name}/{rest}" if named == name else pattern)
     if endpoint.provider.embedded:
         return [record_of(app, model) for model in search_models(f"{name}/*") if found(model.id)]
-    key_of = key_lookup(app, endpoint.provider.name, options.api_key_file)
+    key_of = key_lookup(app, endpoint.provider.name, network.api_key_file)
     asked = Request(name, "", endpoint.base_url, {}, keys_of=endpoint.keys_of, headers=headers)
 
     async def work() -> list[Json]:
-        bounds = Bounds(_LISTING_WAIT, longest=options.max_reply or LONGEST)
-        sdk = Sdk(key_of, app.world.env, bounds, trusted(settings.certificates))
+        bounds = Bounds(network.timeout, longest=network.max_reply)
+        sdk = Sdk(key_of, app.world.env, bounds, trusted(network))
         try:
-            return await sdk.list_models(asked)
+            return await tried(policy_of(app, network), lambda _attempt: sdk.list_models(asked))
         finally:
             await sdk.aclose()
 
-    listed = [item for item in app.drive(work()) if found(item["id"]) or found(f"{name}/{item['id']}")]
+    listed = [item for item in app.drive(work(), network.deadline) if _fits(item["id"], name, found)]
     return sorted((_live_record(app, endpoint, item) for item in listed), key=lambda each: each["id"])
+
+
+def _fits(listed: str, provider: str, found: Callable[[str], bool]) -> bool:
+    return found(listed) or found(f"{provider}/{listed}")
 
 
 def _live_record(app: App, endpoint: Endpoint, item: Json) -> Json:
@@ -209,9 +204,18 @@ _HEAD = ["MODEL", "CONTEXT", "OUTPUT", "$IN/M", "$CACHED/M", "$OUT/M", "SHUTDOWN
 
 
 def table(rows: list[list[str]]) -> str:
-    """Aligned columns; the last one is ragged."""
-    rows = [_HEAD, *rows]
+    """Aligned columns; the last one is ragged. A cell is one line, whatever a server calls its models."""
+    rows = [_HEAD, *([_on_one_line(cell) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     widths[-1] = 0
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "".join(line.rstrip() + "\n" for line in lines)
+
+
+def _on_one_line(cell: str) -> str:
+    return cell if cell.isprintable() else "".join(map(_escaped_character, cell))
+
+
+def _escaped_character(character: str) -> str:
+    """A character as JSON, and a shell's $'...', spell it where it cannot be printed."""
+    return character if character.isprintable() else ascii(character)[1:-1]

@@ -55,7 +55,7 @@ def transport_of(app: App, builder: Builder, settings: Asked) -> Transport:
         key_of = key_lookup(app, builder.endpoint.provider.name, network.api_key_file)
         return Sdk(key_of, app.world.env, _bounds(network), trusted(network))
 
-    policy, purse = _policy(app, network), _purse(app, money)
+    policy, purse = policy_of(app, network), _purse(app, money)
     sure = is_echo(builder.endpoint.provider.name, builder.endpoint.model) and not money.fallback
     layers: Wraps = {
         "awaited": lambda inner: Awaited(inner, app.watch.waits_for),
@@ -134,7 +134,8 @@ def _offline() -> Transport:
     return Offline()
 
 
-def _policy(app: App, network: NetworkSettings) -> Policy:
+def policy_of(app: App, network: NetworkSettings) -> Policy:
+    """How often and how long a command line tries again."""
     world, notes = app.world, app.notes
     remaining = app.world.remaining(network.deadline)
 

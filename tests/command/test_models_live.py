@@ -98,7 +98,7 @@ def test_a_bare_list_is_a_list_too(live, server):
 )
 def test_what_goes_wrong_has_the_usual_exit(live, server, scenario, code, said):
     server.models = scenario
-    result = live()
+    result = live("--retries", "0")
     assert (result.code, result.out) == (code, "")
     assert result.err.startswith(said)
     assert result.err.count("\n") == 1
@@ -116,12 +116,50 @@ def test_nothing_matches(live):
     )
 
 
-def test_an_address_without_live(cli):
-    assert cli("models", "--base-url", "http://localhost:1") == Result(
-        2,
-        "",
-        "llmcli: usage: --base-url, --api-key-file, --header and --max-reply are for --live; add --live\n",
-    )
+ASKING = ("--base-url=http://localhost:1", "--api-key-file=k", "-Hx: y", "--max-reply=9", "--timeout=1")
+
+
+@pytest.mark.parametrize("flag", [*ASKING, "--deadline=1", "--retries=600"])
+def test_what_says_how_to_ask_is_for_live(cli, flag):
+    name = "--header" if flag.startswith("-H") else flag.partition("=")[0]
+    assert cli("models", flag) == Result(2, "", f"llmcli: usage: {name} is for --live; add --live\n")
+
+
+def test_a_profile_may_say_how_to_ask_for_the_commands_that_do(cli, config):
+    config.write_text("[profiles.p]\ntimeout = 5\nretries = 9\n")
+    assert cli("models", "--profile", "p", "gpt-4o").code == 0
+
+
+def test_a_list_is_asked_for_again(live, server, clock):
+    script = iter([wire.status(503), wire.status(429, headers={"retry-after": "7"}), listing({"id": "x"})])
+    server.models = lambda _request: next(script)
+    assert (live("--json").code, len(server.requests), clock.slept[1]) == (0, 3, 7.0)
+
+
+def test_a_list_is_asked_for_as_often_as_retries_say(live, server):
+    server.models = wire.status(503)
+    result = live("--retries", "1")
+    assert (result.code, len(server.requests)) == (75, 2)
+    assert ", after 2 attempts (HTTP 503, " in result.err
+
+
+def test_a_list_that_does_not_come(live, server):
+    server.models = wire.hang()
+    result = live("--timeout", "0.2", "--retries", "0")
+    assert (result.code, result.out) == (75, "")
+    assert result.err.startswith("llmcli: tempfail: no answer within 0.2 s (")
+
+
+def test_the_deadline_of_a_list(live, server):
+    server.models = wire.status(503, headers={"retry-after": "60"})
+    assert live("--deadline", "5").code == 124
+
+
+def test_a_line_break_in_a_name_breaks_no_table(live, server):
+    server.models = listing({"id": "a\nb\x1b[31m"}, {"id": "c"})
+    shown = live().out.splitlines()
+    assert [line.split()[0] for line in shown] == ["MODEL", "a\\nb\\x1b[31m", "c"]
+    assert json.loads(live("--json").out)[0]["id"] == "a\nb\x1b[31m"
 
 
 def test_the_embedded_provider_is_asked_without_a_network(cli):

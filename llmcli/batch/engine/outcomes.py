@@ -99,6 +99,7 @@ class Outcomes:
         error, report = exchanged.wrong, exchanged.report
         if isinstance(error, BrokenOff):  # nobody has seen a part of it
             error = TransientFailure(error.what, error.where, error.todo)
+            error.no_answer_in_time = completion.meta.stalled
         if isinstance(error, TransientFailure):
             self._carry(job, report)
             return self.failed(job, error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from llmcli.errors import (
     BudgetExceeded,
@@ -19,6 +19,8 @@ from llmcli.finish import Finish, finish_of
 from llmcli.transport.answer import Answer
 from llmcli.transport.base import Transport
 from llmcli.wire import Meta, Request
+
+T = TypeVar("T")
 
 if TYPE_CHECKING:
     from tenacity import AsyncRetrying, RetryCallState
@@ -125,6 +127,22 @@ def _failure(state: RetryCallState) -> CallFailed:
     return error
 
 
+async def tried(policy: Policy, work: Callable[[int], Awaitable[T]]) -> T:
+    """What a piece of work gives, which is begun again after a TransientFailure; it is told the attempt, from 1."""
+    attempts = _Attempts(policy)
+    try:
+        async for attempt in attempts.begin():
+            with attempt:
+                attempts.number = attempt.retry_state.attempt_number
+                found = await work(attempts.number)
+    except BudgetExceeded as error:
+        raise attempts.unpaid(error) from None
+    except CallFailed as error:
+        attempts.count(error)
+        raise
+    return found
+
+
 class Retry:
     """A transport that tries again after a TransientFailure, and after nothing else.
 
@@ -139,19 +157,13 @@ class Retry:
 
     async def ask(self, request: Request) -> Answer:
         """See Transport."""
-        attempts = _Attempts(self._policy)
-        try:
-            async for attempt in attempts.begin():
-                with attempt:
-                    attempts.number = attempt.retry_state.attempt_number
-                    answer = await self._begun(request)
-                    answer.meta.attempts = attempts.number
-        except BudgetExceeded as error:
-            raise attempts.unpaid(error) from None
-        except CallFailed as error:
-            attempts.count(error)
-            raise
-        return answer
+
+        async def begun(attempt: int) -> Answer:
+            answer = await self._begun(request)
+            answer.meta.attempts = attempt
+            return answer
+
+        return await tried(self._policy, begun)
 
     async def aclose(self) -> None:
         """See Transport."""

@@ -176,6 +176,18 @@ def timed_out(request: Request, seconds: float) -> TransientFailure:
     return error
 
 
+def stalled(reply: Reply, seconds: float) -> StreamCut:
+    """The error where nothing more came of an answer that had begun."""
+    error = StreamCut(
+        f"nothing more came within {seconds:g} s",
+        reply.where,
+        "raise --timeout or try again later",
+        Told(request_id=reply.request_id),
+    )
+    error.connection_broke, error.no_answer_in_time = False, True
+    return error
+
+
 def cut(reply: Reply, reason: str) -> StreamCut:
     """The error where the connection broke while the answer was coming."""
     return StreamCut(

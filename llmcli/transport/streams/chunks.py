@@ -31,7 +31,7 @@ async def chunks(
     have become a secret, comes before an error and before the end.
     """
     courses = Courses()
-    silent = Silence(reply.request, silence, patience, courses)
+    silent = Silence(reply, silence, patience, courses)
     reading = _Reading(reply, meta, courses, silent)
     try:
         async with aclosing(silent.until(pieces)) as coming:

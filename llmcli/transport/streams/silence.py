@@ -7,9 +7,9 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 from llmcli.errors import StreamCut, TransientFailure
-from llmcli.finish import Courses, is_plain_piece
-from llmcli.transport.failures.diagnosis import timed_out
-from llmcli.wire import Chunk, Request
+from llmcli.finish import Courses, is_plain_piece, says_something
+from llmcli.transport.failures.diagnosis import Reply, stalled, timed_out
+from llmcli.wire import Chunk
 
 _FLOW = 1024  # bytes of a long event that count as something said: fewer in all that time are a trickle
 
@@ -21,8 +21,9 @@ class Silence:
     pings and events that hold nothing of an answer do not break it, nor does a trickle of one event's bytes.
     """
 
-    def __init__(self, request: Request, timeout: float, patience: float, courses: Courses) -> None:
-        self._request = request
+    def __init__(self, reply: Reply, timeout: float, patience: float, courses: Courses) -> None:
+        self._reply = reply
+        self._has_begun = False  # text, or what stands in its place, came
         self._timeout = timeout
         self._patience = patience
         self._courses = courses
@@ -44,7 +45,15 @@ class Silence:
             self._waited = 0.0
         self._courses.note(chunk, plain=plain)
         if not plain or self._complete:
-            self._complete = self._courses.are_finished(self._request.n)
+            self._complete = self._courses.are_finished(self._reply.request.n)
+        if not self._has_begun:
+            self._has_begun = says_something(chunk)
+
+    def _over(self) -> TransientFailure:
+        """The error where it has been too long: an answer of which a part came broke off."""
+        if self._has_begun:
+            return stalled(self._reply, self._timeout)
+        return timed_out(self._reply.request, self._timeout)
 
     async def until(self, pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         """The pieces; where nothing more comes of an answer that is complete, that is their end."""
@@ -63,7 +72,7 @@ class Silence:
                 except (TimeoutError, TransientFailure):
                     if self._complete:
                         return
-                    raise timed_out(self._request, self._timeout) from None
+                    raise self._over() from None
                 self._waited += clock() - asked
                 yield piece
         finally:
