@@ -1,22 +1,16 @@
-"""Progress: what a person sees of a run. The only importer of rich, and that only on a terminal."""
+"""Progress: what a person sees of a run, while it is under way and at its end."""
 
 from __future__ import annotations
 
-import io
-from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 from llmcli.app import App
+from llmcli.batch.bar import LONG_WAIT, Bar, Rates
 from llmcli.batch.engine.stats import Stats
-from llmcli.errors import one_line
 from llmcli.output.report import dollars
-from llmcli.output.streams import visible
 
 _LINE_EVERY = 10.0  # seconds between two lines where there is no terminal
-_LONG_WAIT = 5.0  # seconds that a person may wonder about
-_WINDOW = 10.0  # seconds that a rate is taken over
 
 
 class Progress(Protocol):
@@ -30,25 +24,6 @@ class Progress(Protocol):
 
     def close(self) -> None:
         """Clear the screen of what moves."""
-
-
-class Rates:
-    """Rows and tokens a second, over the last seconds."""
-
-    def __init__(self) -> None:
-        self._points: deque[tuple[float, int, int]] = deque()
-
-    def of(self, stats: Stats, now: float) -> tuple[float, float]:
-        """(rows/s, tokens/s)."""
-        rows, tokens = stats.ok + stats.failed, stats.prompt_tokens + stats.completion_tokens
-        self._points.append((now, rows, tokens))
-        while len(self._points) > 2 and now - self._points[0][0] > _WINDOW:
-            self._points.popleft()
-        then, rows_then, tokens_then = self._points[0]
-        if now <= then:
-            then, rows_then, tokens_then = stats.began, 0, 0
-        seconds = max(now - then, 1e-9)
-        return (rows - rows_then) / seconds, (tokens - tokens_then) / seconds
 
 
 class Silent:
@@ -83,58 +58,6 @@ class Lines:
         """See Progress."""
 
 
-class _Screen(io.TextIOWrapper):
-    """A terminal, which may go away: what cannot be shown there is nobody's error."""
-
-    def write(self, text: str) -> int:
-        with suppress(OSError, ValueError):
-            super().write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        with suppress(OSError, ValueError):
-            super().flush()
-
-
-class Bar:
-    """A bar that moves, on a terminal."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, TextColumn
-        from rich.progress import Progress as RichProgress
-        from rich.table import Column
-
-        words = Column(no_wrap=True, overflow="ellipsis")
-        columns = (
-            BarColumn(bar_width=24),
-            TextColumn("{task.description}", markup=False, table_column=words),
-        )
-        self._stream = _Screen(stream, "utf-8", errors="replace", write_through=True)
-        console = Console(file=self._stream, force_terminal=True)
-        self._progress = RichProgress(*columns, console=console, transient=True, auto_refresh=False)
-        self._task = self._progress.add_task("starting", total=None)
-        self._rates = Rates()
-        self._progress.start()
-
-    def tick(self, stats: Stats, now: float) -> None:
-        """See Progress."""
-        description = words(stats, *self._rates.of(stats, now), now)
-        self._progress.update(
-            self._task, completed=stats.done, total=stats.total, description=description, refresh=True
-        )
-
-    def say(self, text: str) -> None:
-        """See Progress. It stands above the bar."""
-        shown = visible(one_line(text))
-        self._progress.console.print(f"llmcli: {shown}", markup=False, highlight=False, soft_wrap=True)
-
-    def close(self) -> None:
-        """See Progress."""
-        self._progress.stop()
-        self._stream.detach()  # else it would close stderr when it is collected
-
-
 def words(stats: Stats, rows_per_second: float, tokens_per_second: float, now: float) -> str:
     """`120/1,000 rows, 118 ok, 2 failed, 50.1 rows/s, 2,040 tokens/s, $0.0012 of $0.01, ETA 0:18, bound by server`."""
     total = stats.total
@@ -150,7 +73,7 @@ def words(stats: Stats, rows_per_second: float, tokens_per_second: float, now: f
         left = round((total - stats.done) / rows_per_second)
         parts.append(f"ETA {left // 60}:{left % 60:02d}")
     parts.append(f"bound by {stats.binds}")
-    if stats.until is not None and stats.until - now >= _LONG_WAIT:
+    if stats.until is not None and stats.until - now >= LONG_WAIT:
         parts.append(f"for {stats.until - now:.0f} s")
     if stats.waiting is not None:
         parts.append(f"nothing gets through: waiting {stats.waiting}")
@@ -169,8 +92,8 @@ def progress_of(app: App) -> Progress:
     """What is shown while a run is under way: a bar on a terminal, lines elsewhere, nothing with -q."""
     if app.notes.quiet:
         return Silent()
-    if app.world.stderr_is_terminal and app.world.stderr is not None:
-        return Bar(app.world.stderr)
+    if app.world.stderr_is_terminal and app.world.env.get("TERM") != "dumb":
+        return Bar(app)
     return Lines(app.notes.say)
 
 

@@ -27,6 +27,7 @@ from llmcli.errors import (
     UsageError,
 )
 from llmcli.output.sink import text_of
+from llmcli.output.status import fitted
 from llmcli.output.streams import Notes
 from llmcli.request.messages import SYSTEM
 from llmcli.wire import Message
@@ -233,6 +234,7 @@ class Repl:
 
     def _prompt_session(self) -> PromptSession[str]:
         from prompt_toolkit import PromptSession
+        from prompt_toolkit.application import get_app
         from prompt_toolkit.output import create_output
 
         return PromptSession(
@@ -242,16 +244,18 @@ class Repl:
             key_bindings=_bindings(),
             completer=_completer(),
             complete_while_typing=False,
-            bottom_toolbar=self.status,
+            bottom_toolbar=lambda: self.status(get_app().output.get_size().columns),
             output=create_output(always_prefer_tty=True),
         )
 
-    def status(self) -> str:
-        """The status line: model, tokens used of the window, cost so far."""
+    def status(self, width: int) -> str:
+        """The status line of so many columns: model, tokens used of the window, cost so far."""
         used, window = self.dialogue.used()
         tokens = "no tokens yet" if used is None else f"{used:,} tokens"
-        of = "" if window is None else f" of {window:,}"
-        return f" {self.dialogue.model} | {tokens}{of} | {self.dialogue.spent.shown()}"
+        of = tokens if window is None else f"{tokens} of {window:,}"
+        model, cost = self.dialogue.model, self.dialogue.spent.shown()
+        forms = {"model": (model, model.rpartition("/")[2], ""), "tokens": (of, tokens, ""), "cost": (cost,)}
+        return " " + fitted(forms, ("model", "tokens", "model", "tokens"), width - 2)
 
 
 def _short(messages: Sequence[Message]) -> str:

@@ -61,13 +61,21 @@ class _Shown:
         raise NotImplementedError
 
 
+def nothing() -> None:
+    """What is called before something is written while no line moves."""
+
+
 class Stdout(_Shown):
-    """The process's stdout. Raises ReaderGone where nobody reads, OutputFailure where it cannot be written."""
+    """The process's stdout. Raises ReaderGone where nobody reads, OutputFailure where it cannot be written.
+
+    `aside` is called before each write: what moves on the same terminal takes itself away.
+    """
 
     def __init__(self, stream: BinaryIO | None, terminal: bool, waiting: Waiting = patiently) -> None:
         self._stream = stream
         self._waiting = waiting
         self.terminal = terminal
+        self.aside: Callable[[], None] = nothing
 
     def check(self) -> None:
         """Raise OutputFailure where there is none: before what would be written is paid for."""
@@ -77,6 +85,7 @@ class Stdout(_Shown):
     def _send(self, data: bytes) -> None:
         self.check()
         assert self._stream is not None  # noqa: S101 - by check
+        self.aside()
         try:
             _write_stream(self._stream, data, self._waiting)
         except BrokenPipeError:
@@ -216,6 +225,7 @@ class Notes:
         self._stream = stream
         self._terminal = terminal
         self._waiting = waiting
+        self.aside: Callable[[], None] = nothing  # as that of Stdout
         self.quiet = quiet
         self.verbose = verbose and not quiet
 
@@ -240,6 +250,7 @@ class Notes:
 
     def show(self, text: str) -> None:
         """The same for what was asked for: the quiet see it too."""
+        self.aside()
         self.send((visible(text) if self._terminal else text).encode("utf-8", "replace"))
 
     def send(self, data: bytes) -> None:

@@ -16,7 +16,7 @@ def up_to_date(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
 
     def check(name: str, wanted: str) -> None:
         path = ROOT / name
-        found = path.read_text("utf-8")
+        found = path.read_text("utf-8") if path.exists() else None
         if found != wanted and request.config.getoption("--update-docs"):
             path.write_text(wanted, "utf-8")
             return

@@ -446,11 +446,11 @@ def test_the_status_line(served, server):
     someone = served("-m", "gpt-4o-mini", PROMPT_TOOLKIT_NO_CPR="", OPENAI_API_KEY="sk-test")
     someone.sees(CURSOR_ASKED)
     someone.screen.send(CURSOR_TOLD)
-    someone.sees("openai/gpt-4o-mini | no tokens yet of 128,000 | $0.000000")
+    someone.sees("openai/gpt-4o-mini  no tokens yet of 128,000  $0.000000")
     someone.screen.send("hi\r")
     someone.sees("Hello\r\n", CURSOR_ASKED)
     someone.screen.send(CURSOR_TOLD)
-    someone.sees("openai/gpt-4o-mini | 1,234 tokens of 128,000 | $0.000290")
+    someone.sees("openai/gpt-4o-mini  1,234 tokens of 128,000  $0.000290")
 
 
 def test_answers_may_go_to_a_pipe(process):

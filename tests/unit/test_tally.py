@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import io
 from collections import Counter
 from decimal import Decimal
 
@@ -12,7 +10,7 @@ import pytest
 from llmcli.batch.engine.stats import Latencies, Stats
 from llmcli.batch.forecast import Tally, count_rows, row_record
 from llmcli.batch.input.rows import Row
-from llmcli.batch.progress import Bar, Lines, summary, words
+from llmcli.batch.progress import Lines, summary, words
 from tests.unit.test_engine import Numbers
 
 
@@ -30,17 +28,6 @@ def test_a_line_every_ten_seconds():
         lines.tick(figures, float(now))
     lines.close()
     assert len(said) == 3
-
-
-def test_a_terminal_that_goes_away_stops_nothing():
-    class Gone(io.BytesIO):
-        def write(self, _data: object) -> int:
-            raise OSError(errno.EIO, "Input/output error")
-
-    bar = Bar(Gone())
-    bar.tick(stats(), 101.0)
-    bar.say("SIGINT arrived")
-    bar.close()
 
 
 def test_the_words_of_progress():
