@@ -39,9 +39,9 @@ class App:
         """The work's result, see `loop.drive`. Raises DeadlinePassed, Terminated, KeyboardInterrupt."""
         return drive(self.world, self.watch, work, deadline, fast=fast)
 
-    def addresses(self, base_url: str | None = None) -> Addresses:
-        """Where models are."""
-        return Addresses(self.world.env, self.config.providers, base_url)
+    def addresses(self, base_url: str | None = None, api: str | None = None) -> Addresses:
+        """Where models are. `api`: the one that all of them are asked at, whoever serves them."""
+        return Addresses(self.world.env, self.config.providers, base_url, api)
 
     def warn(self, warnings: Sequence[str]) -> None:
         """Warnings, for people."""

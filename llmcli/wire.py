@@ -7,7 +7,7 @@ a Message, a Chunk and a completion's body are its JSON objects, untouched.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -161,14 +161,30 @@ def _joined(first: Header, second: Header) -> Header:
 
 
 @dataclass(frozen=True, slots=True)
+class Api:
+    """One of the APIs that a request can be sent to: `path` behind the base URL.
+
+    `body_of` makes what is sent of a request, whose fields are those of Chat Completions whatever the API; it raises
+    UsageError where the API has no counterpart of one.
+    """
+
+    name: str
+    path: str
+    body_of: Callable[[Request], Json]
+
+
+CHAT = Api("chat", "chat/completions", lambda request: dict(request.fields))
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One request, whole: `body()` is what goes on the wire, and `url` where it goes.
 
-    `provider` names the quirks, `model` is the model's name as it is sent. `expects` is the
-    JSON Schema that an answer is checked against, where it is not the one that is sent. `keys_of` are the providers
-    whose key may go to the address, the first that has one (None: the provider's own; empty: nobody's).
-    `extract`: the first code block of an answer is the answer. `headers` win over those of a transport.
-    `choices`: labels of which an answer is to be one.
+    `fields` are those of Chat Completions, whatever the `api`. `provider` names the quirks, `model` is the model's
+    name as it is sent. `expects` is the JSON Schema that an answer is checked against, where it is not the one that
+    is sent. `keys_of` are the providers whose key may go to the address, the first that has one (None: the
+    provider's own; empty: nobody's). `extract`: the first code block of an answer is the answer. `headers` win over
+    those of a transport. `choices`: labels of which an answer is to be one.
     """
 
     provider: str
@@ -180,6 +196,7 @@ class Request:
     extract: bool = False
     headers: Headers = NO_HEADERS
     choices: tuple[str, ...] = ()
+    api: Api = CHAT
 
     def saying(self, messages: Sequence[Message]) -> Request:
         """The same request with other messages; for a row, so that a third of `dataclasses.replace` is too much."""
@@ -195,8 +212,8 @@ class Request:
         return (self.provider,) if self.keys_of is None else self.keys_of
 
     def body(self) -> Json:
-        """The JSON object to send: a fresh top level, so that nobody changes the request."""
-        return dict(self.fields)
+        """The JSON object to send: a fresh top level, nobody's but the reader's. Raises UsageError, see Api."""
+        return self.api.body_of(self)
 
     @property
     def place(self) -> str:
@@ -210,7 +227,7 @@ class Request:
     @property
     def url(self) -> str:
         """The address of the endpoint."""
-        return self.url_of("chat/completions")
+        return self.url_of(self.api.path)
 
     def url_of(self, path: str) -> str:
         """An address beside it: `models`."""
@@ -268,6 +285,8 @@ class Meta:
     done: bool = False  # [DONE] was seen, or the body came whole
     cut: str | None = None  # why the stream ended early, where it did
     stalled: bool = False  # and that it did for saying nothing more
+    whole: Json | None = None  # the completion's body, where the end of a stream holds all of it
+    api: str = "chat"
     earlier: Sequence[Completion] = ()  # answers that were asked on
     repairs: int = 0  # those of them that were asked for again, since they did not fit
     recovered: Any = None  # the answer out of its wrapping, as `llmcli.judged` has it

@@ -158,7 +158,7 @@ def _counted(row: Row, price_of: PriceOf) -> Counted:
     request = row.request
     if request is None:
         return Counted(row)
-    counted = counted_request(request.provider, request.model, request.body())
+    counted = counted_request(request.provider, request.model, request.fields)
     price = price_of(request.provider, request.model)
 
     def span(*, batch: bool) -> Span | None:

@@ -75,7 +75,7 @@ class Fitting:
 
         Raises `error` where no turn can go, or none may.
         """
-        counted = count_request(request.body(), self._load(request)).tokens
+        counted = count_request(request.fields, self._load(request)).tokens
         window = self.windows.learn(request, error, counted)
         if self.rules.strategy == "error":
             raise error
@@ -283,7 +283,7 @@ class Fitting:
         return sum(bounds) + len(jsonl.dumps(rest)) * 2 + 100 <= limit
 
     def _fixed(self, request: Request, encoder: Encoder) -> int:
-        return count_request({**request.body(), "messages": []}, encoder).tokens
+        return count_request({**request.fields, "messages": []}, encoder).tokens
 
     def _counted(self, view: list[KeptMessage], encoder: Encoder) -> list[int]:
         """The tokens of each; what the session has no counts of is counted and kept there, once."""

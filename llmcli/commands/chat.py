@@ -93,7 +93,9 @@ def chat(app: App, settings: ChatSettings) -> int:
 def _builder(app: App, settings: ChatSettings) -> Builder:
     """What is asked in each turn, and of whom. Raises UsageError, ConfigError."""
     request, output = settings.request, settings.output
-    builder = Builder.of(request, app.addresses(request.base_url), not_here, stream=output.streams)
+    builder = Builder.of(
+        request, app.addresses(request.base_url, request.api), not_here, stream=output.streams
+    )
     builder = builder.reading(extract=output.extract)
     builder.request(_ANY)  # what the model rejects is said before the first turn
     app.warn(builder.warnings(None if output.unsent else app.world.today()))

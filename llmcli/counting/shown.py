@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def counted(request: Request) -> Count:
     """The prompt tokens of a request."""
-    return counted_request(request.provider, request.model, request.body())
+    return counted_request(request.provider, request.model, request.fields)
 
 
 def show_count(app: App, request: Request, count: Count, output: OutputSettings) -> None:

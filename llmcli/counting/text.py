@@ -34,7 +34,7 @@ class Shown(Worded, Protocol):
 def show_text(app: App, settings: Shown, counting: CountingSettings) -> None:
     """What --raw, --truncate and --split write of the words, the files and stdin."""
     request = settings.request
-    endpoint = app.addresses(request.base_url).chosen(request)
+    endpoint = app.addresses(request.base_url, request.api).chosen(request)
     encoder = load(encoding_for(endpoint.provider.name, endpoint.model)[0])
     if counting.truncate is not None:
         text = _text(app, settings)

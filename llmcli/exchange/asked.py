@@ -76,7 +76,7 @@ def built(app: App, settings: Worded, *, stream: bool) -> tuple[Builder, list[Me
     `stream`: whether the answer is asked for in pieces, unless the settings say it.
     """
     request = settings.request
-    builder = Builder.of(request, app.addresses(request.base_url), app.stdin.read, stream=stream)
+    builder = Builder.of(request, app.addresses(request.base_url, request.api), app.stdin.read, stream=stream)
     prompt = Prompt.of(settings.input, app.stdin.read, app.notes.say)
     words = words_or_stdin(settings.prompt or [], app.stdin)
     return builder, prompt.messages(words, optional=settings.session.wanted)

@@ -14,7 +14,7 @@ PARTS = {
     "Many answers": ("batch", "input", "rows", "tables", "records", "resuming", "pace", "recipes"),
     "Conversations": ("chat", "sessions", "context"),
     "What it costs": ("usage", "budgets", "count"),
-    "When things fail": ("network", "servers", "fallback", "cache", "rehearsing", "exits"),
+    "When things fail": ("network", "servers", "responses", "fallback", "cache", "rehearsing", "exits"),
     "The program": ("options", "config", "completion", "help", "choices", "limits", "changes"),
 }
 TOPICS = tuple(topic for part in PARTS.values() for topic in part)

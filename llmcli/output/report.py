@@ -38,7 +38,8 @@ class Report(NamedTuple):
     def envelope(self) -> Json:
         """The `llmcli` key. Times are in milliseconds, the cost in $; null is what is not known."""
         meta = self.completion.meta
-        beside = {"recovered": meta.recovered, "choice": meta.choice}
+        api = None if meta.api == "chat" else meta.api
+        beside = {"api": api, "recovered": meta.recovered, "choice": meta.choice}
         return {
             "provider": meta.provider,
             "model": meta.model,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from llmcli.registry.providers import provider_name
+from llmcli.responses.names import RESPONSES
 
 _SNAPSHOT = re.compile(r"-(\d{4}-\d\d-\d\d|\d{8})$")
 _OFFLINE_MODELS = ("echo", "flaky")
@@ -52,6 +53,11 @@ class Model:
     efforts: tuple[str, ...]
     shutdown: date | None
     endpoints: tuple[str, ...]
+
+    @property
+    def is_on_responses_alone(self) -> bool:
+        """Whether the Responses API serves it, and Chat Completions does not."""
+        return RESPONSES in self.endpoints and "chat/completions" not in self.endpoints
 
 
 @cache

@@ -37,6 +37,7 @@ class Provider:
     "by name" where OpenAI's names of models say it, or that of all models; `embedded`: it answers in this process.
     `key_header` is the header that its key stands in at addresses that fit the globs `key_header_at`. `account_env` are
     headers by name and the variables of their values, `headers_env` the variable that holds lines of further ones.
+    `responses` is what its Responses API does that others do not, see `llmcli/request/responses/sent.py`.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Provider:
     key_header_at: tuple[str, ...] = ()
     account_env: Mapping[str, str] = field(default_factory=dict)
     headers_env: str = ""
+    responses: frozenset[str] = frozenset()
 
     @property
     def how_to_give_a_key(self) -> str:
@@ -197,4 +199,5 @@ def _provider(name: str, row: Mapping[str, Any]) -> Provider:
         key_header_at=tuple(row.get("key_header_at", ())),
         account_env=row.get("account_env", {}),
         headers_env=row.get("headers_env", ""),
+        responses=frozenset(row.get("responses", ())),
     )

@@ -16,7 +16,7 @@ from llmcli.wire import Json, Request
 
 def completion_of(request: Request, encoder: Encoder) -> Json:
     """The answer, which is the same streamed and unstreamed."""
-    body = {key: value for key, value in request.body().items() if key not in {"stream", "stream_options"}}
+    body = {key: value for key, value in request.fields.items() if key not in {"stream", "stream_options"}}
     message, finish_reason = _message(body, request.expects)
     content = message["content"]
     if isinstance(content, str):

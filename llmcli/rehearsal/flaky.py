@@ -21,7 +21,7 @@ def maybe_fail(request: Request, query: str, attempts: Counter[str]) -> None:
     query: what stands behind the `?` of the model; attempts: how often each request was tried, counted here.
     """
     rate, status, seed = _settings(query)
-    identity = hashlib.blake2b(jsonl.dumps([seed, request.body()]), digest_size=16).hexdigest()
+    identity = hashlib.blake2b(jsonl.dumps([seed, request.fields]), digest_size=16).hexdigest()
     attempts[identity] += 1
     if random.Random(f"{identity}:{attempts[identity]}").random() < rate:  # noqa: S311 - a rehearsal
         error = {"error": {"message": "offline/flaky fails this attempt on purpose", "code": "offline"}}

@@ -27,7 +27,7 @@ class Offline:
     async def ask(self, request: Request) -> Answer:
         """See Transport. A stream has one chunk per token."""
         body, encoder = self._answer(request)
-        meta = Meta(request.provider, request.model, request_id=body["id"])
+        meta = Meta(request.provider, request.model, request_id=body["id"], api=request.api.name)
         if not request.stream:
             return Answer.of(Completion(body, meta))
         with_usage = bool((request.fields.get("stream_options") or {}).get("include_usage"))

@@ -24,7 +24,7 @@ from llmcli.request.reading import ReadStdin, argument
 from llmcli.request.schemas.choices import choice_format, in_words, takes_schema
 from llmcli.request.tools import load_tools
 from llmcli.settings.request import RequestSettings
-from llmcli.wire import NO_HEADERS, Header, Headers, Json, Message, Request, spelled
+from llmcli.wire import CHAT, NO_HEADERS, Header, Headers, Json, Message, Request, spelled
 
 LIMITS = ("max_completion_tokens", "max_tokens")
 _NEAR = 30  # days before a model's shut-down in which we speak of it
@@ -164,7 +164,10 @@ def build_request(messages: Sequence[Message], ask: Ask, endpoint: Endpoint, hea
         fields["stream_options"] = {"include_usage": True, **(parameters.get("stream_options") or {})}
     place = (endpoint.provider.name, endpoint.model, endpoint.base_url)
     beside = (ask.extract, headers, ask.choices)
-    return Request(*place, fields, ask.expects, endpoint.keys_of, *beside)
+    request = Request(*place, fields, ask.expects, endpoint.keys_of, *beside, api=endpoint.api)
+    if request.api is not CHAT:
+        request.body()  # what has no counterpart there is refused before anything is paid
+    return request
 
 
 def _parameters(ask: Ask, endpoint: Endpoint) -> Json:

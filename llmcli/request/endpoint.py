@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from llmcli.address import address_of, fault_of, shown_url, with_socket_as_host
 from llmcli.config import ProviderConfig
 from llmcli.errors import UsageError
+from llmcli.registry.models import find_model
 from llmcli.registry.providers import (
     OPENAI,
     Provider,
@@ -20,8 +21,10 @@ from llmcli.registry.providers import (
 )
 from llmcli.request.headers import configured_headers, environment_headers
 from llmcli.request.reading import argument
+from llmcli.request.responses.sent import RESPONSES_API
+from llmcli.responses.names import RESPONSES
 from llmcli.settings.request import RequestSettings
-from llmcli.wire import Headers
+from llmcli.wire import CHAT, Api, Headers
 
 DEFAULT_MODEL = "gpt-6-luna"
 _MANY = 256  # models that a run may name before they are looked up again
@@ -43,15 +46,25 @@ class Endpoint:
     as_typed: bool = False
     named: str | None = None
     keys_of: tuple[str, ...] = ()
+    forced: str | None = None
+
+    @property
+    def api(self) -> Api:
+        """The API that is asked: `forced`, else the one that serves the model."""
+        if self.forced is not None:
+            return RESPONSES_API if self.forced == RESPONSES else CHAT
+        model = find_model(self.provider.name, self.model)
+        return RESPONSES_API if model is not None and model.is_on_responses_alone else CHAT
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where models are: `base_url` is the command line's."""
+    """Where models are: `base_url` and `api` are the command line's."""
 
     env: Mapping[str, str]
     providers: Mapping[str, ProviderConfig]
     base_url: str | None = None
+    api: str | None = None
     _known: dict[str, Endpoint] = field(default_factory=dict, compare=False, repr=False)
     _headers: dict[tuple[str, bool], Headers] = field(default_factory=dict, compare=False, repr=False)
 
@@ -60,7 +73,8 @@ class Addresses:
         if model not in self._known:
             if len(self._known) >= _MANY:
                 self._known.clear()
-            self._known[model] = resolve(model, self.base_url, self.env, self.providers)
+            found = resolve(model, self.base_url, self.env, self.providers)
+            self._known[model] = replace(found, forced=self.api)
         return self._known[model]
 
     def headers_of(self, endpoint: Endpoint) -> Headers:
@@ -89,9 +103,10 @@ class Addresses:
     def beside(self, here: Endpoint, model: str) -> Endpoint:
         """The endpoint of a model that takes the place of another: where that is, or at its provider's own address."""
         found = beside(here, model, self.providers)
-        return found or _resolved(
+        found = found or _resolved(
             model, _of_variable(model, self.env, self.providers), self.env, self.providers
         )
+        return replace(found, forced=self.api)
 
 
 def resolve(
@@ -305,5 +320,5 @@ def _checked(address: str, variable: str = "") -> str:
         todo = "e.g. --base-url http://localhost:8080/v1"
         raise UsageError(f"{shown_url(address)!r} {fault_of(address)}", variable, todo)
     base, mark, query = with_socket_as_host(address).partition("?")
-    base = base.rstrip("/").removesuffix("/chat/completions").rstrip("/")
+    base = base.rstrip("/").removesuffix("/chat/completions").removesuffix("/responses").rstrip("/")
     return base + mark + query

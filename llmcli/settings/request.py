@@ -3,7 +3,7 @@
 
 from collections.abc import Callable
 from dataclasses import field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from llmcli.errors import UsageError
 from llmcli.settings.flag import Flag, flag, flags_of, settings
@@ -37,6 +37,10 @@ class RequestSettings:
             help="Any OpenAI-compatible endpoint (also OPENAI_BASE_URL).",
             everyday=True,
         ),
+    ] = None
+    api: Annotated[
+        Literal["chat", "responses"] | None,
+        flag("--api", panel="Network", help="Which API to ask (default: the one that serves the model)."),
     ] = None
     max_tokens: Annotated[
         int | None,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,7 @@ class Count:
         return MARGIN if self.most <= math.ceil(self.tokens * MARGIN) else round(self.most / self.tokens, 2)
 
 
-def counted_request(provider: str, model: str, body: Json) -> Count:
+def counted_request(provider: str, model: str, body: Mapping[str, Any]) -> Count:
     """Count the prompt tokens of `body` in the encoding of its model; exact where that is the model's own, too."""
     name, certain = encoding_for(provider, model)
     return _sure(count_request(body, load(name)), certain=certain)
@@ -82,7 +83,7 @@ def _sure(count: Count, *, certain: bool) -> Count:
     return replace(count, exact=exact, most=count.tokens if exact else count.most)
 
 
-def count_request(body: Json, encoder: Encoder) -> Count:
+def count_request(body: Mapping[str, Any], encoder: Encoder) -> Count:
     """Count the prompt tokens of `body`, in the encoding of its model.
 
     `exact` speaks of the method only: whether the encoding is the model's own, `encoding_for` says.

@@ -169,7 +169,7 @@ class Answer:
         return chunk
 
     async def _ended(self) -> None:
-        self._completion = Completion(self._fold.body(), self.meta)
+        self._completion = Completion(self.meta.whole or self._fold.body(), self.meta)
         try:
             for done in self._then:
                 await done(self._completion)

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from llmcli import jsonl
 from llmcli.errors import CallFailed, Told, TransientFailure
 from llmcli.finish import Finish, finish_of, given_up, is_begun, is_plain, is_plain_piece, meaning
+from llmcli.responses.names import RESPONSES
 from llmcli.transport.failures.complaints import compact, is_blank, is_error, words_of
-from llmcli.transport.failures.diagnosis import Reply, answer_in, cut, in_band, odd, parsed
+from llmcli.transport.failures.diagnosis import BROKEN_EVENT, Reply, answer_in, cut, in_band, odd, parsed
 from llmcli.transport.folds.completion import Accumulator
 from llmcli.transport.prefill import gone_on, is_repeated
+from llmcli.transport.responses.events import Events
+from llmcli.transport.responses.whole import completion_in
 from llmcli.transport.sse import Event, EventDecoder
-from llmcli.wire import Chunk, Completion, Json
+from llmcli.wire import Chunk, Completion, Json, Meta
 
-BROKEN = "broken_event"  # the code of the error for an event that is no chunk
+Reader = Callable[[Event], Iterable[Chunk | None]]
+
 _ELSEWHERE = ("text", "delta")  # where other APIs have what is said
 
 
 def completion(reply: Reply, body: bytes) -> Completion:
     """The answer in the body of a 200 reply. Raises TransientFailure where there is none."""
     data, raw = answer_in(reply, body)
+    if reply.request.api.name == RESPONSES and isinstance(data, dict):
+        data, raw = completion_in(reply, data), None
     if is_repeated(data, reply.request):
         data, raw = gone_on(data, reply.request), None
     if data is None and _are_events(reply, body.lstrip()):
@@ -127,14 +134,14 @@ def _is_call(call: Any) -> bool:
 
 def _completion_of_events(reply: Reply, body: bytes) -> Completion:
     decoder, folded, meta = EventDecoder(), Accumulator(), reply.meta()
+    read = translation_of(reply, meta) or (lambda event: (chunk(reply, event),))
     for event in [*decoder.feed(body), *decoder.finish()]:
-        if event.is_blank:
-            continue
-        if (data := chunk(reply, event)) is None:
-            meta.done = True
-            break
-        folded.add(data)
-    whole, _ = answer_in(reply, jsonl.dumps(folded.body()))
+        for data in () if event.is_blank or meta.done else read(event):
+            if data is None:
+                meta.done = True
+                break
+            folded.add(data)
+    whole, _ = answer_in(reply, jsonl.dumps(meta.whole or folded.body()))
     answer = Completion(whole, meta)
     if not answer.choices:
         raise _nothing_like_it(reply, body)
@@ -165,6 +172,11 @@ def may_be_events(reply: Reply, data: bytes) -> bool:
     return any(field.startswith(name) for field in (b"data", b"event", b"id", b"retry"))
 
 
+def translation_of(reply: Reply, meta: Meta) -> Reader | None:
+    """What makes chunks of an event, and None of the end, where another API than Chat Completions was asked."""
+    return Events(reply, meta).read if reply.request.api.name == RESPONSES else None
+
+
 def chunk(reply: Reply, event: Event) -> Chunk | None:
     """The chunk in an event, None for [DONE]. Raises TransientFailure for an error or nonsense."""
     text = event.data.strip()
@@ -177,7 +189,7 @@ def chunk(reply: Reply, event: Event) -> Chunk | None:
         return data
     if not isinstance(data, dict) or not _are_choices(data.get("choices") or []):
         what = f"an event of the stream is no chunk of a Chat Completion: {reply.words(text)}"
-        raise odd(reply, what, BROKEN)
+        raise odd(reply, what, BROKEN_EVENT)
     _check_choices(reply, data)
     return data
 

@@ -39,7 +39,7 @@ class _Went(NamedTuple):
 
 def _place(request: Request) -> tuple[Any, ...]:
     """What the way of a request depends on."""
-    fields = request.provider, request.model, request.base_url, request.keys_of, request.headers
+    fields = request.provider, request.model, request.url, request.keys_of, request.headers
     return (*fields, request.fields.get("stream"))
 
 
@@ -66,7 +66,7 @@ class Pooled:
         key = checked_key(await self._key_of(request), request)
         wire, head = self._wire or self._new_wire(), self._head(request, key)
         try:
-            sent = await wire.exchange(head, jsonl.dumps(request.fields))
+            sent = await wire.exchange(head, jsonl.dumps(request.body()))
         except Break as error:
             raise no_reply(request, key, error, self._bounds) from None
         if sent.pieces is None:
@@ -103,7 +103,7 @@ class Pooled:
 
     def _head(self, request: Request, key: str | None) -> Head:
         """One for all that go the same way."""
-        place = (request.base_url, key, request.stream, request.headers)
+        place = (request.url, key, request.stream, request.headers)
         if place not in self._heads:
             headers = request.headers.sent({**_OURS, **credentials(request, key)})
             self._heads[place] = Head(

@@ -72,7 +72,7 @@ def files(tmp_path):
         ("llmcli ask -s @no", ["@notes one.txt", "@nothing"]),
         ("llmcli ask -s no", [""]),
         ("llmcli ask no", [""]),
-        ("llmcli help re", ["recipes", "records", "rehearsing", "resuming"]),
+        ("llmcli help re", ["recipes", "records", "rehearsing", "responses", "resuming"]),
         ("llmcli ask --seed 1 --see", ["--seed"]),
     ],
 )

@@ -165,7 +165,7 @@ class Server:
         path = request.path.partition("?")[0]
         if path.endswith("/models") and request.method == "GET":
             return self.models
-        if not path.endswith("/chat/completions"):
+        if not path.endswith(("/chat/completions", "/responses")):
             return status(404, error(f"Unknown request URL: {request.method} {path}", code="unknown_url"))
         if request.method != "POST":
             return status(405, error(f"Not allowed: {request.method} {path}"))

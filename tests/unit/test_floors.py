@@ -21,6 +21,7 @@ FLOORS = {
     "address": 0,
     "errors": 0,
     "world": 0,
+    "responses": 0,
     "finish": 1,
     "settings": 1,
     "stdin": 1,

@@ -193,7 +193,7 @@ class Engine:
         self._begin(job)
         try:
             is_sent = self._send is not None and self._send(
-                job.request, jsonl.dumps(job.request.fields), partial(self._came, job)
+                job.request, jsonl.dumps(job.request.body()), partial(self._came, job)
             )
         except LlmcliError as error:
             self._settle(job, error)

@@ -47,7 +47,7 @@ def frame_of(app: App, settings: Tabled, choice: Choice) -> Frame:
     """What the command line says of every row. Raises UsageError."""
     read = _taken if choice.takes_stdin else app.stdin.read
     request = settings.request
-    builder = Builder.of(request, app.addresses(request.base_url), read)
+    builder = Builder.of(request, app.addresses(request.base_url, request.api), read)
     prompt = Prompt.of(settings.input, read, app.notes.say, rows=True)
     rows = RowBuilder(prompt, builder, settings.table, choice.identity)
     if choice.takes_stdin:

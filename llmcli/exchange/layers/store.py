@@ -18,7 +18,7 @@ from llmcli.errors import LlmcliError, NoInput, OutputFailure
 from llmcli.files import locks
 from llmcli.transport.answer import Answer
 from llmcli.transport.base import Transport
-from llmcli.wire import Chunk, Completion, Json, Meta, Request
+from llmcli.wire import CHAT, Chunk, Completion, Json, Meta, Request
 
 _HOW = {"stream", "stream_options"}  # fields that say how an answer comes, not what it is
 _WONDER = 2.0  # seconds after which a person may wonder what is waited for
@@ -46,17 +46,20 @@ def _public(url: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A stored answer: the completion's body, the model that gave it and, where it was streamed, its chunks."""
+    """A stored answer: the completion's body, the model that gave it, its chunks if it was streamed, and the API."""
 
     provider: str
     model: str
     body: Json
     chunks: list[Chunk] | None
+    api: str = CHAT.name
 
     @property
     def completion(self) -> Completion:
         """The answer, as one that cost nothing."""
-        return Completion(self.body, Meta(self.provider, self.model, attempts=0, cached=True, done=True))
+        return Completion(
+            self.body, Meta(self.provider, self.model, attempts=0, cached=True, done=True, api=self.api)
+        )
 
     @property
     def answer(self) -> Answer:
@@ -91,6 +94,7 @@ class Folder:
             "model": kept.model,
             "response": kept.body,
             "chunks": kept.chunks,
+            **({} if kept.api == CHAT.name else {"api": kept.api}),
         }
         file = self._file(key)
         try:
@@ -114,7 +118,8 @@ def _kept(record: Json) -> Kept:
     choices = record["response"]["choices"]
     if not choices or not all(_is_choice(choice) for choice in choices):
         raise TypeError
-    return Kept(str(record["provider"]), str(record["model"]), record["response"], chunks)
+    asked = str(record["provider"]), str(record["model"])
+    return Kept(*asked, record["response"], chunks, str(record.get("api", CHAT.name)))
 
 
 @dataclass
@@ -201,7 +206,7 @@ class Store:
             if not self._is_kept(completion, request):
                 return
             try:
-                kept = Kept(meta.provider, meta.model, completion.body, chunks or None)
+                kept = Kept(meta.provider, meta.model, completion.body, chunks or None, meta.api)
                 self._folder.write(key, request, kept)
             except OutputFailure as error:
                 self._unkept(error)

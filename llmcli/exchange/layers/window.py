@@ -14,7 +14,7 @@ from llmcli.registry.prices import cost, worst_cost
 from llmcli.tokens.count import Count, counted_request
 from llmcli.transport.answer import Answer
 from llmcli.transport.base import ReadAnswer, Transport, send_of
-from llmcli.wire import Completion, Json, Request
+from llmcli.wire import Completion, Request
 
 _REASON = 1_000  # tokens: more than a repair says of what is wrong, but for what it quotes of the answer
 
@@ -82,7 +82,7 @@ def worst(request: Request, price_of: PriceOf, repairs: int = 0) -> Decimal:
 
     Raises UsageError where price or length have no known limit.
     """
-    body = request.body()
+    body = request.fields
     price = price_of(request.provider, request.model)
     if price is None:
         raise UsageError(
@@ -101,7 +101,7 @@ def worst(request: Request, price_of: PriceOf, repairs: int = 0) -> Decimal:
     return sum((worst_cost(price, prompt, answers, tier) for prompt in prompts), Decimal(0))
 
 
-def prompt_count(request: Request, body: Json) -> Count:
+def prompt_count(request: Request, body: Mapping[str, Any]) -> Count:
     """The prompt's tokens."""
     return counted_request(request.provider, request.model, body)
 
@@ -115,7 +115,7 @@ def check_window(request: Request) -> None:
     window = model.context_window if model else None
     if window is None or _size(request.fields) <= window:
         return
-    tokens = prompt_count(request, request.body()).tokens
+    tokens = prompt_count(request, request.fields).tokens
     if tokens > window:
         raise ContextOverflow(
             f"the prompt has {tokens} tokens and {request.name} takes {window}",

@@ -27,6 +27,9 @@ from llmcli.transport.failures.waits import retry_after
 from llmcli.transport.stars import Secrets, may_hold, secrets_of, without
 from llmcli.wire import Meta, Request
 
+BROKEN_EVENT = "broken_event"
+"""The code of an error for an event of a stream that is none of ours; it may have been cut."""
+
 _LONGEST_MESSAGE = 500
 _SILENT = " and said nothing"
 _VERSION = re.compile(r"/v\d[^/?]*/?(\?|$)")  # at the end of a base URL
@@ -58,7 +61,13 @@ class Reply:
 
     def meta(self) -> Meta:
         """The Meta of the answer that begins here."""
-        return Meta(self.request.provider, self.request.model, self.request_id, self.headers)
+        return Meta(
+            self.request.provider,
+            self.request.model,
+            self.request_id,
+            self.headers,
+            api=self.request.api.name,
+        )
 
     @property
     def secrets(self) -> Secrets:

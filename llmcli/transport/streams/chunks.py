@@ -8,7 +8,8 @@ from contextlib import aclosing
 from llmcli.errors import CallFailed, StreamCut, Told, TransientFailure
 from llmcli.finish import Courses
 from llmcli.transport import bodies
-from llmcli.transport.failures.diagnosis import Reply, odd
+from llmcli.transport.bodies import Reader
+from llmcli.transport.failures.diagnosis import BROKEN_EVENT, Reply, odd
 from llmcli.transport.folds.completion import as_chunk
 from llmcli.transport.sse import Event, EventDecoder
 from llmcli.transport.stars import Pieces
@@ -64,6 +65,7 @@ class _Reading:
         self._courses = courses
         self._silent = silent
         self._decoder = EventDecoder()
+        self._translated = bodies.translation_of(reply, meta)
         self._first = b""  # that was no space
 
     def is_no_stream(self, piece: bytes) -> bool:
@@ -98,7 +100,7 @@ class _Reading:
             for event in () if self._meta.done else self._decoder.finish():
                 yield from self._chunk(event)
         except TransientFailure as error:
-            if error.code != bodies.BROKEN:
+            if error.code != BROKEN_EVENT:
                 raise
         if (broken := self._courses.broken()) is not None:
             raise StreamCut(broken, self._reply.where, "try again", Told(request_id=self._reply.request_id))
@@ -107,9 +109,19 @@ class _Reading:
         """The chunk in an event, behind what was held back; none in one that only keeps a connection alive."""
         if event.is_blank:
             return ()
+        if self._translated is not None:
+            return self._of_another_api(event, self._translated)
         chunk = bodies.chunk(self._reply, event)
         if chunk is None:
             self._meta.done = True
             return ()
         self._silent.note(chunk)
         return self.shown.take(chunk, event.data)
+
+    def _of_another_api(self, event: Event, read: Reader) -> Iterator[Chunk]:
+        for chunk in read(event):
+            if chunk is None:
+                self._meta.done = True
+                return
+            self._silent.note(chunk)
+            yield from self.shown.take(chunk, event.data)

@@ -1,0 +1,1 @@
+"""Requests as the Responses API takes them, and back."""

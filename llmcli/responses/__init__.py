@@ -1,0 +1,1 @@
+"""The Responses API beside Chat Completions: the tables of every translation."""

@@ -1,0 +1,1 @@
+"""Answers of the Responses API to the Chat Completion that they stand for."""
