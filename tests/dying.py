@@ -47,6 +47,7 @@ def main(when: str, number: int, argv: list[str]) -> None:
 
     journal.append = dies(journal.append, half_a_line)
     journal.Journal.cut = dies(journal.Journal.cut, nothing)
+    journal.Journal.remove = dies(journal.Journal.remove, nothing)
     replacing.Replacement.write = dies(fill, half_a_file)
     replacing.Replacement.commit = dies(replacing.Replacement.commit, nothing)
     from llmcli.__main__ import entry

@@ -77,6 +77,10 @@ class Journal:
         except OSError as error:
             raise Unlockable(error.errno, error.strerror, str(self.path)) from None
 
+    def remove(self) -> None:
+        """Take the file away."""
+        self.path.unlink(missing_ok=True)
+
     def withdraw(self) -> None:
         """Take the file away where it was made here and nothing is in it: as if it had not been opened."""
         if self._is_new and not self.size:

@@ -109,3 +109,37 @@ def test_killed_at_each_write_and_typed_again(cli, process, server, home, monkey
         assert state(home) == whole
         assert len(server.requests) == before
     assert number > 6
+
+
+def counted(home):
+    """How many records each row has in both files; a line that is torn is none."""
+    names = [home / "out.csv.jsonl", home / "out.csv.errors.jsonl"]
+    lines = [line for name in names if name.exists() for line in name.read_text().splitlines(keepends=True)]
+    return Counter(json.loads(line)["custom_id"] for line in lines if line.endswith("\n"))
+
+
+@pytest.mark.parametrize(("when", "again"), [("after", "--on-change=rerun"), ("half", "--retry-failed")])
+def test_a_row_that_is_asked_again_never_has_two_records_wherever_that_is_killed(
+    cli, process, server, home, monkeypatch, argv, when, again
+):
+    monkeypatch.chdir(home)
+    every = {f"row-{row}": 1 for row in range(len(CITIES))}
+    new = [word.replace("About", "Of") for word in argv] if "change" in again else argv
+    number, code = 0, -9
+    while code == -9:
+        number += 1
+        cleared(home)
+        server.script = answered
+        assert cli(*argv).code == 7
+        server.script = lambda request: wire.ok(request.text.upper())
+        code = dying(process, when, number, [*new, again])
+        assert counted(home).keys() <= every.keys()
+        assert max(counted(home).values()) == 1, f"killed {when} write {number}"
+        assert cli(*new, again).code == 0
+        assert counted(home) == every, f"killed {when} write {number}"
+        upper = [
+            line for line in (home / "out.csv.jsonl").read_text().splitlines() if '"content":"OF' in line
+        ]
+        assert len(upper) == (len(CITIES) if new is not argv else 0)
+        assert not (home / "out.csv.redone.jsonl").exists()
+    assert number > 4

@@ -201,10 +201,12 @@ class Done:
             self.failed += number * (self._places[row] == Place.ERRORS)
 
     def replaced(self, row: int, place: Place) -> None:
-        """A record was written in this run: from now on it counts."""
-        if row < len(self) and self._places[row]:
-            self._places[row] = place
-            self.superseded = True
+        """The record of a row that has one was written in this run: from now on it counts."""
+        self._places[row] = place
+
+    def has_record(self, row: int) -> bool:
+        """Whether an earlier run left a record of a row, final or not."""
+        return row < len(self) and self._places[row] != Place.NONE
 
     def counts(self, row: int, place: Place) -> bool:
         """Whether the last record that a file has of a row is the one that counts."""

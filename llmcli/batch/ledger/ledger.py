@@ -2,9 +2,9 @@
 
 A line begins with `{"id":"batch_req_ROW_DIGEST",`: a row's number, and the digest of its body. A row is appended
 when it is final, with one write of the whole line; a torn last line is cut off before the first append. A row that
-is asked again keeps its old record until it has a new one: the run's end takes the old ones out, and where it was
-killed before, the next run knows which one counts (see Done). Each file is written by one process, which holds a
-lock on both. A file that holds anything else is refused as it is.
+is asked again keeps its old record until it has a new one, which waits beside OUT for the run's end (see Redone): a
+row never has two. Earlier builds left two where they were killed, and Done knows which of those counts. Each file is
+written by one process, which holds a lock on both. A file that holds anything else is refused as it is.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from llmcli.batch.input.identity import Identity
 from llmcli.batch.ledger.final import GONE, Done, Place
 from llmcli.batch.ledger.places import Places
 from llmcli.batch.ledger.recordfile import RecordFile
+from llmcli.batch.ledger.redone import Redone
 from llmcli.batch.ledger.skim import record_of, skimmed
 from llmcli.batch.ledger.slots import Slots
 from llmcli.errors import LlmcliError, UsageError
-from llmcli.settings.batch.run import errors_path
+from llmcli.settings.batch.run import errors_path, redone_path
 
 _BY_NUMBER = Identity()
 
@@ -43,6 +44,7 @@ class Ledger:
             self.out.close()
             raise
         self._files = ((self.out, Place.OUT), (self.errors, Place.ERRORS))
+        self._redone = Redone(redone_path(Path(out)))
         for records, _ in self._files:
             records.tidy()
         self._done = Done()
@@ -55,6 +57,7 @@ class Ledger:
         if self.is_stale:
             return done
         self._check_identity(self.out)
+        self._redone.merge(self._files, self._slots)
         done.take_answers(skimmed(self.out, self._slots))
         self._check_identity(self.errors)
         for number, (row, line) in enumerate(self.errors.lines(self._slots), 1):
@@ -76,6 +79,8 @@ class Ledger:
     def finish(self, *, ordered: bool) -> None:
         """Take out what does not count any more, at a run's end; `ordered`: put all in the order of the input."""
         self._renew()
+        if self._redone.has_new:
+            self._redone.merge(self._files, self._slots)
         if ordered or self._done.superseded:
             self._done.superseded = False  # one attempt: a signal may have ended it
             self.sync()
@@ -86,6 +91,7 @@ class Ledger:
         """Begin the files anew, where that was asked for."""
         if self.is_stale:
             self.is_stale = False
+            self._redone.drop()
             for records, _ in self._files:
                 records.empty()
 
@@ -129,14 +135,17 @@ class Ledger:
         """Append a row's record: to OUT, or to OUT.errors. Raises OutputFailure."""
         if self.is_stale:
             self._renew()
-        (self.errors if failed else self.out).append(line)
-        if self._resumes:
+        if self._resumes and self._done.has_record(row):
+            self._redone.append(line)
             self._done.replaced(row, Place.ERRORS if failed else Place.OUT)
+        else:
+            (self.errors if failed else self.out).append(line)
 
     def sync(self) -> None:
         """Have the disk keep both files."""
         self.out.sync()
         self.errors.sync()
+        self._redone.sync()
 
     def withdraw(self) -> None:
         """Leave no empty file behind that was not there before, where nothing was sent."""
@@ -150,6 +159,7 @@ class Ledger:
                 self.finish(ordered=False)
             self.sync()
         finally:
+            self._redone.close()
             self.errors.close()
             self.out.close()
 

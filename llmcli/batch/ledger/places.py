@@ -32,6 +32,10 @@ class Places:
         """How many rows have a record."""
         return len(self._starts) - self._starts.count(0)
 
+    def __contains__(self, place: int) -> bool:
+        """Whether the row at a place has a record."""
+        return place < len(self._starts) and self._starts[place] != 0
+
     def _put(self, place: int, start: int, size: int) -> None:
         if place >= len(self._starts):
             more = place + 1 - len(self._starts)

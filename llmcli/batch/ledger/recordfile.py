@@ -43,6 +43,11 @@ class RecordFile:
         except OSError as error:
             raise self._unopened(error) from None
 
+    def remove(self) -> None:
+        """Take the file away."""
+        with self._written("remove"):
+            self._journal.remove()
+
     def withdraw(self) -> None:
         """Take the file away where it was made here and has no record."""
         with self._written():

@@ -17,6 +17,11 @@ def errors_path(out: Path) -> Path:
     return out.with_suffix(".errors.jsonl") if out.suffix == ".jsonl" else Path(f"{out}.errors.jsonl")
 
 
+def redone_path(out: Path) -> Path:
+    """The file of records that are to take the place of older ones in OUT and OUT.errors."""
+    return out.with_name(errors_path(out).name.replace(".errors", ".redone"))
+
+
 @settings("Batch")
 class RunSettings:
     """How the rows are run, and where their records go."""
@@ -105,7 +110,9 @@ class RunSettings:
         """The files that are written to."""
         if self.kept is None or self.output is None:
             return []
-        return [Path(self.kept), errors_path(Path(self.kept)), *([Path(self.output)] if self.view else [])]
+        kept = Path(self.kept)
+        beside = [errors_path(kept), redone_path(kept)]
+        return [kept, *beside, *([Path(self.output)] if self.view else [])]
 
     @property
     def shape(self) -> Literal["text", "jsonl", "csv", "tsv"]:
