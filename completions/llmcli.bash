@@ -114,7 +114,7 @@ _llmcli() {
             esac
             ;;
         *)
-            if [[ $cur == -* ]]; then _llmcli_words '--version --help -h --help-all'; else _llmcli_words 'ask chat batch count models help'; fi
+            if [[ $cur == -* ]]; then _llmcli_words '--version -V --help -h --help-all'; else _llmcli_words 'ask chat batch count models help'; fi
             ;;
     esac
 }

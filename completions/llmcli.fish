@@ -5,7 +5,7 @@ function __llmcli_at_file
 end
 
 complete -c llmcli -f
-complete -c llmcli -n __fish_use_subcommand -l version -d 'Show the version and exit.'
+complete -c llmcli -n __fish_use_subcommand -l version -s V -d 'Show the version and exit.'
 complete -c llmcli -n __fish_use_subcommand -l help -s h -d 'Show this and exit.'
 complete -c llmcli -n __fish_use_subcommand -l help-all -d 'Show all options and exit.'
 complete -c llmcli -n __fish_use_subcommand -a ask -d 'Ask once and print the answer'

@@ -72,7 +72,9 @@ class CommandLine:
         if self._parsed is None:
             return 0
         self._parsed.check()
-        return int(self._parsed.story(self._app(self._parsed), self._parsed.settings))
+        app = self._app(self._parsed)
+        app.warn(self._parsed.remarks)
+        return int(self._parsed.story(app, self._parsed.settings))
 
     def _app(self, parsed: Parsed) -> App:
         from llmcli.app import App  # here, since --help and --version need none of this

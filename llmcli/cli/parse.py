@@ -7,7 +7,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import MISSING, Field, dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields, replace
 from typing import Annotated, Any
 
 import typer
@@ -19,6 +19,7 @@ from llmcli.cli.plain import quicken
 from llmcli.config import Config
 from llmcli.defaults import Defaults, defaults_under
 from llmcli.errors import ExitCode, LlmcliError, UsageError
+from llmcli.habits.understood import understood
 from llmcli.settings.flag import MOST, Argument, Flag, Option, flags_of, options_of, subjects
 from llmcli.settings.general import accepted
 
@@ -51,13 +52,14 @@ class Line:
 class Parsed:
     """A command line that was understood: the command's story, its settings, and where each value is from.
 
-    `typed` are the settings that flags gave; `defaults` what stands under them.
+    `typed` are the settings that flags gave; `defaults` what stands under them; `remarks` are for people.
     """
 
     story: Story
     settings: Any
     defaults: Defaults
     typed: frozenset[str]
+    remarks: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Let each subject, and then the whole, check itself. Raises UsageError."""
@@ -79,15 +81,16 @@ def parse(argv: Sequence[str], line: Line) -> Parsed | None:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
+    words, remarks = understood(argv, COMMANDS, _options)
     try:
-        parsed = app(args=list(argv), prog_name="llmcli", standalone_mode=False, obj=line)
+        parsed = app(args=words, prog_name="llmcli", standalone_mode=False, obj=line)
     except typer.TyperException as error:
         raise _ours(error, line) from None
     if parsed == ExitCode.INTERRUPTED:  # what typer makes of a KeyboardInterrupt, without a word
         raise KeyboardInterrupt
     if not isinstance(parsed, Parsed):
         return None
-    return parsed
+    return replace(parsed, remarks=remarks)
 
 
 def _ours(error: typer.TyperException, line: Line) -> LlmcliError:
@@ -142,7 +145,9 @@ def _help_all(panel: str | None = None) -> Any:
 def _root(
     version: Annotated[
         bool,
-        typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit."),
+        typer.Option(
+            "--version", "-V", is_eager=True, callback=_show_version, help="Show the version and exit."
+        ),
     ] = False,
     help: Annotated[bool, _help()] = False,  # noqa: A002 - the flag's name
     help_all: Annotated[bool, _help_all()] = False,
@@ -176,6 +181,10 @@ def story_of(name: str) -> tuple[Story, type[Any]]:
     """A command's story, and its settings class."""
     story = getattr(importlib.import_module(f"llmcli.commands.{name}"), name)
     return story, story.__annotations__["settings"]
+
+
+def _options(name: str) -> dict[str, Option]:
+    return options_of(story_of(name)[1])
 
 
 def command_of(name: str) -> Any:
@@ -285,8 +294,7 @@ def _read_profile(ctx: typer.Context, profile: str | None) -> str | None:
     line: Line = ctx.obj
     if not ctx.resilient_parsing:
         name = profile or line.env.get("LLMCLI_PROFILE") or None
-        _, settings = story_of(str(ctx.info_name))
-        line.defaults = defaults_under(line.config(), line.env, name, options_of(settings), _anywhere)
+        line.defaults = defaults_under(line.config(), line.env, name, _options(str(ctx.info_name)), _anywhere)
         ctx.default_map = dict(line.defaults.values)
     return profile
 
@@ -296,7 +304,7 @@ _EAGER |= {"profile": _read_profile, "ok": _accept}
 
 def _anywhere(name: str) -> list[Option]:
     """The options of a name in all commands."""
-    found = (options_of(story_of(command)[1]).get(name) for command in COMMANDS)
+    found = (_options(command).get(name) for command in COMMANDS)
     return [option for option in found if option is not None]
 
 

@@ -18,6 +18,7 @@ from llmcli.errors import UsageError
 from llmcli.exchange.client import Client
 from llmcli.exchange.judged import is_judged
 from llmcli.request.builder import Builder
+from llmcli.request.names import say_names
 from llmcli.request.prompt import Prompt
 from llmcli.settings.answer import LoopSettings, RepairSettings
 from llmcli.settings.conversation import ContextSettings, SessionSettings, TurnSettings
@@ -72,6 +73,7 @@ def chat(app: App, settings: ChatSettings) -> int:
     opened = open_conversation(app, path, must_exist=keeping.resume, only_read=output.unsent)
     with closing(opened) as conversation:
         settings = replace(settings, request=with_model(app, settings.request, conversation))
+        say_names(settings.input, app.notes.say, ())
         opening = Opening(Prompt.of(settings.input, not_here, app.notes.say))
         builder = _builder(app, settings)
         client = Client(app, settings, builder, turns=True)

@@ -9,7 +9,7 @@ from llmcli import jsonl
 from llmcli.app import App
 from llmcli.errors import LlmcliError, UsageError
 from llmcli.registry.listed import window_of
-from llmcli.registry.models import Model, find_model, matcher, search_models
+from llmcli.registry.models import Model, find_model, matcher, nearest_model, search_models
 from llmcli.registry.providers import split_model
 from llmcli.request.endpoint import Endpoint
 from llmcli.request.headers import typed_headers
@@ -81,7 +81,9 @@ def models(app: App, settings: ModelsSettings) -> int:
     if not records and pattern is None:
         raise LlmcliError("the endpoint offers no models", todo="check --base-url, or name one with -m")
     if not records:
-        raise LlmcliError(f"no model matches {pattern!r}", todo="see llmcli models for all of them")
+        near = None if output.live else nearest_model(pattern or "")
+        todo = f"did you mean {near}?" if near else "see llmcli models for all of them"
+        raise LlmcliError(f"no model matches {pattern!r}", todo=todo)
     shape = "json" if output.json else output.format
     if shape == "json":
         app.stdout.write_bytes(jsonl.pretty(records))

@@ -12,6 +12,7 @@ from llmcli.counting.shown import show_count
 from llmcli.errors import UsageError
 from llmcli.exchange.asked import Worded
 from llmcli.request.endpoint import Endpoint
+from llmcli.request.names import say_names
 from llmcli.request.prompt import Prompt
 from llmcli.request.reading import words_or_stdin
 from llmcli.settings.counting import CountingSettings
@@ -33,6 +34,7 @@ class Shown(Worded, Protocol):
 
 def show_text(app: App, settings: Shown, counting: CountingSettings) -> None:
     """What --raw, --truncate and --split write of the words, the files and stdin."""
+    say_names(settings.input, app.notes.say, settings.prompt or ())
     request = settings.request
     endpoint = app.addresses(request.base_url, request.api).chosen(request)
     encoder = load(encoding_for(endpoint.provider.name, endpoint.model)[0])

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from llmcli.app import App
 from llmcli.request.builder import Builder
+from llmcli.request.names import say_names
 from llmcli.request.prompt import Prompt
 from llmcli.request.reading import words_or_stdin
 from llmcli.settings.answer import LoopSettings, RepairSettings
@@ -78,5 +79,6 @@ def built(app: App, settings: Worded, *, stream: bool) -> tuple[Builder, list[Me
     request = settings.request
     builder = Builder.of(request, app.addresses(request.base_url, request.api), app.stdin.read, stream=stream)
     prompt = Prompt.of(settings.input, app.stdin.read, app.notes.say)
+    say_names(settings.input, app.notes.say, settings.prompt or ())
     words = words_or_stdin(settings.prompt or [], app.stdin)
     return builder, prompt.messages(words, optional=settings.session.wanted)

@@ -43,7 +43,7 @@ def key_lookup(app: App, here: str, key_file: str | None) -> KeyOf:
             if (key := await find(name, request.provider == here)) is not None:
                 return key
         if owners and _needs_key(request, owner := provider_named(owners[0], providers)):
-            raise missing_key(owner)
+            raise missing_key(owner, request.model)
         return None
 
     return _remembered(key_of)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -11,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from llmcli.registry.providers import provider_name
+from llmcli.registry.providers import default_provider, provider_name
 from llmcli.responses.names import RESPONSES
 
 _SNAPSHOT = re.compile(r"-(\d{4}-\d\d-\d\d|\d{8})$")
@@ -90,6 +91,26 @@ def search_models(pattern: str | None) -> list[Model]:
     matches = matcher(pattern or "")
     models = [_model(*row) for row in _all_rows() if matches(f"{row[0]}/{row[1]}")]
     return sorted(models, key=lambda model: (model.provider, model.name))
+
+
+def nearest_model(name: str, provider: str | None = None) -> str | None:
+    """The known model that an unknown `[PROVIDER/]NAME` is a slip of, or another provider's, as it is typed after -m.
+
+    None where it is known, or like none. `provider`: whose it was taken for.
+    """
+    home = provider or default_provider().name
+    bare = name.removeprefix(f"{home}/").lower()
+    if find_model(home, bare) or not bare or "*" in bare:
+        return None
+    keys = {f"{row[0]}/{row[1]}".lower(): f"{row[0]}/{row[1]}" for row in _all_rows()}
+    namesakes = sorted(key for key in keys if key.endswith(f"/{bare}"))
+    theirs = [key for key in keys if key.startswith(f"{home}/")]
+    near = (
+        namesakes
+        or difflib.get_close_matches(f"{home}/{bare}", theirs, n=1, cutoff=0.85)
+        or difflib.get_close_matches(bare, keys, n=1, cutoff=0.8)
+    )
+    return keys[near[0]].removeprefix(f"{default_provider().name}/") if near else None
 
 
 def matcher(pattern: str) -> Callable[[str], bool]:

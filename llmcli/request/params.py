@@ -141,11 +141,15 @@ _INTEGERS = frozenset(
 )
 
 
+_NO_PAIR = {"-o": "-O FILE writes the answer to a file"}
+
+
 def parse_pair(text: str, flag: str) -> tuple[str, str]:
     """`KEY=VALUE` of a repeatable flag, cut at the first `=`. Raises UsageError."""
     key, sign, value = text.partition("=")
     if not sign or not key:
-        raise UsageError(f"takes KEY=VALUE, not {text!r}", flag=flag)
+        todo = f"write {flag} {text}=VALUE" if text.isidentifier() else _NO_PAIR.get(flag, "")
+        raise UsageError(f"takes KEY=VALUE, not {text!r}", todo=todo, flag=flag)
     return key, value
 
 

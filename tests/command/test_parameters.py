@@ -127,9 +127,17 @@ def test_a_logit_bias_that_is_none(refusal, text):
     assert refusal("--logit-bias", text).startswith("--logit-bias")
 
 
-@pytest.mark.parametrize("argv", [["--metadata", "k"], ["--metadata", "=v"], ["-o", "k"], ["-o", "=v"]])
-def test_a_pair_that_is_none(refusal, argv):
-    assert refusal(*argv) == f"{argv[0]} takes KEY=VALUE, not {argv[1]!r}"
+@pytest.mark.parametrize(
+    ("flag", "text", "todo"),
+    [
+        ("--metadata", "k", "; write --metadata k=VALUE"),
+        ("--metadata", "=v", ""),
+        ("-o", "k", "; write -o k=VALUE"),
+        ("-o", "=v", "; -O FILE writes the answer to a file"),
+    ],
+)
+def test_a_pair_that_is_none(refusal, flag, text, todo):
+    assert refusal(flag, text) == f"{flag} takes KEY=VALUE, not {text!r}{todo}"
 
 
 # --- -o -----------------------------------------------------------------------------------------------------

@@ -554,7 +554,7 @@ def test_a_hit_imports_no_client_and_no_engine(cli, server, folder, tmp_path, ke
         (["hi"], set()),
         (["--json-mode", "hi"], set()),
         (["--schema", "a", "hi"], {"jsonschema_rs"}),
-        (["-t", "hi"], {"minijinja"}),
+        (["-t", "hi there"], {"minijinja"}),
     ],
 )
 def test_engines_load_only_when_they_are_used(tmp_path, argv, engines):

@@ -42,7 +42,7 @@ def test_an_input_that_the_template_does_not_name_comes_after_it(text):
 
 
 def test_a_template_alone_is_a_prompt(text):
-    assert text("-t", "Hello") == "Hello"
+    assert text("-t", "Hello there") == "Hello there"
 
 
 def test_from_a_file_to_the_byte(text, tmp_path):
@@ -149,7 +149,7 @@ def test_an_error_names_the_file(ask, tmp_path):
     ("argv", "message"),
     [
         (["-p", "a=1", "hi"], "-p without a template; give it with -t"),
-        (["-t", "x", "-p", "a"], "-p takes KEY=VALUE, not 'a'"),
+        (["-t", "x", "-p", "a"], "-p takes KEY=VALUE, not 'a'; write -p a=VALUE"),
         (["-t", "@/nowhere"], "cannot read /nowhere: No such file or directory; check the path"),
         (["-t", ""], "the prompt is empty; give a PROMPT, pipe text in, or name a file with -f"),
     ],

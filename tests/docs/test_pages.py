@@ -101,7 +101,7 @@ def test_options_that_a_page_speaks_of_exist(name):
     prose = re.sub(r"^```sh\n.*?^```\n", "", prose, flags=re.DOTALL | re.MULTILINE)
     prose = NEIGHBOUR.sub("", prose)
     known = {name for command in commands() for flag in command.flags for name in flag.long}
-    elsewhere = {"--version", "--help", "--update-docs", "--data-raw", "--quick"}
+    elsewhere = {"--version", "--help", "--update-docs", "--data-raw", "--quick", "--temp"}
     assert not set(re.findall(r"(?<![\w-])--[a-z][\w-]*", prose)) - known - elsewhere
 
 

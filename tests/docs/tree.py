@@ -46,7 +46,7 @@ class Command:
 
 
 ROOT = (
-    Flag(("--version",), "Show the version and exit.", "flag", ""),
+    Flag(("--version", "-V"), "Show the version and exit.", "flag", ""),
     Flag(("--help", "-h"), "Show this and exit.", "flag", ""),
     Flag(("--help-all",), "Show all options and exit.", "flag", ""),
 )

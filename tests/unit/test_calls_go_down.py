@@ -21,6 +21,10 @@ THROUGH = {"contextlib", "functools", "dataclasses"}  # what stands between a ca
 RUNS = "a coroutine that it was given to run"
 TOLD = "an answer tells those who asked to be told, as it comes and at its end"
 HANDED = {
+    (
+        "habits.understood.understood",
+        "cli.parse._options",
+    ): "the door alone knows the options of all commands",
     ("settings.profiles.taken", "cli.parse._anywhere"): (
         "a profile may hold what other commands take, and the door alone knows all of them"
     ),

@@ -32,6 +32,7 @@ FLOORS = {
     "guide": 1,
     "jsonl": 1,
     "tokens": 2,
+    "habits": 2,
     "request": 2,
     "transport": 2,
     "output": 2,

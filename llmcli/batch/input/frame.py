@@ -19,6 +19,7 @@ from llmcli.errors import UsageError
 from llmcli.exchange.asked import Asked, Rowed
 from llmcli.output.report import dollars
 from llmcli.request.builder import Builder
+from llmcli.request.names import say_names
 from llmcli.request.prompt import Prompt
 from llmcli.settings.batch.table import TableSettings
 
@@ -49,6 +50,7 @@ def frame_of(app: App, settings: Tabled, choice: Choice) -> Frame:
     request = settings.request
     builder = Builder.of(request, app.addresses(request.base_url, request.api), read)
     prompt = Prompt.of(settings.input, read, app.notes.say, rows=True)
+    say_names(settings.input, app.notes.say, None)
     rows = RowBuilder(prompt, builder, settings.table, choice.identity)
     if choice.takes_stdin:
         app.stdin.await_first_byte()

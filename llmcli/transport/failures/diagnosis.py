@@ -19,7 +19,9 @@ from llmcli.errors import (
     StreamCut,
     Told,
     TransientFailure,
+    UnfitModel,
 )
+from llmcli.registry.models import nearest_model
 from llmcli.registry.providers import find_provider, provider_of_url
 from llmcli.transport.failures.complaints import Complaint, compact, complaint, plain_text
 from llmcli.transport.failures.kinds import kind_of, meant
@@ -111,6 +113,8 @@ def failure(reply: Reply, body: bytes) -> CallFailed:
         error.what = f"the endpoint answered {reply.status}{silent}"
     if isinstance(error, Rejected) and reply.status in {404, 405}:
         error.todo = " ".join(["check the model's name and the address", *_asked(reply.request)])
+    if type(error) is UnfitModel and (near := nearest_model(reply.request.model, reply.request.provider)):
+        error.todo += f"; did you mean -m {near}?"
     if reply.target:
         error.what += f"; it points to {reply.shown(shown_url(reply.target))}"
     if isinstance(error, AuthFailure):

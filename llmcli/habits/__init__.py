@@ -1,0 +1,1 @@
+"""Habits: what people type who come from other tools, and what it is called here."""
