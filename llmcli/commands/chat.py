@@ -98,7 +98,7 @@ def _builder(app: App, settings: ChatSettings) -> Builder:
     builder = Builder.of(
         request, app.addresses(request.base_url, request.api), not_here, stream=output.streams
     )
-    builder = builder.reading(extract=output.extract)
+    builder = builder.reading(extract=output.extract, loops=bool(settings.loop.exec))
     builder.request(_ANY)  # what the model rejects is said before the first turn
     app.warn(builder.warnings(None if output.unsent else app.world.today()))
     return builder

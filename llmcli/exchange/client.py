@@ -130,7 +130,7 @@ class Client:
 
 def ask_once(app: App, builder: Builder, messages: Sequence[Message], settings: Asked) -> Completion | None:
     """One exchange: send the request, show the answer, report, and raise what is wrong with it; None if unsent."""
-    builder = builder.reading(extract=settings.output.extract)
+    builder = builder.reading(extract=settings.output.extract, loops=bool(settings.loop.exec))
     request = builder.request(messages)
     app.warn(builder.warnings(None if settings.output.unsent else app.world.today()))
     client = Client(app, settings, builder)

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 
 from llmcli import jsonl
 from llmcli.app import App
-from llmcli.errors import Invalid, LlmcliError, UsageError
+from llmcli.errors import Invalid, LlmcliError, UsageError, one_line
 from llmcli.exchange.asked import Asked
 from llmcli.exchange.judged import is_judged, item_of, judged, missing
 from llmcli.files import append_line
 from llmcli.output.media import asks_for_media, media_of
-from llmcli.output.report import Report, joined_answers, trace
+from llmcli.output.report import Report, citations, joined_answers, trace
 from llmcli.output.sink import RECORDS, Sink, TextSink
 from llmcli.output.streams import Out
 from llmcli.settings.output import OutputSettings
@@ -91,6 +91,8 @@ def tell(app: App, report: Report, output: OutputSettings) -> None:
     """The usage line, the usage file, and what `-v` adds."""
     app.notes.detail(trace(report.completion, report.completion.meta.attempts))
     if output.usage:
+        for cited in citations(report.completion):
+            app.notes.write(one_line(cited) + "\n")
         app.notes.write(report.line() + "\n")
     if output.usage_file is not None:
         append_line(output.usage_file, jsonl.line(report.envelope()))

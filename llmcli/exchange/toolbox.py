@@ -17,6 +17,7 @@ from llmcli.errors import Invalid, ToolFailure, UsageError
 from llmcli.exchange.judged import offered, unfit_arguments
 from llmcli.exchange.verdict import verdict
 from llmcli.output.calls import arguments_of, inner_of, name_of, tool_calls
+from llmcli.request.responses.thoughts import without_thoughts
 from llmcli.wire import Completion, Json, Message, Request
 
 _GRACE = 1.0  # seconds that a killed tool's pipes may take to close
@@ -93,6 +94,8 @@ class Toolbox:
         tools = offered(request) or {}
         results = await _together([self._answer(call, tools) for call in calls])
         said = {key: value for key, value in message.items() if value is not None or key == "content"}
+        if (completion.meta.provider, completion.meta.model) != (request.provider, request.model):
+            said = without_thoughts(said)  # which are another's
         said["tool_calls"] = calls
         messages = [*request.fields["messages"], said, *results]
         return replace(request, fields=_unforced({**request.fields, "messages": messages}))

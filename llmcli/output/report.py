@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from llmcli.registry.prices import charged, cost
-from llmcli.wire import Completion, Json, usage_count
+from llmcli.wire import CHAT, Completion, Json, usage_count
 
 _OWN_NAMES = {"cached_tokens": "prompt_cache_hit_tokens"}  # deepseek's
 
@@ -38,7 +38,7 @@ class Report(NamedTuple):
     def envelope(self) -> Json:
         """The `llmcli` key. Times are in milliseconds, the cost in $; null is what is not known."""
         meta = self.completion.meta
-        api = None if meta.api == "chat" else meta.api
+        api = None if meta.api == CHAT.name else meta.api
         beside = {"api": api, "recovered": meta.recovered, "choice": meta.choice}
         return {
             "provider": meta.provider,
@@ -85,6 +85,19 @@ class Report(NamedTuple):
     def _dollars(self) -> str:
         """What it cost; where the server counted nothing, a known price does not say it."""
         return "cost unknown" if self.cost is None and self.priced else dollars(self.cost)
+
+
+def citations(completion: Completion) -> Iterator[str]:
+    """`cited: TITLE, URL` of each page of the web that an answer cites, each once, in their order."""
+    messages = (choice.get("message") or {} for choice in completion.choices)
+    said = (one for message in messages for one in message.get("annotations") or ())
+    pages = {str(page["url"]): page.get("title") for one in said if (page := _cited(one))}
+    yield from (f"cited: {f'{title}, ' if title else ''}{url}" for url, title in pages.items())
+
+
+def _cited(annotation: Any) -> Json | None:
+    page = annotation.get("url_citation") if isinstance(annotation, dict) else None
+    return page if isinstance(page, dict) and page.get("url") else None
 
 
 def joined_answers(answers: Sequence[Completion]) -> Completion:

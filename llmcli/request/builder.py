@@ -21,6 +21,7 @@ from llmcli.request.params import (
     parse_tool_choice,
 )
 from llmcli.request.reading import ReadStdin, argument
+from llmcli.request.responses.thoughts import is_thoughtful, thoughtful, thoughtless
 from llmcli.request.schemas.choices import choice_format, in_words, takes_schema
 from llmcli.request.tools import load_tools
 from llmcli.settings.request import RequestSettings
@@ -39,6 +40,7 @@ class Ask:
     answer is checked against; `extract`: only the first code block of an answer counts. `headers` are the command
     line's.
     `choices`: labels of which an answer is to be one, which is how the model can be told: see `build_request`.
+    `loops`: tools run here, and what the model thought goes back to it with their results.
     """
 
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -52,6 +54,7 @@ class Ask:
     extract: bool = False
     headers: Headers = NO_HEADERS
     choices: tuple[str, ...] = ()
+    loops: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +95,9 @@ class Builder:
         """Whether labels are asked for in words, in the user's own message."""
         return bool(self.ask.choices) and "response_format" not in _parameters(self.ask, self.endpoint)
 
-    def reading(self, *, extract: bool) -> Builder:
-        """The same, where the first code block of an answer is the answer."""
-        return replace(self, ask=replace(self.ask, extract=extract))
+    def reading(self, *, extract: bool, loops: bool = False) -> Builder:
+        """The same, where the first code block of an answer is the answer. `loops`: see Ask."""
+        return replace(self, ask=replace(self.ask, extract=extract, loops=loops))
 
     def with_own(self, own: Mapping[str, Any], stream: bool | None = None) -> Builder:
         """The same with parameters that win over those of the command line; `stream` None: as that says."""
@@ -113,7 +116,7 @@ class Builder:
         A model of the same provider is asked at the same address, any other at its provider's own.
         """
         endpoint = self.addresses.beside(self.endpoint, argument(model))
-        fields = dict(request.fields)
+        fields = dict(thoughtless(request).fields)
         limits = [fields.pop(name, None) for name in LIMITS]
         messages = fields.pop("messages")
         if request.choices:
@@ -124,6 +127,7 @@ class Builder:
             expects=request.expects,
             extract=request.extract,
             choices=request.choices,
+            loops=is_thoughtful(request),
         )
         return build_request(messages, ask, endpoint, self.headers_to(endpoint))
 
@@ -165,8 +169,10 @@ def build_request(messages: Sequence[Message], ask: Ask, endpoint: Endpoint, hea
     place = (endpoint.provider.name, endpoint.model, endpoint.base_url)
     beside = (ask.extract, headers, ask.choices)
     request = Request(*place, fields, ask.expects, endpoint.keys_of, *beside, api=endpoint.api)
-    if request.api is not CHAT:
-        request.body()  # what has no counterpart there is refused before anything is paid
+    if request.api is CHAT:
+        return request
+    request = thoughtful(request) if ask.loops else request
+    request.body()  # what has no counterpart there is refused before anything is paid
     return request
 
 

@@ -105,3 +105,201 @@ def test_what_has_no_counterpart_is_refused_by_name(ask, server, words, name, ho
     assert (result.code, result.out) == (2, "")
     assert f"the Responses API has no counterpart of {name}; drop it, or ask with --api chat" in result.err
     assert server.requests == []
+
+
+def call_item(name: str, arguments: str, call_id: str = "call_1") -> dict[str, Any]:
+    return {"type": "function_call", "id": "fc_1", "call_id": call_id, "name": name, "arguments": arguments}
+
+
+def rows(out: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in out.splitlines()]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "Hi",
+        [{"role": "user", "content": "Hi"}],
+        [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hi"}]}],
+    ],
+    ids=["text", "messages", "items"],
+)
+def test_a_row_for_that_api_is_sent_there(cli, server, given):
+    server.script = wire.reply(response(message("Hello")))
+    body = {"model": "tiny", "input": given, "max_output_tokens": 30, "reasoning": {"effort": "low"}}
+    row = {"custom_id": "a", "method": "POST", "url": "/v1/responses", "body": body}
+    result = cli("batch", "--base-url", server.base_url, stdin=json.dumps(row).encode())
+    assert result.code == 0, result.err
+    assert said(server) == {
+        "model": "tiny",
+        "input": [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hi"}]}],
+        "max_output_tokens": 30,
+        "reasoning": {"effort": "low"},
+        "stream": False,
+        "store": False,
+    }
+    (record,) = rows(result.out)
+    assert record["response"]["body"]["choices"][0]["message"]["content"] == "Hello"
+    assert record["llmcli"]["api"] == "responses"
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"input": []}, "input must be text, or a list of messages that is not empty"),
+        ({"input": [{"type": "item_reference", "id": "x"}]}, "input[0] is an item of type item_reference"),
+        (
+            {"input": [{"type": "message", "role": "user", "content": [{"type": "input_audio"}]}]},
+            "input_audio",
+        ),
+        ({"input": "Hi", "tools": "x"}, "not of the Responses API's shape"),
+        ({"input": "Hi", "n": 2}, "no counterpart of n"),
+        ({"input": "Hi", "instructions": 1}, "instructions must be text"),
+    ],
+)
+def test_a_row_that_no_messages_say_is_that_rows_error(cli, server, body, says):
+    row = {"url": "/v1/responses", "body": {"model": "tiny", **body}}
+    result = cli("batch", "--base-url", server.base_url, stdin=json.dumps(row).encode())
+    assert result.code == 7
+    (record,) = rows(result.out)
+    assert record["error"]["code"] == "invalid_row"
+    assert says in record["error"]["message"]
+    assert server.requests == []
+
+
+def test_a_finished_row_of_that_api_is_not_asked_again(cli, server, tmp_path):
+    server.script = wire.reply(response(message("Hello")))
+    (tmp_path / "rows.jsonl").write_text('{"prompt": "a"}\n{"prompt": "b"}\n')
+    line = [
+        "batch",
+        "--base-url",
+        server.base_url,
+        "-m",
+        "tiny",
+        "--api",
+        "responses",
+        str(tmp_path / "rows.jsonl"),
+    ]
+    out = ["-O", str(tmp_path / "out.jsonl")]
+    assert [cli(*line, *out).code, cli(*line, *out).code] == [0, 0]
+    assert len(server.requests) == 2
+
+
+REASONING = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "sealed=="}
+TOOL = (
+    "--tools",
+    '[{"name": "f", "parameters": {"type": "object", "properties": {"a": {"type": "integer"}}}}]',
+)
+
+
+def test_a_tool_loop_sends_the_thoughts_back(ask, server):
+    first = [REASONING, message("Let me see.", phase="commentary"), call_item("f", '{"a":1}')]
+    server.script = [wire.reply(response(*first)), wire.reply(response(message("Done")))]
+    result = ask("--api", "responses", "--no-stream", *TOOL, "--exec", "f=cat", "Hi")
+    assert (result.code, result.out) == (0, "Done\n")
+    opening, following = (request.json for request in server.requests)
+    assert opening["include"] == following["include"] == ["reasoning.encrypted_content"]
+    assert opening["tools"] == [
+        {
+            "type": "function",
+            "name": "f",
+            "parameters": {"type": "object", "properties": {"a": {"type": "integer"}}},
+            "strict": False,
+        },
+    ]
+    result_item = {"type": "function_call_output", "call_id": "call_1", "output": '{"a":1}'}
+    assert following["input"] == [*opening["input"], *first, result_item]
+
+
+def test_thoughts_that_are_not_sealed_stay_here_and_items_go_without_their_ids(ask, server):
+    first = [
+        {**REASONING, "encrypted_content": ""},
+        message("Well.", phase="commentary"),
+        call_item("f", "{}"),
+    ]
+    server.script = [wire.reply(response(*first)), wire.reply(response(message("Done")))]
+    assert ask("--api", "responses", "--no-stream", *TOOL, "--exec", "f=cat", "Hi").code == 0
+    sent = server.requests[1].json["input"]
+    assert [item["type"] for item in sent] == ["message", "message", "function_call", "function_call_output"]
+    assert not any("id" in item for item in sent)
+
+
+def test_thoughts_are_dropped_from_sessions(ask, server, tmp_path):
+    server.script = wire.reply(response(REASONING, message("Hello")))
+    session = ["--session", str(tmp_path / "s.jsonl"), "--api", "responses", "--no-stream"]
+    assert [ask(*session, "Hi").code, ask(*session, "again").code] == [0, 0]
+    assert "sealed" not in (tmp_path / "s.jsonl").read_text()
+    assert [item["type"] for item in server.requests[1].json["input"]] == ["message"] * 3
+
+
+def test_thoughts_of_one_model_go_to_no_other(ask, server):
+    busy = wire.status(503, headers={"retry-after": "0"})
+    called = wire.reply(response(REASONING, call_item("f", "{}"), model="other"))
+    server.script = [busy, called, wire.reply(response(message("Done")))]
+    line = [
+        "--api",
+        "responses",
+        "--no-stream",
+        "--retries",
+        "0",
+        "--fallback",
+        "other",
+        *TOOL,
+        "--exec",
+        "f=cat",
+    ]
+    assert ask(*line, "Hi").out == "Done\n"
+    assert [request.json["model"] for request in server.requests] == ["tiny", "other", "tiny"]
+    assert "sealed" not in server.requests[2].text + json.dumps(server.requests[2].json)
+
+
+def cited(text: str, url: str, start: int, end: int) -> dict[str, Any]:
+    note = {"type": "url_citation", "url": url, "title": "A page", "start_index": start, "end_index": end}
+    return {
+        "type": "output_text",
+        "text": text,
+        "annotations": [note, {"type": "file_citation", "file_id": "f"}],
+    }
+
+
+def test_citations_are_told_with_the_usage_and_stand_in_the_record(ask, server):
+    parts = [cited("Hello ", "http://a", 0, 5), cited("there", "http://b", 0, 5)]
+    server.script = wire.reply(
+        response({"type": "web_search_call", "id": "ws_1"}, message("", content=parts))
+    )
+    result = ask("--api", "responses", "--no-stream", "-u", "Hi")
+    assert result.out == "Hello there\n"
+    assert result.err.splitlines()[:2] == ["cited: A page, http://a", "cited: A page, http://b"]
+    body = json.loads(ask("--api", "responses", "--no-stream", "--format", "jsonl", "Hi").out)
+    said_of = body["choices"][0]["message"]
+    assert [one["url_citation"]["start_index"] for one in said_of["annotations"]] == [0, 6]
+    assert said_of["output"][0]["type"] == "web_search_call"
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code"),
+    [
+        ("server_error", 75),
+        ("rate_limit_exceeded", 75),
+        ("vector_store_timeout", 75),
+        ("invalid_prompt", 65),
+        ("image_too_large", 65),
+        ("bio_policy", 4),
+        ("misalignment_policy_violation", 4),
+        ("image_content_policy_violation", 4),
+        ("insufficient_quota", 69),
+    ],
+)
+@pytest.mark.parametrize("way", ["--no-stream", "--stream"])
+def test_an_answer_that_failed_is_what_its_code_says(ask, server, code, exit_code, way):
+    gone = response(message("Hal"), status="failed", error={"code": code, "message": "It went wrong."})
+    failed = (
+        wire.reply(gone)
+        if way == "--no-stream"
+        else wire.events([{"type": "response.failed", "response": gone}])
+    )
+    server.script = failed
+    result = ask("--api", "responses", way, "--retries", "0", "-u", "Hi")
+    assert (result.code, result.out) == (exit_code, "")
+    assert "It went wrong." in result.err
+    assert "usage: 3 in" in result.err  # it is paid

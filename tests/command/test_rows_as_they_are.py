@@ -135,7 +135,7 @@ def test_an_endpoint_of_any_version_is_fine(sent, url, method):
 def test_another_endpoint_is_no_row(cli, url, method):
     line = json.dumps({"url": url, "method": method, "body": {"messages": HI}}).encode()
     message = json.loads(cli("batch", "-m", "offline/echo", stdin=line).out)["error"]["message"]
-    assert message == f"{method} {url} is not POST /v1/chat/completions"
+    assert message == f"{method} {url} is not POST /v1/chat/completions or /v1/responses"
 
 
 @pytest.mark.parametrize("given", ["7", "1.0", "-3", "123456789012345678901", '"7"', '""'])

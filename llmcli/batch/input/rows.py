@@ -30,6 +30,7 @@ from llmcli.request.builder import Builder
 from llmcli.request.messages import check_message_list
 from llmcli.request.params import checked_field
 from llmcli.request.prompt import Prompt, joined
+from llmcli.request.responses.sent import RESPONSES_API
 from llmcli.settings.batch.table import TableSettings
 from llmcli.wire import Json, Message, Request
 
@@ -206,7 +207,10 @@ class RowBuilder:
             return self._of_text(templated(self._prompt, Found(data, line)))
         data = said(data, line)
         if isinstance(data.get("body"), dict):
-            return self._of_body(body_of(data))
+            body, on_responses = body_of(data)
+            request = self._of_body(body)
+            is_free = on_responses and self._builder.addresses.api is None
+            return replace(request, api=RESPONSES_API) if is_free else request
         if "messages" in data:
             return self._of_body({key: value for key, value in data.items() if key != "custom_id"})
         prompt = field_text(data, "prompt", line)

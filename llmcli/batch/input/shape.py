@@ -14,7 +14,9 @@ from llmcli.wire import Json
 
 CustomId = str | int | float
 
-_ENDPOINT = re.compile(r"(^|/)chat/completions/?(\?|$)")  # of any version, as a path or a full URL
+_ENDPOINT = re.compile(
+    r"(?:^|/)(?:chat/completions|(responses))/?(?:\?|$)"
+)  # of any version, a path or a full URL
 _NESTED = frozenset(
     [
         *("messages", "tools", "functions", "response_format", "tool_choice", "stream_options", "metadata"),
@@ -116,12 +118,20 @@ def messages_of(data: Json) -> Any:
         raise BadRow("invalid_json", f"the messages are not valid JSON: {error}") from None
 
 
-def body_of(data: Json) -> Json:
-    """The body of a line of OpenAI's Batch API. Raises BadRow where it is for another endpoint."""
+def body_of(data: Json) -> tuple[Json, bool]:
+    """The fields of a line of OpenAI's Batch API, as Chat Completions has them, and whether it asks the Responses API.
+
+    Raises BadRow where it is for another endpoint, UsageError where its items are no messages.
+    """
     url, method = data.get("url", "/v1/chat/completions"), data.get("method", "POST")
-    if not _ENDPOINT.search(str(url)) or str(method).upper() != "POST":
-        raise BadRow("invalid_row", f"{method} {url} is not POST /v1/chat/completions")
-    return dict(data["body"])
+    found = _ENDPOINT.search(str(url))
+    if found is None or str(method).upper() != "POST":
+        raise BadRow("invalid_row", f"{method} {url} is not POST /v1/chat/completions or /v1/responses")
+    if found[1] is None:
+        return dict(data["body"]), False
+    from llmcli.request.responses.read import fields_of_body
+
+    return fields_of_body(data["body"]), True
 
 
 def own_parameters(data: Json) -> Json:

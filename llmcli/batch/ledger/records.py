@@ -11,7 +11,7 @@ from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.final import record_id
 from llmcli.errors import CallFailed, LlmcliError, UsageError
 from llmcli.output.report import Report
-from llmcli.wire import Completion, Json, Request
+from llmcli.wire import CHAT, Completion, Json, Request
 
 _SECONDS = len("2026-11-27T10:00:00.000")
 
@@ -109,6 +109,8 @@ def _envelope(row: Row, course: Course, report: Report | None) -> Json:
         "model": meta.name if meta else None,
         "at": f"{course.at.isoformat(timespec='milliseconds')[:_SECONDS]}Z",
     }
+    if meta and meta.api != CHAT.name:
+        envelope["api"] = meta.api
     if meta and meta.recovered:
         envelope["recovered"] = meta.recovered
     if meta and meta.choice:

@@ -80,8 +80,8 @@ def _part(part: Any, where: str) -> Json:
 
 def _assistant(message: Message, *, refusals: bool) -> Iterator[Json]:
     """What the model said in one turn: as it came, where that is known, else its text and then its calls."""
-    if (kept := message.get("output")) is not None and _is_whole(kept):
-        yield from kept
+    if isinstance(kept := message.get("output"), list):
+        yield from kept if _is_sealed(kept) else _unpaired(kept)
         return
     calls = message.get("tool_calls") or []
     parts = list(_answered(message, refusals=refusals))
@@ -90,11 +90,16 @@ def _assistant(message: Message, *, refusals: bool) -> Iterator[Json]:
     yield from map(_call, calls)
 
 
-def _is_whole(items: Any) -> bool:
-    """Whether items can go back as they are: each thought in a form that the server can read."""
-    return isinstance(items, list) and all(
-        item.get("type") != "reasoning" or item.get("encrypted_content") for item in items
-    )
+def _is_sealed(items: list[Json]) -> bool:
+    """Whether each thought among them is in the form that goes back to the server."""
+    return all(item.get("encrypted_content") for item in items if item.get("type") == "reasoning")
+
+
+def _unpaired(items: list[Json]) -> Iterator[Json]:
+    """What was said and called, without thoughts: with its own id an item wants the thought that stood before it."""
+    for item in items:
+        if item.get("type") in {"message", "function_call", "custom_tool_call"}:
+            yield {key: value for key, value in item.items() if key != "id"}
 
 
 def _answered(message: Message, *, refusals: bool) -> Iterator[Json]:

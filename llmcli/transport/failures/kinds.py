@@ -52,7 +52,7 @@ _CODES = {
     REFUSED: """content_filter content_filter_error content_policy_violation contentpolicyviolationerror
         responsibleaipolicyviolation moderation_blocked moderation_error data_inspection_failed
         datainspectionfailed inputtextsensitivecontentdetected sensitivecontentdetected prohibited_content
-        invalid_prompt guardrail_intervened 1301 1026 1027""",
+        image_content_policy_violation bio_policy misalignment_policy_violation guardrail_intervened 1301 1026 1027""",
     NO_MODEL: """model_not_found modelnotfound modelnotfounderror model_not_supported model_not_available
         invalid_model unknown_model no_such_model model_decommissioned model_terms_required no_access
         model_permission_blocked_org model_permission_blocked_project key_model_access_denied
@@ -64,6 +64,9 @@ _CODES = {
 """Codes that mean one thing whatever the status says, in small letters."""
 
 _AS_A_STATUS = {
+    REJECTED: """invalid_prompt invalid_image invalid_image_format invalid_base64_image invalid_image_url
+        image_too_large image_too_small image_parse_error invalid_image_mode image_file_too_large
+        unsupported_image_media_type empty_image_file failed_to_download_image image_file_not_found""",
     AUTH: """invalid_api_key api_key_invalid authentication_error invalid_authentication_error
         authenticationerror unauthenticated unauthorized account_deactivated 1004""",
     TRANSIENT: """rate_limit_exceeded rate_limit_error ratelimitexceeded ratelimiterror too_many_requests
