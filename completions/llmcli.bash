@@ -68,10 +68,12 @@ _llmcli() {
             ;;
         batch)
             case $prev in
-                --output | -O | --id | --concurrency | -j | --rpm | --tpm | --patience | --limit | --max-failures | --keep | --into | --where | --write-each | --delimiter | --each | --param | -p | --base-url | --max-tokens | -M | --stop | --logit-bias | --metadata | --modalities | --option | -o | --header | -H | --price | --temperature | --top-p | --n | --seed | --presence-penalty | --frequency-penalty | --top-logprobs | --reasoning-effort | --verbosity | --service-tier | --user | --choices | --tool-choice | --repair | --timeout | --deadline | --retries | --max-reply | --max-cost | --cache-ttl | --profile) _llmcli_text ;;
+                --output | -O | --id | --concurrency | -j | --rpm | --tpm | --patience | --limit | --max-failures | --keep | --into | --where | --write-each | --delimiter | --each | --poll | --param | -p | --base-url | --max-tokens | -M | --stop | --logit-bias | --metadata | --modalities | --option | -o | --header | -H | --price | --temperature | --top-p | --n | --seed | --presence-penalty | --frequency-penalty | --top-logprobs | --reasoning-effort | --verbosity | --service-tier | --user | --choices | --tool-choice | --repair | --timeout | --deadline | --retries | --max-reply | --max-cost | --cache-ttl | --profile) _llmcli_text ;;
                 --on-change) _llmcli_words 'stop rerun keep' ;;
                 --format) _llmcli_words 'text json jsonl csv tsv' ;;
                 --input-format) _llmcli_words 'jsonl csv tsv json lines parquet' ;;
+                --via) _llmcli_words 'batch' ;;
+                --finish) _llmcli_words 'batch live stop' ;;
                 --file | -f | --messages | --attachment | -a | --schema | --tools | --cacert | --cert | --cert-key | --api-key-file | --budget-file) _llmcli_paths -f ;;
                 --system | -s | --template | -t) _llmcli_text @ ;;
                 --detail) _llmcli_words 'low high auto' ;;
@@ -79,7 +81,7 @@ _llmcli() {
                 --api) _llmcli_words 'chat responses' ;;
                 --record | --replay) _llmcli_paths -d ;;
                 --ok) _llmcli_words 'error usage incomplete refused invalid budget partial tools gate rejected no-input quota io tempfail auth config deadline interrupted broken-pipe terminated' ;;
-                *) if [[ $cur == -* ]]; then _llmcli_words '--output -O --id --concurrency -j --rpm --tpm --patience --ordered --limit --max-failures --fresh --retry-failed --on-change --dry-run --format --json --keep --into --safe-cells --null -0 --where --write-each --input-format --delimiter --no-header --each --file -f --system -s --messages --template -t --param -p --attachment -a --detail --no-stdin --model -m --base-url --api --max-tokens -M --stop --logit-bias --metadata --modalities --option -o --header -H --stream --no-stream --price --temperature --top-p --n --seed --presence-penalty --frequency-penalty --logprobs --top-logprobs --reasoning-effort --verbosity --service-tier --user --store --schema --schema-multi --no-strict --json-mode --choices --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --repair --cacert --cert --cert-key --api-key-file --timeout --deadline --retries --max-reply --max-cost --budget-file --cache --cache-ttl --record --replay --fallback --profile --ok --quiet -q --verbose -v --help -h --help-all'; else _llmcli_paths -f; fi ;;
+                *) if [[ $cur == -* ]]; then _llmcli_words '--output -O --id --concurrency -j --rpm --tpm --patience --ordered --limit --max-failures --fresh --retry-failed --on-change --dry-run --format --json --keep --into --safe-cells --null -0 --where --write-each --input-format --delimiter --no-header --each --via --no-wait --finish --recall --keep-files --poll --file -f --system -s --messages --template -t --param -p --attachment -a --detail --no-stdin --model -m --base-url --api --max-tokens -M --stop --logit-bias --metadata --modalities --option -o --header -H --stream --no-stream --price --temperature --top-p --n --seed --presence-penalty --frequency-penalty --logprobs --top-logprobs --reasoning-effort --verbosity --service-tier --user --store --schema --schema-multi --no-strict --json-mode --choices --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --repair --cacert --cert --cert-key --api-key-file --timeout --deadline --retries --max-reply --max-cost --budget-file --cache --cache-ttl --record --replay --fallback --profile --ok --quiet -q --verbose -v --help -h --help-all'; else _llmcli_paths -f; fi ;;
             esac
             ;;
         count)
@@ -110,7 +112,7 @@ _llmcli() {
             ;;
         help)
             case $prev in
-                *) if [[ $cur == -* ]]; then _llmcli_words '--help -h --help-all'; else _llmcli_words 'ask prompt attachments templates models parameters output schemas labels tools batch input rows tables records resuming pace recipes chat sessions context usage budgets count network servers responses fallback cache rehearsing exits options config completion help choices limits changes'; fi ;;
+                *) if [[ $cur == -* ]]; then _llmcli_words '--help -h --help-all'; else _llmcli_words 'ask prompt attachments templates models parameters output schemas labels tools batch input rows tables records resuming pace via-batch recipes chat sessions context usage budgets count network servers responses fallback cache rehearsing exits options config completion help choices limits changes'; fi ;;
             esac
             ;;
         *)

@@ -213,6 +213,12 @@ complete -c llmcli -n '__fish_seen_subcommand_from batch' -l input-format -x -a 
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l delimiter -x -d 'What stands between the cells of a CSV (,).'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l no-header -d 'A table\'s first line is a row: its columns are c1, c2, ...'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l each -x -d 'Each file is a row: path, name, stem, text (-: names from stdin).'
+complete -c llmcli -n '__fish_seen_subcommand_from batch' -l via -x -a batch -d 'batch: through the provider\'s Batch API, at its price; nothing is paid twice.'
+complete -c llmcli -n '__fish_seen_subcommand_from batch' -l no-wait -d 'Submit, fetch what is ready, and exit 75 while rows are away.'
+complete -c llmcli -n '__fish_seen_subcommand_from batch' -l finish -x -a 'batch live stop' -d 'Rows that came back unfinished: the next batch takes them, they go live, or none (batch).'
+complete -c llmcli -n '__fish_seen_subcommand_from batch' -l recall -d 'Cancel what is away and keep what is done; the rest is open again.'
+complete -c llmcli -n '__fish_seen_subcommand_from batch' -l keep-files -d 'Leave the files of batches at the provider.'
+complete -c llmcli -n '__fish_seen_subcommand_from batch' -l poll -x -d 'Seconds between two looks at what is away (from 10 up to 300).'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l file -s f -r -F -d 'Put a text file before the prompt (repeatable; - is stdin).'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l system -s s -x -a '(__llmcli_at_file)' -d 'The system message.'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l messages -r -F -d 'Earlier messages (JSON array or JSONL), between system and prompt.'
@@ -395,4 +401,4 @@ complete -c llmcli -n '__fish_seen_subcommand_from models' -l help-all -d 'Show 
 
 complete -c llmcli -n '__fish_seen_subcommand_from help' -l help -s h -d 'Show this and exit.'
 complete -c llmcli -n '__fish_seen_subcommand_from help' -l help-all -d 'Show all options and exit.'
-complete -c llmcli -n '__fish_seen_subcommand_from help' -a 'ask prompt attachments templates models parameters output schemas labels tools batch input rows tables records resuming pace recipes chat sessions context usage budgets count network servers responses fallback cache rehearsing exits options config completion help choices limits changes'
+complete -c llmcli -n '__fish_seen_subcommand_from help' -a 'ask prompt attachments templates models parameters output schemas labels tools batch input rows tables records resuming pace via-batch recipes chat sessions context usage budgets count network servers responses fallback cache rehearsing exits options config completion help choices limits changes'

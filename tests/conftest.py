@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 
@@ -82,6 +82,7 @@ class Cli:
 
     env: dict[str, str]
     clock: Clock
+    moving: bool = False  # whether the date moves with the clock
 
     def __call__(
         self,
@@ -101,7 +102,7 @@ class Cli:
             {**self.env, **(env or {})},
             clock=self.clock,
             today=lambda: TODAY,
-            now=lambda: NOW,
+            now=lambda: NOW + timedelta(seconds=self.clock.now - 1000.0 if self.moving else 0.0),
             sleep=self.clock.sleep,
             uniform=uniform,
         )

@@ -11,6 +11,7 @@ from llmcli.batch.engine.stats import Stats
 from llmcli.output.report import dollars
 
 _LINE_EVERY = 10.0  # seconds between two lines where there is no terminal
+_LINE_WHILE_AWAY = 60.0  # the same where rows are at the provider, which takes hours
 
 
 class Progress(Protocol):
@@ -50,7 +51,7 @@ class Lines:
     def tick(self, stats: Stats, now: float) -> None:
         """See Progress."""
         last = stats.began if self._last is None else self._last
-        if now - last >= _LINE_EVERY:
+        if now - last >= (_LINE_EVERY if stats.held is None else _LINE_WHILE_AWAY):
             self._last = now
             self.say(words(stats, *self._rates.of(stats, now), now))
 
@@ -61,6 +62,8 @@ class Lines:
 def words(stats: Stats, rows_per_second: float, tokens_per_second: float, now: float) -> str:
     """`120/1,000 rows, 118 ok, 2 failed, 50.1 rows/s, 2,040 tokens/s, $0.0012 of $0.01, ETA 0:18, bound by server`."""
     total = stats.total
+    if stats.held is not None:
+        return f"{stats.held}, {stats.failed:,} failed, {dollars(stats.spent)}"
     parts = [
         f"{stats.done:,}{f'/{total:,}' if total is not None else ''} rows",
         f"{stats.earlier - stats.earlier_failed + stats.ok:,} ok",

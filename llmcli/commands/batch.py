@@ -14,6 +14,7 @@ from typing import Annotated
 from llmcli import jsonl
 from llmcli.address import shown_url
 from llmcli.app import App
+from llmcli.batch.away.story import carry, check_away, check_fresh, check_terms
 from llmcli.batch.engine.run import Plan, Run
 from llmcli.batch.engine.stats import Stats
 from llmcli.batch.forecast import Span, rows_of
@@ -41,6 +42,7 @@ from llmcli.request.headers import without_secrets
 from llmcli.settings.answer import RepairSettings
 from llmcli.settings.batch.run import RunSettings, errors_path
 from llmcli.settings.batch.table import TableSettings
+from llmcli.settings.batch.via import ViaSettings
 from llmcli.settings.batch.view import ViewSettings
 from llmcli.settings.flag import Argument
 from llmcli.settings.general import GeneralSettings
@@ -60,6 +62,7 @@ class BatchSettings:
     run: RunSettings
     view: ViewSettings
     table: TableSettings
+    via: ViaSettings
     input: InputSettings
     request: RequestSettings
     repair: RepairSettings
@@ -74,6 +77,7 @@ class BatchSettings:
     def check(self) -> None:
         """Raise UsageError where flags exclude each other."""
         check_outlet(self)
+        check_away(self)
 
 
 def batch(app: App, settings: BatchSettings) -> int:
@@ -87,6 +91,8 @@ def batch(app: App, settings: BatchSettings) -> int:
     outlet = Outlet(app, settings, frame)
     outlet.check()
     program = _program(app, frame, outlet, settings)
+    if settings.via.is_batch:
+        check_terms(frame.builder, settings.request)
     if settings.run.dry_run:
         _dry_run(app, program, settings.run)
     else:
@@ -99,13 +105,15 @@ def batch(app: App, settings: BatchSettings) -> int:
 def _run(app: App, program: Program, inputs: Inputs, outlet: Outlet, settings: BatchSettings) -> None:
     options, stats = settings.run, program.run.stats
     outlet.see_header(program.inputs.look())
+    if options.fresh and options.kept is not None:
+        check_fresh(options.kept)
     with _opened(outlet, inputs) as records:
         done = program.recovered(records, retry_failed=options.retry_failed)
         _tell_of_fewer(app, options.crowd, program.run.pace.crowd.limit)
         reread = partial(_reread, inputs, options)
         with _summed_up(app, outlet, options, stats, records), _viewed(outlet, records, stats, reread):
             app.watch.waits_for("the rows that are not done")
-            app.drive(program.execute(records, done), settings.network.deadline, fast=True)
+            carry(app, program, settings, records, done)
             outlet.check_written()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from llmcli.app import App
 from llmcli.config import cache_directory
@@ -14,11 +15,13 @@ from llmcli.exchange.layers.by_provider import ByProvider
 from llmcli.exchange.layers.retry import Policy, Retry, failed_attempt
 from llmcli.exchange.layers.window import Purse, Window
 from llmcli.exchange.verdict import misfit, verdict
+from llmcli.registry.batch_terms import BatchTerms
 from llmcli.rehearsal import PROVIDER, is_echo
 from llmcli.request.builder import Builder
 from llmcli.settings.money import MoneySettings
 from llmcli.settings.network import CertificateSettings, NetworkSettings
 from llmcli.transport.base import Transport
+from llmcli.transport.batches.base import BatchApi
 from llmcli.transport.wire.heads import Bounds
 from llmcli.transport.wire.trust import Certificates
 from llmcli.wire import Completion, Json, Request
@@ -114,6 +117,30 @@ def batch_transport_of(
         "repair": _repair(app, settings.repair.repair, before_repair),
     }
     return _stacked(ByProvider(http, {PROVIDER: _offline}), layers | _stores(app, money))
+
+
+def batch_api_of(
+    app: App, request: Request, terms: BatchTerms, network: NetworkSettings, folder: Path
+) -> BatchApi:
+    """The Batch API of a request's provider; that of one in this process keeps its files in `folder`."""
+    if request.provider == PROVIDER:
+        from llmcli.rehearsal.batches import OfflineBatches
+
+        return OfflineBatches(folder, request, lambda: app.world.now().timestamp())
+    from llmcli.transport.batches.remote import RemoteBatches
+    from llmcli.transport.sdk import Sdk
+
+    key_of = key_lookup(app, request.provider, network.api_key_file)
+
+    def sdk(bounds: Bounds) -> Sdk:
+        return Sdk(key_of, app.world.env, bounds, trusted(network))
+
+    return RemoteBatches(request, terms, key_of, _bounds(network), sdk)
+
+
+def kept_around(app: App, money: MoneySettings, bottom: Transport) -> Transport:
+    """What keeps answers, around a transport whose answers are there already."""
+    return _stacked(bottom, _stores(app, money))
 
 
 def _bounds(network: NetworkSettings) -> Bounds:

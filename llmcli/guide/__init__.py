@@ -11,7 +11,17 @@ from pathlib import Path
 PARTS = {
     "One answer": ("ask", "prompt", "attachments", "templates", "models", "parameters", "output"),
     "More than text": ("schemas", "labels", "tools"),
-    "Many answers": ("batch", "input", "rows", "tables", "records", "resuming", "pace", "recipes"),
+    "Many answers": (
+        "batch",
+        "input",
+        "rows",
+        "tables",
+        "records",
+        "resuming",
+        "pace",
+        "via-batch",
+        "recipes",
+    ),
     "Conversations": ("chat", "sessions", "context"),
     "What it costs": ("usage", "budgets", "count"),
     "When things fail": ("network", "servers", "responses", "fallback", "cache", "rehearsing", "exits"),
@@ -24,7 +34,7 @@ EXAMPLES = 4  # that `--help` shows of a page
 _WIDTH = max(map(len, TOPICS))
 _COMMENT = re.compile(r"^<!-- .* -->\n", re.MULTILINE)
 _TYPED = re.compile(r"^```sh\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
-_LINK = re.compile(r"\[([^\]]+)\]\((\w+)\.md(?:#[\w-]+)?\)")
+_LINK = re.compile(r"\[([^\]]+)\]\(([\w-]+)\.md(?:#[\w-]+)?\)")
 
 
 def path_of(topic: str) -> Path:

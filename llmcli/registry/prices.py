@@ -101,6 +101,19 @@ def input_cost(price: Mapping[str, Any], prompt_tokens: int, service_tier: str |
     return worst_cost(price, prompt_tokens, 0, service_tier)
 
 
+def batch_price(price: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The price of the Batch API alone, as one without tiers; None where none is known: half of it is a guess."""
+    tier = price.get("batch")
+    if not any(price.values()):
+        return price  # nothing costs anything
+    if not isinstance(tier, Mapping):
+        return None
+    above, beyond = price.get("above") or {}, tier.get("above") or {}
+    limits = {limit: {**above.get(limit, {}), **beyond.get(limit, {})} for limit in {**above, **beyond}}
+    rates = {name: rate for name, rate in {**price, **tier}.items() if name not in _TABLES}
+    return {**rates, "above": limits} if limits else rates
+
+
 def price_from_config(table: Mapping[str, Any]) -> Mapping[str, Any]:
     """A price as users write it ($ per 1M tokens; `input` and `output` are accepted for `in` and `out`).
 

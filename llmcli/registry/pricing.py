@@ -33,6 +33,15 @@ class Prices:
             self._found[asked] = self._find(provider, model)
         return self._found[asked]
 
+    def of_batch(self, provider: str, model: str) -> Mapping[str, Any] | None:
+        """The price of a model through the Batch API; what the command line gives is that, as it stands."""
+        price = self.of(provider, model)
+        if price is None or self._given is not None:
+            return price
+        from llmcli.registry.prices import batch_price
+
+        return batch_price(price)
+
     def _find(self, provider: str, model: str) -> Mapping[str, Any] | None:
         for name in (f"{provider}/{model}", model, model.removeprefix(f"{provider}/")):
             if name in self._configured:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections import Counter
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from llmcli import jsonl
@@ -13,6 +14,23 @@ from llmcli.transport.failures import diagnosis as failures
 from llmcli.wire import Request
 
 _DEFAULTS = {"rate": "0.2", "status": "429", "seed": "1"}
+_OF_BATCHES = {"batch": "completed", "at": "0.5"}
+_ENDS = frozenset({"completed", "expired", "cancelled", "failed"})
+
+
+class BatchPlan(NamedTuple):
+    """How each batch ends, and the share of its rows that are done by then."""
+
+    status: str = "completed"
+    at: float = 1.0
+
+
+def batch_plan(query: str) -> BatchPlan:
+    """How batches end that are made of a model with this query. Raises UsageError where it is none."""
+    _settings(query)
+    given = dict(parse_qsl(query, keep_blank_values=True))
+    status = given.get("batch", "completed")
+    return BatchPlan(status, float(given.get("at", _OF_BATCHES["at"])) if status != "completed" else 1.0)
 
 
 def maybe_fail(request: Request, query: str, attempts: Counter[str]) -> None:
@@ -31,14 +49,18 @@ def maybe_fail(request: Request, query: str, attempts: Counter[str]) -> None:
 
 def _settings(query: str) -> tuple[float, int, str]:
     given = dict(parse_qsl(query, keep_blank_values=True))
-    settings = _DEFAULTS | given
+    settings = _DEFAULTS | _OF_BATCHES | ({"rate": "0"} if "batch" in given else {}) | given
     try:
-        rate, status = float(settings["rate"]), int(settings["status"])
+        rate, status, at = float(settings["rate"]), int(settings["status"]), float(settings["at"])
     except ValueError:
-        rate, status = -1.0, 0
-    if not 0 <= rate <= 1 or not 400 <= status <= 599 or given.keys() - _DEFAULTS.keys():
+        rate, status, at = -1.0, 0, -1.0
+    is_good = 0 <= rate <= 1 and 0 <= at <= 1 and 400 <= status <= 599 and settings["batch"] in _ENDS
+    if not is_good or given.keys() - _DEFAULTS.keys() - _OF_BATCHES.keys():
+        of_batches = (
+            f", batch {', '.join(sorted(_ENDS))}, at 0 to 1" if given.keys() & _OF_BATCHES.keys() else ""
+        )
         raise UsageError(
-            f"offline/flaky?{query}: rate is 0 to 1, status 400 to 599, seed anything",
+            f"offline/flaky?{query}: rate is 0 to 1, status 400 to 599, seed anything{of_batches}",
             todo="e.g. offline/flaky?rate=0.2&status=429&seed=1",
         )
     return rate, status, settings["seed"]

@@ -19,10 +19,10 @@ from llmcli.wire import Chunk, Completion, Json, Meta, Request
 
 
 class Offline:
-    """A transport that answers with no key and no network, the same way each time."""
+    """A transport that answers with no key and no network, the same way each time. `attempts`: made before, if any."""
 
-    def __init__(self) -> None:
-        self._attempts: Counter[str] = Counter()
+    def __init__(self, attempts: Counter[str] | None = None) -> None:
+        self._attempts: Counter[str] = Counter() if attempts is None else attempts
 
     async def ask(self, request: Request) -> Answer:
         """See Transport. A stream has one chunk per token."""

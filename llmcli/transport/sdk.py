@@ -6,7 +6,7 @@ here as bytes, since the SDK lets pass in silence what a script must know of.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from llmcli import __version__, jsonl
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
     from llmcli.transport.wire.exchange import Wire
+
+Call = Callable[[Any, dict[str, Any]], Awaitable[Any]]
 
 _USUAL = Bounds()
 
@@ -61,6 +63,21 @@ class Sdk:
         reply, sent = await self._sent(request, streamed=False, listing="models")
         return bodies.models(reply, replies.whole(reply, sent, self._bounds))
 
+    async def call(self, request: Request, call: Call, *, streamed: bool = False) -> tuple[Reply, WireReply]:
+        """What the wire brings of another endpoint beside that of `request`, whatever its status.
+
+        `call` is given the SDK's client and the headers to send. Raises the CallFailed family where no reply came.
+        """
+        key = checked_key(await self._key_of(request), request)
+        headers = {
+            name: value for name, value in self._headers(request, key).items() if name != "Content-Type"
+        }
+        try:
+            sent = await _wired(call(self._client(request, key, streamed), headers))
+        except Break as error:
+            raise no_reply(request, key, error, self._bounds) from None
+        return Reply(request, sent.status, sent.headers, key), sent
+
     async def aclose(self) -> None:
         """See Transport."""
         for client in self._clients.values():
@@ -83,7 +100,7 @@ class Sdk:
     async def _asked(
         self, client: AsyncOpenAI, request: Request, key: str | None, listing: str | None
     ) -> WireReply:
-        """What the wire brought, without what the SDK makes of it."""
+        """What the wire brought to a request, or to a look at what there is."""
         openai = import_openai()
         import httpx2
 
@@ -93,17 +110,9 @@ class Sdk:
             "stream_cls": openai.AsyncStream[object],
             "options": {"headers": self._headers(request, key), "security": {"bearer_auth": True}},
         }
-        try:
-            if listing is not None:
-                response: httpx2.Response = await client.get(asked(request.url_of(listing)), **how)
-            else:
-                response = await client.post(asked(request.url), content=jsonl.dumps(request.body()), **how)
-        except openai.APIStatusError as error:
-            response = error.response
-        except openai.APIConnectionError as error:
-            raise error.__cause__ or error from None
-        sent: WireReply = response.extensions["sent"]
-        return sent
+        if listing is not None:
+            return await _wired(client.get(asked(request.url_of(listing)), **how))
+        return await _wired(client.post(asked(request.url), content=jsonl.dumps(request.body()), **how))
 
     def _client(self, request: Request, key: str | None, streamed: bool) -> AsyncOpenAI:
         place = (request.base_url, key, streamed)
@@ -138,6 +147,21 @@ class Sdk:
         theirs += [header.name for header in request.headers.all]
         theirs += ["OpenAI-Organization", "OpenAI-Project", "Authorization", "Accept", *ours]
         return {name: openai.Omit() for name in theirs if name.lower() not in names} | sent
+
+
+async def _wired(asking: Awaitable[Any]) -> WireReply:
+    """What the wire brought, without what the SDK makes of it."""
+    openai = import_openai()
+    try:
+        response = await asking
+    except openai.APIStatusError as error:
+        response = error
+    except openai.APIConnectionError as error:
+        raise error.__cause__ or error from None
+    sent: WireReply = getattr(response, "http_response", getattr(response, "response", response)).extensions[
+        "sent"
+    ]
+    return sent
 
 
 def _carrier(wire: Wire, bounds: Bounds, streamed: bool, socket: str | None) -> httpx2.AsyncBaseTransport:

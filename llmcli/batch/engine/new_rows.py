@@ -16,7 +16,7 @@ from llmcli.errors import BadCommand, LlmcliError, UsageError
 class Look(Enum):
     """What a look at the source gives that is nothing to act on."""
 
-    PASSED = auto()  # a row that is final
+    PASSED = auto()  # a row that is final, or away
     NOTHING = auto()  # no row is ready, or none may be begun
 
 
@@ -35,7 +35,7 @@ class NewRows:
         self._source = source
         self._records = records
         self._done = done
-        self._resumes = bool(done)  # else no row needs to be looked up in it
+        self._resumes = bool(done) or done.has_away  # else no row needs to be looked up in it
         self._money = money
         self._held: Row | None = None  # a row that is to be begun, once the records have room
 
@@ -59,7 +59,7 @@ class NewRows:
         if self._resumes:
             if (stop := self._changed(row)) is not None:
                 return stop
-            if self._done.is_final(row.slot):
+            if self._done.is_final(row.slot) or self._done.is_away(row.slot):
                 return self._passed(row)
         if not self._records.room(row.slot):
             self._held = row
@@ -87,7 +87,10 @@ class NewRows:
         return row
 
     def _passed(self, row: Row) -> Stop | Look:
-        """A row that is final."""
+        """A row that is final, or away."""
+        if self._done.is_away(row.slot):
+            self._stats.away += 1
+            return Look.PASSED
         if self._plan.beside is not None:
             try:
                 self._plan.beside.passed(row)

@@ -50,6 +50,8 @@ class Stats:
     complete: bool = False
     orphans: int = 0
     aborted: bool = False
+    away: int = 0  # rows that were left alone, since they are at the provider
+    held: str | None = None  # how it stands with those that this run is to fetch, in words
     earlier: int = 0
     earlier_failed: int = 0
     ok: int = 0

@@ -166,6 +166,11 @@ class RowBuilder:
         self.see(row)
         return row
 
+    @property
+    def builder(self) -> Builder:
+        """What makes the requests."""
+        return self._builder
+
     def seen_by(self, see: Callable[[Row], None]) -> RowBuilder:
         """The same for somebody who looks at each row."""
         other = copy(self)

@@ -71,6 +71,7 @@ class Done:
     _costs: array[float] = field(default_factory=lambda: array("d"))
     _places: bytearray = field(default_factory=bytearray)
     _rivals: dict[int, Record] = field(default_factory=dict)
+    _away: bytearray = field(default_factory=bytearray)  # by slot
     _met: bytearray = field(default_factory=bytearray)  # by slot
     _where: array[int] = field(default_factory=lambda: array("Q"))  # by slot: place in the input and 1
 
@@ -220,6 +221,29 @@ class Done:
     def is_final(self, row: int) -> bool:
         """Whether a row needs no request."""
         return row < len(self) and self._digests[row] != 0
+
+    def settle(self, row: int, digest: int, cost: float, *, failed: bool) -> None:
+        """A row's record was written in this run, which may meet the row again."""
+        self.take(row, Record(digest, cost, Place.ERRORS if failed else Place.OUT))
+
+    @property
+    def has_away(self) -> bool:
+        """Whether rows are away: another run is to fetch their answers."""
+        return bool(self._away)
+
+    def leave(self, row: int) -> None:
+        """A row is away."""
+        if row >= len(self._away):
+            self._away.extend(bytes(row + _ROOM - len(self._away)))
+        self._away[row] = 1
+
+    def back(self, row: int) -> None:
+        """A row is away no more."""
+        self._away[row] = 0
+
+    def is_away(self, row: int) -> bool:
+        """Whether a row is away."""
+        return row < len(self._away) and self._away[row] != 0
 
     def beyond(self, rows: int) -> int:
         """How many rows have a record where the input, which was read to its end, has but so many."""

@@ -19,13 +19,15 @@ _SECONDS = len("2026-11-27T10:00:00.000")
 class Course(NamedTuple):
     """How a row came to its end: requests that were sent, $ that they cost before the last, and when (UTC) it was.
 
-    `kept`: the JSON of the row's own columns that go into its record, None: nothing of them does.
+    `kept`: the JSON of the row's own columns that go into its record, None: nothing of them does. `via`: another way
+    than one request at a time, where nobody knows how long an answer took.
     """
 
     attempts: int
     carried: Decimal | None
     at: datetime
     kept: bytes | None = None
+    via: str | None = None
 
 
 def success_line(row: Row, course: Course, report: Report) -> bytes:
@@ -104,13 +106,15 @@ def _envelope(row: Row, course: Course, report: Report | None) -> Json:
         **({} if row.file is None else {"file": row.file}),
         **({} if row.id_column is None else {"id_column": row.id_column}),
         "attempts": course.attempts,
-        "latency_ms": round(meta.latency * 1000, 3) if meta else None,
+        "latency_ms": round(meta.latency * 1000, 3) if meta and course.via is None else None,
         "cost_usd": None if cost is None else float(cost),
         "model": meta.name if meta else None,
         "at": f"{course.at.isoformat(timespec='milliseconds')[:_SECONDS]}Z",
     }
     if meta and meta.api != CHAT.name:
         envelope["api"] = meta.api
+    if course.via is not None:
+        envelope["via"] = course.via
     if meta and meta.recovered:
         envelope["recovered"] = meta.recovered
     if meta and meta.choice:

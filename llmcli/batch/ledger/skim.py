@@ -12,14 +12,15 @@ from llmcli.batch.ledger.final import Place, Record
 from llmcli.batch.ledger.recordfile import FAR, HEAD, RecordFile
 from llmcli.batch.ledger.slots import Slots
 
-# Final in this run, worth another try in the next: moods of the server and the network, a key, an account.
-RETRYABLE = frozenset({"tempfail", "auth", "quota"})
+# Final in this run, worth another try in the next: moods of the server and the network, a key, an account, and
+# batches that ended before their time.
+RETRYABLE = frozenset({"tempfail", "auth", "quota", "batch_expired"})
 
 _ROW = b'"row":'
 _TAIL = re.compile(  # what comes behind the row's own columns, which may hold an envelope, in one that holds no other
     rb'(?:(?<=,"llmcli":\{)|(?<=\},))"row":\d+,(?:"file":"[^"\\]*",)?(?:"id_column":"[^"\\]*",)?"attempts":\d+,'
-    rb'"latency_ms":[\d.]+,"cost_usd":(?:null|(\d{1,12}(?:\.\d{1,30})?(?:e-?\d\d?)?)),"model":"[^"\\]*","at":"[^"\\]*"'
-    rb'(?:,"api":"\w+")?(?:,"choice":\{[^][{}\\]*\})?\}\}\n'
+    rb'"latency_ms":(?:null|[\d.]+),"cost_usd":(?:null|(\d{1,12}(?:\.\d{1,30})?(?:e-?\d\d?)?)),"model":"[^"\\]*","at":"[^"\\]*"'
+    rb'(?:,"api":"\w+")?(?:,"via":"batch")?(?:,"choice":\{[^][{}\\]*\})?\}\}\n'
 )
 
 

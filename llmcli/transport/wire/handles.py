@@ -84,6 +84,8 @@ class Easy:
         curl.reset()
         curl.setopt(pycurl.URL, head.url)
         curl.setopt(pycurl.POST if head.method == "POST" else pycurl.HTTPGET, 1)
+        if head.method not in {"GET", "POST"}:
+            curl.setopt(pycurl.CUSTOMREQUEST, head.method)
         theirs = {name.lower() for name, _ in head.headers}
         ours = [header for header in _OURS if header[0].lower() not in theirs]
         curl.setopt(pycurl.HTTPHEADER, [_line(*header) for header in (*ours, *head.headers)])

@@ -1,0 +1,1 @@
+"""Rows that go through a provider's Batch API: away from here, until they are fetched."""

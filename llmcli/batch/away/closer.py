@@ -1,0 +1,101 @@
+"""The closer: what happens to a portion that has come back: its rows, what it taught, its files."""
+
+from __future__ import annotations
+
+import re
+
+from llmcli.batch.away.desk import Desk, rows_in_words
+from llmcli.batch.away.fetcher import Fetched
+from llmcli.batch.away.manifest import Portion
+from llmcli.batch.away.sender import file_name
+from llmcli.batch.away.spool import drop
+from llmcli.errors import CallFailed, LlmcliError, QuotaExhausted, Rejected, Told, UsageError
+from llmcli.transport.batches.base import BatchApi, BatchFault, BatchSeen
+
+_TOKEN_LIMIT = "token_limit_exceeded"  # noqa: S105 - a provider's word
+_LIMIT = re.compile(r"[Ll]imit:?\s*([\d,]+)\s*enqueued")
+_NO_MONEY = frozenset({"billing_hard_limit_reached", "insufficient_quota", "billing_not_active"})
+
+
+class Closer:
+    """Closes portions. In a round, `fetched` counts their rows, `pressed`: a limit of tokens ended some of them.
+
+    `over` is why no more is to be sent.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk, self._manifest = desk, desk.manifest
+        self.over: LlmcliError | None = None
+        self.begin()
+
+    def begin(self) -> None:
+        """A round begins."""
+        self.fetched = Fetched(0, 0, 0)
+        self.pressed = False
+
+    async def settle(
+        self, portion: Portion, status: str, fetched: Fetched, seen: BatchSeen | None = None
+    ) -> None:
+        """A portion is away no more: what is not final of it is open."""
+        known = (portion.file, seen and seen.output, seen and seen.errors)
+        self._manifest.note(portion, settled=status, files=[file for file in known if file])
+        self._desk.take_back(portion)
+        before = self.fetched
+        self.fetched = Fetched(*(old + new for old, new in zip(before, fetched, strict=True)))
+        await self._clean(portion)
+
+    def blame(self, portion: Portion, fault: BatchFault) -> None:
+        """A batch failed as a whole: a limit is learned, anything else ends the run."""
+        if fault.code == _TOKEN_LIMIT:
+            self.pressed = True
+            self._learn(portion, fault)
+            return
+        kind = QuotaExhausted if fault.code in _NO_MONEY else Rejected
+        what = (
+            f"the provider failed the batch of {rows_in_words(portion.rows)}: {fault.message or fault.code}"
+        )
+        self.over = self.over or kind(what, portion.model, told=Told(code=fault.code))
+
+    def _learn(self, portion: Portion, fault: BatchFault) -> None:
+        """How many tokens of a model may be enqueued: what the provider says, else half of what was."""
+        told = _LIMIT.search(fault.message)
+        known = self._manifest.limits.get(portion.model)
+        if told is not None:
+            limit = int(told[1].replace(",", ""))
+        else:
+            limit = max((known or portion.tokens or portion.size // 2) // 2, 1)
+        if limit != known:
+            self._manifest.learn(portion.model, limit)
+            self._desk.say(
+                f"{portion.model} takes {limit:,} enqueued tokens: the next batches wait for each other"
+            )
+
+    # --- The end of a portion -------------------------------------------------------------------------------------
+
+    async def sweep(self) -> None:
+        """Take away at the provider what batches that have ended left there."""
+        for portion in self._manifest.unswept:
+            await self._clean(portion)
+
+    async def _clean(self, portion: Portion) -> None:
+        """Take the files of a portion away, here and there; what cannot be now, a later run does."""
+        if not self._desk.keep_files:
+            try:
+                await self._delete(self._desk.api_of(self._desk.like(portion)), portion)
+            except (CallFailed, UsageError) as error:
+                self._desk.say(f"warning: files of batch {portion.batch} are still at the provider: {error}")
+                return
+        self._manifest.note(portion, swept=True)
+        drop(self._manifest, portion)
+
+    async def _delete(self, api: BatchApi, portion: Portion) -> None:
+        """Take away what a portion has at the provider; of a file that may have gone up twice, all that are there."""
+        for file in portion.files:
+            await api.delete(file)
+        if portion.uploads > 1:
+            name = file_name(self._manifest, portion)
+            try:
+                for file in [each.id async for each in api.files() if each.name == name]:
+                    await api.delete(file)
+            except Rejected:
+                return  # it does not list files

@@ -1,0 +1,263 @@
+"""The courier: sends portions, looks at what is away, fetches what has ended, until nothing is open or away."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from llmcli.batch.away.closer import Closer
+from llmcli.batch.away.cutter import Cutter
+from llmcli.batch.away.desk import Desk, StillAway, batches_in_words, rows_in_words
+from llmcli.batch.away.fetcher import Fetched, Fetcher
+from llmcli.batch.away.manifest import Portion
+from llmcli.batch.away.sender import Sender, until_answered
+from llmcli.batch.away.spool import tidy
+from llmcli.batch.engine.run import Source
+from llmcli.errors import PartialFailure, Rejected
+from llmcli.transport.batches.base import BatchApi, BatchSeen
+
+_FIRST, _LONGEST, _GROWTH = 10.0, 300.0, 1.5  # seconds between two looks
+_IDLE = 3  # rounds that may bring no row to its end
+_AFTER = 3600.0  # seconds after its time in which a batch may still end by itself
+_CANCELLING = 900.0  # seconds that a batch may take to be cancelled
+
+
+class Courier:
+    """Carries rows through the Batch API. `source` opens the input anew for each round. Each is used once."""
+
+    def __init__(self, desk: Desk, source: Callable[[], Source]) -> None:
+        self._desk, self._source = desk, source
+        self._manifest = desk.manifest
+        self._sender, self._closer = Sender(desk), Closer(desk)
+        self._seen: dict[int, BatchSeen] = {}
+        self._told: dict[int, str] = {}
+        self._cancelled: dict[int, float] = {}
+        self._held: Portion | None = None  # that waits for others to end
+        self.rows = 0  # of the input
+        self.is_complete = False  # they are all that it has
+
+    async def carry(self, *, wait: bool) -> None:
+        """Have all rows final; with `wait` False, only what is ready. Raises what stopped the run."""
+        tidy(self._manifest)
+        await self._recover()
+        idle = 0
+        while idle < _IDLE:
+            self._closer.begin()
+            if idle == _IDLE - 1:
+                self._desk.finish = "stop"  # what does not end now, never does
+            self._desk.done.rewind()
+            cutter = Cutter(self._desk, self._source())
+            try:
+                await self._round(cutter, wait=wait)
+            finally:
+                await cutter.close()
+                self.rows, self.is_complete = (
+                    cutter.rows,
+                    cutter.is_over and self._desk.run.plan.limit is None,
+                )
+            if self._manifest.away or self._closer.over is not None:
+                break
+            if not self._closer.fetched.open or self._desk.finish != "batch":
+                break
+            idle = (
+                0
+                if self._closer.fetched.ok + self._closer.fetched.failed or self._closer.pressed
+                else idle + 1
+            )
+        await self._closer.sweep()
+        self._end()
+
+    async def recall(self) -> None:
+        """Cancel what is away, and fetch what it has done."""
+        tidy(self._manifest)
+        for portion in self._manifest.away:
+            await self._recall(portion)
+        await self._until_ended()
+        await self._closer.sweep()
+        self._desk.done.rewind()
+        self.rows = self._count()
+        done = self._desk.done
+        if (left := self.rows - done.count) > 0:
+            raise StillAway(
+                f"{rows_in_words(left)} {'is' if left == 1 else 'are'} open",
+                todo="run them live, or by --via batch",
+            )
+        self._end()
+
+    def _count(self) -> int:
+        """The rows of the input."""
+        source, number, limit = self._source(), 0, self._desk.run.plan.limit
+        while (limit is None or number < limit) and (row := source.next()) is not None:
+            number += 1
+            if row.key is not None:
+                self._desk.done.admit(row)
+        return number
+
+    def _end(self) -> None:
+        if self._closer.over is not None:
+            raise self._closer.over
+        if away := self._manifest.away:
+            rows = sum(portion.rows for portion in away)
+            raise StillAway(
+                f"{rows_in_words(rows)} {'is' if rows == 1 else 'are'} away in {batches_in_words(len(away))}"
+            )
+        if failed := self._desk.done.failed:
+            raise PartialFailure(f"{failed} of {self.rows} rows failed")
+
+    # --- One round ------------------------------------------------------------------------------------------------
+
+    async def _recover(self) -> None:
+        """Finish what an earlier run began, and fetch what has ended since."""
+        for portion in self._manifest.away:
+            if portion.batch is None:
+                await self._send(portion, again=True)
+        await self._look()
+
+    async def _round(self, cutter: Cutter, *, wait: bool) -> None:
+        """Send what is open, and wait for it to come back."""
+        delay = 0.0
+        while True:
+            if await self._send_more(cutter):
+                delay = 0.0
+            if not wait or not self._manifest.away:
+                return
+            await self._rest(delay)
+            delay = self._later(delay)
+            if await self._look():
+                delay = min(delay, _FIRST)
+
+    async def _send_more(self, cutter: Cutter) -> bool:
+        """Send portions as far as the provider takes them; whether there was one."""
+        sent = False
+        while self._closer.over is None:
+            portion = self._held or (None if cutter.is_over else await cutter.next())
+            self._held = portion
+            if portion is None:
+                self._closer.over = cutter.over
+                return sent
+            if self._is_beyond_limit(portion):
+                return sent
+            self._held = None
+            await self._send(portion, again=False)
+            sent = True
+        return sent
+
+    def _is_beyond_limit(self, portion: Portion) -> bool:
+        """Whether so many tokens of a model are enqueued that a portion must wait for others to end."""
+        limit = self._manifest.limits.get(portion.model)
+        if limit is None or portion.tokens is None:
+            return False
+        others = [
+            each for each in self._manifest.away if each.model == portion.model and each.batch is not None
+        ]
+        return bool(others) and sum(each.tokens or 0 for each in others) + portion.tokens > limit
+
+    async def _send(self, portion: Portion, *, again: bool) -> None:
+        try:
+            await self._sender.send(portion, again=again)
+        except Rejected as error:
+            await self._closer.settle(portion, "refused", Fetched(0, 0, portion.rows))
+            self._closer.over = self._closer.over or error
+        self._tell(portion, "sent")
+
+    # --- Looks ----------------------------------------------------------------------------------------------------
+
+    async def _look(self) -> bool:
+        """Look at every batch that is away, and fetch those that have ended; whether there was one."""
+        ended = False
+        for portion in self._manifest.away:
+            if portion.batch is None:
+                continue
+            api = self._desk.api_of(self._desk.like(portion))
+            seen = await self._looked(api, portion)
+            self._seen[portion.number] = seen
+            self._tell(portion, seen.status)
+            if seen.has_ended or self._is_stuck(portion, seen):
+                await self._bring(api, portion, seen)
+                ended = True
+        self._show()
+        return ended
+
+    async def _looked(self, api: BatchApi, portion: Portion) -> BatchSeen:
+        batch = portion.batch or ""
+        try:
+            return await until_answered(lambda: api.batch(batch), self._desk)
+        except Rejected as error:
+            if error.meant == 404:
+                error.what = f"the batch {batch} of {rows_in_words(portion.rows)} is not there: {error.what}"
+                error.todo = "is it another key's, or another project's? --recall gives its rows up"
+            raise
+
+    def _is_stuck(self, portion: Portion, seen: BatchSeen) -> bool:
+        """Whether a batch that should have ended long ago is taken for one that has."""
+        now = self._desk.now
+        if seen.status == "cancelling" and portion.number in self._cancelled:
+            return now - self._cancelled[portion.number] > _CANCELLING
+        expires = self._desk.terms_of(self._desk.like(portion)).expires
+        return expires and seen.expires is not None and now > seen.expires + _AFTER
+
+    async def _bring(self, api: BatchApi, portion: Portion, seen: BatchSeen) -> None:
+        """Fetch what a batch has done, and settle it."""
+        fetched = await Fetcher(self._desk, portion, api, seen).fetch()
+        self._desk.records.sync()
+        faults = [fault for fault in seen.faults if fault.line is None]
+        await self._closer.settle(portion, seen.status, fetched, seen)
+        if seen.status == "failed" and faults:
+            self._closer.blame(portion, faults[0])
+
+    async def _recall(self, portion: Portion) -> None:
+        """Cancel a portion's batch, if it has one; else its rows are open."""
+        api = self._desk.api_of(self._desk.like(portion))
+        if portion.batch is None and not await self._sender.find(portion):
+            await self._closer.settle(portion, "recalled", Fetched(0, 0, portion.rows))
+            return
+        batch = portion.batch or ""
+        try:
+            seen = await until_answered(lambda: api.batch(batch), self._desk)
+            if not seen.has_ended and seen.status != "cancelling":
+                await until_answered(lambda: api.cancel(batch), self._desk)
+        except Rejected as error:
+            if error.meant == 404:
+                self._desk.say(f"warning: the batch {batch} is not there: its rows are open")
+                await self._closer.settle(portion, "gone", Fetched(0, 0, portion.rows))
+        self._cancelled[portion.number] = self._desk.now
+
+    async def _until_ended(self) -> None:
+        delay = 0.0
+        while self._manifest.away:
+            await self._rest(delay)
+            delay = self._later(delay)
+            await self._look()
+
+    # --- Waiting --------------------------------------------------------------------------------------------------
+
+    async def _rest(self, seconds: float) -> None:
+        world = self._desk.run.world
+        if seconds:
+            await world.sleep(seconds if self._desk.poll else world.uniform(seconds / 2, seconds))
+
+    def _later(self, delay: float) -> float:
+        """Seconds until the look after the next."""
+        return self._desk.poll or (min(delay * _GROWTH, _LONGEST) if delay else _FIRST)
+
+    def _tell(self, portion: Portion, status: str) -> None:
+        """Say it where a batch has come to another status."""
+        if self._told.get(portion.number) == status or portion.batch is None:
+            return
+        self._told[portion.number] = status
+        self._desk.say(f"batch {portion.batch} ({rows_in_words(portion.rows)} of {portion.model}): {status}")
+
+    def _show(self) -> None:
+        self._desk.run.stats.held = words_for(list(self._manifest.portions.values()), self._seen)
+
+
+def words_for(portions: list[Portion], seen: dict[int, BatchSeen]) -> str:
+    """`3 of 12 batches done, 41,200 of 240,000 rows, 6 in_progress, 1 finalizing`."""
+    away = [portion for portion in portions if portion.settled is None]
+    done = len(portions) - len(away)
+    total = sum(portion.rows for portion in portions)
+    come = sum(portion.rows for portion in portions if portion.settled is not None)
+    come += sum(seen[portion.number].done for portion in away if portion.number in seen)
+    states = Counter(seen[portion.number].status if portion.number in seen else "waiting" for portion in away)
+    parts = [f"{done:,} of {batches_in_words(len(portions))} done", f"{come:,} of {rows_in_words(total)}"]
+    return ", ".join([*parts, *(f"{number:,} {status}" for status, number in states.most_common())])

@@ -1,0 +1,216 @@
+"""The cutter: goes over the input once, and cuts what is open into portions, one model each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from decimal import Decimal
+
+from llmcli.batch.away.desk import Desk
+from llmcli.batch.away.manifest import Portion
+from llmcli.batch.away.spool import PortionWriter
+from llmcli.batch.engine.run import Source
+from llmcli.batch.input.rows import Row
+from llmcli.batch.ledger.final import changed
+from llmcli.batch.ledger.records import failure_line
+from llmcli.errors import BadCommand, BudgetExceeded, ContextOverflow, LlmcliError, UsageError
+from llmcli.exchange.layers.window import check_window, prompt_count, worst
+from llmcli.registry.batch_terms import BatchTerms
+from llmcli.wire import Request
+
+_ROWS = 20_000  # of a file: what is cut off in a download begins anew, and an end comes sooner
+_SIZE = 64_000_000  # bytes of a file, which goes up whole
+_ANSWERS = 100_000_000  # bytes that come down in one piece: longer ones were seen to break off, each time
+_TOKEN = 5  # bytes of an answer, at most, as a rule
+_AROUND = 1_500  # bytes around a request or an answer
+_BREATH = 256  # rows, after which others have a turn
+
+
+class Cutter:
+    """Cuts the rows of a source that are open. Rows that cannot be sent are final at once.
+
+    `next` gives portions while there are some. `over` is why there are no more although rows are left: the budget.
+    """
+
+    def __init__(self, desk: Desk, source: Source) -> None:
+        self._desk, self._source = desk, source
+        self._plan, self._done, self._stats = desk.run.plan, desk.done, desk.run.stats
+        self._open: dict[tuple[str, str, str], _Begun] = {}
+        self._rows = self._cut()
+        self._wake = asyncio.Event()
+        self.rows = 0  # that were seen
+        self._sent = 0
+        self._next = desk.manifest.next_number
+        self.is_over = False
+        self.over: BudgetExceeded | None = None
+        loop = asyncio.get_running_loop()
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(self._wake.set)
+
+        source.start(wake)
+
+    async def next(self) -> Portion | None:
+        """The next portion, of which the manifest has been told; None: there is none any more."""
+        begun = await anext(self._rows, None)
+        if begun is None:
+            self.is_over = True
+            return None
+        portion = begun.writer.commit(self._desk.now)
+        portion.tokens, portion.worst = begun.tokens, None if begun.worst is None else str(begun.worst)
+        self._desk.manifest.add(portion)
+        self._desk.mark_away(portion)
+        return portion
+
+    async def close(self) -> None:
+        """Nothing more is wanted."""
+        await self._rows.aclose()
+        for begun in self._open.values():
+            begun.writer.discard()
+        self._open.clear()
+
+    async def _cut(self) -> AsyncGenerator[_Begun, None]:
+        async for row, cost in self._read():
+            if (full := self._put(row, cost)) is not None:
+                yield full
+            if self.over is not None:
+                break
+        for begun in list(self._open.values()):
+            del self._open[begun.place]
+            yield begun
+
+    async def _read(self) -> AsyncGenerator[tuple[Row, Decimal | None], None]:
+        """The good rows that are open, and the $ that each may cost at most, where that matters."""
+        source, plan = self._source, self._plan
+        while plan.limit is None or self.rows < plan.limit:
+            row = source.next()
+            if row is None:
+                if source.ended:
+                    return
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            self.rows += 1
+            if self.rows % _BREATH == 0:
+                await asyncio.sleep(0)
+            if not self._is_open(row):
+                continue
+            try:
+                yield row, self._checked(row)
+            except UsageError as error:
+                self._fail(row, error)
+
+    def _is_open(self, row: Row) -> bool:
+        """Whether a row is neither final nor away. Raises UsageError where it has changed, and that is to stop us."""
+        done, plan = self._done, self._plan
+        if row.key is not None:
+            done.admit(row)
+        if done.has_changed(row):
+            if plan.on_change == "stop":
+                raise changed(row)
+            if plan.on_change == "rerun":
+                done.reopen(row.slot)
+        if not done.is_final(row.slot):
+            return not done.is_away(row.slot)
+        if plan.beside is not None:
+            plan.beside.passed(row)
+        return False
+
+    def _checked(self, row: Row) -> Decimal | None:
+        """$ that a row may cost at most, where that matters. Raises UsageError where it is not to be sent."""
+        request = row.request
+        if request is None:
+            assert row.error is not None  # noqa: S101 - a row has a request or an error
+            raise row.error
+        check_window(request)
+        self._desk.terms_of(request)
+        return None if self._plan.max_cost is None else worst(request, self._desk.run.way.price_of)
+
+    def _fail(self, row: Row, error: LlmcliError) -> None:
+        """Make a row final that cannot be sent, unless that is so of all."""
+        is_first = row.request is not None and not self._sent and row.request.name == self._plan.model
+        if isinstance(error, BadCommand) or (is_first and not isinstance(error, ContextOverflow)):
+            raise error
+        line, code = failure_line(row, self._desk.course(row, self._kept(row), 0), None, error, None)
+        self._desk.finish_row(row, line, code, 0.0)
+
+    def _kept(self, row: Row) -> bytes | None:
+        return None if self._plan.input_of is None else self._plan.input_of(row)
+
+    def _put(self, row: Row, cost: Decimal | None) -> _Begun | None:
+        """Put a row into the portion of its model; the one that it found no room in, where there was such."""
+        request = row.request
+        assert request is not None  # noqa: S101 - it is a good row
+        if cost is not None and (over := self._beyond(cost, row)) is not None:
+            self.over = over
+            return None
+        place = (request.provider, request.base_url, request.model)
+        terms, tokens, full = self._desk.terms_of(request), self._tokens(request), None
+        begun = self._open.get(place)
+        if begun is not None and begun.is_full(
+            terms, row, tokens, self._desk.manifest.limits.get(request.name)
+        ):
+            full, begun = self._open.pop(place), None
+        if begun is None:
+            begun = self._open[place] = self._begin(place, request, terms)
+        ask = self._desk.ask
+        own = request.expects is not ask.expects or request.choices != ask.choices
+        begun.writer.add(row, self._kept(row), own_format=own)
+        begun.count(request, tokens, cost)
+        self._sent += 1
+        return full
+
+    def _begin(self, place: tuple[str, str, str], request: Request, terms: BatchTerms) -> _Begun:
+        self._desk.manifest.begin()
+        number, self._next = self._next, self._next + 1
+        return _Begun(place, PortionWriter(self._desk.manifest, number, request, terms.url))
+
+    def _beyond(self, cost: Decimal, row: Row) -> BudgetExceeded | None:
+        """Why a row cannot be paid; what is away is taken to cost the most that it may."""
+        most, manifest = self._plan.max_cost, self._desk.manifest
+        assert most is not None  # noqa: S101 - or nothing has a cost
+        begun = sum((each.worst or Decimal(0) for each in self._open.values()), Decimal(0))
+        away = sum((portion.reserve for portion in manifest.away), begun)
+        spent = self._done.spent
+        if spent + away + cost <= most:
+            return None
+        held = f" and ${away:.6f} for what is away" if away else ""
+        return BudgetExceeded(
+            f"the next row may cost ${cost:.6f} on top of ${spent:.6f}{held}, and --max-cost is ${most:.6f}",
+            str(row.custom_id),
+            "limit answers with -M, or raise --max-cost",
+        )
+
+    def _tokens(self, request: Request) -> int | None:
+        """The tokens of a prompt, where a limit of them is known."""
+        if request.name not in self._desk.manifest.limits:
+            return None
+        return prompt_count(request, request.body()).most
+
+
+class _Begun:
+    """A portion that rows are put into."""
+
+    def __init__(self, place: tuple[str, str, str], writer: PortionWriter) -> None:
+        self.place, self.writer = place, writer
+        self.tokens: int | None = None
+        self.worst: Decimal | None = None
+        self._longest = 0  # answer that is asked for, in tokens
+
+    def is_full(self, terms: BatchTerms, row: Row, tokens: int | None, limit: int | None) -> bool:
+        """Whether another row has no room."""
+        writer = self.writer
+        size = writer.size + row.size + _AROUND
+        if writer.rows >= min(terms.rows, _ROWS) or size > min(terms.size, _SIZE):
+            return True
+        if self._longest and writer.rows * (self._longest * _TOKEN + _AROUND) > _ANSWERS:
+            return True
+        return limit is not None and (self.tokens or 0) + (tokens or 0) > limit
+
+    def count(self, request: Request, tokens: int | None, cost: Decimal | None) -> None:
+        """Count a row in."""
+        self._longest = max(self._longest, request.max_tokens or 0)
+        if tokens is not None:
+            self.tokens = (self.tokens or 0) + tokens
+        if cost is not None:
+            self.worst = (self.worst or Decimal(0)) + cost

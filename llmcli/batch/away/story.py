@@ -1,0 +1,275 @@
+"""The story of a run through the Batch API: what was away, what is open, and what goes live at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from typing import Protocol
+
+from llmcli import files
+from llmcli.app import App
+from llmcli.batch.away.courier import Courier
+from llmcli.batch.away.desk import Desk, StillAway, mark_away
+from llmcli.batch.away.manifest import Manifest, Portion, manifest_path
+from llmcli.batch.engine.run import Source
+from llmcli.batch.input.spool import spool_of
+from llmcli.batch.ledger.final import Done
+from llmcli.batch.ledger.ledger import Ledger
+from llmcli.batch.ledger.printed import Printed
+from llmcli.batch.program import Program
+from llmcli.batch.progress import Progress
+from llmcli.errors import Interrupted, PartialFailure, UsageError
+from llmcli.exchange.exchange import Way
+from llmcli.exchange.stack import batch_api_of, kept_around
+from llmcli.registry.batch_terms import BatchTerms, batch_terms
+from llmcli.request.builder import Builder
+from llmcli.settings.batch.run import RunSettings
+from llmcli.settings.batch.via import ViaSettings
+from llmcli.settings.money import MoneySettings
+from llmcli.settings.network import NetworkSettings
+from llmcli.settings.request import RequestSettings
+from llmcli.transport.batches.base import BatchApi
+from llmcli.wire import Request
+
+_TICK = 0.25  # seconds
+_SOMETHING = [{"role": "user", "content": "-"}]
+
+
+class Sent(Protocol):
+    """What a run through the Batch API has to know."""
+
+    @property
+    def run(self) -> RunSettings:
+        """Where records go."""
+
+    @property
+    def via(self) -> ViaSettings:
+        """How rows go."""
+
+    @property
+    def request(self) -> RequestSettings:
+        """Whether an address was typed."""
+
+    @property
+    def network(self) -> NetworkSettings:
+        """How to reach a provider."""
+
+    @property
+    def money(self) -> MoneySettings:
+        """What keeps answers."""
+
+
+def check_away(settings: Sent) -> None:
+    """Raise UsageError for what a batch at a provider has no use for, or cannot be without."""
+    via, run = settings.via, settings.run
+    if not via.is_batch:
+        return
+    if run.kept is None:
+        raise UsageError("keeps what is away beside OUT", todo="name it with -O", flag=via.flag)
+    others = {
+        "--stream": settings.request.stream,
+        "--rpm": run.rpm is not None,
+        "--tpm": run.tpm is not None,
+        "-j": run.concurrency != "auto",
+    }
+    for name, is_given in others.items():
+        if is_given:
+            todo = "the provider says how fast it works: drop one"
+            raise UsageError(f"and {via.flag} exclude each other", todo=todo, flag=name)
+
+
+def check_terms(builder: Builder, request: RequestSettings) -> None:
+    """Raise UsageError where the provider of the command line has no Batch API."""
+    endpoint = builder.endpoint
+    terms_at(endpoint.provider.name, endpoint.base_url, typed=request.base_url is not None)
+
+
+def terms_at(provider: str, base_url: str, *, typed: bool) -> BatchTerms:
+    """The terms of a provider. Raises UsageError where it has no Batch API."""
+    terms = batch_terms(provider, base_url, typed=typed)
+    if terms is None:
+        what = f"{provider} has no Batch API that takes OpenAI's files and batches"
+        raise UsageError(what, todo="leave --via batch out, or go through a gateway with --base-url")
+    return terms
+
+
+def carry(app: App, program: Program, settings: Sent, records: Ledger | Printed, done: Done) -> None:
+    """Have the rows answered, live or through the Batch API. Raises what stopped the run, PartialFailure, StillAway."""
+    if settings.via.is_batch and isinstance(records, Ledger):
+        AwayRun(app, program, settings).drive(records, done)
+        return
+    if settings.run.kept is not None:
+        _leave_alone(settings.run.kept, done)
+    failure: PartialFailure | None = None
+    try:
+        app.drive(program.execute(records, done), settings.network.deadline, fast=True)
+    except PartialFailure as error:
+        failure = error
+    if away := program.run.stats.away:
+        told = f"{failure.what}, and " if failure else ""
+        what = f"{told}{away:,} row{' is' if away == 1 else 's are'} away and were left alone"
+        raise StillAway(what, todo="the same command with --via batch fetches them")
+    if failure is not None:
+        raise failure
+
+
+def _leave_alone(kept: str, done: Done) -> None:
+    """Have a live run pass over the rows that are away. Raises UsageError, Busy."""
+    if not files.exists(manifest_path(kept)):
+        return
+    manifest = Manifest(kept)
+    try:
+        for portion in manifest.away:
+            mark_away(manifest, portion, done)
+    finally:
+        manifest.release()
+
+
+def check_fresh(kept: str) -> None:
+    """Raise UsageError where starting over would lose what is paid for and away."""
+    if files.exists(manifest_path(kept)):
+        manifest = Manifest(kept)
+        away = manifest.away
+        manifest.release()
+        if away:
+            raise UsageError(
+                "would lose rows that are away and paid for", todo="--recall first", flag="--fresh"
+            )
+
+
+class AwayRun:
+    """One run through the Batch API, over the files of a Program."""
+
+    def __init__(self, app: App, program: Program, settings: Sent) -> None:
+        self._app, self._program, self._settings = app, program, settings
+        self._builder = program.inputs.builder.builder
+        self._apis: dict[tuple[str, str, str], BatchApi] = {}
+
+    def drive(self, records: Ledger, done: Done) -> None:
+        """Run to the end. Raises what stopped the run, PartialFailure, StillAway."""
+        manifest = Manifest(self._settings.run.kept or "")
+        try:
+            for portion in manifest.away:
+                mark_away(manifest, portion, done)
+            self._app.watch.waits_for(f"{len(manifest.away)} batches")
+            deadline = self._settings.network.deadline
+            self._app.drive(self._run(manifest, records, done), deadline, fast=True)
+        except KeyboardInterrupt:
+            raise Interrupted(f"SIGINT arrived{_going_on(manifest)}") from None
+        finally:
+            manifest.close()
+
+    async def _run(self, manifest: Manifest, records: Ledger, done: Done) -> None:
+        program, via = self._program, self._settings.via
+        progress = program.progress()
+        desk = self._desk(manifest, records, done, progress)
+        courier = Courier(desk, self._sources())
+        try:
+            async with self._ticking(progress, records):
+                try:
+                    await (courier.recall() if via.recall else courier.carry(wait=not via.no_wait))
+                finally:
+                    self._sum_up(desk, courier)
+        finally:
+            program.run.stats.held = None
+            for api in self._apis.values():
+                await api.aclose()
+        if via.finish == "live":
+            await program.execute(records, done)
+
+    def _sum_up(self, desk: Desk, courier: Courier) -> None:
+        stats = desk.run.stats
+        stats.rows = stats.found = courier.rows
+        stats.complete = courier.is_complete
+
+    @asynccontextmanager
+    async def _ticking(self, progress: Progress, records: Ledger) -> AsyncIterator[None]:
+        """Show the figures now and then."""
+        run = self._program.run
+
+        async def tick() -> None:
+            while True:
+                await asyncio.sleep(_TICK)
+                progress.tick(run.stats, run.world.clock())
+
+        ticker = asyncio.create_task(tick())
+        try:
+            yield
+        finally:
+            ticker.cancel()
+            with suppress(asyncio.CancelledError):
+                await ticker
+            progress.close()
+            records.sync()
+
+    def _sources(self) -> Callable[[], Source]:
+        """Opens the input: stdin the first time, then what was kept of it."""
+        program, stats = self._program, self._program.run.stats
+        opened: list[bool] = []
+
+        def source() -> Source:
+            inputs = (
+                program.inputs.with_spool(spool_of(self._settings.run.kept)) if opened else program.inputs
+            )
+            opened.append(True)
+            stats.found = stats.read = 0
+            return inputs.source(stats, program.spool if len(opened) == 1 else None)
+
+        return source
+
+    def _desk(self, manifest: Manifest, records: Ledger, done: Done, progress: Progress) -> Desk:
+        app, via, program = self._app, self._settings.via, self._program
+        plan = replace(program.run.plan, tell=progress.say)
+        way = Way(program.run.way.transport, program.run.way.clock, app.prices.of_batch)
+        return Desk(
+            run=replace(program.run, plan=plan, way=way),
+            records=records,
+            done=done,
+            manifest=manifest,
+            api_of=self._api_of,
+            terms_of=self._terms_of,
+            like=self._like,
+            ask=self._builder.ask,
+            finish=via.finish or "batch",
+            keep_files=via.keep_files,
+            poll=via.poll,
+            around=lambda bottom: kept_around(app, self._settings.money, bottom),
+            say=progress.say,
+        )
+
+    def _terms_of(self, request: Request) -> BatchTerms:
+        typed = self._settings.request.base_url is not None
+        return terms_at(request.provider, request.base_url, typed=typed)
+
+    def _like(self, portion: Portion) -> Request:
+        """A request of a portion's model. Raises UsageError where the command line now means another address."""
+        request = self._builder.request(_SOMETHING, model=self._name(portion))
+        if request.base_url != portion.base_url or request.name != portion.model:
+            what = f"{portion.rows} rows are away at {portion.base_url}, not at {request.base_url}"
+            raise UsageError(what, portion.model, "type the command as it was")
+        return request
+
+    def _name(self, portion: Portion) -> str | None:
+        """What to type for a portion's model; None: what was typed."""
+        endpoint = self._builder.endpoint
+        here = self._builder.request(_SOMETHING)
+        if (here.name, here.base_url) == (portion.model, portion.base_url):
+            return None
+        return portion.model.partition("/")[2] if endpoint.as_typed else portion.model
+
+    def _api_of(self, request: Request) -> BatchApi:
+        place = (request.provider, request.base_url, request.model)
+        if place not in self._apis:
+            folder = manifest_path(self._settings.run.kept or "").with_suffix("") / "provider"
+            terms = self._terms_of(request)
+            self._apis[place] = batch_api_of(self._app, request, terms, self._settings.network, folder)
+        return self._apis[place]
+
+
+def _going_on(manifest: Manifest) -> str:
+    sent = [portion for portion in manifest.away if portion.batch is not None]
+    if not sent:
+        return ""
+    return f"; {len(sent)} batch{'' if len(sent) == 1 else 'es'} go on at the provider"

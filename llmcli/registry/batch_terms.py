@@ -1,0 +1,41 @@
+"""The terms of a provider's Batch API, as far as it speaks OpenAI's: what a file may hold, and what it takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llmcli.registry.providers import find_provider, provider_of_url
+
+
+@dataclass(frozen=True, slots=True)
+class BatchTerms:
+    """`url` is what each row says of where it is asked, `rows` and `size` (bytes) what a file may hold.
+
+    `purpose` and `window` are said of a file and of a batch. `keep` is in seconds, how long files are to be kept, said
+    to who takes that (None: it does not). `key_header`: two requests to create with one value of it make one batch.
+    `expires`: a batch ends when its time is up.
+    """
+
+    url: str = "/v1/chat/completions"
+    rows: int = 50_000
+    size: int = 200_000_000
+    purpose: str = "batch"
+    window: str = "24h"
+    keep: int | None = None
+    key_header: str = ""
+    expires: bool = True
+
+
+def batch_terms(provider: str, base_url: str, *, typed: bool = False) -> BatchTerms | None:
+    """The terms of a provider at an address; None where it is known to have no such API.
+
+    Who has an address that is nobody's is taken to speak as OpenAI does, without what OpenAI alone takes; so is
+    software that has none, where its address was `typed`: it may be a gateway that stands there.
+    """
+    known, there = find_provider(provider), provider_of_url(base_url)
+    if known is None:
+        return BatchTerms()
+    is_there = known.embedded or known.is_anywhere or (there is not None and there.name == known.name)
+    if not is_there or (known.batch is None and typed and not known.key_required):
+        return BatchTerms()
+    return None if known.batch is None else BatchTerms(**known.batch)

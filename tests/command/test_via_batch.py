@@ -1,0 +1,233 @@
+"""`llmcli batch --via batch` as a user types it: each row once, nothing paid twice, nothing left at the provider."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import NOW, Cli, Clock, Result
+from tests.server.batch_provider import BatchDoor, FakeBatches, Script
+
+
+@dataclass
+class Away:
+    """Runs `llmcli batch --via batch` against a provider whose time is that of the command line's clock."""
+
+    cli: Cli
+    home: Path
+    provider: FakeBatches
+    door: BatchDoor
+
+    def __call__(self, *argv: str, via: bool = True, model: str = "tiny", **more: object) -> Result:
+        where = ["--base-url", self.door.base_url] if not model.startswith("offline/") else []
+        ours = ["--via", "batch"] if via else []
+        return self.cli(
+            "batch", str(self.input), "-O", str(self.out), "-m", model, *where, *ours, *argv, **more
+        )
+
+    def rows(self, *texts: str) -> None:
+        rows = [{"prompt": text, "custom_id": f"id of {text}"} for text in texts]
+        self.input.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    @property
+    def input(self) -> Path:
+        return self.home / "rows.jsonl"
+
+    @property
+    def out(self) -> Path:
+        return self.home / "out.jsonl"
+
+    @property
+    def errors(self) -> Path:
+        return self.home / "out.errors.jsonl"
+
+    @property
+    def manifest(self) -> Path:
+        return self.home / "out.batches.jsonl"
+
+    @property
+    def answers(self) -> list[tuple[str, str]]:
+        """(custom_id, text) of each record, by row."""
+        found = sorted(records(self.out), key=lambda record: record["llmcli"]["row"])
+        return [(record["custom_id"], text_of(record)) for record in found]
+
+    @property
+    def failures(self) -> list[tuple[str, str]]:
+        """(custom_id, code) of each failure, by row."""
+        found = sorted(records(self.errors), key=lambda record: record["llmcli"]["row"])
+        return [(record["custom_id"], record["error"]["code"]) for record in found]
+
+    def is_swept(self) -> bool:
+        """Whether nothing is left here and at the provider."""
+        return (
+            not self.provider.left and not self.manifest.exists() and not (self.home / "out.batches").exists()
+        )
+
+
+def records(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+
+
+def text_of(record: dict) -> str:
+    return record["response"]["body"]["choices"][0]["message"]["content"]
+
+
+def expected(*texts: str) -> list[tuple[str, str]]:
+    return [(f"id of {text}", text) for text in texts]
+
+
+@pytest.fixture
+def away(cli: Cli, clock: Clock, tmp_path: Path) -> Iterator[Away]:
+    cli.moving = True
+    began = clock.now
+    provider = FakeBatches(lambda: NOW.timestamp() + clock.now - began)
+    with BatchDoor(provider) as door:
+        yield Away(cli, tmp_path, provider, door)
+
+
+def test_rows_go_as_one_file_and_come_back_under_their_own_ids(away):
+    away.rows("a", "b", "c")
+    done = away()
+    assert (done.code, away.answers) == (0, expected("a", "b", "c"))
+    assert (away.provider.created, away.provider.billed) == (1, 3)
+    assert away.is_swept()
+    assert {record["llmcli"]["via"] for record in records(away.out)} == {"batch"}
+
+
+def test_typed_again_there_is_nothing_to_do(away):
+    away.rows("a")
+    assert away().code == 0
+    assert away().code == 0
+    assert away.provider.created == 1
+
+
+def test_without_waiting_it_says_75_until_all_is_there(away, clock):
+    away.rows("a", "b")
+    first = away("--no-wait")
+    assert (first.code, away.answers) == (75, [])
+    assert "2 rows are away in 1 batch" in first.err
+    assert away("--no-wait").code == 75
+    clock.now += 100
+    assert away("--no-wait").code == 0
+    assert (away.answers, away.provider.created) == (expected("a", "b"), 1)
+
+
+def test_a_live_run_leaves_alone_what_is_away(away, clock):
+    away.rows("a", "b")
+    away("--no-wait")
+    away.rows("a", "b", "c")
+    live = away(via=False)
+    assert live.code == 75
+    assert "2 rows are away and were left alone" in live.err
+    assert away.answers == expected("c")
+    clock.now += 100
+    assert away().code == 0
+    assert away.answers == expected("a", "b", "c")
+    assert (away.provider.created, away.provider.billed, away.provider.calls["live"]) == (1, 2, 1)
+
+
+def test_what_expired_goes_into_the_next_batch(away):
+    away.provider.script = Script(ends=["expired", "completed"])
+    away.rows(*"abcdef")
+    assert away().code == 0
+    assert away.answers == expected(*"abcdef")
+    assert (away.provider.created, away.provider.billed) == (2, 6)
+    assert away.is_swept()
+
+
+def test_what_expired_goes_live_where_that_is_wanted(away):
+    away.provider.script = Script(ends=["expired"])
+    away.rows(*"abcd")
+    assert away("--finish", "live").code == 0
+    assert away.answers == expected(*"abcd")
+    assert (away.provider.created, away.provider.billed, away.provider.calls["live"]) == (1, 2, 2)
+
+
+def test_what_expired_is_a_failure_that_the_next_run_asks_again_where_that_is_wanted(away):
+    away.provider.script = Script(ends=["expired", "completed"], shuffled=False)
+    away.rows(*"abcd")
+    assert away("--finish", "stop").code == 7
+    assert away.failures == [("id of c", "batch_expired"), ("id of d", "batch_expired")]
+    assert away().code == 0
+    assert (away.answers, away.failures) == (expected(*"abcd"), [])
+
+
+def test_failures_come_from_the_error_file(away):
+    away.rows("a", "status 400", "b")
+    assert away().code == 7
+    assert (away.answers, away.failures) == (expected("a", "b"), [("id of status 400", "rejected")])
+    assert away.is_swept()
+
+
+def test_one_lost_answer_makes_no_second_batch(away):
+    away.provider.script = Script(lose={"create": {0}, "upload": {0}}, list_lag=30)
+    away.rows("a", "b")
+    assert away().code == 0
+    assert (away.provider.created, away.provider.billed, away.answers) == (1, 2, expected("a", "b"))
+    assert away.is_swept()
+
+
+def test_recall_keeps_what_was_done_and_opens_the_rest(away):
+    away.rows(*"abcd")
+    away("--no-wait")
+    recalled = away("--recall", via=False)
+    assert recalled.code == 75
+    assert "2 rows are open" in recalled.err
+    assert len(away.answers) == 2
+    assert away(via=False).code == 0
+    assert away.answers == expected(*"abcd")
+    assert away.is_swept()
+
+
+def test_fresh_does_not_orphan_what_is_paid_for(away):
+    away.rows("a")
+    away("--no-wait")
+    done = away("--fresh")
+    assert done.code == 2
+    assert "--recall first" in done.err
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["--via", "batch", "--rpm", "5"], "--rpm and --via batch exclude each other"),
+        (["--via", "batch", "--tpm", "5"], "--tpm and --via batch exclude each other"),
+        (["--via", "batch", "-j", "5"], "-j and --via batch exclude each other"),
+        (["--via", "batch", "--stream"], "--stream and --via batch exclude each other"),
+        (["--no-wait"], "--no-wait without --via batch"),
+        (["--finish", "live"], "--finish without --via batch"),
+        (["--keep-files"], "--keep-files without --via batch"),
+        (["--poll", "5"], "--poll without --via batch"),
+    ],
+)
+def test_what_is_no_matter_of_a_batch_is_refused(away, argv, words):
+    away.rows("a")
+    done = away(*argv, via=False)
+    assert done.code == 2
+    assert words in done.err
+    assert not away.provider.calls
+
+
+def test_it_needs_an_output_file(cli, tmp_path):
+    (tmp_path / "rows.jsonl").write_text('{"prompt":"a"}\n')
+    done = cli("batch", str(tmp_path / "rows.jsonl"), "--via", "batch", "-m", "offline/echo")
+    assert done.code == 2
+    assert "--via batch keeps what is away beside OUT; name it with -O" in done.err
+
+
+def test_a_provider_without_such_an_api_is_refused(away):
+    away.rows("a")
+    done = away.cli("batch", str(away.input), "-O", str(away.out), "--via", "batch", "-m", "ollama/llama3")
+    assert done.code == 2
+    assert "ollama has no Batch API" in done.err
+
+
+def test_offline_models_rehearse_it(away):
+    away.rows(*"abcd")
+    assert away(model="offline/flaky?batch=expired&at=0.5").code == 0
+    assert away.answers == expected(*"abcd")
+    assert away.is_swept()
