@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from llmcli.config import Config
-from llmcli.errors import ExitCode
+from llmcli.errors import ExitCode, UsageError
 from llmcli.loop.runner import drive
 from llmcli.loop.watch import Watch
 from llmcli.output.streams import Notes, Out, Outputs, Stdout
@@ -42,6 +42,15 @@ class App:
     def addresses(self, base_url: str | None = None, api: str | None = None) -> Addresses:
         """Where models are. `api`: the one that all of them are asked at, whoever serves them."""
         return Addresses(self.world.env, self.config.providers, base_url, api)
+
+    def check_idle(self, flags: Mapping[str, str], without: str) -> None:
+        """Raise UsageError for a flag that was typed and has no effect `without` another; a profile may hold it.
+
+        `flags` are spellings by the names of settings.
+        """
+        for name, spelling in flags.items():
+            if name in self.typed:
+                raise UsageError(f"without {without}", todo=f"add {without}, or drop it", flag=spelling)
 
     def warn(self, warnings: Sequence[str]) -> None:
         """Warnings, for people."""

@@ -53,6 +53,8 @@ def dialogue_of(
         cost = Report.of(completion, app.prices.of).cost
         return None if cost is None else float(cost)
 
+    if context.context != "summarize":
+        app.check_idle({"summary_model": "--summary-model"}, "--context summarize")
     rules = Rules(context.context, context.max_context_tokens, context.keep_turns)
     fitting = Fitting(
         conversation,

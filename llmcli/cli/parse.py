@@ -187,6 +187,17 @@ def _options(name: str) -> dict[str, Option]:
     return options_of(story_of(name)[1])
 
 
+def _empty(settings: type[Any], values: dict[str, Any]) -> str | None:
+    """A flag with nothing in it, which a variable that is not set leaves behind."""
+    empty = {
+        name for name, value in values.items() if value == "" or (isinstance(value, list) and "" in value)
+    }
+    for item, mark in _marks(settings) if empty else ():
+        if item.name in empty and isinstance(mark, Flag) and not mark.blank:
+            return mark.names[0]
+    return None
+
+
 def command_of(name: str) -> Any:
     """One command, as typer's parser has it."""
     story, settings = story_of(name)
@@ -198,6 +209,9 @@ def command_of(name: str) -> Any:
             if ctx.get_parameter_source(item).name == "COMMANDLINE"  # type: ignore[union-attr]
         )
         defaults = ctx.obj.defaults or Defaults(Config(), {})  # a command without --profile stands on nothing
+        if (empty := _empty(settings, values)) is not None:
+            error = UsageError("is empty", todo="give it a value, or leave it out", flag=empty)
+            raise defaults.blamed(error, typed)
         return Parsed(story, _made(settings, values), defaults, typed)
 
     parsed.__name__, parsed.__doc__ = name, story.__doc__

@@ -6,7 +6,7 @@ from llmcli.app import App
 from llmcli.errors import UsageError
 from llmcli.registry.models import find_model
 from llmcli.registry.providers import OPENAI, Provider, default_provider, find_provider, is_default_address
-from llmcli.request.endpoint import provider_named
+from llmcli.request.places.homes import provider_named
 from llmcli.transport.keys import KeyOf, find_key, missing_key, says_who
 from llmcli.wire import Request
 

@@ -12,7 +12,7 @@ from llmcli.exchange.asked import Asked
 from llmcli.exchange.exchange import Exchanged, Follower, Way, exchange
 from llmcli.exchange.shown import check_media, lost_media, paid_before_failure, sink_of, tell, warn_of_missing
 from llmcli.exchange.stack import transport_of
-from llmcli.files import append_line
+from llmcli.files import check_appendable
 from llmcli.loop.runner import run_at_once
 from llmcli.output.sink import Sink
 from llmcli.output.streams import Out
@@ -46,8 +46,8 @@ class Client:
         self.out = self.app.out(self.output.output)
         transport = transport_of(self.app, self.builder, self.settings)
         self.way = Way(transport, self.app.world.clock, self.app.prices.of)
-        if self.output.usage_file is not None and not self.unsent:
-            append_line(self.output.usage_file, b"")
+        if self.output.usage_file is not None:
+            check_appendable(self.output.usage_file, make=not self.unsent)
 
     @property
     def output(self) -> OutputSettings:
@@ -143,9 +143,13 @@ def ask_once(app: App, builder: Builder, messages: Sequence[Message], settings: 
     return exchanged.completion
 
 
+_OF_TOOLS = {"max_turns": "--max-turns", "tool_env": "--tool-env", "tool_timeout": "--tool-timeout"}
+
+
 def followers_of(app: App, request: Request, loop: LoopSettings) -> list[Follower]:
     """What may ask on: the tools that run. Raises UsageError."""
     if not loop.exec:
+        app.check_idle(_OF_TOOLS, "--exec")
         return []
     from llmcli.exchange.toolbox import Toolbox, parse_commands
     from llmcli.transport.keys import without_keys

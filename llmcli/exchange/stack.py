@@ -215,7 +215,8 @@ def _repair(app: App, repairs: int, before: Callable[[], Awaitable[None]] | None
 def _stores(app: App, money: MoneySettings) -> Wraps:
     if not money.cache and money.record is None:
         return {}
-    from llmcli.exchange.layers.store import Cache, Folder, Locks, Store, recording
+    from llmcli.exchange.layers.folder import Folder
+    from llmcli.exchange.layers.store import Cache, Locks, Recorder, recording
 
     def warn(error: LlmcliError) -> None:
         app.notes.say(f"warning: {error}")
@@ -227,7 +228,7 @@ def _stores(app: App, money: MoneySettings) -> Wraps:
         layers["cache"] = lambda inner: Cache(inner, folder, _usable, warn, locks)
     if money.record is not None:
         record = recording(money.record)
-        layers["record"] = lambda inner: Store(inner, record, _usable, app.outputs.owe)
+        layers["record"] = lambda inner: Recorder(inner, record, _usable, app.outputs.owe)
     return layers
 
 

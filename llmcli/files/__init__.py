@@ -8,6 +8,7 @@ from llmcli.files.journal import Held, Journal, Unlockable
 from llmcli.files.opening import (
     Irregular,
     check_directory,
+    check_file,
     check_room,
     exists,
     is_directory,
@@ -18,12 +19,21 @@ from llmcli.files.opening import (
     open_fresh,
     open_regular,
     open_shared,
+    prove_directory,
     read_beginning,
     read_regular,
     sha256_of,
 )
 from llmcli.files.replacing import Replacement, replace, scratch
-from llmcli.files.writing import Waiting, append, append_line, overwrite, patiently, write_all
+from llmcli.files.writing import (
+    Waiting,
+    append,
+    append_line,
+    check_appendable,
+    overwrite,
+    patiently,
+    write_all,
+)
 
 __all__ = [
     "Held",
@@ -34,7 +44,9 @@ __all__ = [
     "Waiting",
     "append",
     "append_line",
+    "check_appendable",
     "check_directory",
+    "check_file",
     "check_room",
     "exists",
     "is_directory",
@@ -47,6 +59,7 @@ __all__ = [
     "open_shared",
     "overwrite",
     "patiently",
+    "prove_directory",
     "read_beginning",
     "read_regular",
     "replace",

@@ -95,6 +95,24 @@ def check_directory(path: Path) -> None:
         )
 
 
+def prove_directory(path: Path) -> None:
+    """Make a directory where there is none, and a file in it, which goes at once. Raises the OSError of either."""
+    from tempfile import TemporaryFile
+
+    make_directory(path)
+    with TemporaryFile(dir=path):
+        pass
+
+
+def check_file(path: Path) -> None:
+    """Raise the OSError that a file could not be made, or appended to, with. Nothing is made."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    path.parent.stat()
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
 def check_room(number: int) -> None:
     """Raise OSError (EMFILE) where so many more files cannot be opened: some libraries abort then."""
     opened: list[int] = []

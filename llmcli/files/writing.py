@@ -6,11 +6,13 @@ import errno
 import os
 import select
 import stat
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from llmcli.errors import OutputFailure
 from llmcli.files import locks
+from llmcli.files.opening import check_file
 from llmcli.world import ready
 
 _PIECE = 4096  # bytes that a pipe takes at once when it can be written (PIPE_BUF)
@@ -68,17 +70,32 @@ def _finish(descriptor: int, line: bytes, written: int) -> None:
         raise
 
 
+def check_appendable(path: str, *, make: bool) -> None:
+    """Raise the OutputFailure that `append_line` would; the file may be made for it."""
+    if make:
+        return append_line(path, b"")
+    with _told(path):
+        check_file(Path(path))
+    return None
+
+
 def append_line(path: str, line: bytes) -> None:
     """Append one line to a file that others may append to (0600 where it is new), all of it or nothing.
 
     A device or a pipe takes it at its pace. Raises OutputFailure.
     """
-    try:
+    with _told(path):
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             _append_after_others(descriptor, line)
         finally:
             os.close(descriptor)
+
+
+@contextmanager
+def _told(path: str) -> Iterator[None]:
+    try:
+        yield
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", error)
         raise OutputFailure(f"cannot write {path}: {reason}", todo="check the path and the disk") from None

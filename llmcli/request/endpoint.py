@@ -6,20 +6,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
-from llmcli.address import address_of, fault_of, shown_url, with_socket_as_host
+from llmcli.address import address_of
 from llmcli.config import ProviderConfig
 from llmcli.errors import UsageError
 from llmcli.registry.models import find_model
 from llmcli.registry.providers import (
     OPENAI,
     Provider,
-    default_provider,
     find_provider,
     is_default_address,
     provider_of_url,
     split_model,
 )
 from llmcli.request.headers import configured_headers, environment_headers
+from llmcli.request.places.homes import (
+    address_for_all,
+    address_in_env,
+    checked_address,
+    own_address_of,
+    provider_named,
+    variable_for_all,
+)
 from llmcli.request.reading import argument
 from llmcli.request.responses.sent import RESPONSES_API
 from llmcli.responses.names import RESPONSES
@@ -96,7 +103,9 @@ class Addresses:
         try:
             return self.of(DEFAULT_MODEL if settings.model is None else argument(settings.model))
         except UsageError as error:
-            is_address = self.base_url is not None and address_of(self.base_url) is None
+            is_address = self.base_url is not None and (
+                address_of(self.base_url) is None or "#" in self.base_url
+            )
             error.flag = "--base-url" if is_address else "--model"
             raise
 
@@ -118,7 +127,9 @@ def resolve(
     its own.
     """
     address = (
-        _checked(argument(base_url)) if base_url is not None else _address_for_all(model, env, providers)
+        checked_address(argument(base_url))
+        if base_url is not None
+        else _address_for_all(model, env, providers)
     )
     return _resolved(model, address, env, providers)
 
@@ -127,7 +138,7 @@ def _resolved(
     model: str, address: str | None, env: Mapping[str, str], providers: Mapping[str, ProviderConfig]
 ) -> Endpoint:
     """A model at an address that was given for all models, or else at its own provider's."""
-    if not split_model(model, providers.keys())[1]:
+    if not split_model(model, providers.keys())[1].strip():
         raise UsageError(f"no model in {model!r}", todo="write -m PROVIDER/NAME")
     found = _at_home(model, env, providers) if address is None else _at(address, model, providers)
     return replace(found, keys_of=_key_owners(found, providers))
@@ -140,29 +151,21 @@ def _address_for_all(
 
     OpenAI's own address there is what would hold without it, and keeps no other provider's models from theirs.
     """
-    named, said = split_model(model, providers.keys())[0], _said(env)
+    named, said = split_model(model, providers.keys())[0], address_for_all(env)
     if not said or named is None:
         return _of_variable(model, env, providers)
     there = provider_named(named, providers)
-    is_nearer = there.embedded or _from_env(there, env) is not None
+    is_nearer = there.embedded or address_in_env(there, env) is not None
     if is_nearer or (is_default_address(said) and not there.is_default):
         return None
-    return _checked(said, _variable())
+    return checked_address(said, variable_for_all())
 
 
 def _of_variable(model: str, env: Mapping[str, str], providers: Mapping[str, ProviderConfig]) -> str | None:
     """The address in OPENAI_BASE_URL where the model is openai's, or of no provider."""
-    named, said = split_model(model, providers.keys())[0], _said(env)
+    named, said = split_model(model, providers.keys())[0], address_for_all(env)
     is_default = named is None or provider_named(named, providers).is_default
-    return _checked(said, _variable()) if said and is_default else None
-
-
-def _said(env: Mapping[str, str]) -> str:
-    return env.get(_variable(), "").strip()
-
-
-def _variable() -> str:
-    return default_provider().base_url_env or ""
+    return checked_address(said, variable_for_all()) if said and is_default else None
 
 
 def _at_home(model: str, env: Mapping[str, str], providers: Mapping[str, ProviderConfig]) -> Endpoint:
@@ -173,8 +176,8 @@ def _at_home(model: str, env: Mapping[str, str], providers: Mapping[str, Provide
     return Endpoint(
         provider,
         home_name(provider, name),
-        _home(provider, env),
-        own_address=bool(_from_env(provider, env) or (config and config.base_url)),
+        own_address_of(provider, env),
+        own_address=bool(address_in_env(provider, env) or (config and config.base_url)),
         named=named,
     )
 
@@ -209,7 +212,9 @@ def _is_at_home(
 
 
 def _is_configured(config: ProviderConfig | None, address: str) -> bool:
-    return bool(config and config.base_url and _checked(config.base_url).rstrip("/") == address.rstrip("/"))
+    return bool(
+        config and config.base_url and checked_address(config.base_url).rstrip("/") == address.rstrip("/")
+    )
 
 
 def shares_server(there: Endpoint, here: Endpoint) -> bool:
@@ -259,66 +264,3 @@ def _key_owners(here: Endpoint, providers: Mapping[str, ProviderConfig]) -> tupl
         is_guess = here.named is None and not here.provider.key_required and not here.provider.embedded
         return (name, OPENAI) if is_guess else (name,)
     return (owner.name,) if owner.key_required else (name,)
-
-
-def provider_named(name: str, providers: Mapping[str, ProviderConfig]) -> Provider:
-    """The provider of this name, as config has it; `base_url` is empty where nobody gave one."""
-    known, config = find_provider(name), providers.get(name)
-    if known is None:  # only config can have named it
-        known = Provider(
-            name=name,
-            base_url="",
-            api_key_env=(),
-            base_url_env=None,
-            key_required=False,
-            max_tokens_param="max_tokens",
-            rejected=frozenset(),
-            ignored=frozenset(),
-            max_n=None,
-        )
-    if config is None:
-        return known
-    key_env = (config.api_key_env,) if config.api_key_env else known.api_key_env
-    return replace(
-        known,
-        base_url=config.base_url or known.base_url,
-        api_key_env=key_env,
-        key_required=known.key_required or bool(config.api_key_env or config.api_key_command),
-    )
-
-
-def _home(provider: Provider, env: Mapping[str, str]) -> str:
-    """The provider's own address. Raises UsageError where there is none."""
-    address = _from_env(provider, env)
-    if address is not None:
-        return _checked(address, provider.base_url_env or "")
-    if "{" in provider.base_url:
-        raise UsageError(
-            f"{provider.name} has no address of its own",
-            todo=f"set {provider.base_url_env or '--base-url'} to your resource's URL",
-        )
-    if not provider.base_url:
-        raise UsageError(
-            f"{provider.name} has no address",
-            todo=f"give [providers.{provider.name}] a base_url, or use --base-url",
-        )
-    return _checked(provider.base_url)
-
-
-def _from_env(provider: Provider, env: Mapping[str, str]) -> str | None:
-    value = env.get(provider.base_url_env or "", "").strip()
-    return provider.address_from(value) if value and not provider.is_default else None
-
-
-def _checked(address: str, variable: str = "") -> str:
-    """The address, less what is added to it. Raises UsageError, naming the variable that it is from."""
-    address = address.strip()
-    owner = provider_of_url(address)
-    if owner is not None and owner.embedded:
-        return owner.base_url
-    if address_of(address) is None:
-        todo = "e.g. --base-url http://localhost:8080/v1"
-        raise UsageError(f"{shown_url(address)!r} {fault_of(address)}", variable, todo)
-    base, mark, query = with_socket_as_host(address).partition("?")
-    base = base.rstrip("/").removesuffix("/chat/completions").removesuffix("/responses").rstrip("/")
-    return base + mark + query

@@ -17,8 +17,9 @@ class Flag:
 
     `names`: as they are typed, the long one first; `help` says the default in words. `panel`: where it stands in
     the help, else that of its class. `low`, `high`: bounds of a number, both included; `finite`: at most MOST.
-    `api`: it is a parameter of the API that is sent under the field's own name, as it is. `header`: it is sent as
-    the header of this name. `everyday`: `--help` shows it also where all options do not fit two screens.
+    `blank`: a text with nothing in it means something. `api`: it is a parameter of the API that is sent under the
+    field's own name, as it is. `header`: it is sent as the header of this name. `everyday`: `--help` shows it also
+    where all options do not fit two screens.
     """
 
     names: tuple[str, ...]
@@ -28,6 +29,7 @@ class Flag:
     low: float | None = None
     high: float | None = None
     finite: bool = False
+    blank: bool = False
     api: bool = False
     header: str | None = None
     hidden: bool = False

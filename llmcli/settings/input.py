@@ -23,7 +23,8 @@ class InputSettings:
         ),
     ] = field(default_factory=list)
     system: Annotated[
-        str | None, flag("--system", "-s", metavar="TEXT|@FILE", help="The system message.", everyday=True)
+        str | None,
+        flag("--system", "-s", blank=True, metavar="TEXT|@FILE", help="The system message.", everyday=True),
     ] = None
     messages: Annotated[
         str | None,
@@ -38,6 +39,7 @@ class InputSettings:
         flag(
             "--template",
             "-t",
+            blank=True,
             metavar="TEXT|@FILE",
             help="Make the prompt of a template: {{ name }}, {{ input }}.",
             everyday=True,

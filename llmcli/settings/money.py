@@ -57,5 +57,7 @@ class MoneySettings:
         """Raise UsageError where flags exclude each other."""
         if self.cache_ttl is not None and not self.cache:
             raise UsageError("without --cache", todo="add --cache", flag="--cache-ttl")
+        if not all(name.strip().rpartition("/")[2] for name in self.fallback):
+            raise UsageError("names no model", todo="write --fallback PROVIDER/NAME", flag="--fallback")
         if self.replay is not None and (self.cache or self.record is not None):
             raise UsageError("excludes --cache and --record", todo="drop one of them", flag="--replay")

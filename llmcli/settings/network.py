@@ -1,7 +1,11 @@
 """Network: whom to trust, and how hard to try."""
 # No `from __future__ import annotations`: the annotations are read as objects.
 
+import errno
+import os
+import stat
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from llmcli.errors import UsageError
@@ -55,6 +59,17 @@ def _check(name: str, files: str, load: Callable[["ssl.SSLContext"], None]) -> N
         ) from None
 
 
+def _unreadable(path: str) -> str | None:
+    """Why a file cannot be opened to be read."""
+    try:
+        is_directory = stat.S_ISDIR(Path(path).stat().st_mode)
+    except (OSError, ValueError) as error:
+        return str(getattr(error, "strerror", error))
+    if is_directory:
+        return os.strerror(errno.EISDIR)
+    return None if os.access(path, os.R_OK) else os.strerror(errno.EACCES)
+
+
 def _said_of_tls(error: Exception) -> str:
     """What OpenSSL means: its own words are for its authors."""
     if isinstance(error, _Locked) or "password" in str(error).lower():
@@ -106,6 +121,12 @@ class NetworkSettings(CertificateSettings):
         int,
         flag("--max-reply", metavar="BYTES", low=1, help="Bytes that a reply may have, unpacked (64 MB)."),
     ] = 64_000_000
+
+    def check(self) -> None:
+        """Raise UsageError for a key that cannot be read. No pipe is opened, which can be read only once."""
+        super().check()
+        if self.api_key_file is not None and (reason := _unreadable(self.api_key_file)):
+            raise UsageError(f"cannot read {self.api_key_file}: {reason}", flag="--api-key-file")
 
     @property
     def further(self) -> int:

@@ -33,6 +33,7 @@ class RequestSettings:
         str | None,
         flag(
             "--base-url",
+            blank=True,
             metavar="URL",
             help="Any OpenAI-compatible endpoint (also OPENAI_BASE_URL).",
             everyday=True,
@@ -47,7 +48,7 @@ class RequestSettings:
         flag("--max-tokens", "-M", metavar="N", low=1, help="Most tokens of the answer.", everyday=True),
     ] = None
     stop: Annotated[
-        list[str], flag("--stop", metavar="TEXT", help="End the answer at TEXT (repeatable).")
+        list[str], flag("--stop", blank=True, metavar="TEXT", help="End the answer at TEXT (repeatable).")
     ] = field(default_factory=list)
     logit_bias: Annotated[
         list[str],
@@ -168,6 +169,7 @@ class RequestSettings:
         list[str],
         flag(
             "--choices",
+            blank=True,
             panel=ANSWER,
             metavar="A,B,...",
             help="Ask for exactly one of these labels (repeatable, or a JSON list); anything else is exit 5.",

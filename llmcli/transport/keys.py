@@ -71,7 +71,8 @@ def _from_file(path: str) -> str:
     try:
         key = Path(path).read_text("utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read --api-key-file {path}: {getattr(error, 'strerror', error)}") from None
+        reason = getattr(error, "strerror", error)
+        raise UsageError(f"cannot read {path}: {reason}", flag="--api-key-file") from None
     if not key:
         raise AuthFailure(f"--api-key-file {path} is empty", todo="put the key into it")
     return key

@@ -70,7 +70,7 @@ def test_azure_without_a_key(cli, server):
 def test_a_key_file_that_is_not_there(ask, server):
     result = ask("--api-key-file", "/no/such", "hi", env=KEYS)
     assert result == Result(
-        2, "", "llmcli: usage: cannot read --api-key-file /no/such: No such file or directory\n"
+        2, "", "llmcli: usage: --api-key-file cannot read /no/such: No such file or directory\n"
     )
     assert server.requests == []
 

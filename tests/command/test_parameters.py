@@ -497,7 +497,7 @@ def test_the_model_by_flag_environment_config_and_default(cli, config):
 
 
 def test_a_model_of_no_name_is_refused(refusal):
-    assert refusal("-m", "") == "no model in ''; write -m PROVIDER/NAME"
+    assert refusal("-m", "") == "--model is empty; give it a value, or leave it out"
     assert refusal("-m", "openai/") == "no model in 'openai/'; write -m PROVIDER/NAME"
 
 

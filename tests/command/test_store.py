@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from llmcli.exchange.layers.store import Cache, Folder, Locks, Replay, kept_under
+from llmcli.exchange.layers.folder import Folder, kept_under
+from llmcli.exchange.layers.store import Cache, Locks, Replay
 from llmcli.transport.answer import Answer
 from llmcli.wire import Completion, Meta, Request
 from tests import server as wire

@@ -16,9 +16,10 @@ from llmcli.exchange.exchange import Way, exchange
 from llmcli.exchange.layers.awaited import Awaited
 from llmcli.exchange.layers.budget import Budget
 from llmcli.exchange.layers.fallback import Fallback
+from llmcli.exchange.layers.folder import Folder
 from llmcli.exchange.layers.repair import Repair
 from llmcli.exchange.layers.retry import Policy, Retry
-from llmcli.exchange.layers.store import Cache, Folder, Locks, Store
+from llmcli.exchange.layers.store import Cache, Locks, Store
 from llmcli.exchange.layers.window import Window
 from llmcli.output.sink import TextSink
 from llmcli.output.streams import Notes

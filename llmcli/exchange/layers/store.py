@@ -3,123 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from llmcli import files, jsonl
-from llmcli.address import address_of
+from llmcli import files
 from llmcli.errors import LlmcliError, NoInput, OutputFailure
+from llmcli.exchange.layers.folder import Folder, Kept, kept_under
 from llmcli.files import locks
 from llmcli.transport.answer import Answer
 from llmcli.transport.base import Transport
-from llmcli.wire import CHAT, Chunk, Completion, Json, Meta, Request
+from llmcli.wire import Chunk, Completion, Request
 
-_HOW = {"stream", "stream_options"}  # fields that say how an answer comes, not what it is
 _WONDER = 2.0  # seconds after which a person may wonder what is waited for
 _POLL = 0.05  # seconds between two looks at a lock that another process holds
-
-
-def kept_under(request: Request) -> str:
-    """The hash that an answer is kept under: of the canonical body, the address, and the headers of the command line.
-
-    Streamed or not, the answer is the same.
-    """
-    fields = {name: value for name, value in request.body().items() if name not in _HOW}
-    address = _public(request.base_url).rstrip("/")
-    asked: Json = {"url": address, "body": fields}
-    if headers := request.headers.typed():
-        asked["headers"] = headers
-    return hashlib.sha256(jsonl.canonical(asked)).hexdigest()
-
-
-def _public(url: str) -> str:
-    """The address without what may be secret."""
-    address = address_of(url)
-    return url if address is None else address.public
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A stored answer: the completion's body, the model that gave it, its chunks if it was streamed, and the API."""
-
-    provider: str
-    model: str
-    body: Json
-    chunks: list[Chunk] | None
-    api: str = CHAT.name
-
-    @property
-    def completion(self) -> Completion:
-        """The answer, as one that cost nothing."""
-        return Completion(
-            self.body, Meta(self.provider, self.model, attempts=0, cached=True, done=True, api=self.api)
-        )
-
-    @property
-    def answer(self) -> Answer:
-        """The same, to be read whole, chunk by chunk as it came, or as one chunk."""
-        return Answer.of(self.completion, self.chunks or None)
-
-
-@dataclass(frozen=True, slots=True)
-class Folder:
-    """A directory of answers. Files are 0600 and come by rename; one that is broken counts as not there."""
-
-    path: Path
-    ttl: float | None = None  # seconds
-
-    def read(self, key: str) -> Kept | None:
-        """The answer under a key, if there is a whole one that is not too old."""
-        file = self._file(key)
-        try:
-            if self.ttl is not None and time.time() - file.stat().st_mtime > self.ttl:
-                return None
-            data = jsonl.loads(files.read_regular(file))
-            return _kept(data)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return None
-
-    def write(self, key: str, request: Request, kept: Kept) -> None:
-        """Keep an answer. Raises OutputFailure."""
-        record: Json = {
-            "url": _public(request.url),
-            "request": request.body(),
-            "provider": kept.provider,
-            "model": kept.model,
-            "response": kept.body,
-            "chunks": kept.chunks,
-            **({} if kept.api == CHAT.name else {"api": kept.api}),
-        }
-        file = self._file(key)
-        try:
-            for directory in (self.path, file.parent):
-                files.make_directory(directory)
-            files.replace(file, jsonl.line(record), sync=False)  # a broken one is none
-        except OSError as error:
-            raise OutputFailure(
-                f"cannot keep the answer in {self.path}: {error.strerror}", todo="check the path"
-            ) from None
-
-    def _file(self, key: str) -> Path:
-        return self.path / key[:2] / f"{key}.json"
-
-
-def _kept(record: Json) -> Kept:
-    """The answer that a file holds. Raises KeyError or TypeError where it holds none."""
-    chunks = record["chunks"]
-    if chunks is not None and not all(isinstance(chunk, dict) for chunk in chunks):
-        raise TypeError
-    choices = record["response"]["choices"]
-    if not choices or not all(_is_choice(choice) for choice in choices):
-        raise TypeError
-    asked = str(record["provider"]), str(record["model"])
-    return Kept(*asked, record["response"], chunks, str(record.get("api", CHAT.name)))
 
 
 @dataclass
@@ -217,6 +117,20 @@ class Store:
         return self._usable(completion, request)
 
 
+class Recorder(Store):
+    """A Store that sends nothing before it has seen that its folder takes files. Raises OutputFailure."""
+
+    _is_proven = False
+
+    async def ask(self, request: Request) -> Answer:
+        """See Transport."""
+        if not self._is_proven:
+            with _recordable(self._folder.path):
+                files.prove_directory(self._folder.path)
+            self._is_proven = True
+        return await super().ask(request)
+
+
 class Cache(Store):
     """A store that also answers from its folder, where there is a usable answer of the very model that was asked.
 
@@ -294,14 +208,15 @@ def recorded(path: str) -> Folder:
 
 
 def recording(path: str) -> Folder:
-    """The folder of `--record`, which the first answer makes. Raises OutputFailure before an answer is paid."""
-    folder = Path(path)
+    """The folder of `--record`, which the first request makes. Raises OutputFailure before an answer is paid."""
+    with _recordable(path):
+        files.check_directory(Path(path))
+    return Folder(Path(path))
+
+
+@contextmanager
+def _recordable(path: str | Path) -> Iterator[None]:
     try:
-        files.check_directory(folder)
+        yield
     except OSError as error:
         raise OutputFailure(f"cannot record in {path}: {error.strerror}", todo="check the path") from None
-    return Folder(folder)
-
-
-def _is_choice(choice: object) -> bool:
-    return isinstance(choice, dict) and isinstance(choice.get("message"), dict | None)

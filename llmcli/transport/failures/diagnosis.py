@@ -191,12 +191,8 @@ def timed_out(request: Request, seconds: float) -> TransientFailure:
 
 def stalled(reply: Reply, seconds: float) -> StreamCut:
     """The error where nothing more came of an answer that had begun."""
-    error = StreamCut(
-        f"nothing more came within {seconds:g} s",
-        reply.where,
-        "raise --timeout or try again later",
-        Told(request_id=reply.request_id),
-    )
+    what, todo = f"nothing more came within {seconds:g} s", "raise --timeout or try again later"
+    error = StreamCut(what, reply.where, todo, Told(request_id=reply.request_id))
     error.connection_broke, error.no_answer_in_time = False, True
     return error
 

@@ -1,0 +1,1 @@
+"""Places: the addresses at which providers are at home."""
