@@ -21,6 +21,7 @@ from llmcli.request.params import (
     parse_tool_choice,
 )
 from llmcli.request.reading import ReadStdin, argument
+from llmcli.request.responses.sent import RESPONSES_API
 from llmcli.request.responses.thoughts import is_thoughtful, thoughtful, thoughtless
 from llmcli.request.schemas.choices import choice_format, in_words, takes_schema
 from llmcli.request.tools import load_tools
@@ -163,7 +164,7 @@ def build_request(messages: Sequence[Message], ask: Ask, endpoint: Endpoint, hea
     if ask.choices and "response_format" not in parameters:
         messages = in_words(messages, ask.choices)
     fields: Json = {"model": endpoint.model, "messages": list(messages), **parameters}
-    if ask.stream:
+    if ask.stream and not (endpoint.api is RESPONSES_API and parameters.get("background") is True):
         fields["stream"] = True
         fields["stream_options"] = {"include_usage": True, **(parameters.get("stream_options") or {})}
     place = (endpoint.provider.name, endpoint.model, endpoint.base_url)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmcli import __version__, jsonl
 from llmcli.address import asked, socket_of
-from llmcli.transport import replies
+from llmcli.transport import bodies, replies
 from llmcli.transport.answer import Answer
 from llmcli.transport.base import ReadAnswer
 from llmcli.transport.failures.breaks import no_reply
 from llmcli.transport.failures.diagnosis import Reply
 from llmcli.transport.keys import KeyOf, checked_key, credentials
+from llmcli.transport.responses.background import finished, is_background
 from llmcli.transport.wire.heads import Bounds, Break, Head, WireReply
 from llmcli.transport.wire.trust import NO_CERTIFICATES, Certificates
 from llmcli.wire import Completion, Request
@@ -69,9 +71,27 @@ class Pooled:
             sent = await wire.exchange(head, jsonl.dumps(request.body()))
         except Break as error:
             raise no_reply(request, key, error, self._bounds) from None
+        reply = Reply(request, sent.status, sent.headers, key)
+        if is_background(request):
+            return await self._made_in_the_background(reply, sent)
         if sent.pieces is None:
             self._ways[_place(request)] = _Went(wire, head, key)
-        return await replies.answer(Reply(request, sent.status, sent.headers, key), sent, self._bounds)
+        return await replies.answer(reply, sent, self._bounds)
+
+    async def _made_in_the_background(self, reply: Reply, sent: WireReply) -> Answer:
+        async def call(method: str, path: str) -> tuple[Reply, bytes]:
+            request, wire = reply.request, self._wire or self._new_wire()
+            head = replace(self._head(request, reply.key), method=method, url=asked(request.url_of(path)))
+            try:
+                sent = await wire.exchange(head, b"")
+            except Break as error:
+                raise no_reply(request, reply.key, error, self._bounds) from None
+            answered = Reply(request, sent.status, sent.headers, reply.key)
+            return answered, replies.whole(answered, sent, self._bounds)
+
+        return Answer.of(
+            bodies.completion(*await finished(reply, replies.whole(reply, sent, self._bounds), call))
+        )
 
     def send(self, request: Request, body: bytes, came: Callable[[ReadAnswer], None]) -> bool:
         """See SendUnawaited: only where an exchange has gone the same way, so that key and address are known."""

@@ -17,6 +17,7 @@ from llmcli.transport.failures.breaks import no_reply
 from llmcli.transport.failures.diagnosis import Reply
 from llmcli.transport.keys import KeyOf, checked_key, credentials
 from llmcli.transport.lazy import import_openai
+from llmcli.transport.responses.background import finished, is_background
 from llmcli.transport.wire.heads import Bounds, Break, Head, WireReply
 from llmcli.transport.wire.trust import NO_CERTIFICATES, Certificates
 from llmcli.wire import Json, Request
@@ -56,11 +57,23 @@ class Sdk:
     async def ask(self, request: Request) -> Answer:
         """See Transport."""
         reply, sent = await self._sent(request, request.stream)
+        if is_background(request):
+            return await self._made_in_the_background(reply, sent)
         return await replies.answer(reply, sent, self._bounds)
+
+    async def _made_in_the_background(self, reply: Reply, sent: WireReply) -> Answer:
+        async def call(method: str, path: str) -> tuple[Reply, bytes]:
+            reply, sent = await self._sent(request, streamed=False, beside=(method, path))
+            return reply, replies.whole(reply, sent, self._bounds)
+
+        request = reply.request
+        return Answer.of(
+            bodies.completion(*await finished(reply, replies.whole(reply, sent, self._bounds), call))
+        )
 
     async def list_models(self, request: Request) -> list[Json]:
         """What the address of `request` offers: the model objects, as it sends them."""
-        reply, sent = await self._sent(request, streamed=False, listing="models")
+        reply, sent = await self._sent(request, streamed=False, beside=("GET", "models"))
         return bodies.models(reply, replies.whole(reply, sent, self._bounds))
 
     async def call(self, request: Request, call: Call, *, streamed: bool = False) -> tuple[Reply, WireReply]:
@@ -86,19 +99,19 @@ class Sdk:
             await self._wire.aclose()
 
     async def _sent(
-        self, request: Request, streamed: bool, listing: str | None = None
+        self, request: Request, streamed: bool, beside: tuple[str, str] | None = None
     ) -> tuple[Reply, WireReply]:
-        """Send, or read `listing`; give the reply, its head also as errors want it. Raises the CallFailed family."""
+        """Send, or with `beside` use that method on that path; give the reply. Raises the CallFailed family."""
         key = checked_key(await self._key_of(request), request)
         client = self._client(request, key, streamed)
         try:
-            sent = await self._asked(client, request, key, listing)
+            sent = await self._asked(client, request, key, beside)
         except Break as error:
             raise no_reply(request, key, error, self._bounds) from None
         return Reply(request, sent.status, sent.headers, key), sent
 
     async def _asked(
-        self, client: AsyncOpenAI, request: Request, key: str | None, listing: str | None
+        self, client: AsyncOpenAI, request: Request, key: str | None, beside: tuple[str, str] | None
     ) -> WireReply:
         """What the wire brought to a request, or to a look at what there is."""
         openai = import_openai()
@@ -110,9 +123,10 @@ class Sdk:
             "stream_cls": openai.AsyncStream[object],
             "options": {"headers": self._headers(request, key), "security": {"bearer_auth": True}},
         }
-        if listing is not None:
-            return await _wired(client.get(asked(request.url_of(listing)), **how))
-        return await _wired(client.post(asked(request.url), content=jsonl.dumps(request.body()), **how))
+        if beside is None:
+            return await _wired(client.post(asked(request.url), content=jsonl.dumps(request.body()), **how))
+        do = client.get if beside[0] == "GET" else client.post
+        return await _wired(do(asked(request.url_of(beside[1])), **how))
 
     def _client(self, request: Request, key: str | None, streamed: bool) -> AsyncOpenAI:
         place = (request.base_url, key, streamed)

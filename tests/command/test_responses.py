@@ -303,3 +303,28 @@ def test_an_answer_that_failed_is_what_its_code_says(ask, server, code, exit_cod
     assert (result.code, result.out) == (exit_code, "")
     assert "It went wrong." in result.err
     assert "usage: 3 in" in result.err  # it is paid
+
+
+QUEUED = response(status="queued", usage=None)
+BACKGROUND = ("--api", "responses", "-o", "background=true")
+
+
+@pytest.mark.parametrize("command", ["ask", "batch"])
+def test_an_answer_of_the_background_is_looked_for_until_it_is_there(cli, server, command):
+    made = [wire.reply(QUEUED), wire.status(503), wire.reply(response(message("Hello")))]
+    server.script = made
+    line = [command, "--base-url", server.base_url, "-m", "tiny", *BACKGROUND]
+    result = (
+        cli(*line, "Hi") if command == "ask" else cli(*line, "--format", "text", stdin=b'{"prompt": "Hi"}')
+    )
+    assert (result.code, result.out) == (0, "Hello\n"), result.err
+    sent = [(request.method, request.path) for request in server.requests]
+    assert sent == [("POST", "/v1/responses"), *[("GET", "/v1/responses/resp_1")] * 2]
+    assert server.requests[0].json["background"] is True
+    assert server.requests[0].json["stream"] is False
+
+
+def test_one_that_is_not_found_again_is_given_up(ask, server):
+    server.script = [wire.reply(QUEUED), wire.status(404)]
+    assert ask(*BACKGROUND, "--retries", "0", "Hi").code == 65
+    assert server.requests[-1].path == "/v1/responses/resp_1/cancel"

@@ -165,10 +165,15 @@ class Server:
         path = request.path.partition("?")[0]
         if path.endswith("/models") and request.method == "GET":
             return self.models
+        if "/responses/" in path:  # an answer that is made in the background
+            return self._next()
         if not path.endswith(("/chat/completions", "/responses")):
             return status(404, error(f"Unknown request URL: {request.method} {path}", code="unknown_url"))
         if request.method != "POST":
             return status(405, error(f"Not allowed: {request.method} {path}"))
+        return self._next()
+
+    def _next(self) -> Scenario:
         with self._changed:
             if callable(self._script):
                 return self._script
