@@ -112,13 +112,20 @@ def summary(stats: Stats, now: float) -> str:
         "requests": f"{stats.sent:,} sent, {stats.retries:,} again, {stats.refused:,} refused with 429{full}",
         "time": f"{seconds:.1f} s, {finished / seconds:,.1f} rows/s",
         "latency": ", ".join(f"p{share:g} {_seconds(stats, share)}" for share in (50, 95, 99)),
-        "tokens": f"{stats.prompt_tokens:,} in + {stats.completion_tokens:,} out",
+        "tokens": _tokens(stats),
         "cost": dollars(stats.spent),
         "bound by": max(stats.bound, key=stats.bound.__getitem__, default="nothing"),
     }
     if not stats.earlier:
         del lines["before"]
     return "".join(f"{name:<9} {value}\n" for name, value in lines.items())
+
+
+def _tokens(stats: Stats) -> str:
+    """The tokens of all answers; answers that were paid and tell of none leave them unknown."""
+    if stats.ok and stats.sent and not stats.prompt_tokens + stats.completion_tokens:
+        return "unknown"
+    return f"{stats.prompt_tokens:,} in + {stats.completion_tokens:,} out"
 
 
 def _seconds(stats: Stats, share: float) -> str:

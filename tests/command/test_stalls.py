@@ -57,3 +57,17 @@ def test_a_row_that_stalls_for_good_is_a_timeout(cli, server):
     result = cli("batch", *argv, stdin=b'{"prompt":"hi"}\n')
     assert result.code == 7
     assert json.loads(result.out)["error"]["code"] == "tempfail"
+
+
+def test_a_head_that_is_too_long_is_said_to_be(ask, server):
+    server.script = wire.raw(b"HTTP/1.1 200 OK\r\nx: " + b"a" * 400_000 + b"\r\n\r\n")
+    result = ask("--retries", "0", "hi")
+    assert result.code == 75
+    assert "the reply cannot be read: (" not in result.err
+    assert "the reply cannot be read:  (" not in result.err
+
+
+def test_tokens_that_no_answer_tells_of_are_unknown_to_the_summary(cli, server):
+    server.script = wire.ok("Hello", usage=None)
+    result = cli("batch", "--base-url", server.base_url, "-m", "tiny", stdin=b'{"prompt":"hi"}\n')
+    assert "\ntokens    unknown\n" in result.err

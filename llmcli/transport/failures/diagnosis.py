@@ -163,7 +163,7 @@ def broken(request: Request, reason: str, key: str | None) -> TransientFailure:
 def unreadable(request: Request, reason: str, key: str | None) -> TransientFailure:
     """The error for a reply that is no HTTP that can be read."""
     error = TransientFailure(
-        f"the reply cannot be read: {unsaid(reason, request, key)}",
+        f"the reply cannot be read: {unsaid(reason, request, key) or 'its head is too long, or no HTTP'}",
         request.place,
         "check the address, and that it speaks HTTP",
     )
