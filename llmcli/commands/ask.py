@@ -52,16 +52,16 @@ def ask(app: "App", settings: AskSettings) -> int:
     """
     from llmcli.exchange.asked import built
 
-    output, gate = settings.output, settings.passing
+    output, gate, sends = settings.output, settings.passing, not settings.output.unsent
     if settings.session.wanted or settings.context.wanted:
         from llmcli.chat.assembly import kept_session
 
         with kept_session(app, settings, only_read=output.unsent) as session:
-            completion = session.ask(*built(app, session.settings, stream=output.streams))
+            completion = session.ask(*built(app, session.settings, stream=output.streams, sends=sends))
     else:
         from llmcli.exchange.client import ask_once
 
-        completion = ask_once(app, *built(app, settings, stream=output.streams), settings)
+        completion = ask_once(app, *built(app, settings, stream=output.streams, sends=sends), settings)
     if completion is not None:
         from llmcli.exchange.chosen import check_gate
 

@@ -87,7 +87,7 @@ def batch(app: App, settings: BatchSettings) -> int:
     messages.
     """
     choice = chosen(app, settings.rows or [], settings.table.each, settings.run)
-    frame = frame_of(app, settings, choice)
+    frame = frame_of(app, settings, choice, sends=not settings.run.dry_run)
     outlet = Outlet(app, settings, frame)
     outlet.check()
     program = _program(app, frame, outlet, settings)

@@ -15,6 +15,7 @@ from llmcli.chat.script import Opening, Script, not_here
 from llmcli.chat.sessions.choice import chosen_path, new_path, open_conversation, with_model
 from llmcli.config import state_directory
 from llmcli.errors import UsageError
+from llmcli.exchange.asked import pages_named
 from llmcli.exchange.client import Client
 from llmcli.exchange.judged import is_judged
 from llmcli.request.builder import Builder
@@ -73,8 +74,9 @@ def chat(app: App, settings: ChatSettings) -> int:
     opened = open_conversation(app, path, must_exist=keeping.resume, only_read=output.unsent)
     with closing(opened) as conversation:
         settings = replace(settings, request=with_model(app, settings.request, conversation))
+        pages = pages_named(app, settings, sends=not output.unsent)
         say_names(settings.input, app.notes.say, ())
-        opening = Opening(Prompt.of(settings.input, not_here, app.notes.say))
+        opening = Opening(Prompt.of(settings.input, not_here, app.notes.say, pages))
         builder = _builder(app, settings)
         client = Client(app, settings, builder, turns=True)
         client.ready(builder.request(_ANY))  # what is refused in every turn is said before the first

@@ -110,7 +110,7 @@ def _asked(app: "App", settings: CountSettings) -> Request:
         from llmcli.chat.assembly import kept_session
 
         with kept_session(app, settings, only_read=True) as session:
-            return session.preview(*built(app, session.settings, stream=stream))
-    builder, messages = built(app, settings, stream=stream)
+            return session.preview(*built(app, session.settings, stream=stream, sends=False))
+    builder, messages = built(app, settings, stream=stream, sends=False)
     app.warn(builder.warnings(None))
     return builder.request(messages)

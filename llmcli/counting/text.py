@@ -10,10 +10,10 @@ from llmcli.app import App
 from llmcli.counting.long import blocks_of, measure_of
 from llmcli.counting.shown import show_count
 from llmcli.errors import UsageError
-from llmcli.exchange.asked import Worded
+from llmcli.exchange.asked import Worded, pages_named
 from llmcli.request.endpoint import Endpoint
 from llmcli.request.names import say_names
-from llmcli.request.prompt import Prompt
+from llmcli.request.prompt import Prompt, is_page
 from llmcli.request.reading import words_or_stdin
 from llmcli.settings.counting import CountingSettings
 from llmcli.settings.output import OutputSettings
@@ -51,7 +51,8 @@ def show_text(app: App, settings: Shown, counting: CountingSettings) -> None:
 
 def _text(app: App, settings: Shown) -> str:
     """The whole text. Raises UsageError where there is none."""
-    prompt = Prompt.of(settings.input, app.stdin.read, app.notes.say)
+    pages = pages_named(app, settings, sends=False)
+    prompt = Prompt.of(settings.input, app.stdin.read, app.notes.say, pages)
     text = prompt.text(words_or_stdin(settings.prompt or [], app.stdin))
     if not text:
         raise _no_text()
@@ -64,9 +65,11 @@ def _no_text() -> UsageError:
 
 def _measure(app: App, settings: Shown, encoder: Encoder) -> Measure:
     """The measure of the text, which is not held whole but where a template takes it."""
-    if settings.input.template is not None:
+    if settings.input.template is not None or any(map(is_page, settings.input.file)):
         return measured(_text(app, settings), encoder)
-    Prompt.of(replace(settings.input, file=[]), app.stdin.read, app.notes.say)  # what is wrong with the rest
+    Prompt.of(
+        replace(settings.input, file=[]), app.stdin.read, app.notes.say, {}
+    )  # what is wrong with the rest
     measure = measure_of(blocks_of(app, settings.input.file, settings.prompt or []), encoder)
     if not measure.length:
         raise _no_text()

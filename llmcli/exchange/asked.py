@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from llmcli.app import App
 from llmcli.request.builder import Builder
 from llmcli.request.names import say_names
-from llmcli.request.prompt import Prompt
+from llmcli.request.prompt import Prompt, is_page
 from llmcli.request.reading import words_or_stdin
 from llmcli.settings.answer import LoopSettings, RepairSettings
 from llmcli.settings.conversation import SessionSettings
@@ -59,7 +60,11 @@ class Asked(Paid, Rowed, Protocol):
         """The form of what is shown."""
 
 
-class Worded(Rowed, Protocol):
+class Paged(Paid, Rowed, Protocol):
+    """And what pages of the web are fetched, and kept, by."""
+
+
+class Worded(Paged, Protocol):
     """What is asked in words of the command line, of whom, and in which session."""
 
     @property
@@ -71,14 +76,24 @@ class Worded(Rowed, Protocol):
         """The session, in which there need be no words."""
 
 
-def built(app: App, settings: Worded, *, stream: bool) -> tuple[Builder, list[Message]]:
+def pages_named(app: App, settings: Paged, *, sends: bool) -> Mapping[str, str]:
+    """The texts of the web addresses among the files that the settings name; see `pages_of`."""
+    if not any(map(is_page, settings.input.file)):
+        return {}
+    from llmcli.exchange.pages.fetched import pages_of  # what few need, and the wire with it
+
+    return pages_of(app, settings, sends=sends)
+
+
+def built(app: App, settings: Worded, *, stream: bool, sends: bool) -> tuple[Builder, list[Message]]:
     """The builder and the messages that the settings ask for; stdin is read for them. Raises UsageError.
 
-    `stream`: whether the answer is asked for in pieces, unless the settings say it.
+    `stream`: whether the answer is asked for in pieces, unless the settings say it. `sends`: whether a model is asked.
     """
     request = settings.request
     builder = Builder.of(request, app.addresses(request.base_url, request.api), app.stdin.read, stream=stream)
-    prompt = Prompt.of(settings.input, app.stdin.read, app.notes.say)
+    pages = pages_named(app, settings, sends=sends)
+    prompt = Prompt.of(settings.input, app.stdin.read, app.notes.say, pages)
     say_names(settings.input, app.notes.say, settings.prompt or ())
     words = words_or_stdin(settings.prompt or [], app.stdin)
     return builder, prompt.messages(words, optional=settings.session.wanted)

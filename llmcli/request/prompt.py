@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -29,17 +30,24 @@ class Prompt:
 
     @classmethod
     def of(
-        cls, given: InputSettings, read: ReadStdin, say: Callable[[str], None], *, rows: bool = False
+        cls,
+        given: InputSettings,
+        read: ReadStdin,
+        say: Callable[[str], None],
+        pages: Mapping[str, str],
+        *,
+        rows: bool = False,
     ) -> Prompt:
         """Read what the settings name. `read` gives stdin, where a flag names that; `say` is told of oddities.
 
-        `rows`: fields may be missing from one that a template asks for. Raises UsageError.
+        `pages`: the texts of web addresses among the files. `rows`: fields may be missing from one that a template
+        asks for. Raises UsageError.
         """
         return cls(
             system=None if given.system is None else text_or_file(given.system, read),
             earlier=_earlier(given, read, say),
             parts=_attached(given, read),
-            files=[read_file(path, read) for path in given.file],
+            files=[pages[path] if path in pages else read_file(path, read) for path in given.file],
             template=_template(given, read, rows=rows),
             params=dict(parse_pair(argument(pair), "-p") for pair in given.param),
         )
@@ -107,6 +115,11 @@ class Prompt:
             todo = "give a PROMPT, pipe text in, or name a file with -f"
             raise UsageError("the prompt is empty", todo=todo)
         return self.opening
+
+
+def is_page(name: str) -> bool:
+    """Whether a name of -f is a web address."""
+    return re.match(r"https?://", name, re.IGNORECASE) is not None
 
 
 def joined(*texts: str | None) -> str:

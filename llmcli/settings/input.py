@@ -17,8 +17,8 @@ class InputSettings:
         flag(
             "--file",
             "-f",
-            metavar="PATH",
-            help="Put a text file before the prompt (repeatable; - is stdin).",
+            metavar="PATH|URL",
+            help="Put a text file or web page before the prompt (repeatable; - is stdin).",
             everyday=True,
         ),
     ] = field(default_factory=list)

@@ -17,6 +17,7 @@ from llmcli.transport.failures.diagnosis import Reply
 from llmcli.transport.keys import KeyOf, checked_key, credentials
 from llmcli.transport.responses.background import finished, is_background
 from llmcli.transport.wire.heads import Bounds, Break, Head, WireReply
+from llmcli.transport.wire.names import Names
 from llmcli.transport.wire.trust import NO_CERTIFICATES, Certificates
 from llmcli.wire import Completion, Request
 
@@ -118,7 +119,7 @@ class Pooled:
     def _new_wire(self) -> Wire:
         from llmcli.transport.wire.exchange import Wire
 
-        self._wire = Wire(self._env, self._bounds.longest, self._trusted, crowd=True)
+        self._wire = Wire(self._env, self._bounds.longest, self._trusted, names=Names())
         return self._wire
 
     def _head(self, request: Request, key: str | None) -> Head:

@@ -51,6 +51,7 @@ FLOORS = {
 
 # Where the owner is told, and not merely the one module that imports it; a folder owns for all in it.
 OWNERS = {
+    "html_to_markdown": "llmcli.exchange.pages.readable",
     "httpx2": "llmcli.transport.sdk",  # openai brings it
     "jsonschema_rs": "llmcli.request.schemas.validation",
     "openai": "llmcli.transport.sdk",

@@ -16,7 +16,7 @@ from llmcli.batch.input.rows import Row, RowBuilder, unseen
 from llmcli.batch.ledger.final import Done
 from llmcli.batch.ledger.slots import Slots
 from llmcli.errors import UsageError
-from llmcli.exchange.asked import Asked, Rowed
+from llmcli.exchange.asked import Asked, Paged, pages_named
 from llmcli.output.report import dollars
 from llmcli.request.builder import Builder
 from llmcli.request.names import say_names
@@ -32,7 +32,7 @@ class Frame:
     inputs: Inputs
 
 
-class Tabled(Rowed, Protocol):
+class Tabled(Paged, Protocol):
     """And how its rows are read."""
 
     @property
@@ -44,12 +44,13 @@ class CountedRows(Asked, Tabled, Protocol):
     """What `count --rows` has to know."""
 
 
-def frame_of(app: App, settings: Tabled, choice: Choice) -> Frame:
-    """What the command line says of every row. Raises UsageError."""
+def frame_of(app: App, settings: Tabled, choice: Choice, *, sends: bool) -> Frame:
+    """What the command line says of every row. `sends`: whether models are asked. Raises UsageError."""
     read = _taken if choice.takes_stdin else app.stdin.read
     request = settings.request
     builder = Builder.of(request, app.addresses(request.base_url, request.api), read)
-    prompt = Prompt.of(settings.input, read, app.notes.say, rows=True)
+    pages = pages_named(app, settings, sends=sends)
+    prompt = Prompt.of(settings.input, read, app.notes.say, pages, rows=True)
     say_names(settings.input, app.notes.say, None)
     rows = RowBuilder(prompt, builder, settings.table, choice.identity)
     if choice.takes_stdin:
@@ -98,7 +99,7 @@ def check_met(row: Row, done: Done) -> None:
 def count_file(app: App, settings: CountedRows, path: str | None) -> None:
     """`count --rows`: one integer, the totals, or a line for each row."""
     choice = chosen(app, [] if path is None else [path], settings.table.each)
-    frame = frame_of(app, settings, choice)
+    frame = frame_of(app, settings, choice, sends=False)
     shape = settings.output.shape
 
     def see(counted: Counted) -> None:

@@ -25,7 +25,7 @@ class Wire:
     """Connections, kept and used again, and the handles that carry requests over them. One loop has one Wire.
 
     `env` names proxies, and certificates where `trusted` does not. `longest`: bytes that a reply may have, packed and
-    unpacked. `crowd`: many requests at a time, so that a name is looked up once for all.
+    unpacked. `names`: what looks names up, once for all requests, where libcurl is not to do it.
     """
 
     def __init__(
@@ -34,12 +34,12 @@ class Wire:
         longest: int = LONGEST,
         trusted: Certificates = NO_CERTIFICATES,
         *,
-        crowd: bool = False,
+        names: Names | None = None,
     ) -> None:
         self._env = os.environ if env is None else env
         self._longest = min(longest, _MOST)
         self._trusted = trusted
-        self._names = Names() if crowd else None
+        self._names = names
         self._hosts: dict[str, list[str]] = {}  # what libcurl is told of the names of addresses
         self._drive = Drive()
         self._free: list[Easy] = []

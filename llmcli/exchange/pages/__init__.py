@@ -1,0 +1,1 @@
+"""Pages of the web that a prompt is made of: fetched, kept, and made readable."""
