@@ -219,7 +219,7 @@ complete -c llmcli -n '__fish_seen_subcommand_from batch' -l finish -x -a 'batch
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l recall -d 'Cancel what is away and keep what is done; the rest is open again.'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l keep-files -d 'Leave the files of batches at the provider.'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l poll -x -d 'Seconds between two looks at what is away (from 10 up to 300).'
-complete -c llmcli -n '__fish_seen_subcommand_from batch' -l file -s f -r -F -d 'Put a text file before the prompt (repeatable; - is stdin).'
+complete -c llmcli -n '__fish_seen_subcommand_from batch' -l file -s f -r -F -d 'Put a text file or web page before the prompt (repeatable; - is stdin).'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l system -s s -x -a '(__llmcli_at_file)' -d 'The system message.'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l messages -r -F -d 'Earlier messages (JSON array or JSONL), between system and prompt.'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l template -s t -x -a '(__llmcli_at_file)' -d 'Make the prompt of a template: {{ name }}, {{ input }}.'
