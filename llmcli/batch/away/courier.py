@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 
 from llmcli.batch.away.closer import Closer
 from llmcli.batch.away.cutter import Cutter
-from llmcli.batch.away.desk import Desk, StillAway, batches_in_words, rows_in_words
+from llmcli.batch.away.desk import Desk, OpenedInput, StillAway, batches_in_words, rows_in_words
 from llmcli.batch.away.fetcher import Fetched, Fetcher
 from llmcli.batch.away.manifest import Portion
 from llmcli.batch.away.sender import Sender, until_answered
 from llmcli.batch.away.spool import tidy
-from llmcli.batch.engine.run import Source
 from llmcli.errors import PartialFailure, Rejected
 from llmcli.transport.batches.base import BatchApi, BatchSeen
 
@@ -25,7 +25,7 @@ _CANCELLING = 900.0  # seconds that a batch may take to be cancelled
 class Courier:
     """Carries rows through the Batch API. `source` opens the input anew for each round. Each is used once."""
 
-    def __init__(self, desk: Desk, source: Callable[[], Source]) -> None:
+    def __init__(self, desk: Desk, source: Callable[[], OpenedInput]) -> None:
         self._desk, self._source = desk, source
         self._manifest = desk.manifest
         self._sender, self._closer = Sender(desk), Closer(desk)
@@ -87,10 +87,11 @@ class Courier:
     def _count(self) -> int:
         """The rows of the input."""
         source, number, limit = self._source(), 0, self._desk.run.plan.limit
-        while (limit is None or number < limit) and (row := source.next()) is not None:
-            number += 1
-            if row.key is not None:
-                self._desk.done.admit(row)
+        with closing(source):
+            while (limit is None or number < limit) and (row := source.next()) is not None:
+                number += 1
+                if row.key is not None:
+                    self._desk.done.admit(row)
         return number
 
     def _end(self) -> None:

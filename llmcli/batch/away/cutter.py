@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import AsyncGenerator
 from decimal import Decimal
 
-from llmcli.batch.away.desk import Desk
+from llmcli.batch.away.desk import Desk, OpenedInput
 from llmcli.batch.away.manifest import Portion
 from llmcli.batch.away.spool import PortionWriter
-from llmcli.batch.engine.run import Source
 from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.final import changed
 from llmcli.batch.ledger.records import failure_line
@@ -32,7 +31,7 @@ class Cutter:
     `next` gives portions while there are some. `over` is why there are no more although rows are left: the budget.
     """
 
-    def __init__(self, desk: Desk, source: Source) -> None:
+    def __init__(self, desk: Desk, source: OpenedInput) -> None:
         self._desk, self._source = desk, source
         self._plan, self._done, self._stats = desk.run.plan, desk.done, desk.run.stats
         self._open: dict[tuple[str, str, str], _Begun] = {}
@@ -68,6 +67,7 @@ class Cutter:
         for begun in self._open.values():
             begun.writer.discard()
         self._open.clear()
+        self._source.close()
 
     async def _cut(self) -> AsyncGenerator[_Begun, None]:
         async for row, cost in self._read():

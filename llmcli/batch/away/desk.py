@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from llmcli.batch.away.manifest import Manifest, Portion
 from llmcli.batch.away.spool import known_rows
-from llmcli.batch.engine.run import Beside, Run
+from llmcli.batch.engine.run import Beside, Run, Source
 from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.final import Done
 from llmcli.batch.ledger.ledger import Ledger
@@ -33,6 +34,13 @@ class AwayError(LlmcliError):
     def __init__(self, code: str, what: str) -> None:
         super().__init__(what)
         self.code = code
+
+
+class OpenedInput(Source, Protocol):
+    """The input, to be read once."""
+
+    def close(self) -> None:
+        """Read no more."""
 
 
 @dataclass

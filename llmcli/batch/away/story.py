@@ -11,9 +11,8 @@ from typing import Protocol
 from llmcli import files
 from llmcli.app import App
 from llmcli.batch.away.courier import Courier
-from llmcli.batch.away.desk import Desk, StillAway, mark_away
+from llmcli.batch.away.desk import Desk, OpenedInput, StillAway, mark_away
 from llmcli.batch.away.manifest import Manifest, Portion, manifest_path
-from llmcli.batch.engine.run import Source
 from llmcli.batch.input.spool import spool_of
 from llmcli.batch.ledger.final import Done
 from llmcli.batch.ledger.ledger import Ledger
@@ -204,12 +203,12 @@ class AwayRun:
             progress.close()
             records.sync()
 
-    def _sources(self) -> Callable[[], Source]:
+    def _sources(self) -> Callable[[], OpenedInput]:
         """Opens the input: stdin the first time, then what was kept of it."""
         program, stats = self._program, self._program.run.stats
         opened: list[bool] = []
 
-        def source() -> Source:
+        def source() -> OpenedInput:
             inputs = (
                 program.inputs.with_spool(spool_of(self._settings.run.kept)) if opened else program.inputs
             )
