@@ -24,6 +24,9 @@ T = TypeVar("T")
 Span = tuple[Decimal, Decimal, Decimal]
 """$ of prompts, of the longest answers, and of both at most: where tokens are estimated, with a margin."""
 
+Priced = tuple[PriceOf, PriceOf]
+"""What gives the price of a model, and that of the Batch API."""
+
 _NOTHING = (Decimal(0), Decimal(0), Decimal(0))
 _CHUNK = 1 << 17  # bytes of rows that are counted at a time,
 _USUAL = 1_000  # of a row whose size is not known
@@ -104,16 +107,21 @@ def money(amounts: Span | None) -> Json:
 
 
 def count_rows(
-    found: Iterator[T], row_of: Callable[[T], Row], price_of: PriceOf, workers: int | None = None
+    found: Iterator[T],
+    row_of: Callable[[T], Row],
+    price_of: PriceOf,
+    workers: int | None = None,
+    batch_price_of: PriceOf | None = None,
 ) -> Iterator[Counted]:
     """Count the rows that `row_of` makes of what was found, in their order, on all cores but for a few.
 
-    `workers`: see `spread`. Only some are under way at once, never the whole file. Raises BadCommand.
+    `workers`: see `spread`; `batch_price_of`: the price of the Batch API. Only some are under way at once, never the
+    whole file. Raises BadCommand.
     """
-    chunks = _chunks(found)
+    chunks, prices = _chunks(found), (price_of, batch_price_of or price_of)
 
     def work(chunk: Sequence[T]) -> list[Counted]:
-        return _counted_together(map(row_of, chunk), price_of)
+        return _counted_together(map(row_of, chunk), prices)
 
     yield from chain.from_iterable(map(work, islice(chunks, 1)))
     few = list(islice(chunks, _FEW))
@@ -139,14 +147,14 @@ def _chunks(found: Iterator[T]) -> Iterator[Sequence[T]]:
         yield chunk
 
 
-def _counted_together(rows: Iterable[Row], price_of: PriceOf) -> list[Counted]:
+def _counted_together(rows: Iterable[Row], prices: Priced) -> list[Counted]:
     """Count rows, and drop what nobody needs of them any more. Raises BadCommand."""
     counts: list[Counted] = []
     kept = False
     for row in rows:
         if isinstance(row.error, BadCommand):
             raise row.error
-        counts.append(_counted(row, price_of))
+        counts.append(_counted(row, prices))
         if row.request is not None and kept:
             row.request = None
         kept = kept or row.request is not None
@@ -154,20 +162,21 @@ def _counted_together(rows: Iterable[Row], price_of: PriceOf) -> list[Counted]:
     return counts
 
 
-def _counted(row: Row, price_of: PriceOf) -> Counted:
+def _counted(row: Row, prices: Priced) -> Counted:
     request = row.request
     if request is None:
         return Counted(row)
     counted = counted_request(request.provider, request.model, request.fields)
-    price = price_of(request.provider, request.model)
 
-    def span(*, batch: bool) -> Span | None:
+    def span(price_of: PriceOf, *, batch: bool) -> Span | None:
+        price = price_of(request.provider, request.model)
         if price is None:
             return None
         prompt, answer, most = estimate(request, price, counted.tokens, counted.most, batch=batch)
         return None if answer is None or most is None else (prompt, answer, most)
 
-    return Counted(row, request.name, counted.tokens, counted.exact, span(batch=False), span(batch=True))
+    spans = (span(prices[0], batch=False), span(prices[1], batch=True))
+    return Counted(row, request.name, counted.tokens, counted.exact, *spans)
 
 
 def _plus(left: Span | None, right: Span | None) -> Span | None:

@@ -14,10 +14,12 @@ from typing import Annotated
 from llmcli import jsonl
 from llmcli.address import shown_url
 from llmcli.app import App
-from llmcli.batch.away.story import carry, check_away, check_fresh, check_terms
+from llmcli.batch.away.preview import Preview, at_batch_price
+from llmcli.batch.away.story import carry
+from llmcli.batch.away.terms import check_away, check_fresh, check_terms
 from llmcli.batch.engine.run import Plan, Run
 from llmcli.batch.engine.stats import Stats
-from llmcli.batch.forecast import Span, rows_of
+from llmcli.batch.forecast import Counted, Span, rows_of
 from llmcli.batch.input.choice import chosen
 from llmcli.batch.input.frame import Frame, frame_of, tally_of
 from llmcli.batch.input.inputs import Inputs
@@ -94,7 +96,7 @@ def batch(app: App, settings: BatchSettings) -> int:
     if settings.via.is_batch:
         check_terms(frame.builder, settings.request)
     if settings.run.dry_run:
-        _dry_run(app, program, settings.run)
+        _dry_run(app, program, settings)
     else:
         _run(app, program, frame.inputs, outlet, settings)
         if choice.takes_spool:
@@ -276,11 +278,22 @@ def _plan(app: App, builder: Builder, outlet: Outlet, settings: BatchSettings) -
     )
 
 
-def _dry_run(app: App, program: Program, options: RunSettings) -> None:
-    tally = tally_of(app, program.inputs, options.limit, program.check_money())
+def _dry_run(app: App, program: Program, settings: BatchSettings) -> None:
+    options = settings.run
+    preview = Preview(app, settings) if settings.via.is_batch else None
+    if preview is not None:
+        program = at_batch_price(app, program)
+    check = program.check_money()
+
+    def see(counted: Counted) -> None:
+        check(counted)
+        if preview is not None:
+            preview.see(counted)
+
+    tally = tally_of(app, program.inputs, options.limit, see)
     if options.json or options.format in {"json", "jsonl"}:
         shown = jsonl.line if options.format == "jsonl" and not options.json else jsonl.pretty
-        app.stdout.write_bytes(shown(tally.record()))
+        app.stdout.write_bytes(shown(tally.record() | (preview.record() if preview else {})))
         return
     about = "" if tally.exact else "about "
     standard, cheaper = tally.standard, tally.batch
@@ -290,6 +303,7 @@ def _dry_run(app: App, program: Program, options: RunSettings) -> None:
         f"tokens    {about}{tally.tokens:,}\n"
         f"cost      {_span(standard)}\n"
         f"batch API {_span(cheaper)}\n"
+        f"{preview.lines() if preview else ''}"
     )
 
 

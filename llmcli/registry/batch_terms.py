@@ -25,6 +25,10 @@ class BatchTerms:
     key_header: str = ""
     expires: bool = True
 
+    def url_of(self, path: str) -> str:
+        """What a row says that is for another API, whose `path` stands behind a base URL."""
+        return self.url.removesuffix("chat/completions") + path
+
 
 def batch_terms(provider: str, base_url: str, *, typed: bool = False) -> BatchTerms | None:
     """The terms of a provider at an address; None where it is known to have no such API.

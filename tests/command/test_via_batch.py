@@ -231,3 +231,81 @@ def test_offline_models_rehearse_it(away):
     assert away(model="offline/flaky?batch=expired&at=0.5").code == 0
     assert away.answers == expected(*"abcd")
     assert away.is_swept()
+
+
+def test_a_dry_run_says_how_many_files_and_what_is_away_and_sends_nothing(away):
+    away.rows("a", "b")
+    away("--no-wait")
+    calls = away.provider.calls.total()
+    shown = away("--dry-run")
+    size = sum(len(file["data"]) for file in away.provider.files.values())
+    assert shown.code == 0
+    assert shown.out.splitlines()[-2:] == [
+        f"via batch 1 file, {size} bytes",
+        "away      2 rows in 1 batch (batch_2)",
+    ]
+    told = json.loads(away("--dry-run", "--json").out)
+    assert told["away"] == {"rows": 2, "batches": ["batch_2"]}
+    assert (told["files"], told["bytes"]) == (1, size)
+    assert away.provider.calls.total() == calls
+
+
+def test_two_models_are_two_files(away):
+    away.input.write_text('{"prompt":"a","model":"one"}\n{"prompt":"b","model":"two"}\n')
+    assert away().code == 0
+    assert away.provider.created == 2
+    assert [record["llmcli"]["model"] for record in records(away.out)] == ["openai/one", "openai/two"]
+
+
+def test_rows_of_the_responses_api_are_a_file_of_their_own(away):
+    away.provider.script = Script(answer=lambda body: (200, answered(body)))
+    body = {"model": "tiny", "input": "a"}
+    row = {"custom_id": "r", "method": "POST", "url": "/v1/responses", "body": body}
+    away.input.write_text(json.dumps(row) + "\n")
+    done = away()
+    assert (done.code, records(away.out)[0]["llmcli"].get("api")) == (0, "responses"), done.err
+    assert text_of(records(away.out)[0]) == "a!"
+
+
+def answered(body: dict) -> dict:
+    said = body["input"] if isinstance(body["input"], str) else body["input"][-1]["content"]
+    said = said if isinstance(said, str) else said[0]["text"]
+    part = {"type": "output_text", "text": f"{said}!", "annotations": []}
+    message = {"type": "message", "id": "m", "role": "assistant", "status": "completed", "content": [part]}
+    usage = {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2}
+    return {
+        "id": "resp_1",
+        "object": "response",
+        "status": "completed",
+        "model": "tiny",
+        "output": [message],
+        "usage": usage,
+    }
+
+
+def test_the_cost_is_that_of_the_batch_price(away):
+    away.rows("a")
+    away("--price", "1,1")
+    assert records(away.out)[0]["llmcli"]["cost_usd"] == 12e-6
+
+
+def test_a_model_without_a_known_batch_price_costs_null(away):
+    away.rows("a")
+    assert away().code == 0
+    assert records(away.out)[0]["llmcli"]["cost_usd"] is None
+
+
+def test_a_budget_counts_what_is_away_at_its_most(away):
+    away.rows("a", "b", "c")
+    first = away("--no-wait", "--price", "1000,1000", "-M", "2", "--max-cost", "0.022")
+    assert first.code == 6
+    assert "is away" in first.err
+    assert away.provider.created == 1
+
+
+def test_a_budget_without_a_batch_price_is_refused(away):
+    away.rows("a")
+    done = away("--max-cost", "1")
+    assert done.code == 2
+    assert "the price of openai/tiny is not known" in done.err
+    assert not away.provider.calls

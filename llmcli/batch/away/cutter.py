@@ -8,14 +8,14 @@ from decimal import Decimal
 
 from llmcli.batch.away.desk import Desk, OpenedInput
 from llmcli.batch.away.manifest import Portion
-from llmcli.batch.away.spool import PortionWriter
+from llmcli.batch.away.spool import PortionWriter, around_row
 from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.final import changed
 from llmcli.batch.ledger.records import failure_line
 from llmcli.errors import BadCommand, BudgetExceeded, ContextOverflow, LlmcliError, UsageError
 from llmcli.exchange.layers.window import check_window, prompt_count, worst
 from llmcli.registry.batch_terms import BatchTerms
-from llmcli.wire import Request
+from llmcli.wire import CHAT, Request
 
 _ROWS = 20_000  # of a file: what is cut off in a download begins anew, and an end comes sooner
 _SIZE = 64_000_000  # bytes of a file, which goes up whole
@@ -23,6 +23,10 @@ _ANSWERS = 100_000_000  # bytes that come down in one piece: longer ones were se
 _TOKEN = 5  # bytes of an answer, at most, as a rule
 _AROUND = 1_500  # bytes around a request or an answer
 _BREATH = 256  # rows, after which others have a turn
+
+
+_Place = tuple[str, str, str, str]
+"""Provider, address, model and API: what rows of one file share."""
 
 
 class Cutter:
@@ -34,7 +38,7 @@ class Cutter:
     def __init__(self, desk: Desk, source: OpenedInput) -> None:
         self._desk, self._source = desk, source
         self._plan, self._done, self._stats = desk.run.plan, desk.done, desk.run.stats
-        self._open: dict[tuple[str, str, str], _Begun] = {}
+        self._open: dict[_Place, _Begun] = {}
         self._rows = self._cut()
         self._wake = asyncio.Event()
         self.rows = 0  # that were seen
@@ -56,7 +60,10 @@ class Cutter:
             self.is_over = True
             return None
         portion = begun.writer.commit(self._desk.now)
-        portion.tokens, portion.worst = begun.tokens, None if begun.worst is None else str(begun.worst)
+        portion.tokens, portion.worst = (
+            begun.measure.tokens or None,
+            None if begun.worst is None else str(begun.worst),
+        )
         self._desk.manifest.add(portion)
         self._desk.mark_away(portion)
         return portion
@@ -124,6 +131,8 @@ class Cutter:
             raise row.error
         check_window(request)
         self._desk.terms_of(request)
+        if request.api is not CHAT:
+            request.body()  # what the API has no counterpart of
         return None if self._plan.max_cost is None else worst(request, self._desk.run.way.price_of)
 
     def _fail(self, row: Row, error: LlmcliError) -> None:
@@ -144,26 +153,28 @@ class Cutter:
         if cost is not None and (over := self._beyond(cost, row)) is not None:
             self.over = over
             return None
-        place = (request.provider, request.base_url, request.model)
+        place = (request.provider, request.base_url, request.model, request.api.name)
         terms, tokens, full = self._desk.terms_of(request), self._tokens(request), None
         begun = self._open.get(place)
-        if begun is not None and begun.is_full(
-            terms, row, tokens, self._desk.manifest.limits.get(request.name)
-        ):
+        size, limit = row.size + around_row(row, terms.url), self._desk.manifest.limits.get(request.name)
+        if begun is not None and begun.measure.is_full(terms, size, tokens, limit):
             full, begun = self._open.pop(place), None
         if begun is None:
             begun = self._open[place] = self._begin(place, request, terms)
         ask = self._desk.ask
         own = request.expects is not ask.expects or request.choices != ask.choices
         begun.writer.add(row, self._kept(row), own_format=own)
-        begun.count(request, tokens, cost)
+        begun.measure.count(size, request.max_tokens, tokens)
+        begun.worst = begun.worst if cost is None else (begun.worst or Decimal(0)) + cost
         self._sent += 1
         return full
 
-    def _begin(self, place: tuple[str, str, str], request: Request, terms: BatchTerms) -> _Begun:
+    def _begin(self, place: _Place, request: Request, terms: BatchTerms) -> _Begun:
         self._desk.manifest.begin()
         number, self._next = self._next, self._next + 1
-        return _Begun(place, PortionWriter(self._desk.manifest, number, request, terms.url))
+        return _Begun(
+            place, PortionWriter(self._desk.manifest, number, request, terms.url_of(request.api.path))
+        )
 
     def _beyond(self, cost: Decimal, row: Row) -> BudgetExceeded | None:
         """Why a row cannot be paid; what is away is taken to cost the most that it may."""
@@ -188,29 +199,33 @@ class Cutter:
         return prompt_count(request, request.body()).most
 
 
+class Measure:
+    """How much is in a file, and whether another row has room."""
+
+    def __init__(self) -> None:
+        self.rows = self.size = self.tokens = 0
+        self._longest = 0  # answer that is asked for, in tokens
+
+    def is_full(self, terms: BatchTerms, size: int, tokens: int | None, limit: int | None) -> bool:
+        """Whether another row of so many bytes, and so many tokens where there is a limit of them, has no room."""
+        if self.rows >= min(terms.rows, _ROWS) or self.size + size > min(terms.size, _SIZE):
+            return True
+        if self._longest and self.rows * (self._longest * _TOKEN + _AROUND) > _ANSWERS:
+            return True
+        return limit is not None and self.tokens + (tokens or 0) > limit
+
+    def count(self, size: int, longest: int | None, tokens: int | None = None) -> None:
+        """Count a row in; `longest`: the most tokens that its answer may have."""
+        self.rows += 1
+        self.size += size
+        self.tokens += tokens or 0
+        self._longest = max(self._longest, longest or 0)
+
+
 class _Begun:
     """A portion that rows are put into."""
 
-    def __init__(self, place: tuple[str, str, str], writer: PortionWriter) -> None:
+    def __init__(self, place: _Place, writer: PortionWriter) -> None:
         self.place, self.writer = place, writer
-        self.tokens: int | None = None
+        self.measure = Measure()
         self.worst: Decimal | None = None
-        self._longest = 0  # answer that is asked for, in tokens
-
-    def is_full(self, terms: BatchTerms, row: Row, tokens: int | None, limit: int | None) -> bool:
-        """Whether another row has no room."""
-        writer = self.writer
-        size = writer.size + row.size + _AROUND
-        if writer.rows >= min(terms.rows, _ROWS) or size > min(terms.size, _SIZE):
-            return True
-        if self._longest and writer.rows * (self._longest * _TOKEN + _AROUND) > _ANSWERS:
-            return True
-        return limit is not None and (self.tokens or 0) + (tokens or 0) > limit
-
-    def count(self, request: Request, tokens: int | None, cost: Decimal | None) -> None:
-        """Count a row in."""
-        self._longest = max(self._longest, request.max_tokens or 0)
-        if tokens is not None:
-            self.tokens = (self.tokens or 0) + tokens
-        if cost is not None:
-            self.worst = (self.worst or Decimal(0)) + cost

@@ -23,9 +23,9 @@ from llmcli.wire import Json
 class Portion:
     """Rows that go together: one file of one model, and one batch.
 
-    `size` in bytes; `tokens` of all prompts and `worst` in $, None: not counted; `at` and `creating` in seconds since
-    1970, the latter where a batch may have been asked for whose id is not known. `uploads` of its file were
-    begun. `files` are the provider's.
+    `api` is what its rows are sent to. `size` in bytes; `tokens` of all prompts and `worst` in $, None: not counted;
+    `at` and `creating` in seconds since 1970, the latter where a batch may have been asked for whose id is not known.
+    `uploads` of its file were begun. `files` are the provider's.
     """
 
     number: int
@@ -35,6 +35,7 @@ class Portion:
     base_url: str
     digest: str
     at: float
+    api: str = "chat"
     tokens: int | None = None
     worst: str | None = None
     uploads: int = 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from llmcli import files, jsonl
 from llmcli.batch.away.manifest import Manifest, Portion
 from llmcli.batch.input.rows import Row
 from llmcli.errors import OutputFailure, UsageError
-from llmcli.wire import Json, Request
+from llmcli.wire import CHAT, Json, Request
 
 _PIECE = 1 << 18  # bytes that are written at once
 _LIVE = frozenset({"stream", "stream_options"})  # how an answer comes, which nobody here waits for
@@ -28,6 +28,19 @@ _BESIDE = ("file", "before", "key", "id_column", "goes_to", "line")  # of a row,
 def wire_id(row: Row) -> str:
     """What a row is called at the provider: unique whatever its custom_id is, and inside of every provider's bounds."""
     return f"{row.key or format(row.number, '06d')}-{row.digest:016x}"
+
+
+def around_row(row: Row, url: str) -> int:
+    """Bytes that go up of a row beside its body."""
+    return len(_line_of(wire_id(row), _before(url), b""))
+
+
+def _before(url: str) -> bytes:
+    return b'","method":"POST","url":' + jsonl.dumps(url) + b',"body":'
+
+
+def _line_of(identity: str, before: bytes, body: bytes) -> bytes:
+    return b'{"custom_id":"' + identity.encode() + before + body + b"}\n"
 
 
 def upload_path(manifest: Manifest, number: int) -> Path:
@@ -83,7 +96,7 @@ class PortionWriter:
         self.number, self.request = number, first
         self.rows = 0
         self._manifest = manifest
-        self._before = b'","method":"POST","url":' + jsonl.dumps(url) + b',"body":'
+        self._before = _before(url)
         try:
             self._upload = _File(upload_path(manifest, number))
             self._rows = _File(rows_path(manifest, number))
@@ -99,18 +112,19 @@ class PortionWriter:
         """Add a row; `kept` is what of its own goes into its record, `own_format`: it says itself what fits it."""
         assert row.request is not None  # noqa: S101 - it is a good one
         identity = wire_id(row)
-        fields = row.request.fields
-        if "stream" in fields:
-            fields = {name: value for name, value in fields.items() if name not in _LIVE}
+        request = row.request
+        body: Mapping[str, Any] = request.fields if request.api is CHAT else request.body()
+        if "stream" in body:
+            body = {name: value for name, value in body.items() if name not in _LIVE}
         about: Json = {"id": identity, "number": row.number, "custom_id": row.custom_id}
         about |= {name: value for name in _BESIDE if (value := getattr(row, name))}
         if own_format:
             about["own_format"] = True
+        if request.api is not CHAT:
+            about["fields"] = request.fields
         known = jsonl.dumps(about)[:-1] + (b"" if kept is None else b',"input":' + kept) + b"}\n"
         try:
-            self._upload.add(
-                b'{"custom_id":"' + identity.encode() + self._before + jsonl.dumps(fields) + b"}\n"
-            )
+            self._upload.add(_line_of(identity, self._before, jsonl.dumps(body)))
             self._rows.add(known)
         except OSError as error:
             raise _unspooled(self._manifest, error) from None
@@ -124,7 +138,8 @@ class PortionWriter:
         except OSError as error:
             raise _unspooled(self._manifest, error) from None
         request = self.request
-        return Portion(self.number, self.rows, self.size, request.name, request.base_url, digest, at)
+        place = (request.name, request.base_url)
+        return Portion(self.number, self.rows, self.size, *place, digest, at, request.api.name)
 
     def discard(self) -> None:
         """Nothing of it is wanted."""
@@ -164,8 +179,8 @@ class Spooled:
     def row(self, index: int, like: Request) -> tuple[Row, bytes | None]:
         """A row and what of its own goes into its record; `like` is a request of the same model and command line."""
         about = jsonl.loads(_line(self._rows, self._row_ends, index))
-        body = jsonl.loads(_line(self._upload, self._upload_ends, index))["body"]
-        request = replace(like, fields=body)
+        fields = about.get("fields") or jsonl.loads(_line(self._upload, self._upload_ends, index))["body"]
+        request = replace(like, fields=fields)
         if about.get("own_format"):
             request = replace(request, expects=None, choices=())
         row = Row(about["number"], about["custom_id"], int(self.ids[index][-16:], 16), request)

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from typing import Protocol
 
 from llmcli import files
 from llmcli.app import App
 from llmcli.batch.away.courier import Courier
 from llmcli.batch.away.desk import Desk, OpenedInput, StillAway, mark_away
 from llmcli.batch.away.manifest import Manifest, Portion, manifest_path
+from llmcli.batch.away.terms import Sent, terms_at
 from llmcli.batch.input.spool import spool_of
 from llmcli.batch.ledger.final import Done
 from llmcli.batch.ledger.ledger import Ledger
@@ -22,81 +22,19 @@ from llmcli.batch.progress import Progress
 from llmcli.errors import Interrupted, PartialFailure, UsageError
 from llmcli.exchange.exchange import Way
 from llmcli.exchange.stack import batch_api_of, kept_around
-from llmcli.registry.batch_terms import BatchTerms, batch_terms
-from llmcli.request.builder import Builder
-from llmcli.settings.batch.run import RunSettings
-from llmcli.settings.batch.via import ViaSettings
-from llmcli.settings.money import MoneySettings
-from llmcli.settings.network import NetworkSettings
-from llmcli.settings.request import RequestSettings
+from llmcli.registry.batch_terms import BatchTerms
+from llmcli.request.responses.sent import RESPONSES_API
 from llmcli.transport.batches.base import BatchApi
-from llmcli.wire import Request
+from llmcli.wire import CHAT, Request
 
 _TICK = 0.25  # seconds
+_APIS = {api.name: api for api in (CHAT, RESPONSES_API)}
 _SOMETHING = [{"role": "user", "content": "-"}]
-
-
-class Sent(Protocol):
-    """What a run through the Batch API has to know."""
-
-    @property
-    def run(self) -> RunSettings:
-        """Where records go."""
-
-    @property
-    def via(self) -> ViaSettings:
-        """How rows go."""
-
-    @property
-    def request(self) -> RequestSettings:
-        """Whether an address was typed."""
-
-    @property
-    def network(self) -> NetworkSettings:
-        """How to reach a provider."""
-
-    @property
-    def money(self) -> MoneySettings:
-        """What keeps answers."""
-
-
-def check_away(settings: Sent) -> None:
-    """Raise UsageError for what a batch at a provider has no use for, or cannot be without."""
-    via, run = settings.via, settings.run
-    if not via.is_batch:
-        return
-    if run.kept is None:
-        raise UsageError("keeps what is away beside OUT", todo="name it with -O", flag=via.flag)
-    others = {
-        "--stream": settings.request.stream,
-        "--rpm": run.rpm is not None,
-        "--tpm": run.tpm is not None,
-        "-j": run.concurrency != "auto",
-    }
-    for name, is_given in others.items():
-        if is_given:
-            todo = "the provider says how fast it works: drop one"
-            raise UsageError(f"and {via.flag} exclude each other", todo=todo, flag=name)
-
-
-def check_terms(builder: Builder, request: RequestSettings) -> None:
-    """Raise UsageError where the provider of the command line has no Batch API."""
-    endpoint = builder.endpoint
-    terms_at(endpoint.provider.name, endpoint.base_url, typed=request.base_url is not None)
-
-
-def terms_at(provider: str, base_url: str, *, typed: bool) -> BatchTerms:
-    """The terms of a provider. Raises UsageError where it has no Batch API."""
-    terms = batch_terms(provider, base_url, typed=typed)
-    if terms is None:
-        what = f"{provider} has no Batch API that takes OpenAI's files and batches"
-        raise UsageError(what, todo="leave --via batch out, or go through a gateway with --base-url")
-    return terms
 
 
 def carry(app: App, program: Program, settings: Sent, records: Ledger | Printed, done: Done) -> None:
     """Have the rows answered, live or through the Batch API. Raises what stopped the run, PartialFailure, StillAway."""
-    if settings.via.is_batch and isinstance(records, Ledger):
+    if settings.via.is_batch and settings.money.replay is None and isinstance(records, Ledger):
         AwayRun(app, program, settings).drive(records, done)
         return
     if settings.run.kept is not None:
@@ -126,25 +64,13 @@ def _leave_alone(kept: str, done: Done) -> None:
         manifest.release()
 
 
-def check_fresh(kept: str) -> None:
-    """Raise UsageError where starting over would lose what is paid for and away."""
-    if files.exists(manifest_path(kept)):
-        manifest = Manifest(kept)
-        away = manifest.away
-        manifest.release()
-        if away:
-            raise UsageError(
-                "would lose rows that are away and paid for", todo="--recall first", flag="--fresh"
-            )
-
-
 class AwayRun:
     """One run through the Batch API, over the files of a Program."""
 
     def __init__(self, app: App, program: Program, settings: Sent) -> None:
         self._app, self._program, self._settings = app, program, settings
         self._builder = program.inputs.builder.builder
-        self._apis: dict[tuple[str, str, str], BatchApi] = {}
+        self._apis: dict[tuple[str, ...], BatchApi] = {}
 
     def drive(self, records: Ledger, done: Done) -> None:
         """Run to the end. Raises what stopped the run, PartialFailure, StillAway."""
@@ -248,7 +174,7 @@ class AwayRun:
         if request.base_url != portion.base_url or request.name != portion.model:
             what = f"{portion.rows} rows are away at {portion.base_url}, not at {request.base_url}"
             raise UsageError(what, portion.model, "type the command as it was")
-        return request
+        return request if request.api.name == portion.api else replace(request, api=_APIS[portion.api])
 
     def _name(self, portion: Portion) -> str | None:
         """What to type for a portion's model; None: what was typed."""
@@ -259,7 +185,7 @@ class AwayRun:
         return portion.model.partition("/")[2] if endpoint.as_typed else portion.model
 
     def _api_of(self, request: Request) -> BatchApi:
-        place = (request.provider, request.base_url, request.model)
+        place = (request.provider, request.base_url, request.model, request.api.name)
         if place not in self._apis:
             folder = manifest_path(self._settings.run.kept or "").with_suffix("") / "provider"
             terms = self._terms_of(request)

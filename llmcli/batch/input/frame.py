@@ -72,7 +72,8 @@ def tally_of(app: App, inputs: Inputs, limit: int | None, see: Callable[[Counted
     with inputs.all_at_hand() as source:
         entries = islice(iter(source.entry, None), limit)
         workers = None if inputs.builder.see is unseen else 1  # who looks at each row does so here
-        for counted in count_rows(entries, inputs.builder.placed, app.prices.of, workers):
+        prices = app.prices
+        for counted in count_rows(entries, inputs.builder.placed, prices.of, workers, prices.of_batch):
             check_met(counted.row, done)
             tally.add(counted)
             see(counted)

@@ -63,7 +63,7 @@ class RemoteBatches:
                 headers = {**headers, terms.key_header: "-".join(metadata.values())}
             return client.batches.with_raw_response.create(
                 completion_window=terms.window,
-                endpoint="/v1/chat/completions" if terms.url.startswith("/v1/") else terms.url,
+                endpoint=terms.url_of(self._like.api.path),
                 input_file_id=file,
                 metadata=dict(metadata),
                 extra_headers=headers,

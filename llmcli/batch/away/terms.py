@@ -1,0 +1,86 @@
+"""The terms on which a command line goes through a Batch API, and what is refused before a row is sent."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from llmcli import files
+from llmcli.batch.away.manifest import Manifest, manifest_path
+from llmcli.errors import UsageError
+from llmcli.registry.batch_terms import BatchTerms, batch_terms
+from llmcli.request.builder import Builder
+from llmcli.settings.batch.run import RunSettings
+from llmcli.settings.batch.via import ViaSettings
+from llmcli.settings.money import MoneySettings
+from llmcli.settings.network import NetworkSettings
+from llmcli.settings.request import RequestSettings
+
+
+class Sent(Protocol):
+    """What a run through the Batch API has to know."""
+
+    @property
+    def run(self) -> RunSettings:
+        """Where records go."""
+
+    @property
+    def via(self) -> ViaSettings:
+        """How rows go."""
+
+    @property
+    def request(self) -> RequestSettings:
+        """Whether an address was typed."""
+
+    @property
+    def network(self) -> NetworkSettings:
+        """How to reach a provider."""
+
+    @property
+    def money(self) -> MoneySettings:
+        """What keeps answers."""
+
+
+def check_away(settings: Sent) -> None:
+    """Raise UsageError for what a batch at a provider has no use for, or cannot be without."""
+    via, run = settings.via, settings.run
+    if not via.is_batch:
+        return
+    if run.kept is None:
+        raise UsageError("keeps what is away beside OUT", todo="name it with -O", flag=via.flag)
+    others = {
+        "--stream": settings.request.stream,
+        "--rpm": run.rpm is not None,
+        "--tpm": run.tpm is not None,
+        "-j": run.concurrency != "auto",
+    }
+    for name, is_given in others.items():
+        if is_given:
+            todo = "the provider says how fast it works: drop one"
+            raise UsageError(f"and {via.flag} exclude each other", todo=todo, flag=name)
+
+
+def check_terms(builder: Builder, request: RequestSettings) -> None:
+    """Raise UsageError where the provider of the command line has no Batch API."""
+    endpoint = builder.endpoint
+    terms_at(endpoint.provider.name, endpoint.base_url, typed=request.base_url is not None)
+
+
+def terms_at(provider: str, base_url: str, *, typed: bool) -> BatchTerms:
+    """The terms of a provider. Raises UsageError where it has no Batch API."""
+    terms = batch_terms(provider, base_url, typed=typed)
+    if terms is None:
+        what = f"{provider} has no Batch API that takes OpenAI's files and batches"
+        raise UsageError(what, todo="leave --via batch out, or go through a gateway with --base-url")
+    return terms
+
+
+def check_fresh(kept: str) -> None:
+    """Raise UsageError where starting over would lose what is paid for and away."""
+    if files.exists(manifest_path(kept)):
+        manifest = Manifest(kept)
+        away = manifest.away
+        manifest.release()
+        if away:
+            raise UsageError(
+                "would lose rows that are away and paid for", todo="--recall first", flag="--fresh"
+            )
