@@ -10,9 +10,11 @@ from tests.server.exchanged import (
     Answer,
     Framing,
     Json,
+    Request,
     Scenario,
 )
 from tests.server.replies import dumps
+from tests.server.responses import as_events, wants_responses
 
 
 def call(name: str, arguments: Any, call_id: str = "call_1") -> Json:
@@ -65,6 +67,11 @@ def events(
     framing: Framing = "chunked",
 ) -> Scenario:
     """Exactly these bytes as an SSE stream, whatever was asked; a dict is an event of its JSON."""
-    parts = tuple(event(block) if isinstance(block, dict) else block for block in blocks)
-    answer = Answer(parts, headers={"content-type": "text/event-stream", **(headers or {})}, framing=framing)
-    return lambda _: answer
+    head = {"content-type": "text/event-stream", **(headers or {})}
+
+    def scenario(request: Request) -> Answer:
+        shown = as_events(blocks) if wants_responses(request) else blocks
+        parts = tuple(event(block) if isinstance(block, dict) else block for block in shown)
+        return Answer(parts, headers=head, framing=framing)
+
+    return scenario

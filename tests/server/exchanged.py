@@ -57,9 +57,14 @@ class Request:
         return self.json if isinstance(self.json, dict) else {}
 
     @property
+    def messages(self) -> list[Json]:
+        """What was said, be it as the items of the Responses API."""
+        return list(self.fields.get("messages") or self.fields.get("input") or ())
+
+    @property
     def text(self) -> str:
         """The text of the last user message."""
-        users = [message for message in self.fields.get("messages") or () if message.get("role") == "user"]
+        users = [message for message in self.messages if message.get("role") == "user"]
         return text_of(users[-1]) if users else ""
 
 

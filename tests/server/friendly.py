@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal
@@ -19,6 +20,7 @@ from tests.server.exchanged import (
     text_of,
 )
 from tests.server.replies import dumps
+from tests.server.responses import as_events, as_response, is_answer, wants_responses
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,22 @@ class Ok:
         if self.hold and not streamed:
             before += (self.hold,)
         return Answer(
-            tuple(self._events(request)) if streamed else (dumps(self._body(request)),),
+            self._parts(request, streamed=streamed),
             headers={"content-type": kind, **self.headers},
             framing=self.framing or ("chunked" if streamed else "length"),
             before=before,
         )
+
+    def _parts(self, request: Request, *, streamed: bool) -> tuple[Part, ...]:
+        other = wants_responses(request)
+        if not streamed:
+            body = self._body(request)
+            return (dumps(as_response(body) if other and is_answer(body) else body),)
+        blocks = [*self._events(request)]
+        if other:
+            chunks = [json.loads(each[6:]) if each[:7] == b"data: {" else each for each in blocks]
+            return tuple(event(each) if isinstance(each, dict) else each for each in as_events(chunks))
+        return tuple(blocks)
 
     # The answer whole
 
@@ -176,17 +189,19 @@ class Ok:
         return "tool_calls" if self.tool_calls else "stop"
 
     def _asks_usage(self, request: Request) -> bool:
-        return bool((request.fields.get("stream_options") or {}).get("include_usage"))
+        asked = bool((request.fields.get("stream_options") or {}).get("include_usage"))
+        return asked or wants_responses(request)
 
     def _usage(self, request: Request) -> Any:
         if self.usage is not AUTO:
             return self.usage
-        asked = " ".join(text_of(message) for message in request.fields.get("messages") or ())
+        asked = " ".join(text_of(message) for message in request.messages)
         said = " ".join(self._said(index) for index in range(self._count(request)))
         return usage(len(asked.split()), len(said.split()))
 
     def _logprobs(self, request: Request, text: str) -> Json | None:
-        wanted = request.fields.get("logprobs") if self.logprobs is None else self.logprobs
+        asked = request.fields.get("logprobs") or request.fields.get("include")
+        wanted = asked if self.logprobs is None else self.logprobs
         if not wanted:
             return None
         top = request.fields.get("top_logprobs") or 0

@@ -10,9 +10,11 @@ from tests.server.exchanged import (
     Answer,
     Framing,
     Json,
+    Request,
     Scenario,
     reason,
 )
+from tests.server.responses import as_response, is_answer, wants_responses
 
 ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
@@ -35,8 +37,13 @@ def reply(
         kind, data = "text/html" if body.lstrip().startswith("<") else "text/plain", body.encode()
     else:
         kind, data = "application/json", body if isinstance(body, bytes) else dumps(body)
-    answer = Answer((data,), code, {"content-type": content_type or kind, **(headers or {})}, framing)
-    return lambda _: answer
+    head = {"content-type": content_type or kind, **(headers or {})}
+
+    def scenario(request: Request) -> Answer:
+        other = code == 200 and is_answer(body) and wants_responses(request)
+        return Answer((dumps(as_response(body)) if other else data,), code, head, framing)
+
+    return scenario
 
 
 def error(message: str, *, code: Any = None, kind: Any = "invalid_request_error", param: Any = None) -> Json:

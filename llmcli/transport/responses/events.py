@@ -70,7 +70,7 @@ class Events:
         data = parsed(event.data, halves=True)
         if not isinstance(data, dict):
             shown = self._reply.words(event.data)
-            raise odd(self._reply, f"an event of the stream is no JSON object: {shown}", BROKEN_EVENT)
+            raise odd(self._reply, f"an event of the stream is no chunk of an answer: {shown}", BROKEN_EVENT)
         kind = data.get("type")
         if kind == _TEXT:
             yield from self._delta(data, "content")

@@ -30,12 +30,13 @@ from llmcli.errors import (
 from llmcli.exchange.exchange import Way, exchange
 from llmcli.exchange.verdict import check
 from llmcli.output.sink import text_of
+from llmcli.request.responses.sent import RESPONSES_API
 from llmcli.transport.base import Transport
 from llmcli.transport.keys import KeyOf
 from llmcli.transport.pooled import Pooled
 from llmcli.transport.sdk import Sdk
 from llmcli.transport.wire.heads import Bounds
-from llmcli.wire import Chunk, Completion, Request
+from llmcli.wire import CHAT, Chunk, Completion, Request
 from tests import server as wire
 from tests.server import Scenario, Server, chunk
 
@@ -53,6 +54,7 @@ EXIT = {
     AuthFailure: 77,
 }
 WAYS = ("whole", "stream")
+ELSEWHERE = " of responses"  # behind a way: the Responses API is asked
 
 
 def always(key: str | None) -> KeyOf:
@@ -80,9 +82,10 @@ TRANSPORTS = {"sdk": sdk, "pooled": pooled}
 
 def request_to(base_url: str, way: str = "whole", provider: str = "openai", **fields: Any) -> Request:
     body = {"model": "tiny", "messages": [{"role": "user", "content": "Hi"}], **fields}
-    if way == "stream":
+    if way.startswith("stream"):
         body |= {"stream": True, "stream_options": {"include_usage": True}}
-    return Request(provider, "tiny", base_url, body)
+    api = RESPONSES_API if way.endswith(ELSEWHERE) else CHAT
+    return Request(provider, "tiny", base_url, body, api=api)
 
 
 async def answer_of(transport: Transport, request: Request) -> Completion:
@@ -132,11 +135,17 @@ class Row:
     ways: tuple[str, ...] = WAYS
     timeout: float = 10.0
     longest: int = 64_000_000
+    chat_only: bool = False  # it is of the shape of Chat Completions, and of no other
 
 
 def cases(rows: Iterable[Row]) -> list[Any]:
-    """What a test of a table is parametrised with: each row, each way in which it is asked for."""
-    return [pytest.param(row, way, id=f"{row.name}-{way}") for row in rows for way in row.ways]
+    """What a test of a table is parametrised with: each row, each way in which it is asked for, of both APIs."""
+    return [
+        pytest.param(row, f"{way}{api}", id=f"{row.name}-{way}{api}")
+        for row in rows
+        for way in row.ways
+        for api in ("", *([] if row.chat_only else [ELSEWHERE]))
+    ]
 
 
 def becomes(row: Row, way: str, server: Server, new_transport: Callable[..., Transport]) -> None:

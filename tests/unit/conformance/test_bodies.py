@@ -49,13 +49,12 @@ def bad_bodies() -> Iterator[Row]:
         fails(f"{odd} but application/json: {{"),
     )
     yield Row("200, []", wire.reply([]), fails(f"{odd} but application/json: []"))
-    yield Row("200, {}", wire.reply({}), fails(f"{odd}: it has no choices"))
+    yield Row("200, {}", wire.reply({}), fails(f"{odd}: it has no choices"), chat_only=True)
     yield Row("200, empty", wire.reply(b""), fails("the reply is empty"), ("whole",))
     yield Row("200, text", wire.reply("Hello"), fails(f"{odd} but text/plain: Hello"), ("whole",))
     for choices in ([], None, {}, 7, [7], [None], [{}], [{"index": 0}], [{"message": "Hello"}]):
-        yield Row(
-            f"200, choices {choices}", wire.reply({"choices": choices}), fails(f"{odd}: it has no choices")
-        )
+        bare = wire.reply({"choices": choices})
+        yield Row(f"200, choices {choices}", bare, fails(f"{odd}: it has no choices"), chat_only=True)
 
 
 def good_bodies() -> Iterator[Row]:
@@ -65,15 +64,15 @@ def good_bodies() -> Iterator[Row]:
     yield Row("null index", ok("Hello", index=None), "Hello")
     yield Row("no usage", ok("Hello", usage=None), "Hello")
     yield Row("no text", ok(""), Fails(NoTurn, "the answer is empty: neither text nor a call"))
-    yield Row("missing finish_reason", ok("Hello", finish_reason=ABSENT), "Hello")
-    yield Row("null finish_reason", ok("Hello", finish_reason=None), "Hello")
+    yield Row("missing finish_reason", ok("Hello", finish_reason=ABSENT), "Hello", chat_only=True)
+    yield Row("null finish_reason", ok("Hello", finish_reason=None), "Hello", chat_only=True)
     yield Row("length", ok("Hello", finish_reason="length"), Fails(Incomplete, "cut at the token limit"))
     yield Row(
         "content filter", ok("Hello", finish_reason="content_filter"), Fails(Refused, "a content filter")
     )
     yield Row("refusal", ok(refusal="I will not."), Fails(Refused, "the model refused: I will not."))
     yield Row("null error", ok("Hello", extra={"error": None}), "Hello")
-    yield Row("finish_reason of another server", ok("Hello", finish_reason="eos"), "Hello")
+    yield Row("finish_reason of another server", ok("Hello", finish_reason="eos"), "Hello", chat_only=True)
     yield Row(
         "unknown finish_reason",
         ok("Hello", finish_reason="weird"),
@@ -98,9 +97,13 @@ def good_bodies() -> Iterator[Row]:
     yield Row("chunked", wire.framed(ok("Hello"), "chunked"), "Hello")
     yield Row("closed after the answer", wire.closing(ok("Hello")), "Hello")
     yield Row("JSON for a stream", ok("Hello", stream=False), "Hello", ("stream",))
-    yield Row("JSON after blanks for a stream", wire.reply(b"\n  " + wire.dumps(WHOLE)), "Hello")
+    yield Row(
+        "JSON after blanks for a stream", wire.reply(b"\n  " + wire.dumps(WHOLE)), "Hello", chat_only=True
+    )
     yield Row("a stream for no stream", ok("Hello", stream=True), "Hello", ("whole",))
-    yield Row("[DONE] and no finish_reason", ok("Hello", stream=True, finish_reason=None), "Hello")
+    yield Row(
+        "[DONE] and no finish_reason", ok("Hello", stream=True, finish_reason=None), "Hello", chat_only=True
+    )
 
 
 ROWS = [

@@ -70,7 +70,7 @@ STREAMS = {
     "events of HTTP/1.0": sent("", EVENTS, "HTTP/1.0", "text/event-stream"),
     "events that are called JSON": sent("", EVENTS),
 }
-ROWS = [Row(name, head, "Hello") for name, head in (heads(dumps(WHOLE)) | STREAMS).items()]
+ROWS = [Row(name, head, "Hello", chat_only=True) for name, head in (heads(dumps(WHOLE)) | STREAMS).items()]
 LISTS = heads(dumps({"object": "list", "data": [{"id": "tiny"}]}))
 
 
