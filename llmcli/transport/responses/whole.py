@@ -10,9 +10,11 @@ from llmcli.finish import Finish, meaning
 from llmcli.responses.names import CUT_REASONS, SHARED_HEAD, UNFINISHED, USAGE_COUNTS
 from llmcli.transport.failures.complaints import compact, is_blank, is_error
 from llmcli.transport.failures.diagnosis import Reply, in_band, odd
+from llmcli.transport.prefill import gone_on
 from llmcli.wire import Completion, Json, Request, usage_count
 
 _WORDS = {reason: word for word, reason in CUT_REASONS.items()}
+_REPEATS = "llama"  # in the name of a server that has a message that was begun for it in the answer again
 _NAMES = {there: here for here, there in USAGE_COUNTS.items()}
 _PLAIN = frozenset(
     {"message", "function_call", "custom_tool_call", "reasoning"}
@@ -29,7 +31,8 @@ def completion_in(reply: Reply, data: Json) -> Json:
         raise failed(reply, data)
     if data.get("status") in UNFINISHED:
         raise odd(reply, f"the answer is not finished: its status is {data['status']}")
-    return folded_completion(data, reply.request)
+    body = folded_completion(data, reply.request)
+    return gone_on(body, reply.request) if _REPEATS in reply.headers.get("server", "") else body
 
 
 def failed(reply: Reply, response: Json) -> CallFailed:
