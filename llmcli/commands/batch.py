@@ -11,17 +11,16 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from llmcli import jsonl
 from llmcli.address import shown_url
 from llmcli.app import App
-from llmcli.batch.away.preview import Preview, at_batch_price
 from llmcli.batch.away.story import carry
 from llmcli.batch.away.terms import check_away, check_fresh, check_terms
+from llmcli.batch.dry_run import dry_run
 from llmcli.batch.engine.run import Plan, Run
 from llmcli.batch.engine.stats import Stats
-from llmcli.batch.forecast import Counted, Span, rows_of
+from llmcli.batch.forecast import rows_of
 from llmcli.batch.input.choice import chosen
-from llmcli.batch.input.frame import Frame, frame_of, tally_of
+from llmcli.batch.input.frame import Frame, frame_of
 from llmcli.batch.input.inputs import Inputs
 from llmcli.batch.input.rows import Row
 from llmcli.batch.input.spool import spool_of
@@ -38,7 +37,6 @@ from llmcli.exchange.authorization import check_provider
 from llmcli.exchange.exchange import Way
 from llmcli.exchange.layers.window import worst
 from llmcli.exchange.stack import batch_transport_of
-from llmcli.output.report import dollars
 from llmcli.request.builder import Builder
 from llmcli.request.headers import without_secrets
 from llmcli.settings.answer import RepairSettings
@@ -96,7 +94,7 @@ def batch(app: App, settings: BatchSettings) -> int:
     if settings.via.is_batch:
         check_terms(frame.builder, settings.request)
     if settings.run.dry_run:
-        _dry_run(app, program, settings)
+        dry_run(app, program, settings)
     else:
         _run(app, program, frame.inputs, outlet, settings)
         if choice.takes_spool:
@@ -276,38 +274,3 @@ def _plan(app: App, builder: Builder, outlet: Outlet, settings: BatchSettings) -
         beside=outlet.each,
         patience=options.patience_with(embedded=builder.endpoint.provider.embedded),
     )
-
-
-def _dry_run(app: App, program: Program, settings: BatchSettings) -> None:
-    options = settings.run
-    preview = Preview(app, settings) if settings.via.is_batch else None
-    if preview is not None:
-        program = at_batch_price(app, program)
-    check = program.check_money()
-
-    def see(counted: Counted) -> None:
-        check(counted)
-        if preview is not None:
-            preview.see(counted)
-
-    tally = tally_of(app, program.inputs, options.limit, see)
-    if options.json or options.format in {"json", "jsonl"}:
-        shown = jsonl.line if options.format == "jsonl" and not options.json else jsonl.pretty
-        app.stdout.write_bytes(shown(tally.record() | (preview.record() if preview else {})))
-        return
-    about = "" if tally.exact else "about "
-    standard, cheaper = tally.standard, tally.batch
-    app.stdout.write(
-        f"rows      {tally.rows:,}\n"
-        f"invalid   {tally.invalid:,}\n"
-        f"tokens    {about}{tally.tokens:,}\n"
-        f"cost      {_span(standard)}\n"
-        f"batch API {_span(cheaper)}\n"
-        f"{preview.lines() if preview else ''}"
-    )
-
-
-def _span(amounts: Span | None) -> str:
-    if amounts is None:
-        return dollars(None)
-    return f"{dollars(amounts[0])} for the prompts, {dollars(amounts[2])} at most"

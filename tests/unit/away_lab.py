@@ -201,7 +201,7 @@ class Lab:
         builder = Builder.of(
             RequestSettings(model="tiny"), Addresses({}, {}, "http://127.0.0.1:1/v1"), lambda: b""
         )
-        prompt = Prompt.of(InputSettings(), lambda: b"", self.said.append, rows=True)
+        prompt = Prompt.of(InputSettings(), lambda: b"", self.said.append, {}, rows=True)
         rows = RowBuilder(prompt, builder, TableSettings(), identity)
         inputs = Inputs([Part(str(self.home / "rows.jsonl"))], rows)
         like = builder.request([{"role": "user", "content": "-"}])

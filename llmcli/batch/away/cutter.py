@@ -61,7 +61,7 @@ class Cutter:
             return None
         portion = begun.writer.commit(self._desk.now)
         portion.tokens, portion.worst = (
-            begun.measure.tokens or None,
+            begun.fill.tokens or None,
             None if begun.worst is None else str(begun.worst),
         )
         self._desk.manifest.add(portion)
@@ -157,14 +157,14 @@ class Cutter:
         terms, tokens, full = self._desk.terms_of(request), self._tokens(request), None
         begun = self._open.get(place)
         size, limit = row.size + around_row(row, terms.url), self._desk.manifest.limits.get(request.name)
-        if begun is not None and begun.measure.is_full(terms, size, tokens, limit):
+        if begun is not None and begun.fill.is_full(terms, size, tokens, limit):
             full, begun = self._open.pop(place), None
         if begun is None:
             begun = self._open[place] = self._begin(place, request, terms)
         ask = self._desk.ask
         own = request.expects is not ask.expects or request.choices != ask.choices
         begun.writer.add(row, self._kept(row), own_format=own)
-        begun.measure.count(size, request.max_tokens, tokens)
+        begun.fill.count(size, request.max_tokens, tokens)
         begun.worst = begun.worst if cost is None else (begun.worst or Decimal(0)) + cost
         self._sent += 1
         return full
@@ -199,7 +199,7 @@ class Cutter:
         return prompt_count(request, request.body()).most
 
 
-class Measure:
+class Fill:
     """How much is in a file, and whether another row has room."""
 
     def __init__(self) -> None:
@@ -227,5 +227,5 @@ class _Begun:
 
     def __init__(self, place: _Place, writer: PortionWriter) -> None:
         self.place, self.writer = place, writer
-        self.measure = Measure()
+        self.fill = Fill()
         self.worst: Decimal | None = None

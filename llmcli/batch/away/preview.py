@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from llmcli import files
 from llmcli.app import App
-from llmcli.batch.away.cutter import Measure
+from llmcli.batch.away.cutter import Fill
 from llmcli.batch.away.desk import batches_in_words, rows_in_words
 from llmcli.batch.away.manifest import Manifest, Portion, manifest_path
 from llmcli.batch.away.spool import around_row
@@ -27,7 +27,7 @@ class Preview:
         self._kept = settings.run.kept or ""
         self._typed = settings.request.base_url is not None
         self._terms: dict[str, BatchTerms] = {}
-        self._open: dict[str, Measure] = {}
+        self._open: dict[str, Fill] = {}
         self._files: Counter[str] = Counter()
         self._size = 0
         self._app = app
@@ -46,11 +46,11 @@ class Preview:
             self._terms[model] = self._terms_of(row.request)
         terms = self._terms.get(model) or BatchTerms()
         size = row.size + around_row(row, terms.url)
-        measure = self._open.get(model)
-        if measure is None or measure.is_full(terms, size, None, None):
-            measure = self._open[model] = Measure()
+        fill = self._open.get(model)
+        if fill is None or fill.is_full(terms, size, None, None):
+            fill = self._open[model] = Fill()
             self._files[model] += 1
-        measure.count(size, row.request.max_tokens if row.request else None)
+        fill.count(size, row.request.max_tokens if row.request else None)
         self._size += size
 
     def _terms_of(self, request: Request) -> BatchTerms:
