@@ -91,6 +91,9 @@ def _nulled(value: Any) -> Any:
     return [_nulled(part) for part in value] if isinstance(value, list | tuple) else value
 
 
+parse = orjson.loads  # for what we wrote ourselves: huge integers and deep nesting are not looked for
+
+
 def loads(data: bytes | str) -> Any:
     """Parse JSON. Raises ValueError, for deep nesting TooDeep.
 

@@ -1,0 +1,57 @@
+"""Briefs: what is kept of each record where records are put in order or set beside each other."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from llmcli import jsonl
+from llmcli.batch.reporting.entry import whole_entry
+from llmcli.batch.reporting.figures import labels_of
+from llmcli.batch.reporting.outs import Line, Out
+from llmcli.batch.views.answers import answer_of
+
+
+class Brief(NamedTuple):
+    """A record: whose row it is, the digest of that row's body, and what came of it: `code` None: an answer.
+
+    `answer` is a hash of the answer's text. `line` is where the record stands, without its content.
+    """
+
+    custom_id: Any
+    file: str | None
+    row: int
+    digest: str
+    code: str | None
+    label: str | None
+    answer: int
+    line: Line
+
+    @property
+    def state(self) -> str:
+        """`ok`, or the code of the failure."""
+        return self.code or "ok"
+
+
+def briefs_of(out: Out) -> list[Brief]:
+    """Those of all records, some 400 bytes a row, in the order of the input. Raises UsageError."""
+    briefs = [_brief(out, line) for line in out.lines()]
+    briefs.sort(key=lambda brief: (brief.file or "", brief.row))
+    return briefs
+
+
+def _brief(out: Out, line: Line) -> Brief:
+    entry = whole_entry(line.content)
+    if entry is None:
+        raise out.foreign(line)
+    data = jsonl.loads(line.content)
+    about, error = data["llmcli"], data["error"]
+    return Brief(
+        data["custom_id"],
+        about.get("file"),
+        about["row"],
+        data["id"][-16:],
+        None if error is None else str(error.get("code")),
+        ", ".join(labels_of(entry)) or None,
+        hash(answer_of(data)),
+        line._replace(content=b""),
+    )

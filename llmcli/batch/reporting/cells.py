@@ -1,0 +1,113 @@
+"""Cells: the rows of the page, as compact JSON in packed blocks; nothing of a record is cut without saying so."""
+
+from __future__ import annotations
+
+import gzip
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+from llmcli import jsonl
+from llmcli.batch.reporting.briefs import Brief
+from llmcli.batch.reporting.outs import Line, Out
+from llmcli.batch.reporting.prompts import prompt_in
+from llmcli.batch.views.answers import answer_of
+from llmcli.wire import Json, usage_count
+
+ROWS = 500  # of a block
+_LONGEST = 2000  # bytes of a cell
+_BOUND = 99_000_000  # bytes of all blocks: with what is around them the page stays under 100 MB
+
+Shown = tuple[int, Brief]
+"""The number of a run, and a row's record in it."""
+
+
+@dataclass
+class Cells:
+    """Writes the rows of the page. `prompts` are by file and row, where INPUT was given.
+
+    `written` rows were put into blocks, of which `cut` cells were longer than 2 kB.
+    """
+
+    outs: Sequence[Out]
+    prompts: dict[tuple[str | None, int], str]
+    written: int = 0
+    cut: int = 0
+    asked: bool = False  # a prompt was found
+    _size: int = field(default=0, init=False)
+    _open: dict[tuple[int, int], BinaryIO] = field(default_factory=dict, init=False)
+
+    def blocks(self, rows: Iterable[tuple[int, Sequence[Shown | None]]]) -> Iterator[bytes]:
+        """Blocks of rows, each gzipped and in base64: until the page would be too large.
+
+        A row is (the number of its kind, its record in each run); in the block it is
+        `[custom_id, kind, prompt, run, ...]`, a run is
+        `[code, text, latency in ms, $, tokens in, tokens out, label, model]` or 0.
+        """
+        block: list[Any] = []
+        for kind, records in rows:
+            block.append(self._row(kind, records))
+            if len(block) == ROWS:
+                if (packed := self._packed(block)) is None:
+                    return
+                yield packed
+                block = []
+        if block and (packed := self._packed(block)) is not None:
+            yield packed
+
+    def _packed(self, block: list[Any]) -> bytes | None:
+        packed = b64encode(gzip.compress(jsonl.dumps(block), 5, mtime=0))
+        if self._size + len(packed) > _BOUND:
+            return None
+        self._size += len(packed)
+        self.written += len(block)
+        return packed
+
+    def _row(self, kind: int, records: Sequence[Shown | None]) -> list[Any]:
+        prompt, name = "", ""
+        runs: list[Any] = []
+        for shown in records:
+            if shown is None:
+                runs.append(0)
+                continue
+            run, brief = shown
+            record = jsonl.loads(self._line(run, brief.line))
+            runs.append(self._run(record, brief))
+            prompt = prompt or self._prompt(record, brief)
+            name = name or str(brief.custom_id)
+        return [self._short(name), kind, self._short(prompt), *runs]
+
+    def _line(self, run: int, line: Line) -> bytes:
+        if (stream := self._open.get((run, line.file))) is None:
+            stream = self._open[run, line.file] = self.outs[run].files[line.file].open("rb")
+        stream.seek(line.offset)
+        return stream.readline()
+
+    def close(self) -> None:
+        """Close the files of records."""
+        for stream in self._open.values():
+            stream.close()
+
+    def _run(self, record: Json, brief: Brief) -> list[Any]:
+        about, error = record["llmcli"], record["error"]
+        body = (record["response"] or {}).get("body")
+        usage = body.get("usage") if isinstance(body, dict) else None
+        counts = [usage_count(usage or {}, name) for name in ("prompt_tokens", "completion_tokens")]
+        text = answer_of(record) if error is None else str(error.get("message"))
+        figures = [about["latency_ms"], about["cost_usd"], *counts]
+        return [brief.state, self._short(text), *figures, brief.label, about["model"]]
+
+    def _prompt(self, record: Json, brief: Brief) -> str:
+        prompt = self.prompts.get((brief.file, brief.row))
+        if prompt is None and isinstance(kept := record["llmcli"].get("input"), dict):
+            prompt = prompt_in(kept)
+        self.asked = self.asked or prompt is not None
+        return prompt or ""
+
+    def _short(self, text: str) -> str:
+        data = text.encode("utf-8", "replace")
+        if len(data) <= _LONGEST:
+            return data.decode()
+        self.cut += 1
+        return f"{data[:_LONGEST].decode('utf-8', 'ignore')}… ({len(data) - _LONGEST:,} bytes more)"

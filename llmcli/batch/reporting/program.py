@@ -1,0 +1,39 @@
+"""What a report is of: the figures of its OUTs, and of two of them what became of each row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from llmcli.batch.reporting.briefs import briefs_of
+from llmcli.batch.reporting.figures import Figures, figures_of
+from llmcli.batch.reporting.outs import Out
+from llmcli.batch.reporting.pairs import Comparison, Pair, compared, paired
+from llmcli.wire import Json
+
+
+@dataclass(frozen=True)
+class Reported:
+    """`figures`: of each of two OUTs, else of all added up. `comparison` and `pairs`: of two alone."""
+
+    outs: Sequence[Out]
+    figures: Sequence[Figures]
+    comparison: Comparison | None = None
+    pairs: Sequence[Pair] = ()
+
+    def record(self) -> Json:
+        """As JSON."""
+        if self.comparison is None:
+            return self.figures[0].record()
+        return {
+            "runs": [figures.record() for figures in self.figures],
+            "comparison": self.comparison.record(),
+        }
+
+
+def reported(outs: Sequence[Out]) -> Reported:
+    """What these were. Raises UsageError where a file holds no records."""
+    if len(outs) != 2:
+        return Reported(outs, [figures_of(outs)])
+    pairs = paired(briefs_of(outs[0]), briefs_of(outs[1]))
+    return Reported(outs, [figures_of([out]) for out in outs], compared(pairs), pairs)
