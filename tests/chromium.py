@@ -28,8 +28,12 @@ class Page:
         for domain in ("Runtime", "Page", "Network", "Log"):
             self._call(f"{domain}.enable")
 
-    def open(self, path: Path) -> None:
+    def go(self, path: Path) -> None:
         self._call("Page.navigate", url=path.absolute().as_uri())
+
+    def open(self, path: Path) -> None:
+        """Go there, and wait until all rows are at hand."""
+        self.go(path)
         self.until("location.protocol === 'file:' && document.documentElement.dataset.ready === 'all'")
 
     def read(self, expression: str) -> Any:

@@ -28,7 +28,7 @@ class ReportingSettings:
         list[str],
         flag(
             "--input",
-            metavar="ROWS",
+            metavar="FILE",
             help="With --html: the INPUT, for the prompts (else those of --keep; repeatable).",
         ),
     ] = field(default_factory=list)

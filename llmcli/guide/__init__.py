@@ -19,6 +19,7 @@ PARTS = {
         "records",
         "resuming",
         "pace",
+        "report",
         "via-batch",
         "recipes",
     ),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from llmcli import jsonl
-from llmcli.batch.reporting.entry import whole_entry
-from llmcli.batch.reporting.figures import labels_of
-from llmcli.batch.reporting.outs import Line, Out
+from llmcli.batch.reporting.figures import gist_labels
+from llmcli.batch.reporting.gist import whole_gist
+from llmcli.batch.reporting.outs import BatchOut, RecordLine
 from llmcli.batch.views.answers import answer_of
 
 
@@ -24,7 +24,7 @@ class Brief(NamedTuple):
     code: str | None
     label: str | None
     answer: int
-    line: Line
+    line: RecordLine
 
     @property
     def state(self) -> str:
@@ -32,16 +32,16 @@ class Brief(NamedTuple):
         return self.code or "ok"
 
 
-def briefs_of(out: Out) -> list[Brief]:
+def briefs_of(out: BatchOut) -> list[Brief]:
     """Those of all records, some 400 bytes a row, in the order of the input. Raises UsageError."""
     briefs = [_brief(out, line) for line in out.lines()]
     briefs.sort(key=lambda brief: (brief.file or "", brief.row))
     return briefs
 
 
-def _brief(out: Out, line: Line) -> Brief:
-    entry = whole_entry(line.content)
-    if entry is None:
+def _brief(out: BatchOut, line: RecordLine) -> Brief:
+    gist = whole_gist(line.content)
+    if gist is None:
         raise out.foreign(line)
     data = jsonl.loads(line.content)
     about, error = data["llmcli"], data["error"]
@@ -51,7 +51,7 @@ def _brief(out: Out, line: Line) -> Brief:
         about["row"],
         data["id"][-16:],
         None if error is None else str(error.get("code")),
-        ", ".join(labels_of(entry)) or None,
+        ", ".join(gist_labels(gist)) or None,
         hash(answer_of(data)),
         line._replace(content=b""),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
+import zlib
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,16 +10,17 @@ from typing import Any, BinaryIO
 
 from llmcli import jsonl
 from llmcli.batch.reporting.briefs import Brief
-from llmcli.batch.reporting.outs import Line, Out
-from llmcli.batch.reporting.prompts import prompt_in
+from llmcli.batch.reporting.outs import BatchOut, RecordLine
+from llmcli.batch.reporting.prompts import asked_in
 from llmcli.batch.views.answers import answer_of
 from llmcli.wire import Json, usage_count
 
-ROWS = 500  # of a block
+ROWS_A_BLOCK = 500
+GZIP = zlib.MAX_WBITS | 16  # as zlib calls that format
 _LONGEST = 2000  # bytes of a cell
 _BOUND = 99_000_000  # bytes of all blocks: with what is around them the page stays under 100 MB
 
-Shown = tuple[int, Brief]
+RunRow = tuple[int, Brief]
 """The number of a run, and a row's record in it."""
 
 
@@ -30,7 +31,7 @@ class Cells:
     `written` rows were put into blocks, of which `cut` cells were longer than 2 kB.
     """
 
-    outs: Sequence[Out]
+    outs: Sequence[BatchOut]
     prompts: dict[tuple[str | None, int], str]
     written: int = 0
     cut: int = 0
@@ -38,7 +39,7 @@ class Cells:
     _size: int = field(default=0, init=False)
     _open: dict[tuple[int, int], BinaryIO] = field(default_factory=dict, init=False)
 
-    def blocks(self, rows: Iterable[tuple[int, Sequence[Shown | None]]]) -> Iterator[bytes]:
+    def blocks(self, rows: Iterable[tuple[int, Sequence[RunRow | None]]]) -> Iterator[bytes]:
         """Blocks of rows, each gzipped and in base64: until the page would be too large.
 
         A row is (the number of its kind, its record in each run); in the block it is
@@ -48,7 +49,7 @@ class Cells:
         block: list[Any] = []
         for kind, records in rows:
             block.append(self._row(kind, records))
-            if len(block) == ROWS:
+            if len(block) == ROWS_A_BLOCK:
                 if (packed := self._packed(block)) is None:
                     return
                 yield packed
@@ -57,14 +58,14 @@ class Cells:
             yield packed
 
     def _packed(self, block: list[Any]) -> bytes | None:
-        packed = b64encode(gzip.compress(jsonl.dumps(block), 5, mtime=0))
+        packed = b64encode(zlib.compress(jsonl.dumps(block), 5, wbits=GZIP))
         if self._size + len(packed) > _BOUND:
             return None
         self._size += len(packed)
         self.written += len(block)
         return packed
 
-    def _row(self, kind: int, records: Sequence[Shown | None]) -> list[Any]:
+    def _row(self, kind: int, records: Sequence[RunRow | None]) -> list[Any]:
         prompt, name = "", ""
         runs: list[Any] = []
         for shown in records:
@@ -78,7 +79,7 @@ class Cells:
             name = name or str(brief.custom_id)
         return [self._short(name), kind, self._short(prompt), *runs]
 
-    def _line(self, run: int, line: Line) -> bytes:
+    def _line(self, run: int, line: RecordLine) -> bytes:
         if (stream := self._open.get((run, line.file))) is None:
             stream = self._open[run, line.file] = self.outs[run].files[line.file].open("rb")
         stream.seek(line.offset)
@@ -101,7 +102,7 @@ class Cells:
     def _prompt(self, record: Json, brief: Brief) -> str:
         prompt = self.prompts.get((brief.file, brief.row))
         if prompt is None and isinstance(kept := record["llmcli"].get("input"), dict):
-            prompt = prompt_in(kept)
+            prompt = asked_in(kept)
         self.asked = self.asked or prompt is not None
         return prompt or ""
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llmcli import jsonl
-from llmcli.batch.reporting.entry import Entry, entry_of
-from llmcli.batch.reporting.measures import Spread, Timeline
-from llmcli.batch.reporting.outs import Out
+from llmcli.batch.reporting.gist import Gist, gist_of
+from llmcli.batch.reporting.measures import Percentiles, Timeline
+from llmcli.batch.reporting.outs import BatchOut
 from llmcli.errors import one_line
 from llmcli.wire import Json
 
@@ -45,9 +45,9 @@ class Figures:
     reasons: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
     failures: dict[str, Failures] = field(default_factory=dict)
-    latency: Spread = field(default_factory=Spread)
-    costs: Spread = field(default_factory=Spread)
-    answers: Spread = field(default_factory=Spread)  # tokens of each
+    latency: Percentiles = field(default_factory=Percentiles)
+    costs: Percentiles = field(default_factory=Percentiles)
+    answers: Percentiles = field(default_factory=Percentiles)  # tokens of each
     timeline: Timeline = field(default_factory=Timeline)
 
     @property
@@ -66,7 +66,7 @@ class Figures:
         """Rows a second; None where all came in one."""
         return self.rows / seconds if (seconds := self.seconds) else None
 
-    def take(self, out: Out) -> Figures:
+    def take(self, out: BatchOut) -> Figures:
         """Add the records of an OUT. Raises UsageError where a line is none."""
         self.names.append(out.name)
         numbers: tuple[list[float], list[float], list[float]] = ([], [], [])
@@ -74,9 +74,9 @@ class Figures:
         tokens_in = tokens_out = cached = reasoning = 0
         kinds: Counter[Any] = Counter()
         slots, width = self.timeline.slots, self.timeline.width
-        for number, (content, entry) in enumerate(_entries(out), 1):
+        for number, (content, gist) in enumerate(_gists(out), 1):
             # for each of a million rows: no calls that can be saved
-            about, usage, choices = entry["llmcli"], entry["usage"] or _NOTHING, entry["choices"]
+            about, usage, choices = gist["llmcli"], gist["usage"] or _NOTHING, gist["choices"]
             latency, cost, at = about["latency_ms"], about["cost_usd"], about["at"][:width]
             given, taken = usage.get("prompt_tokens"), usage.get("completion_tokens")
             slot = slots.get(at)
@@ -96,7 +96,7 @@ class Figures:
             kinds[
                 about["model"],
                 choices[0].get("finish_reason") if len(choices) == 1 else reasons_of(choices),
-                "error" in entry,
+                "error" in gist,
                 cost is None,
                 about["attempts"],
             ] += 1
@@ -106,8 +106,8 @@ class Figures:
                 cached += details.get("cached_tokens") or 0
             if details := usage.get("completion_tokens_details"):
                 reasoning += details.get("reasoning_tokens") or 0
-            if len(entry) > 3 or len(about) > 6:
-                self._take_rare(entry, content, slot)
+            if len(gist) > 3 or len(about) > 6:
+                self._take_rare(gist, content, slot)
             if number % _BATCH == 0:
                 self._fold(numbers)
                 slots, width = self.timeline.slots, self.timeline.width
@@ -122,10 +122,10 @@ class Figures:
             taken.clear()
         self.timeline.tidy()
 
-    def _take_rare(self, entry: Entry, content: bytes, slot: list[float]) -> None:
+    def _take_rare(self, gist: Gist, content: bytes, slot: list[float]) -> None:
         """Labels; of a failure its code, and the first as an example."""
-        self.labels.update(labels_of(entry))
-        if (error := entry.get("error")) is None:
+        self.labels.update(gist_labels(gist))
+        if (error := gist.get("error")) is None:
             return
         slot[1] += 1
         code = str(error.get("code"))
@@ -134,7 +134,7 @@ class Figures:
             return
         known = jsonl.loads(content)["custom_id"]
         message = one_line(str(error.get("message")))[:_EXAMPLE]
-        self.failures[code] = Failures(1, known, entry["llmcli"]["row"], message)
+        self.failures[code] = Failures(1, known, gist["llmcli"]["row"], message)
 
     def _take_kinds(self, kinds: Counter[Any]) -> None:
         for (model, finish, bad, unpriced, attempts), times in kinds.items():
@@ -174,15 +174,15 @@ class Figures:
         }
 
 
-def _entries(out: Out) -> Iterator[tuple[bytes, Entry]]:
+def _gists(out: BatchOut) -> Iterator[tuple[bytes, Gist]]:
     for content in out.contents():
-        entry = entry_of(content)
-        if entry is None:
+        gist = gist_of(content)
+        if gist is None:
             raise out.foreign(next(line for line in out.lines() if line.content == content))
-        yield content, entry
+        yield content, gist
 
 
-def figures_of(outs: Iterable[Out]) -> Figures:
+def figures_of(outs: Iterable[BatchOut]) -> Figures:
     """The figures of these, added up. Raises UsageError."""
     figures = Figures()
     for out in outs:
@@ -190,9 +190,9 @@ def figures_of(outs: Iterable[Out]) -> Figures:
     return figures
 
 
-def labels_of(entry: Entry) -> list[str]:
-    """The labels of an entry's choices; of one that is none of the labels, nothing."""
-    choice = entry["llmcli"].get("choice")
+def gist_labels(gist: Gist) -> list[str]:
+    """The labels of a gist's choices; of one that is none of the labels, nothing."""
+    choice = gist["llmcli"].get("choice")
     told = choice if isinstance(choice, list) else [choice] if choice else []
     return [str(each["label"]) for each in told if isinstance(each, dict) and each.get("label") is not None]
 
@@ -206,7 +206,7 @@ def _most_first(failures: dict[str, Failures]) -> list[tuple[str, Failures]]:
     return sorted(failures.items(), key=lambda item: -item[1].count)
 
 
-def _shares(spread: Spread) -> Json:
+def _shares(spread: Percentiles) -> Json:
     p50, p90, p95, p99 = spread.at(*_SHARES)
     mean = spread.total / spread.count if spread.count else None
     return {

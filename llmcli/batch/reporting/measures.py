@@ -11,10 +11,10 @@ from typing import NamedTuple
 _EXACT = 10_000  # numbers that are kept as they are
 _STEPS = 200  # parts that a factor of e is cut in: half a per cent
 _MOST_SECONDS = 20_000  # of a run that are told apart
-PARTS = 60  # that a run's time is shown in
+_PARTS = 60  # that a run's time is shown in
 
 
-class Spread:
+class Percentiles:
     """Numbers of 0 and more: exact up to 10,000 of them, else within half a per cent."""
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class Spread:
         yield from ((exp((step + 0.5) / _STEPS), times) for step, times in self._steps.items())
 
 
-class Part(NamedTuple):
+class RunPart(NamedTuple):
     """A part of a run: when it began, in seconds from the run's beginning; rows, failures, tokens, $, and the mean."""
 
     begin: float
@@ -105,12 +105,12 @@ class Timeline:
         """When the first and the last slot began, UTC."""
         return (_moment(min(self.slots)), _moment(max(self.slots))) if self.slots else None
 
-    def parts(self) -> tuple[float, list[Part]]:
+    def parts(self) -> tuple[float, list[RunPart]]:
         """The seconds of one part, and the parts of the run, those without a row too."""
         if (bounds := self.bounds()) is None:
             return 1.0, []
         span = (bounds[1] - bounds[0]).total_seconds() + 1
-        step = max(1.0, span / PARTS)
+        step = max(1.0, span / _PARTS)
         sums = [[0.0] * 6 for _ in range(ceil(span / step))]
         for at, slot in self.slots.items():
             which = min(int((_moment(at) - bounds[0]).total_seconds() / step), len(sums) - 1)
@@ -118,9 +118,9 @@ class Timeline:
         return step, [_part(number * step, each) for number, each in enumerate(sums)]
 
 
-def _part(begin: float, sums: list[float]) -> Part:
+def _part(begin: float, sums: list[float]) -> RunPart:
     rows, failed, tokens, cost, latency, timed = sums
-    return Part(begin, int(rows), int(failed), int(tokens), cost, latency / timed if timed else None)
+    return RunPart(begin, int(rows), int(failed), int(tokens), cost, latency / timed if timed else None)
 
 
 def _moment(at: str) -> datetime:

@@ -15,7 +15,7 @@ from llmcli.settings.batch.view import view_of
 _BUFFER = 1 << 20  # bytes
 
 
-class Line(NamedTuple):
+class RecordLine(NamedTuple):
     """A record, newline included, and where it stands: file (0: OUT, 1: its errors), offset, number of the line."""
 
     content: bytes
@@ -25,13 +25,13 @@ class Line(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Out:
+class BatchOut:
     """What one `-O` of a batch left: `name` as it was typed, and the files of records."""
 
     name: str
     files: tuple[Path, ...]
 
-    def lines(self) -> Iterator[Line]:
+    def lines(self) -> Iterator[RecordLine]:
         """The record of each row: where it has an answer, not the failure that was before it.
 
         A line that is being written, or was torn, is passed over. Takes some 100 bytes a failure.
@@ -67,7 +67,7 @@ class Out:
             for line in self._read(which)
         }
 
-    def foreign(self, line: Line) -> UsageError:
+    def foreign(self, line: RecordLine) -> UsageError:
         """The error where a line is no record."""
         return UsageError(
             f"{self.files[line.file]} is no output of llmcli batch",
@@ -75,12 +75,12 @@ class Out:
             "name the OUT of a batch: OUT.jsonl, or OUT.csv beside OUT.csv.jsonl",
         )
 
-    def _read(self, which: int) -> Iterator[Line]:
+    def _read(self, which: int) -> Iterator[RecordLine]:
         offset = 0
         with self._opened(which) as stream:
             for number, content in enumerate(stream, 1):
                 if content.endswith(b"\n"):
-                    yield Line(content, which, offset, number)
+                    yield RecordLine(content, which, offset, number)
                 offset += len(content)
 
     def _opened(self, which: int) -> BinaryIO:
@@ -92,7 +92,7 @@ class Out:
             ) from None
 
 
-def out_named(name: str) -> Out:
+def out_named(name: str) -> BatchOut:
     """The OUT of this name: of a table, the records beside it. Raises NoInput, UsageError."""
     path = Path(name)
     if view_of(name) is not None:
@@ -106,7 +106,7 @@ def out_named(name: str) -> Out:
     if not path.is_file():
         raise UsageError(f"{name} is no regular file", todo="name the OUT of a batch")
     errors = errors_path(path)
-    return Out(name, (path, errors) if errors.is_file() else (path,))
+    return BatchOut(name, (path, errors) if errors.is_file() else (path,))
 
 
 def known_by(line: bytes) -> bytes:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
+import zlib
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from llmcli import files, jsonl
 from llmcli.batch.reporting.briefs import Brief, briefs_of
-from llmcli.batch.reporting.cells import Cells, Shown
+from llmcli.batch.reporting.cells import GZIP, Cells, RunRow
 from llmcli.batch.reporting.figures import Figures
-from llmcli.batch.reporting.pairs import KINDS
+from llmcli.batch.reporting.pairs import PAIR_KINDS
 from llmcli.batch.reporting.program import Reported
 from llmcli.batch.reporting.prompts import prompts_of
 from llmcli.errors import OutputFailure, UsageError
@@ -20,7 +20,7 @@ from llmcli.wire import Json
 _ASSETS = Path(__file__).with_name("assets")
 _AHEAD = 1  # blocks before the script, so that the first rows are shown while the others are read
 
-Row = tuple[int, Sequence[Shown | None]]
+PageRow = tuple[int, Sequence[RunRow | None]]
 
 
 def write_page(found: Reported, path: str, inputs: Sequence[str], say: Callable[[str], None]) -> None:
@@ -80,15 +80,15 @@ def _pieces(found: Reported, cells: Cells) -> Iterator[bytes]:
     yield tail
 
 
-def _rows_of(found: Reported) -> tuple[Iterator[Row], Json]:
+def _rows_of(found: Reported) -> tuple[Iterator[PageRow], Json]:
     """The rows of the page, and for each what it is filtered by: its kind and its label, as numbers."""
     if found.comparison is not None:
-        kinds: list[str] = list(KINDS)
-        records: list[list[Shown | None]] = [
+        kinds: list[str] = list(PAIR_KINDS)
+        records: list[list[RunRow | None]] = [
             [None if brief is None else (run, brief) for run, brief in enumerate(pair)]
             for pair in found.pairs
         ]
-        states = [KINDS.index(pair.kind) for pair in found.pairs]
+        states = [PAIR_KINDS.index(pair.kind) for pair in found.pairs]
     else:
         shown = [(run, brief) for run, out in enumerate(found.outs) for brief in briefs_of(out)]
         kinds = sorted({brief.state for _, brief in shown}, key=lambda state: (state != "ok", state))
@@ -102,7 +102,7 @@ def _rows_of(found: Reported) -> tuple[Iterator[Row], Json]:
     return iter(list(zip(states, records, strict=True))), index
 
 
-def _label(records: Sequence[Shown | None]) -> str:
+def _label(records: Sequence[RunRow | None]) -> str:
     """The label of a row; of two runs that gave different ones, both."""
     found = [_own_label(shown[1]) for shown in records if shown is not None]
     return found[0] if len(set(found)) == 1 else " → ".join(label or "none" for label in found)
@@ -138,7 +138,7 @@ def _block(packed: bytes | None) -> bytes:
 
 
 def _packed(value: Json) -> bytes:
-    return b64encode(gzip.compress(jsonl.dumps(value), 6, mtime=0))
+    return b64encode(zlib.compress(jsonl.dumps(value), 6, wbits=GZIP))
 
 
 def _json_script(name: str, value: Json) -> bytes:

@@ -11,7 +11,14 @@ from llmcli import jsonl
 from llmcli.batch.reporting.briefs import Brief
 from llmcli.wire import Json
 
-KINDS = ("equal", "changed", "failed in one", "failed in both", "only in the first", "only in the second")
+PAIR_KINDS = (
+    "equal",
+    "changed",
+    "failed in one",
+    "failed in both",
+    "only in the first",
+    "only in the second",
+)
 
 
 class Pair(NamedTuple):
@@ -22,13 +29,13 @@ class Pair(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """One of KINDS."""
+        """One of PAIR_KINDS."""
         first, second = self
         if first is None or second is None:
-            return KINDS[4] if second is None else KINDS[5]
+            return PAIR_KINDS[4] if second is None else PAIR_KINDS[5]
         if first.code is not None or second.code is not None:
-            return KINDS[3] if first.code is not None and second.code is not None else KINDS[2]
-        return KINDS[0] if first.answer == second.answer else KINDS[1]
+            return PAIR_KINDS[3] if first.code is not None and second.code is not None else PAIR_KINDS[2]
+        return PAIR_KINDS[0] if first.answer == second.answer else PAIR_KINDS[1]
 
     @property
     def is_same_request(self) -> bool:
@@ -80,7 +87,7 @@ class Comparison:
     def record(self) -> Json:
         """As JSON."""
         return {
-            **{kind.replace(" ", "_"): self.kinds[kind] for kind in KINDS},
+            **{kind.replace(" ", "_"): self.kinds[kind] for kind in PAIR_KINDS},
             "same_request": self.same_request,
             "same_request_differs": self.of_which_differ,
             "label_changes": [
@@ -99,5 +106,5 @@ def compared(pairs: Sequence[Pair]) -> Comparison:
         for pair in pairs
         if pair.first is not None and pair.second is not None and (pair.first.label or pair.second.label)
     )
-    differing = sum(pair.kind == KINDS[1] for pair in same)
+    differing = sum(pair.kind == PAIR_KINDS[1] for pair in same)
     return Comparison(Counter(pair.kind for pair in pairs), labels, len(same), differing)

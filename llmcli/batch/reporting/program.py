@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from llmcli.batch.reporting.briefs import briefs_of
 from llmcli.batch.reporting.figures import Figures, figures_of
-from llmcli.batch.reporting.outs import Out
+from llmcli.batch.reporting.outs import BatchOut
 from llmcli.batch.reporting.pairs import Comparison, Pair, compared, paired
 from llmcli.wire import Json
 
@@ -16,7 +16,7 @@ from llmcli.wire import Json
 class Reported:
     """`figures`: of each of two OUTs, else of all added up. `comparison` and `pairs`: of two alone."""
 
-    outs: Sequence[Out]
+    outs: Sequence[BatchOut]
     figures: Sequence[Figures]
     comparison: Comparison | None = None
     pairs: Sequence[Pair] = ()
@@ -31,7 +31,7 @@ class Reported:
         }
 
 
-def reported(outs: Sequence[Out]) -> Reported:
+def reported(outs: Sequence[BatchOut]) -> Reported:
     """What these were. Raises UsageError where a file holds no records."""
     if len(outs) != 2:
         return Reported(outs, [figures_of(outs)])

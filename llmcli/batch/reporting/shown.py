@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from llmcli.batch.reporting.figures import Figures
-from llmcli.batch.reporting.measures import Spread
-from llmcli.batch.reporting.pairs import KINDS, Comparison
+from llmcli.batch.reporting.measures import Percentiles
+from llmcli.batch.reporting.pairs import PAIR_KINDS, Comparison
 from llmcli.output.streams import visible
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -25,7 +25,7 @@ def comparison_text(runs: Sequence[Figures], comparison: Comparison) -> str:
     lines += [
         (
             "rows",
-            ", ".join(f"{comparison.kinds[kind]:,} {kind}" for kind in KINDS if comparison.kinds[kind])
+            ", ".join(f"{comparison.kinds[kind]:,} {kind}" for kind in PAIR_KINDS if comparison.kinds[kind])
             or "none",
         )
     ]
@@ -98,7 +98,7 @@ def _cost(figures: Figures) -> str:
     return f"${figures.cost:.6f}" + (f" and {unknown}" if figures.unpriced else "")
 
 
-def _percentiles(spread: Spread) -> str:
+def _percentiles(spread: Percentiles) -> str:
     if not spread.count:
         return "unknown"
     p50, p90, p99 = (number or 0.0 for number in spread.at(0.5, 0.9, 0.99))

@@ -195,6 +195,8 @@ async function filter() {
   const mine = ++search;
   const text = $("search").value.toLowerCase();
   const kind = $("kind").value, label = $("label").value;
+  at = 0;
+  $("scroll").scrollTop = 0;
   if (!text && kind === "" && label === "") {
     found = null;
     draw();
@@ -222,8 +224,6 @@ async function filter() {
     }
   }
   found = hits;
-  at = 0;
-  $("scroll").scrollTop = 0;
   draw();
 }
 
@@ -309,7 +309,10 @@ addEventListener("resize", drawSoon);
 $("scroll").onkeydown = (event) => {
   const step = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 }[event.key];
   if (step) { event.preventDefault(); move(step); }
-  if (event.key === "Enter" && count()) open(found === null ? at : found[at]);
+  if (event.key === "Enter" && count()) {
+    event.preventDefault(); // or it would press the button that closes what it opened
+    open(found === null ? at : found[at]);
+  }
 };
 addEventListener("keydown", (event) => {
   if (event.key === "/" && !/INPUT|SELECT/.test(document.activeElement.tagName)) { event.preventDefault(); $("search").focus(); }

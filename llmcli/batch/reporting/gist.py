@@ -1,4 +1,4 @@
-"""An entry: what a report takes from one record, as a rule without reading the text of the answer."""
+"""A gist: what a report takes from one record, as a rule without reading the text of the answer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from llmcli import jsonl
 from llmcli.wire import Json
 
-Entry = Json
+Gist = Json
 """`{"choices":[{"finish_reason"}],"usage":{...},"llmcli":{...}}`, and `"error"` of a failure."""
 
 _ENVELOPE = b',"llmcli":{"row":'
@@ -17,7 +17,7 @@ _BEHIND = len(_NO_ERROR)
 _BROKEN = (ValueError, KeyError, TypeError, IndexError, AttributeError)
 
 
-def entry_of(line: bytes) -> Entry | None:
+def gist_of(line: bytes) -> Gist | None:
     """What a line says; None where it is no record.
 
     Of an answer of one choice what stands from its finish_reason on is enough. No text can hold the words that are
@@ -27,15 +27,15 @@ def entry_of(line: bytes) -> Entry | None:
     word = line.find(_FINISH)
     if word < end and word == line.rfind(_FINISH, 0, end) and line.startswith(_NO_ERROR, end - _BEHIND):
         try:
-            found: Json = jsonl.parse(b'{"choices":[{' + line[word : end - _BEHIND] + line[end:])
+            found: Json = jsonl.parsed(b'{"choices":[{' + line[word : end - _BEHIND] + line[end:])
         except ValueError:
-            return whole_entry(line)
+            return whole_gist(line)
         if "usage" in found and "at" in found["llmcli"]:
             return found
-    return whole_entry(line)
+    return whole_gist(line)
 
 
-def whole_entry(line: bytes) -> Entry | None:
+def whole_gist(line: bytes) -> Gist | None:
     """The same of any record, by reading all of it; None where it is none."""
     try:
         data: Any = jsonl.loads(line)
@@ -44,7 +44,7 @@ def whole_entry(line: bytes) -> Entry | None:
         body = body if isinstance(body, dict) else {}
         choices = [choice for choice in body.get("choices") or () if isinstance(choice, dict)]
         usage = body.get("usage")
-        entry = {"choices": choices, "usage": usage if isinstance(usage, dict) else {}, "llmcli": about}
+        gist = {"choices": choices, "usage": usage if isinstance(usage, dict) else {}, "llmcli": about}
         known = (
             isinstance(about["row"], int)
             and isinstance(data["id"], str)
@@ -55,4 +55,4 @@ def whole_entry(line: bytes) -> Entry | None:
         return None
     if not (known and has_rest):
         return None
-    return entry if data.get("error") is None else {**entry, "error": data["error"]}
+    return gist if data.get("error") is None else {**gist, "error": data["error"]}

@@ -1,0 +1,204 @@
+"""`llmcli report`: what a batch was, of one OUT, of two, of one that is being written."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from llmcli.errors import ExitCode
+from tests.conftest import Result
+
+AT = "2026-11-27T10:00:{:02d}.000Z"
+
+
+def record(row: int, text: str | None = "Yes", **more) -> str:
+    """A record as a batch writes it; `text` None: a failure, whose code is `code`."""
+    about = {
+        "row": row,
+        "attempts": 1,
+        "latency_ms": 100.0 * (row + 1),
+        "cost_usd": 0.25,
+        "model": "openai/m",
+    }
+    about |= {"at": AT.format(row % 60)} | more.get("about", {})
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15} | more.get("usage", {})
+    response = {"status_code": 200, "request_id": "r", "body": {"choices": [choice], "usage": usage}}
+    error = None
+    if text is None:
+        response, error = None, {"code": more.get("code", "tempfail"), "message": "it is busy"}
+        about |= {"latency_ms": None, "cost_usd": None}
+    digest = more.get("digest", row + 1)
+    known = {"id": f"batch_req_{row:06d}_{digest:016x}", "custom_id": more.get("custom_id", f"row-{row}")}
+    whole = {**known, "response": response, "error": error, "llmcli": about}
+    return json.dumps(whole, separators=(",", ":")) + "\n"
+
+
+@pytest.fixture
+def out(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def write(name: str, *lines: str) -> str:
+        (tmp_path / name).write_text("".join(lines))
+        return name
+
+    return write
+
+
+def test_a_run_in_the_terminal(cli, out):
+    out("out.jsonl", record(0), record(1), record(3, "No"))
+    out("out.errors.jsonl", record(2, None))
+    assert cli("report", "out.jsonl") == Result(
+        0,
+        "out.jsonl: 4 rows, 3 ok, 1 failed\n"
+        "failed    1 tempfail, such as row-2: it is busy\n"
+        "tokens    30 in (0 cached) + 15 out (0 reasoning)\n"
+        "cost      $0.750000\n"
+        "latency   p50 0.20 s, p90 0.40 s, p99 0.40 s, max 0.40 s\n"
+        "time      2026-11-27 10:00:00 to 10:00:03 UTC, 3 s, 1.3 rows/s\n"
+        "rows/s    ████\n"
+        "attempts  4\n"
+        "models    openai/m 4\n"
+        "finish    stop 3\n",
+        "",
+    )
+
+
+def test_a_run_as_json(cli, out):
+    details = {
+        "prompt_tokens_details": {"cached_tokens": 4},
+        "completion_tokens_details": {"reasoning_tokens": 2},
+    }
+    label = {"choice": {"label": "bug", "probability": None}}
+    out(
+        "out.jsonl",
+        record(0, usage=details),
+        record(1, "bug", about=label),
+        record(2, about={"cost_usd": None}),
+    )
+    told = json.loads(cli("report", "out.jsonl", "--json").out)
+    assert told["tokens"] == {"in": 30, "cached": 4, "out": 15, "reasoning": 2}
+    assert (told["cost_usd"], told["unpriced"], told["labels"]) == (0.5, 1, {"bug": 1})
+    assert told["latency_ms"] == {"p50": 200, "p90": 300, "p95": 300, "p99": 300, "max": 300, "mean": 200}
+    assert (told["began"], told["ended"]) == ("2026-11-27T10:00:00Z", "2026-11-27T10:00:02Z")
+    assert json.loads(cli("report", "out.jsonl", "--format", "jsonl").out) == told
+
+
+def test_a_row_that_was_a_failure_before_it_had_an_answer_counts_once(cli, out):
+    out("out.jsonl", record(0), record(1))
+    out("out.errors.jsonl", record(1, None), record(2, None), record(2, None, code="invalid_row"))
+    told = json.loads(cli("report", "out.jsonl", "--json").out)
+    assert (told["rows"], told["ok"], list(told["failures"])) == (3, 2, ["invalid_row"])
+
+
+def test_a_line_that_is_being_written_is_not_counted(cli, out):
+    out("out.jsonl", record(0), record(1)[:-40])
+    assert json.loads(cli("report", "out.jsonl", "--json").out)["rows"] == 1
+
+
+def test_a_run_with_no_row_and_one_that_failed_altogether(cli, out):
+    out("none.jsonl")
+    assert cli("report", "none.jsonl").out == (
+        "none.jsonl: 0 rows, 0 ok, 0 failed\ntokens    0 in (0 cached) + 0 out (0 reasoning)\n"
+        "cost      nothing\nlatency   unknown\ntime      none\nattempts  0\n"
+    )
+    out("bad.jsonl")
+    out("bad.errors.jsonl", record(0, None), record(1, None))
+    told = json.loads(cli("report", "bad.jsonl", "--json").out)
+    assert (told["ok"], told["failed"], told["cost_usd"], told["latency_ms"]["p50"]) == (0, 2, None, None)
+
+
+def test_the_table_of_a_batch_stands_for_its_records(cli, out):
+    out("rows.csv", "prompt\nOne\nTwo\n")
+    assert cli("batch", "-q", "rows.csv", "-m", "offline/echo", "-O", "answers.csv").code == 0
+    assert cli("report", "answers.csv").out.startswith("answers.csv: 2 rows, 2 ok, 0 failed\n")
+    assert cli("report", "answers.csv.jsonl").out.startswith("answers.csv.jsonl: 2 rows, 2 ok")
+
+
+def test_what_two_runs_differ_in(cli, out):
+    out("a.jsonl", record(0), record(1, "A"), record(2, "B", custom_id="x"), record(3))
+    out("a.errors.jsonl", record(4, None))
+    out(
+        "b.jsonl",
+        record(0),
+        record(1, "B"),
+        record(7, "B", custom_id="x"),
+        record(4),
+        record(9, "New", custom_id="n"),
+    )
+    told = cli("report", "a.jsonl", "b.jsonl")
+    assert told.code == 0
+    assert told.out.splitlines()[3:5] == [
+        "rows      2 equal, 1 changed, 1 failed in one, 1 only in the first, 1 only in the second",
+        "repeats   50.0%: 1 of 2 answers to the very same request differ: what is below that says nothing of the"
+        " change",
+    ]
+    comparison = json.loads(cli("report", "a.jsonl", "b.jsonl", "--json").out)["comparison"]
+    assert comparison == {
+        "equal": 2,
+        "changed": 1,
+        "failed_in_one": 1,
+        "failed_in_both": 0,
+        "only_in_the_first": 1,
+        "only_in_the_second": 1,
+        "same_request": 2,
+        "same_request_differs": 1,
+        "label_changes": [],
+    }
+
+
+def test_rows_without_a_common_id_are_paired_by_their_number(cli, out):
+    out("a.jsonl", record(0, custom_id="alpha"), record(1, "A", custom_id="beta"))
+    out("b.jsonl", record(0), record(1, "B"))
+    comparison = json.loads(cli("report", "a.jsonl", "b.jsonl", "--json").out)["comparison"]
+    assert (comparison["equal"], comparison["changed"]) == (1, 1)
+
+
+def test_labels_that_changed(cli, out):
+    labels = [{"choice": {"label": label, "probability": None}} for label in ("bug", "other")]
+    out("a.jsonl", record(0, "bug", about=labels[0]), record(1, "bug", about=labels[0]))
+    out("b.jsonl", record(0, "other", about=labels[1]), record(1, "bug", about=labels[0]))
+    assert "label     1  bug → other\n" in cli("report", "a.jsonl", "b.jsonl").out
+
+
+def test_three_runs_are_added_up(cli, out):
+    names = [out(f"{name}.jsonl", record(0), record(1)) for name in "abc"]
+    assert cli("report", *names).out.startswith("a.jsonl, b.jsonl, c.jsonl: 6 rows, 6 ok, 0 failed\n")
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "words"),
+    [
+        ([], ExitCode.USAGE, "there is no OUT; name the -O of a batch"),
+        (["gone.jsonl"], ExitCode.NO_INPUT, "gone.jsonl: no such file"),
+        (["gone.csv"], ExitCode.NO_INPUT, "gone.csv.jsonl: there are no records of gone.csv"),
+        (["text.jsonl"], ExitCode.USAGE, "text.jsonl is no output of llmcli batch (line 1)"),
+        (["half.jsonl"], ExitCode.USAGE, "half.jsonl is no output of llmcli batch (line 2)"),
+        (["half.jsonl", "text.jsonl"], ExitCode.USAGE, "half.jsonl is no output of llmcli batch (line 2)"),
+        (
+            ["good.jsonl", "--input", "rows.jsonl"],
+            ExitCode.USAGE,
+            "--input gives the page its prompts; add --html",
+        ),
+        (["good.jsonl", "--html", "good.jsonl"], ExitCode.USAGE, "good.jsonl is what the report is of"),
+        (["good.jsonl", "--html", "no/page.html"], ExitCode.IO, "cannot write no/page.html"),
+        (["good.jsonl", "--html", "p.html", "--input", "gone"], ExitCode.NO_INPUT, "gone: no such file"),
+        (["."], ExitCode.USAGE, ". is no regular file"),
+    ],
+)
+def test_what_cannot_be_reported(cli, out, argv, code, words):
+    out("good.jsonl", record(0))
+    out("text.jsonl", "hello\n")
+    out("half.jsonl", record(0), '{"id":"batch_req_000001_0000000000000001","llmcli":{}}\n')
+    result = cli("report", *argv)
+    assert (result.code, result.out) == (code, "")
+    assert words in result.err
+
+
+def test_the_model_of_a_hostile_server_does_not_reach_the_terminal(cli, out):
+    out("out.jsonl", record(0, about={"model": "m\x1b[2J"}))
+    out("out.errors.jsonl", record(1, None, code="bad\x1b[31m"))
+    told = cli("report", "out.jsonl").out
+    assert "\x1b" not in told
+    assert "models    m^[[2J 1" in told
