@@ -91,7 +91,7 @@ def _nulled(value: Any) -> Any:
     return [_nulled(part) for part in value] if isinstance(value, list | tuple) else value
 
 
-parsed = orjson.loads  # for what we wrote ourselves: huge integers and deep nesting are not looked for
+ours = orjson.loads  # for what we wrote ourselves: huge integers and deep nesting are not looked for
 
 
 def loads(data: bytes | str) -> Any:

@@ -27,10 +27,10 @@ usage = resource.getrusage(resource.RUSAGE_SELF)
 print(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, file=sys.stderr)
 """
 SEARCH = """(async () => {
-  document.getElementById("search").value = "rome 7";
+  document.getElementById("search").value = "oslo rome";
   const begun = performance.now();
   const done = filter();
-  while (!document.querySelectorAll(".row").length || found === null) await new Promise((r) => setTimeout(r, 1));
+  while (found === null) await new Promise((r) => setTimeout(r, 1));
   const first = performance.now() - begun;
   await done;
   return [first + 120, performance.now() - begun + 120];

@@ -72,11 +72,7 @@ def files(tmp_path):
         ("llmcli ask -s @no", ["@notes one.txt", "@nothing"]),
         ("llmcli ask -s no", [""]),
         ("llmcli ask no", [""]),
-<<<<<<< HEAD
-        ("llmcli help re", ["recipes", "records", "rehearsing", "responses", "resuming"]),
-=======
-        ("llmcli help re", ["recipes", "records", "rehearsing", "report", "resuming"]),
->>>>>>> de49065 (Report what a batch was, in the terminal and on a page)
+        ("llmcli help rec", ["recipes", "records"]),
         ("llmcli ask --seed 1 --see", ["--seed"]),
     ],
 )

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from llmcli import jsonl
 from llmcli.batch.reporting.briefs import Brief
 from llmcli.batch.reporting.outs import BatchOut, RecordLine
-from llmcli.batch.reporting.prompts import asked_in
+from llmcli.batch.reporting.prompts import question_in
 from llmcli.batch.views.answers import answer_of
 from llmcli.wire import Json, usage_count
 
@@ -102,7 +102,7 @@ class Cells:
     def _prompt(self, record: Json, brief: Brief) -> str:
         prompt = self.prompts.get((brief.file, brief.row))
         if prompt is None and isinstance(kept := record["llmcli"].get("input"), dict):
-            prompt = asked_in(kept)
+            prompt = question_in(kept)
         self.asked = self.asked or prompt is not None
         return prompt or ""
 

@@ -27,7 +27,7 @@ def gist_of(line: bytes) -> Gist | None:
     word = line.find(_FINISH)
     if word < end and word == line.rfind(_FINISH, 0, end) and line.startswith(_NO_ERROR, end - _BEHIND):
         try:
-            found: Json = jsonl.parsed(b'{"choices":[{' + line[word : end - _BEHIND] + line[end:])
+            found: Json = jsonl.ours(b'{"choices":[{' + line[word : end - _BEHIND] + line[end:])
         except ValueError:
             return whole_gist(line)
         if "usage" in found and "at" in found["llmcli"]:

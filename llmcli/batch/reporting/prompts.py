@@ -48,10 +48,10 @@ def _prompt(entry: Entry) -> str:
         fields = parsed_row(entry) if isinstance(entry, bytes) else found_in(entry).fields
     except BadRow:
         return ""
-    return asked_in(fields)
+    return question_in(fields)
 
 
-def asked_in(fields: Json) -> str:
+def question_in(fields: Json) -> str:
     """What the fields of a row ask: its prompt, the last message of a user, else all of them as JSON."""
     if isinstance(fields.get("prompt"), str):
         return str(fields["prompt"])
