@@ -13,6 +13,7 @@ complete -c llmcli -n __fish_use_subcommand -a chat -d 'Hold a conversation, typ
 complete -c llmcli -n __fish_use_subcommand -a batch -d 'Run every row of the input'
 complete -c llmcli -n __fish_use_subcommand -a count -d 'Count the tokens of the request that ask would send, and price it'
 complete -c llmcli -n __fish_use_subcommand -a models -d 'List known models, their limits, prices and abilities'
+complete -c llmcli -n __fish_use_subcommand -a report -d 'Say what a batch was: rows, failures, tokens, cost, latency'
 complete -c llmcli -n __fish_use_subcommand -a help -d 'Show a page of the guide, or list its topics'
 
 complete -c llmcli -n '__fish_seen_subcommand_from ask' -l file -s f -r -F -d 'Put a text file or web page before the prompt (repeatable; - is stdin).'
@@ -399,6 +400,17 @@ complete -c llmcli -n '__fish_seen_subcommand_from models' -l verbose -s v -d 'A
 complete -c llmcli -n '__fish_seen_subcommand_from models' -l help -s h -d 'Show this and exit.'
 complete -c llmcli -n '__fish_seen_subcommand_from models' -l help-all -d 'Show all options and exit.'
 
+complete -c llmcli -n '__fish_seen_subcommand_from report' -l html -r -F -d 'Write one page to look at: plots, rows to search, two runs side by side.'
+complete -c llmcli -n '__fish_seen_subcommand_from report' -l input -r -F -d 'With --html: the INPUT, for the prompts (else those of --keep; repeatable).'
+complete -c llmcli -n '__fish_seen_subcommand_from report' -l format -x -a 'text json jsonl' -d 'What stdout gets.'
+complete -c llmcli -n '__fish_seen_subcommand_from report' -l json -d 'The same as --format json.'
+complete -c llmcli -n '__fish_seen_subcommand_from report' -l profile -x -d 'Options from [profiles.NAME] of the config file.'
+complete -c llmcli -n '__fish_seen_subcommand_from report' -l ok -x -a 'error usage incomplete refused invalid budget partial tools gate rejected no-input quota io tempfail auth config deadline interrupted broken-pipe terminated' -d 'Exit 0 where these exits are due.'
+complete -c llmcli -n '__fish_seen_subcommand_from report' -l quiet -s q -d 'Errors only.'
+complete -c llmcli -n '__fish_seen_subcommand_from report' -l verbose -s v -d 'Also attempts, waits and request ids.'
+complete -c llmcli -n '__fish_seen_subcommand_from report' -l help -s h -d 'Show this and exit.'
+complete -c llmcli -n '__fish_seen_subcommand_from report' -l help-all -d 'Show all options and exit.'
+
 complete -c llmcli -n '__fish_seen_subcommand_from help' -l help -s h -d 'Show this and exit.'
 complete -c llmcli -n '__fish_seen_subcommand_from help' -l help-all -d 'Show all options and exit.'
-complete -c llmcli -n '__fish_seen_subcommand_from help' -a 'ask prompt attachments templates models parameters output schemas labels tools batch input rows tables records resuming pace via-batch recipes chat sessions context usage budgets count network servers responses fallback cache rehearsing exits options config completion help choices limits changes'
+complete -c llmcli -n '__fish_seen_subcommand_from help' -a 'ask prompt attachments templates models parameters output schemas labels tools batch input rows tables records resuming pace report via-batch recipes chat sessions context usage budgets count network servers responses fallback cache rehearsing exits options config completion help choices limits changes'
