@@ -60,7 +60,7 @@ class Bar:
         self._notes = app.notes
         self._beside: list[Notes | Stdout] = [app.notes, app.stdout] if app.stdout.terminal else [app.notes]
         self._style = Style.of(app.world.env)
-        self._line = StatusLine(app.world.stderr, app.notes.send)
+        self._line = StatusLine(app.world.stderr, app.notes.draw)
         self._rates = Rates()
         self._pauses = Pauses(self._line.clear, self._rates.restart)
         for out in self._beside:

@@ -21,6 +21,8 @@ class Live:
     reasoning: bool = False
     text: str = ""
     _identity: object = None
+    _is_open: bool = False  # its end was not shown yet
+    _held: str = ""  # newlines that may turn out to be the last
     _thinks: bool = False  # the last line is reasoning, and not ended
 
     def begin(self) -> None:
@@ -61,8 +63,11 @@ class Live:
     def _show(self, text: str) -> None:
         self._stop_thinking()
         self.text += text
-        if text:
-            self.out.write(text)
+        kept = text.rstrip("\n")
+        if kept:
+            self.out.write(self._held + kept)
+            self._is_open, self._held = True, ""
+        self._held += text[len(kept) :]
 
     def _think(self, text: str) -> None:
         if text and self.reasoning:
@@ -76,5 +81,6 @@ class Live:
 
     def _end(self) -> None:
         self._stop_thinking()
-        if self.text and not self.text.endswith("\n"):
-            self.out.write("\n")
+        if self._is_open:
+            self.out.write("", b"\n")
+        self._is_open, self._held = False, ""

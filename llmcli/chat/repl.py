@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import difflib
 import os
 import signal
@@ -47,6 +48,7 @@ SLASH_COMMANDS = {
     "/pin": "keep the last turn, however long the conversation grows",
     "/save": "/save NAME or /save FILE.jsonl copies the conversation; alone, it shows where it is kept",
     "/tokens": "how many tokens would be sent, and how many may be",
+    "/copy": "copy the last answer to the clipboard, where the terminal lets a program (OSC 52)",
     "/cost": "what it has cost so far",
     "/exit": "leave, as do Ctrl-D, exit and quit",
 }
@@ -60,7 +62,8 @@ A line that begins with a space is never a command.
 class Repl:
     """Turns as they are typed, until the person leaves.
 
-    `message_of` makes the message of a typed text, `live` shows the answers, `switch` changes the model.
+    `message_of` makes the message of a typed text, `live` shows the answers, `switch` changes the model,
+    `draw` sends the terminal what it does not show.
     `place` is where the conversation is kept (None: nowhere), `state` the directory of history and sessions.
     """
 
@@ -69,6 +72,7 @@ class Repl:
     notes: Notes
     message_of: Callable[[str], Message]
     switch: Callable[[str], None]
+    draw: Callable[[str], None]
     place: Path | None
     state: Path
     _answering: asyncio.Future[Any] | None = None
@@ -219,6 +223,14 @@ class Repl:
         may = "" if limit is None else f" of {limit:,} that may be sent"
         self.notes.show(f"{tokens:,} tokens{may}\n")
 
+    async def _do_copy(self, _rest: str) -> None:
+        _, messages = self._last_turn()
+        text = next((text for message in reversed(messages) if (text := _answer_of(message))), "")
+        if not text:
+            raise UsageError("the last turn has no answer to copy")
+        self.draw(f"\x1b]52;c;{base64.b64encode(text.encode('utf-8', 'replace')).decode()}\x07")
+        self.notes.write(f"copied: {len(text):,} characters, if the terminal lets a program do so\n")
+
     async def _do_cost(self, _rest: str) -> None:
         self.notes.show(f"{self.dialogue.spent.shown()}\n")
 
@@ -256,6 +268,10 @@ class Repl:
         model, cost = self.dialogue.model, self.dialogue.spent.shown()
         forms = {"model": (model, model.rpartition("/")[2], ""), "tokens": (of, tokens, ""), "cost": (cost,)}
         return " " + fitted(forms, ("model", "tokens", "model", "tokens"), width - 2)
+
+
+def _answer_of(message: Message) -> str:
+    return text_of(message) if message["role"] == "assistant" else ""
 
 
 def _short(messages: Sequence[Message]) -> str:

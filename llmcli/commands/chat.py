@@ -18,6 +18,7 @@ from llmcli.errors import UsageError
 from llmcli.exchange.asked import pages_named
 from llmcli.exchange.client import Client
 from llmcli.exchange.judged import is_judged
+from llmcli.output.markdown import screen_of
 from llmcli.request.builder import Builder
 from llmcli.request.names import say_names
 from llmcli.request.prompt import Prompt
@@ -113,12 +114,14 @@ def repl_of(
     from llmcli.chat.repl import Repl
 
     app = client.app
-    live = Live(client.out, app.notes, client.output.reasoning)
+    out = screen_of(client.out, app.world, wanted=client.output.render is not False)
+    live = Live(out, app.notes, client.output.reasoning)
     if client.output.shape == "text" and not is_judged(client.builder.request(_ANY)):
         dialogue.send = lambda request, before: client.turn(request, before, live)
 
     state = state_directory(app.world.env)
-    return Repl(dialogue, live, app.notes, opening.user, switch, path, state)
+    draw = app.notes.draw if app.world.stderr_is_terminal else app.stdout.draw
+    return Repl(dialogue, live, app.notes, opening.user, switch, draw, path, state)
 
 
 def is_typed(app: App, output: OutputSettings) -> bool:

@@ -11,6 +11,7 @@ from llmcli.errors import Invalid, LlmcliError, UsageError, one_line
 from llmcli.exchange.asked import Asked
 from llmcli.exchange.judged import is_judged, item_of, judged, missing
 from llmcli.files import append_line
+from llmcli.output.markdown import screen_of
 from llmcli.output.media import asks_for_media, media_of
 from llmcli.output.report import Report, citations, joined_answers, trace
 from llmcli.output.sink import RECORDS, Sink, TextSink
@@ -67,6 +68,8 @@ def sink_of(app: App, request: Request, settings: Asked, out: Out, *, turns: boo
     reading = read if is_judged(request) else None
     beside = None if turns or _is_shown(output) else app.stdout
     holds = holds or beside is not None
+    plain = output.null or output.extract or reading is not None
+    out = screen_of(out, app.world, wanted=bool(output.render) and not plain)
     return TextSink(out, app.notes, output.null, output.extract, holds, output.reasoning, beside, reading)
 
 

@@ -36,11 +36,11 @@ def _joined(parts: Mapping[str, Sequence[str]], chosen: Mapping[str, int]) -> st
 class StatusLine:
     """The last line of a terminal. It ends with the cursor at its beginning, so that what is drawn over it fits.
 
-    `send` writes bytes to `terminal`. Nothing is drawn where another job has the terminal, or where it takes nothing.
+    `draw` writes to `terminal`. Nothing is drawn where another job has the terminal, or where it takes nothing.
     """
 
-    def __init__(self, terminal: BinaryIO | None, send: Callable[[bytes], None]) -> None:
-        self._send = send
+    def __init__(self, terminal: BinaryIO | None, draw: Callable[[str], None]) -> None:
+        self._send = draw
         self._drawn = False
         try:
             self._descriptor = None if terminal is None else terminal.fileno()
@@ -60,13 +60,13 @@ class StatusLine:
         """Show a line in the place of the one before."""
         if self._is_ours():
             self._drawn = True
-            self._send(f"\r{text}{_CLEAR_BELOW}\r".encode("utf-8", "replace"))
+            self._send(f"\r{text}{_CLEAR_BELOW}\r")
 
     def clear(self) -> None:
         """Take it away, where there is one: before something else is written, and at the end."""
         if self._drawn:
             self._drawn = False
-            self._send(f"\r{_CLEAR_BELOW}".encode())
+            self._send(f"\r{_CLEAR_BELOW}")
 
     def _is_ours(self) -> bool:
         if self._descriptor is None:

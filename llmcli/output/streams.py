@@ -82,6 +82,10 @@ class Stdout(_Shown):
         if self._stream is None:
             raise OutputFailure("stdout is closed", todo="give the program a stdout, or use -O FILE")
 
+    def draw(self, text: str) -> None:
+        """Text with escape sequences of our own, to a terminal."""
+        self._send(text.encode("utf-8", "replace"))
+
     def _send(self, data: bytes) -> None:
         self.check()
         assert self._stream is not None  # noqa: S101 - by check
@@ -253,8 +257,12 @@ class Notes:
         self.aside()
         self.send((visible(text) if self._terminal else text).encode("utf-8", "replace"))
 
+    def draw(self, text: str) -> None:
+        """Text with escape sequences of our own, to a terminal."""
+        self.send(text.encode("utf-8", "replace"))
+
     def send(self, data: bytes) -> None:
-        """Bytes as they are: what moves on a terminal."""
+        """Bytes as they are."""
         stream, self._stream = self._stream, None  # given up for good where this does not come to its end
         if stream is None:
             return

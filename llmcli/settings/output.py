@@ -31,6 +31,10 @@ class OutputSettings:
         str | None, flag("--usage-file", metavar="FILE", help="Append the same as a JSON line to FILE.")
     ] = None
     reasoning: Annotated[bool, flag("--reasoning", help="Show the model's reasoning on stderr.")] = False
+    render: Annotated[
+        bool | None,
+        flag("--render/--no-render", help="Lay Markdown out on a terminal (chat: unless --no-render)."),
+    ] = None
     dry_run: Annotated[
         bool, flag("--dry-run", help="Print the request body and send nothing.", everyday=True)
     ] = False

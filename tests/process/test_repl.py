@@ -26,7 +26,10 @@ class Person:
     def __init__(self, process, argv: tuple[str, ...], env: dict[str, str], before: str) -> None:
         self.screen = pexpect.spawn(
             "/bin/bash",
-            ["-c", f"{before}; exec {shlex.join(process.command('chat', *argv))}"],
+            [
+                "-c",
+                f"{before}; exec {shlex.join(process.command('chat', *argv))}",
+            ],
             cwd=str(process.home),
             env={**process.env, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", **env},
             encoding="utf-8",
@@ -64,7 +67,10 @@ def person(process):
     people: list[Person] = []
 
     def sit_down(*argv: str, before: str = ":", **env: str) -> Person:
-        people.append(Person(process, argv, env, before))
+        plain = (
+            () if "--render" in argv else ("--no-render",)
+        )  # what is drawn says nothing of where it stands
+        people.append(Person(process, (*argv, *plain), env, before))
         return people[-1]
 
     yield sit_down
@@ -508,3 +514,32 @@ def test_a_label_is_shown_as_it_was_spelled(echoed):
     person.say("is it a question?", "Question\r\n")
     person.say("/exit")
     assert person.leaves() == 0
+
+
+def test_an_answer_is_laid_out_unless_that_is_not_wanted(echoed):
+    someone = echoed("--render", TERM="xterm-256color")
+    someone.say("Some **bold** words and &#27;]0;owned.", "\x1b[1mbold\x1b[0m words and \ufffd]0;owned.")
+    someone.press(CTRL_D)
+    assert someone.leaves() == 0
+    someone = echoed()
+    someone.say("Some **bold** words.", "Some **bold** words.\r\n")
+
+
+def test_an_answer_is_copied_to_the_clipboard(echoed):
+    someone = echoed()
+    someone.say("/copy", "nothing was said yet")
+    someone.say("Bread", "Bread\r\n")
+    someone.say("/copy", "\x1b]52;c;QnJlYWQ=\x07", "copied: 5 characters")
+
+
+@pytest.mark.parametrize(("flags", "seen"), [("--render", "\x1b[1mbold\x1b[0m"), ("", "**bold**")])
+def test_ask_lays_an_answer_out_where_that_is_wanted(process, flags, seen):
+    ask = shlex.join(process.command("ask", "--no-stdin", "-m", "offline/echo", "**bold**", *flags.split()))
+    env = {**process.env, "TERM": "xterm-256color"}
+    at_a_terminal = pexpect.spawn(
+        "/bin/bash", ["-c", f"{ask}; {ask} | cat"], env=env, encoding="utf-8", timeout=60
+    )
+    shown = at_a_terminal.read()
+    at_a_terminal.close()
+    assert seen in shown
+    assert shown.endswith("\r\n**bold**\r\n")
