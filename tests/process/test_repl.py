@@ -294,7 +294,7 @@ def test_what_was_asked_for_is_shown_to_the_quiet(echoed):
 
 def test_commands_are_completed(echoed):
     someone = echoed()
-    someone.press("/co" + TAB)
+    someone.press("/cos" + TAB)
     someone.sees("/cost")
     someone.screen.send("\r")
     someone.sees(SENT, "$0.000000\r\n")
