@@ -14,8 +14,9 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from llmcli import __version__, guide
+from llmcli import __version__
 from llmcli.cli.plain import quicken
+from llmcli.cli.sentences import first_sentence
 from llmcli.config import Config
 from llmcli.defaults import Defaults, defaults_under
 from llmcli.errors import ExitCode, LlmcliError, UsageError
@@ -172,6 +173,11 @@ class LazyGroup(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - typer's signature
         """The command of a name, None where there is none."""
         return command_of(cmd_name) if cmd_name in COMMANDS else None
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - typer's signature
+        """Write the names, and the first sentence of what each does."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, first_sentence(name)) for name in COMMANDS])
 
 
 # --- A command --------------------------------------------------------------------------------------------------
@@ -355,6 +361,8 @@ class GroupedCommand(TyperCommand):
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
         """Write what it does, and examples."""
         super().format_help_text(ctx, formatter)
+        from llmcli import guide
+
         if found := guide.examples(str(ctx.info_name)):
             with formatter.section("Examples"):
                 formatter.write("".join(f"  {line}\n" for line in found))

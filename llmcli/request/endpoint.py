@@ -28,7 +28,6 @@ from llmcli.request.places.homes import (
     variable_for_all,
 )
 from llmcli.request.reading import argument
-from llmcli.request.responses.sent import RESPONSES_API
 from llmcli.responses.names import RESPONSES
 from llmcli.settings.request import RequestSettings
 from llmcli.wire import CHAT, Api, Headers
@@ -59,9 +58,15 @@ class Endpoint:
     def api(self) -> Api:
         """The API that is asked: `forced`, else the one that serves the model."""
         if self.forced is not None:
-            return RESPONSES_API if self.forced == RESPONSES else CHAT
-        model = find_model(self.provider.name, self.model)
-        return RESPONSES_API if model is not None and model.is_on_responses_alone else CHAT
+            is_responses = self.forced == RESPONSES
+        else:
+            model = find_model(self.provider.name, self.model)
+            is_responses = model is not None and model.is_on_responses_alone
+        if not is_responses:
+            return CHAT
+        from llmcli.request.responses.sent import RESPONSES_API  # here, since few need it
+
+        return RESPONSES_API
 
 
 @dataclass(frozen=True, slots=True)

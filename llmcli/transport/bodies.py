@@ -14,8 +14,6 @@ from llmcli.transport.failures.complaints import compact, is_blank, is_error, wo
 from llmcli.transport.failures.diagnosis import BROKEN_EVENT, Reply, answer_in, cut, in_band, odd, parsed
 from llmcli.transport.folds.completion import Accumulator
 from llmcli.transport.prefill import gone_on, is_repeated
-from llmcli.transport.responses.events import Events
-from llmcli.transport.responses.whole import completion_in
 from llmcli.transport.sse import Event, EventDecoder
 from llmcli.wire import Chunk, Completion, Json, Meta
 
@@ -28,6 +26,8 @@ def completion(reply: Reply, body: bytes) -> Completion:
     """The answer in the body of a 200 reply. Raises TransientFailure where there is none."""
     data, raw = answer_in(reply, body)
     if reply.request.api.name == RESPONSES and isinstance(data, dict):
+        from llmcli.transport.responses.whole import completion_in  # here, since few need it
+
         data, raw = completion_in(reply, data), None
     if is_repeated(data, reply.request):
         data, raw = gone_on(data, reply.request), None
@@ -174,7 +174,11 @@ def may_be_events(reply: Reply, data: bytes) -> bool:
 
 def translation_of(reply: Reply, meta: Meta) -> Reader | None:
     """What makes chunks of an event, and None of the end, where another API than Chat Completions was asked."""
-    return Events(reply, meta).read if reply.request.api.name == RESPONSES else None
+    if reply.request.api.name != RESPONSES:
+        return None
+    from llmcli.transport.responses.events import Events
+
+    return Events(reply, meta).read
 
 
 def chunk(reply: Reply, event: Event) -> Chunk | None:

@@ -6,33 +6,76 @@ as the packages' `from .x import Y` lines say. Where anything about that fails, 
 
 from __future__ import annotations
 
+import gc
 import importlib
 import importlib.util
+import os
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-_PACKAGES = ("types", "types.beta", "types.chat", "types.responses", "types.shared", "types.shared_params")
+_PACKAGES = (
+    "lib",
+    "types",
+    "types.beta",
+    "types.chat",
+    "types.responses",
+    "types.shared",
+    "types.shared_params",
+)
+_PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
 _IMPORT = re.compile(r"^from (\.[\w.]*) import (\([^)]*\)|[^\n(]+)$", re.MULTILINE)
 _NAME = re.compile(r"(\w+) as (\w+)")
 
 
 def import_openai() -> Any:
-    """The SDK. aiohttp, which it imports wherever it is installed and which is not used here, is kept out."""
+    """The SDK, without what it looks for and what is not used here: aiohttp, and plugins that watch its models."""
     if "openai" in sys.modules:
         return sys.modules["openai"]
+    with _without_aiohttp(), _without_plugins(), _without_garbage():
+        return _light() or importlib.import_module("openai")
+
+
+@contextmanager
+def _without_aiohttp() -> Iterator[None]:
     absent = "aiohttp" not in sys.modules
     if absent:
         sys.modules["aiohttp"] = None  # type: ignore[assignment]
     try:
-        return _light() or importlib.import_module("openai")
+        yield
     finally:
         if absent:
             del sys.modules["aiohttp"]
+
+
+@contextmanager
+def _without_garbage() -> Iterator[None]:
+    """What an import makes stays: none of it is looked through for garbage."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@contextmanager
+def _without_plugins() -> Iterator[None]:
+    """Pydantic looks for plugins in all that is installed."""
+    before = os.environ.get(_PLUGINS)
+    os.environ[_PLUGINS] = "__all__"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_PLUGINS]
+        else:
+            os.environ[_PLUGINS] = before
 
 
 def _light() -> ModuleType | None:

@@ -35,7 +35,14 @@ LINES = {
     "llmcli ask --cache hi (a hit)": "ask --cache {asked}",
     "llmcli ask --replay DIR hi": "ask --replay {cache} {asked}",
 }
-MOST = {"count hi": 1.8, "count -m gpt-4 hi": 1.8, "ask -m offline/echo hi": 2.0, "ask --help": 1.3}  # T
+MOST = {
+    "--help": 1.3,
+    "batch --help": 1.3,
+    "count hi": 1.8,
+    "count -m gpt-4 hi": 1.8,
+    "ask -m offline/echo hi": 2.0,
+    "ask --help": 1.3,
+}  # T
 
 
 def programs(server: Server, cache: str, against: str | None) -> dict[str, list[str]]:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from llmcli.errors import CallFailed, ContextOverflow, UsageError
 from llmcli.output.report import PriceOf
 from llmcli.registry.estimate import longest_answer
 from llmcli.registry.models import find_model
 from llmcli.registry.prices import cost, worst_cost
-from llmcli.tokens.count import Count, counted_request
 from llmcli.transport.answer import Answer
 from llmcli.transport.base import ReadAnswer, Transport, send_of
 from llmcli.wire import Completion, Request
+
+if TYPE_CHECKING:
+    from llmcli.tokens.count import Count
 
 _REASON = 1_000  # tokens: more than a repair says of what is wrong, but for what it quotes of the answer
 
@@ -103,6 +105,8 @@ def worst(request: Request, price_of: PriceOf, repairs: int = 0) -> Decimal:
 
 def prompt_count(request: Request, body: Mapping[str, Any]) -> Count:
     """The prompt's tokens."""
+    from llmcli.tokens.count import counted_request  # here, since most prompts are surely short enough
+
     return counted_request(request.provider, request.model, body)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -159,6 +158,8 @@ def plain_text(text: str) -> str:
     """HTML as text: its title, where it has one."""
     if "<" not in text:
         return text
+    import html
+
     title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
     return html.unescape(title[1] if title else re.sub(r"<(style|script).*?</\1>|<[^>]*>", " ", text))
 

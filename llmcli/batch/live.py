@@ -1,0 +1,244 @@
+"""One batch, from its settings to the last word about it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from llmcli.address import shown_url
+from llmcli.app import App
+from llmcli.batch.away.story import carry
+from llmcli.batch.away.terms import Sent, check_fresh, check_terms
+from llmcli.batch.dry_run import dry_run
+from llmcli.batch.engine.run import Plan, Run
+from llmcli.batch.engine.stats import Stats
+from llmcli.batch.forecast import rows_of
+from llmcli.batch.input.choice import chosen
+from llmcli.batch.input.frame import Frame, Tabled, frame_of
+from llmcli.batch.input.inputs import Inputs
+from llmcli.batch.input.rows import Row
+from llmcli.batch.input.spool import spool_of
+from llmcli.batch.ledger.ledger import Ledger
+from llmcli.batch.ledger.printed import Printed
+from llmcli.batch.ledger.skim import RETRYABLE
+from llmcli.batch.pacing.connections import MOST_CONNECTIONS, most_connections
+from llmcli.batch.pacing.pace import Pace
+from llmcli.batch.program import Program, stoppable
+from llmcli.batch.progress import progress_of, summary
+from llmcli.batch.views.outlet import Outcoming, Outlet, Reread
+from llmcli.errors import Interrupted, LlmcliError, PartialFailure, ReaderGone, Terminated, UsageError
+from llmcli.exchange.authorization import check_provider
+from llmcli.exchange.exchange import Way
+from llmcli.exchange.layers.window import worst
+from llmcli.exchange.stack import batch_transport_of
+from llmcli.request.builder import Builder
+from llmcli.request.headers import without_secrets
+from llmcli.settings.batch.run import RunSettings, errors_path
+from llmcli.wire import spelled
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+
+
+class Batched(Tabled, Outcoming, Sent, Protocol):
+    """All that a batch can be told."""
+
+    @property
+    def rows(self) -> list[str] | None:
+        """The INPUTs."""
+
+
+def run_rows(app: App, settings: Batched) -> None:
+    """Run every row that is not done, or say what that would take. Raises LlmcliError."""
+    choice = chosen(app, settings.rows or [], settings.table.each, settings.run)
+    frame = frame_of(app, settings, choice, sends=not settings.run.dry_run)
+    outlet = Outlet(app, settings, frame)
+    outlet.check()
+    program = _program(app, frame, outlet, settings)
+    if settings.via.is_batch:
+        check_terms(frame.builder, settings.request)
+    if settings.run.dry_run:
+        dry_run(app, program, settings)
+    else:
+        _run(app, program, frame.inputs, outlet, settings)
+        if choice.takes_spool:
+            _drop_spool(settings.run, program.run.stats)
+
+
+def _run(app: App, program: Program, inputs: Inputs, outlet: Outlet, settings: Batched) -> None:
+    options, stats = settings.run, program.run.stats
+    outlet.see_header(program.inputs.look())
+    if options.fresh and options.kept is not None:
+        check_fresh(options.kept)
+    with _opened(outlet, inputs) as records:
+        done = program.recovered(records, retry_failed=options.retry_failed)
+        _tell_of_fewer(app, options.crowd, program.run.pace.crowd.limit)
+        reread = partial(_reread, inputs, options)
+        with _summed_up(app, outlet, options, stats, records), _viewed(outlet, records, stats, reread):
+            app.watch.waits_for("the rows that are not done")
+            carry(app, program, settings, records, done)
+            outlet.check_written()
+
+
+@contextmanager
+def _opened(outlet: Outlet, inputs: Inputs) -> Iterator[Ledger | Printed]:
+    """Where records go. Exit 2 leaves no empty files behind."""
+    with closing(outlet.records(inputs.builder.identity)) as records:
+        try:
+            yield records
+        except UsageError:
+            records.withdraw()
+            raise
+
+
+def _tell_of_fewer(app: App, wanted: int | None, most: int) -> None:
+    """Say that -j asks for more than there can be."""
+    if wanted is not None and wanted > most:
+        why = "" if most == MOST_CONNECTIONS else ", as open files allow (ulimit -n)"
+        app.notes.say(f"-j {wanted}: at most {most:,} requests at once{why}")
+
+
+@contextmanager
+def _viewed(outlet: Outlet, records: Ledger | Printed, stats: Stats, reread: Reread) -> Iterator[None]:
+    """Make the view anew at the end of a run, however that ended, unless it was to be at once."""
+    failure: LlmcliError | None = None
+    try:
+        yield
+    except LlmcliError as error:
+        if stats.aborted or records.is_stale or isinstance(error, UsageError):
+            raise
+        failure = error
+    try:
+        with stoppable():
+            outlet.make_view(records, stats, reread)
+    except LlmcliError:
+        if failure is None or isinstance(failure, PartialFailure):
+            raise
+    if failure is not None:
+        raise failure
+
+
+def _reread(inputs: Inputs, options: RunSettings) -> Iterator[Row]:
+    """The rows of the input once more; of a pipe, those of its copy."""
+    with inputs.with_spool(spool_of(options.kept)).again() as source:
+        yield from rows_of(source, None)
+
+
+def _program(app: App, frame: Frame, outlet: Outlet, settings: Batched) -> Program:
+    options = settings.run
+    at = frame.builder.endpoint
+    check_provider(at.provider.name, at.model, at.base_url)
+    pace = Pace(options.rpm, options.tpm, options.crowd, most_connections(), settings.network.timeout)
+    world = app.world
+    transport = batch_transport_of(app, frame.builder, settings, partial(pace.next, world.clock, world.sleep))
+    return Program(
+        inputs=frame.inputs.seen_by(outlet.see),
+        spool=spool_of(options.kept) if frame.inputs.takes_stdin else None,
+        run=Run(
+            plan=_plan(app, frame.builder, outlet, settings),
+            way=Way(transport, world.clock, app.prices.of),
+            pace=pace,
+            stats=Stats(began=world.clock(), size=frame.inputs.size, limit=options.limit),
+            world=world,
+        ),
+        progress=partial(progress_of, app),
+        host=app.watch,
+        ordered=options.ordered,
+        verbose=app.notes.verbose,
+    )
+
+
+@contextmanager
+def _summed_up(
+    app: App, outlet: Outlet, options: RunSettings, stats: Stats, records: Ledger | Printed
+) -> Iterator[None]:
+    """Say at the end what the run was; an error then names the command that goes on."""
+    try:
+        yield
+    except ReaderGone:
+        raise
+    except LlmcliError as error:
+        if isinstance(error, Interrupted | Terminated):
+            app.watch.hasten()
+        done = stats.sent + stats.failed + stats.earlier
+        if done or not isinstance(error, UsageError):  # else there was no run
+            app.notes.write(summary(stats, app.world.clock()))
+        outlet.tell()
+        _tell_of_orphans(app, options, stats)
+        if options.kept is not None and not isinstance(error, UsageError):
+            words = [word for word in _without_secrets(app.argv) if word != "--fresh" or records.is_stale]
+            resume = _resume(["llmcli", *words], options, stats, error)
+            error.todo = "; ".join(part for part in (error.todo, resume) if part)
+        raise
+    app.notes.write(summary(stats, app.world.clock()))
+    outlet.tell()
+    _tell_of_orphans(app, options, stats)
+
+
+def _tell_of_orphans(app: App, options: RunSettings, stats: Stats) -> None:
+    if stats.orphans:
+        rows = "row" if stats.orphans == 1 else "rows"
+        app.notes.say(f"{options.kept} has records of {stats.orphans} {rows} that INPUT no longer has")
+
+
+def _drop_spool(options: RunSettings, stats: Stats) -> None:
+    """Take the copy of stdin away, when no row of it is wanted any more."""
+    spool = spool_of(options.kept)
+    if spool is not None and options.limit is None and not stats.failed + stats.earlier_failed:
+        spool.unlink(missing_ok=True)
+
+
+def _resume(words: list[str], options: RunSettings, stats: Stats, error: LlmcliError) -> str:
+    """The command that goes on: the same one, but that it must not start over; for final failures, --retry-failed."""
+    if not isinstance(error, PartialFailure):
+        return f"to go on: {_typed(words)}"
+    retried_anyway = not stats.earlier_failed and RETRYABLE.issuperset(stats.failures)
+    if not (retried_anyway or options.retry_failed):
+        words.append("--retry-failed")
+    return f"see {errors_path(Path(options.kept or ''))}; to try them again: {_typed(words)}"
+
+
+def _without_secrets(words: Sequence[str]) -> list[str]:
+    """The words of a command line; what is secret in its address and headers is for the user to put in again."""
+    told = zip(["", *words], without_secrets(words), strict=False)
+    return [
+        shown_url(word) if before == "--base-url" or word.startswith("--base-url=") else word
+        for before, word in told
+    ]
+
+
+def _typed(words: list[str]) -> str:
+    """Words as a shell takes them, on one line."""
+    return " ".join(shlex.quote(word) if word.isprintable() else _escaped(word) for word in words)
+
+
+def _escaped(word: str) -> str:
+    r"""A word with control characters, as bash, zsh and ksh have them: $'one\ntwo'."""
+    kept = word.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
+    return "$'" + _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", kept) + "'"
+
+
+def _plan(app: App, builder: Builder, outlet: Outlet, settings: Batched) -> Plan:
+    options, money, repairs = settings.run, settings.money, settings.repair.repair
+    return Plan(
+        model=spelled(builder.endpoint.provider.name, builder.endpoint.model),
+        retries=settings.network.further,
+        insists=settings.network.retries is not None,
+        fallback=money.fallback,
+        rebuild=builder.again,
+        accepted=app.accepted,
+        on_change=options.on_change,
+        limit=options.limit,
+        max_failures=options.max_failures,
+        max_cost=None if money.max_cost is None else Decimal(str(money.max_cost)),
+        worst=lambda asked: worst(asked, app.prices.of, repairs),
+        now=app.world.now,
+        input_of=None if outlet.keep is None else outlet.keep.input_of,
+        beside=outlet.each,
+        patience=options.patience_with(embedded=builder.endpoint.provider.embedded),
+    )
