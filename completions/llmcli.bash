@@ -30,7 +30,7 @@ _llmcli() {
     fi
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case $word in
-            ask | chat | batch | count | models | report | help) command=$word; break ;;
+            ask | chat | batch | count | models | report | doctor | help) command=$word; break ;;
         esac
     done
     COMPREPLY=()
@@ -119,13 +119,18 @@ _llmcli() {
                 *) if [[ $cur == -* ]]; then _llmcli_words '--html --input --format --json --profile --ok --quiet -q --verbose -v --help -h --help-all'; fi ;;
             esac
             ;;
+        doctor)
+            case $prev in
+                *) if [[ $cur == -* ]]; then _llmcli_words '--offline --json --help -h --help-all'; fi ;;
+            esac
+            ;;
         help)
             case $prev in
-                *) if [[ $cur == -* ]]; then _llmcli_words '--help -h --help-all'; else _llmcli_words 'ask prompt attachments templates models parameters output schemas labels tools batch input rows tables records resuming pace report via-batch recipes chat sessions context usage budgets count network servers responses fallback cache rehearsing exits options config completion help choices limits changes'; fi ;;
+                *) if [[ $cur == -* ]]; then _llmcli_words '--help -h --help-all'; else _llmcli_words 'ask prompt attachments templates models parameters output schemas labels tools batch input rows tables records resuming pace report via-batch recipes chat sessions context usage budgets count network servers responses fallback cache rehearsing exits options config doctor completion help choices limits changes'; fi ;;
             esac
             ;;
         *)
-            if [[ $cur == -* ]]; then _llmcli_words '--version -V --help -h --help-all'; else _llmcli_words 'ask chat batch count models report help'; fi
+            if [[ $cur == -* ]]; then _llmcli_words '--version -V --help -h --help-all'; else _llmcli_words 'ask chat batch count models report doctor help'; fi
             ;;
     esac
 }

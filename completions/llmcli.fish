@@ -14,6 +14,7 @@ complete -c llmcli -n __fish_use_subcommand -a batch -d 'Run every row of the in
 complete -c llmcli -n __fish_use_subcommand -a count -d 'Count the tokens of the request that ask would send, and price it'
 complete -c llmcli -n __fish_use_subcommand -a models -d 'List known models, their limits, prices and abilities'
 complete -c llmcli -n __fish_use_subcommand -a report -d 'Say what a batch was: rows, failures, tokens, cost, latency'
+complete -c llmcli -n __fish_use_subcommand -a doctor -d 'Check what works here, one line a check: exit 1 where one failed'
 complete -c llmcli -n __fish_use_subcommand -a help -d 'Show a page of the guide, or list its topics'
 
 complete -c llmcli -n '__fish_seen_subcommand_from ask' -l file -s f -r -F -d 'Put a text file or web page before the prompt (repeatable; - is stdin).'
@@ -414,6 +415,11 @@ complete -c llmcli -n '__fish_seen_subcommand_from report' -l verbose -s v -d 'A
 complete -c llmcli -n '__fish_seen_subcommand_from report' -l help -s h -d 'Show this and exit.'
 complete -c llmcli -n '__fish_seen_subcommand_from report' -l help-all -d 'Show all options and exit.'
 
+complete -c llmcli -n '__fish_seen_subcommand_from doctor' -l offline -d 'Ask no provider for its models.'
+complete -c llmcli -n '__fish_seen_subcommand_from doctor' -l json -d 'Print one JSON object, for scripts.'
+complete -c llmcli -n '__fish_seen_subcommand_from doctor' -l help -s h -d 'Show this and exit.'
+complete -c llmcli -n '__fish_seen_subcommand_from doctor' -l help-all -d 'Show all options and exit.'
+
 complete -c llmcli -n '__fish_seen_subcommand_from help' -l help -s h -d 'Show this and exit.'
 complete -c llmcli -n '__fish_seen_subcommand_from help' -l help-all -d 'Show all options and exit.'
-complete -c llmcli -n '__fish_seen_subcommand_from help' -a 'ask prompt attachments templates models parameters output schemas labels tools batch input rows tables records resuming pace report via-batch recipes chat sessions context usage budgets count network servers responses fallback cache rehearsing exits options config completion help choices limits changes'
+complete -c llmcli -n '__fish_seen_subcommand_from help' -a 'ask prompt attachments templates models parameters output schemas labels tools batch input rows tables records resuming pace report via-batch recipes chat sessions context usage budgets count network servers responses fallback cache rehearsing exits options config doctor completion help choices limits changes'

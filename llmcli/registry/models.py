@@ -93,6 +93,11 @@ def search_models(pattern: str | None) -> list[Model]:
     return sorted(models, key=lambda model: (model.provider, model.name))
 
 
+def table_date() -> str:
+    """The day of the table, as YYYY-MM-DD."""
+    return str(json.loads(_table())["_meta"]["date"])
+
+
 def nearest_model(name: str, provider: str | None = None) -> str | None:
     """The known model that an unknown `[PROVIDER/]NAME` is a slip of, or another provider's, as it is typed after -m.
 

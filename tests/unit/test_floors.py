@@ -43,6 +43,7 @@ FLOORS = {
     "exchange": 4,
     "counting": 5,
     "batch": 5,
+    "doctor": 5,
     "chat": 5,
     "commands": 6,
     "cli": 7,

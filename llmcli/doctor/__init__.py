@@ -1,0 +1,1 @@
+"""Doctor: what works here and what does not, found without asking a model."""
