@@ -63,6 +63,9 @@ SAID = {"text": "input_text", "image_url": "input_image", "file": "input_file"}
 ANSWERED = {"text": "output_text", "refusal": "refusal"}
 """Parts of what a model said."""
 
+CALL_ITEMS = {"function_call": ("function", "arguments"), "custom_tool_call": ("custom", "input")}
+"""Items that call a tool: the kind of the tool, and where what it is given stands in both."""
+
 LOGPROBS = "message.output_text.logprobs"
 ENCRYPTED = "reasoning.encrypted_content"
 """What `include` asks for beside an answer."""

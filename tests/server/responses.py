@@ -80,6 +80,7 @@ class Events:
         self.begun: set[str] = set()
         self.calls: list[Json] = []
         self.over = False
+        self.number = 0
 
     def take(self, chunk: Json) -> Iterator[Json]:
         if not self.head:

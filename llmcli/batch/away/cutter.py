@@ -196,7 +196,7 @@ class Cutter:
         """The tokens of a prompt, where a limit of them is known."""
         if request.name not in self._desk.manifest.limits:
             return None
-        return prompt_count(request, request.body()).most
+        return prompt_count(request, request.fields).most
 
 
 class Fill:

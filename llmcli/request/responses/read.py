@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from llmcli.errors import UsageError
-from llmcli.responses.names import ANSWERED, LOGPROBS, MOVED_FIELDS, SAID
+from llmcli.responses.names import ANSWERED, CALL_ITEMS, LOGPROBS, MOVED_FIELDS, SAID
 from llmcli.wire import Json, Message
 
 _MOVED = {
@@ -61,7 +61,7 @@ def _take(messages: list[Message], item: Any, where: str) -> None:
     kind = item.get("type", "message") if isinstance(item, dict) else None
     if kind == "message" and isinstance(item.get("role"), str):
         messages.append({"role": item["role"], "content": _content(item.get("content"), item["role"], where)})
-    elif kind in _CALLS:
+    elif kind in CALL_ITEMS:
         if not messages or messages[-1]["role"] != "assistant":
             messages.append({"role": "assistant", "content": None})
         messages[-1].setdefault("tool_calls", []).append(_call(item, kind))
@@ -73,11 +73,8 @@ def _take(messages: list[Message], item: Any, where: str) -> None:
         raise UsageError(f"{where} is {what}, which no message of Chat Completions says")
 
 
-_CALLS = {"function_call": ("function", "arguments"), "custom_tool_call": ("custom", "input")}
-
-
 def _call(item: Json, kind: str) -> Json:
-    name, key = _CALLS[kind]
+    name, key = CALL_ITEMS[kind]
     return {"id": item.get("call_id"), "type": name, name: {"name": item.get("name"), key: item.get(key)}}
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llmcli.errors import CallFailed
+from llmcli.responses.names import CALL_ITEMS
 from llmcli.transport.failures.diagnosis import BROKEN_EVENT, Reply, in_band, odd, parsed
-from llmcli.transport.responses.whole import completion_in, folded_head
+from llmcli.transport.responses.whole import completion_in, folded_head, kind_in, listed
 from llmcli.transport.sse import Event
 from llmcli.wire import Chunk, Json, Meta
 
@@ -34,7 +35,6 @@ _ARGUMENTS = {
     "response.custom_tool_call_input.delta": "delta",
     "response.custom_tool_call_input.done": "input",
 }
-_CALLS = {"function_call": ("function", "arguments"), "custom_tool_call": ("custom", "input")}
 
 
 @dataclass(slots=True)
@@ -59,7 +59,7 @@ class Events:
         self._meta = meta
         self._head: Json = {"object": "chat.completion.chunk"}
         self._items: dict[Any, _Item] = {}
-        self._finished: dict[Any, Json] = {}  # items that are whole, by their place
+        self._finished: dict[int, Json] = {}  # items that are whole, by their place
         self._said: dict[str, list[str]] = {}  # all that was shown, by its field
         self._calls: list[Any] = []  # the ids of the calls that were shown
 
@@ -71,7 +71,7 @@ class Events:
         if not isinstance(data, dict):
             shown = self._reply.words(event.data)
             raise odd(self._reply, f"an event of the stream is no chunk of an answer: {shown}", BROKEN_EVENT)
-        kind = data.get("type")
+        kind = kind_in(data)
         if kind == _TEXT:
             yield from self._delta(data, "content")
         elif kind in _ENDS and isinstance(data.get("response"), dict):
@@ -80,7 +80,7 @@ class Events:
         else:
             yield from self._other(kind, data, event)
 
-    def _other(self, kind: Any, data: Json, event: Event) -> Iterator[Chunk]:
+    def _other(self, kind: str, data: Json, event: Event) -> Iterator[Chunk]:
         if kind in _DELTAS:
             yield from self._delta(data, _DELTAS[kind])
         elif kind in _DONE:
@@ -90,13 +90,13 @@ class Events:
             yield from self._part(self._item(data), data.get("part"), _place(data))
         elif kind in _ARGUMENTS:
             yield from self._arguments(
-                self._item(data), data.get(_ARGUMENTS[kind]), whole="delta" not in str(kind)
+                self._item(data), data.get(_ARGUMENTS[kind]), whole="delta" not in kind
             )
         elif kind in {"response.created", "response.in_progress"} and isinstance(data.get("response"), dict):
             yield from self._begun(data["response"])
         elif kind in {"response.output_item.added", "response.output_item.done"}:
             yield from self._announced(data, done=kind.endswith("done"))
-        elif kind == "error" or event.name == b"error" or kind is None:
+        elif kind == "error" or event.name == b"error" or not kind:
             raise self._error(data)
 
     def _error(self, data: Json) -> CallFailed:
@@ -115,7 +115,7 @@ class Events:
 
     def _item(self, data: Json) -> _Item:
         key = data.get("item_id")
-        key = ("at", data.get("output_index")) if key is None else key
+        key = key if isinstance(key, str) else ("at", _number(data.get("output_index")))
         if (item := self._items.get(key)) is None:
             item = self._items[key] = _Item()
         return item
@@ -151,11 +151,12 @@ class Events:
         item = self._item({**data, "item_id": data.get("item_id") or said.get("id")})
         item.phase = said.get("phase") or item.phase
         if done:
-            self._finished[data.get("output_index", len(self._finished))] = said
-        if said.get("type") in _CALLS:
+            index = _number(data.get("output_index"))
+            self._finished[len(self._finished) if index is None else index] = said
+        if kind_in(said) in CALL_ITEMS:
             yield from self._call(item, said, done=done)
-        elif done and said.get("type") == "message" and isinstance(said.get("content"), list):
-            for index, part in enumerate(said["content"]):
+        elif done and kind_in(said) == "message":
+            for index, part in enumerate(listed(said.get("content"))):
                 yield from self._part(item, part, index)
 
     def _part(self, item: _Item, part: Any, index: Any) -> Iterator[Chunk]:
@@ -164,7 +165,7 @@ class Events:
             yield from self._rest(item, (name, index), part.get(key))
 
     def _call(self, item: _Item, said: Json, *, done: bool) -> Iterator[Chunk]:
-        kind, key = item.kind = _CALLS[said["type"]]
+        kind, key = item.kind = CALL_ITEMS[said["type"]]
         if item.call is None and said.get("name"):
             item.call, identity = len(self._calls), said.get("call_id") or said.get("id")
             self._calls.append(identity)
@@ -188,7 +189,7 @@ class Events:
         if not response.get("output"):
             response = {
                 **response,
-                "output": [self._finished[at] for at in sorted(self._finished, key=_order)],
+                "output": [self._finished[at] for at in sorted(self._finished)],
             }
         body = completion_in(self._reply, response)
         choice, message = body["choices"][0], body["choices"][0]["message"]
@@ -214,13 +215,14 @@ class Events:
 
 def _place(data: Json) -> Any:
     """Which part of its item an event speaks of."""
-    return data.get("content_index", data.get("summary_index", 0))
+    index = _number(data.get("content_index", data.get("summary_index")))
+    return 0 if index is None else index
+
+
+def _number(value: Any) -> int | None:
+    return value if isinstance(value, int) else None
 
 
 def _behind(shown: str, text: str) -> str:
     """What of a text is behind the part that was shown; nothing where that is another text."""
     return text[len(shown) :] if text.startswith(shown) else ""
-
-
-def _order(at: Any) -> tuple[int, int]:
-    return (0, at) if isinstance(at, int) else (1, 0)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from llmcli.errors import CallFailed
 from llmcli.finish import Finish, meaning
-from llmcli.responses.names import CUT_REASONS, SHARED_HEAD, UNFINISHED, USAGE_COUNTS
+from llmcli.responses.names import CALL_ITEMS, CUT_REASONS, SHARED_HEAD, UNFINISHED, USAGE_COUNTS
 from llmcli.transport.failures.complaints import compact, is_blank, is_error
 from llmcli.transport.failures.diagnosis import Reply, in_band, odd
 from llmcli.transport.prefill import gone_on
@@ -29,8 +30,8 @@ def completion_in(reply: Reply, data: Json) -> Json:
         raise odd(reply, f"the reply is no Response: {reply.shown(compact(data))}")
     if data.get("status") == "failed" or not is_blank(data.get("error")):
         raise failed(reply, data)
-    if data.get("status") in UNFINISHED:
-        raise odd(reply, f"the answer is not finished: its status is {data['status']}")
+    if (status := str(data.get("status"))) in UNFINISHED:
+        raise odd(reply, f"the answer is not finished: its status is {status}")
     body = folded_completion(data, reply.request)
     return gone_on(body, reply.request) if _REPEATS in reply.headers.get("server", "") else body
 
@@ -47,10 +48,10 @@ def failed(reply: Reply, response: Json) -> CallFailed:
 def folded_completion(response: Json, request: Request) -> Json:
     """The Chat Completion object; its one message says all that the items of `output` do."""
     output = response.get("output")
-    items = [item for item in output if isinstance(item, dict)] if isinstance(output, list) else []
+    items = [item for item in listed(output) if isinstance(item, dict)]
     message, usage = folded_message(items), folded_usage(response.get("usage"))
     choice: Json = {"index": 0, "message": message, "finish_reason": None}
-    if logprobs := [each for part in _parts_of(items) for each in part.get("logprobs") or ()]:
+    if logprobs := [each for part in _parts_of(items) for each in listed(part.get("logprobs"))]:
         choice["logprobs"] = {"content": logprobs}
     has_calls = bool(message.get("tool_calls"))
     choice["finish_reason"] = folded_finish(response, usage, request, has_calls=has_calls)
@@ -64,7 +65,9 @@ def folded_head(response: Json) -> Json:
     if metadata := response.get("metadata"):
         head["metadata"] = metadata
     created = response.get("created_at")
-    return {**head, "created": int(created)} if isinstance(created, int | float) else head
+    if isinstance(created, int | float) and math.isfinite(created):
+        head["created"] = int(created)
+    return head
 
 
 def folded_usage(usage: Any) -> Json | None:
@@ -93,14 +96,14 @@ def folded_finish(response: Json, usage: Json | None, request: Request, *, has_c
 def folded_message(items: list[Json]) -> Json:
     """The items of an answer as one message; `output` are they, where a message cannot say all of them."""
     finals = any(item.get("phase") == "final_answer" for item in items)
-    answers = [item for item in items if item.get("type") == "message" and _is_answer(item, finals=finals)]
+    answers = [item for item in items if kind_in(item) == "message" and _is_answer(item, finals=finals)]
     content = "".join(_texts(answers))
     message: Json = {"role": "assistant", "content": content if any(_texts(answers)) else None}
     told = {
-        "refusal": "".join(str(part.get("refusal") or "") for part in _parts_of(answers)),
+        "refusal": "".join(_texts(answers, "refusal")),
         "annotations": list(_citations(answers)),
         "reasoning_content": "\n\n".join(_thoughts(items, answers)),
-        "tool_calls": [_call(item) for item in items if item.get("type") in _CALLS],
+        "tool_calls": [_call(item) for item in items if kind_in(item) in CALL_ITEMS],
         "output": [] if all(map(_is_plain, items)) else items,
     }
     return message | {name: value for name, value in told.items() if value}
@@ -121,18 +124,18 @@ def _parts_of(items: Iterable[Json]) -> Iterator[Json]:
             yield from (part for part in content if isinstance(part, dict))
 
 
-def _texts(items: Iterable[Json]) -> list[str]:
-    return [text for part in _parts_of(items) if isinstance(text := part.get("text"), str)]
+def _texts(items: Iterable[Json], key: str = "text") -> list[str]:
+    return [text for part in _parts_of(items) if isinstance(text := part.get(key), str)]
 
 
 def _citations(items: Iterable[Json]) -> Iterator[Json]:
     """The citations of the web, at their places in the whole text."""
     before = 0
     for part in _parts_of(items):
-        for said in part.get("annotations") or ():
+        for said in listed(part.get("annotations")):
             if isinstance(said, dict) and said.get("type") == "url_citation":
                 yield {"type": "url_citation", "url_citation": _citation(said, before)}
-        before += len(part.get("text") or "")
+        before += len(text) if isinstance(text := part.get("text"), str) else 0
 
 
 def _citation(said: Json, before: int) -> Json:
@@ -147,8 +150,7 @@ def _thoughts(items: Iterable[Json], answers: list[Json]) -> Iterator[str]:
     for item in items:
         if item.get("type") == "reasoning":
             for key in ("summary", "content"):
-                parts = item.get(key)
-                yield from _said_in(parts if isinstance(parts, list) else [])
+                yield from _said_in(listed(item.get(key)))
         elif item.get("type") == "message" and not any(item is answer for answer in answers):
             yield from filter(None, _texts([item]))
 
@@ -160,21 +162,26 @@ def _said_in(parts: list[Any]) -> Iterator[str]:
             yield text
 
 
-_CALLS = {"function_call": ("function", "arguments"), "custom_tool_call": ("custom", "input")}
-
-
 def _call(item: Json) -> Json:
-    kind, key = _CALLS[item["type"]]
+    kind, key = CALL_ITEMS[item["type"]]
     inner = {"name": item.get("name"), key: item.get(key) or ""}
     return {"id": item.get("call_id") or item.get("id"), "type": kind, kind: inner}
 
 
 def _is_plain(item: Json) -> bool:
     """Whether a message of Chat Completions says all of an item that matters later."""
-    if item.get("type") not in _PLAIN or item.get("phase") or item.get("encrypted_content"):
+    if kind_in(item) not in _PLAIN or item.get("phase") or item.get("encrypted_content"):
         return False
-    return all(
-        said.get("type") == "url_citation"
-        for part in _parts_of([item])
-        for said in part.get("annotations") or ()
-    )
+    notes = (note for part in _parts_of([item]) for note in listed(part.get("annotations")))
+    return all(isinstance(note, dict) and note.get("type") == "url_citation" for note in notes)
+
+
+def kind_in(item: Json) -> str:
+    """The type of an item, or of an event."""
+    kind = item.get("type")
+    return kind if isinstance(kind, str) else ""
+
+
+def listed(value: Any) -> list[Any]:
+    """A list as it is; nothing of anything else."""
+    return value if isinstance(value, list) else []
