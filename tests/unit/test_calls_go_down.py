@@ -52,6 +52,9 @@ HANDED = {
     ("exchange.layers.repair.Repair.ask", "batch.pacing.pace.Pace.next"): (
         "a further request of a row waits for its turn, which the batch alone knows"
     ),
+    ("wire.Request.body", "request.responses.sent.responses_body"): (
+        "a request is sent as its Api has it, and only the requests' room knows how"
+    ),
     ("output.sink.TextSink._answer", "exchange.shown.sink_of.<locals>.read"): (
         "a sink shows an answer as it was judged, and judging is not its business"
     ),
@@ -123,6 +126,7 @@ LINES = {
     "ask --session": (["ask", "--session", "s.jsonl", "Hi"], wire.echo, b""),
     "chat": (["chat", "--session", "s.jsonl"], wire.echo, b"one\ntwo\n"),
     "chat, tools": (["chat", *TOOLS], CALL, b"one\n"),
+    "ask --api responses": (["ask", "--api", "responses", "Hi"], wire.echo, b""),
     "batch": (["batch", "-O", "out.jsonl"], wire.echo, b'{"prompt": "a"}\n{"prompt": "b"}\n'),
     "batch, in vain at first": (["batch", "--retries", "2"], AGAIN, b'{"prompt": "a"}\n'),
     "batch, schema": (["batch", "--schema", "name", "--repair", "1"], [INVALID, VALID], b'{"prompt": "a"}\n'),
