@@ -9,11 +9,20 @@ from llmcli.batch.away.fetcher import Fetched
 from llmcli.batch.away.manifest import Portion
 from llmcli.batch.away.sender import file_name
 from llmcli.batch.away.spool import drop
-from llmcli.errors import CallFailed, LlmcliError, QuotaExhausted, Rejected, Told, UsageError
+from llmcli.errors import (
+    CallFailed,
+    LlmcliError,
+    QuotaExhausted,
+    Rejected,
+    Told,
+    TransientFailure,
+    UsageError,
+)
 from llmcli.transport.batches.base import BatchApi, BatchFault, BatchSeen
 
 _TOKEN_LIMIT = "token_limit_exceeded"  # noqa: S105 - a provider's word
 _LIMIT = re.compile(r"[Ll]imit:?\s*([\d,]+)\s*enqueued")
+_WAITS = 3  # for a provider that is not well: what is left, a later run takes away
 _NO_MONEY = frozenset({"billing_hard_limit_reached", "insufficient_quota", "billing_not_active"})
 
 
@@ -81,12 +90,24 @@ class Closer:
         """Take the files of a portion away, here and there; what cannot be now, a later run does."""
         if not self._desk.keep_files:
             try:
-                await self._delete(self._desk.api_of(self._desk.like(portion)), portion)
+                await self._deleted(portion)
             except (CallFailed, UsageError) as error:
                 self._desk.say(f"warning: files of batch {portion.batch} are still at the provider: {error}")
                 return
         self._manifest.note(portion, swept=True)
         drop(self._manifest, portion)
+
+    async def _deleted(self, portion: Portion) -> None:
+        """Take files away, a few times where the provider is not well."""
+        api, waits = self._desk.api_of(self._desk.like(portion)), 0
+        while True:
+            try:
+                return await self._delete(api, portion)
+            except TransientFailure:
+                if waits == _WAITS:
+                    raise
+            await self._desk.run.world.sleep(2.0**waits)
+            waits += 1
 
     async def _delete(self, api: BatchApi, portion: Portion) -> None:
         """Take away what a portion has at the provider; of a file that may have gone up twice, all that are there."""
