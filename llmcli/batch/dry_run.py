@@ -1,15 +1,28 @@
-"""The dry run of a batch: rows, tokens and what they cost, with nothing sent."""
+"""The dry run of a batch: rows, tokens and what they cost, with nothing sent.
+
+Through a Batch API it also says how many files that is, and what is away.
+"""
 
 from __future__ import annotations
 
-from llmcli import jsonl
+from collections import Counter
+from dataclasses import replace
+from decimal import Decimal
+
+from llmcli import files, jsonl
 from llmcli.app import App
-from llmcli.batch.away.preview import Preview, at_batch_price
-from llmcli.batch.away.terms import Sent
+from llmcli.batch.away.cutter import Fill
+from llmcli.batch.away.desk import batches_in_words, rows_in_words
+from llmcli.batch.away.manifest import Manifest, Portion, manifest_path
+from llmcli.batch.away.spool import around_row
+from llmcli.batch.away.terms import Sent, terms_at
 from llmcli.batch.forecast import Counted, Span
 from llmcli.batch.input.frame import tally_of
 from llmcli.batch.program import Program
+from llmcli.exchange.layers.window import worst
 from llmcli.output.report import dollars
+from llmcli.registry.batch_terms import BatchTerms
+from llmcli.wire import Json, Request
 
 
 def dry_run(app: App, program: Program, settings: Sent) -> None:
@@ -46,3 +59,72 @@ def _span(amounts: Span | None) -> str:
     if amounts is None:
         return dollars(None)
     return f"{dollars(amounts[0])} for the prompts, {dollars(amounts[2])} at most"
+
+
+class Preview:
+    """Cuts rows that are only counted into files, as a run of all of them would."""
+
+    def __init__(self, app: App, settings: Sent) -> None:
+        self._kept = settings.run.kept or ""
+        self._typed = settings.request.base_url is not None
+        self._terms: dict[str, BatchTerms] = {}
+        self._open: dict[str, Fill] = {}
+        self._files: Counter[str] = Counter()
+        self._size = 0
+        self._app = app
+        self._away: list[Portion] = []
+        if files.exists(manifest_path(self._kept)):
+            manifest = Manifest(self._kept)
+            self._away = manifest.away
+            manifest.release()
+
+    def see(self, counted: Counted) -> None:
+        """Count a row in. The first good row of some has its request still, which names the provider."""
+        row, model = counted.row, counted.model
+        if model is None:
+            return
+        if row.request is not None and model not in self._terms:
+            self._terms[model] = self._terms_of(row.request)
+        terms = self._terms.get(model) or BatchTerms()
+        size = row.size + around_row(row, terms.url)
+        fill = self._open.get(model)
+        if fill is None or fill.is_full(terms, size, None, None):
+            fill = self._open[model] = Fill()
+            self._files[model] += 1
+        fill.count(size, row.request.max_tokens if row.request else None)
+        self._size += size
+
+    def _terms_of(self, request: Request) -> BatchTerms:
+        return terms_at(request.provider, request.base_url, typed=self._typed)
+
+    def record(self) -> Json:
+        """The same as JSON."""
+        return {
+            "files": self._files.total(),
+            "bytes": self._size,
+            "away": {
+                "rows": sum(portion.rows for portion in self._away),
+                "batches": [portion.batch for portion in self._away if portion.batch is not None],
+            },
+        }
+
+    def lines(self) -> str:
+        """Lines for people."""
+        number = self._files.total()
+        said = f"via batch {number:,} file{'' if number == 1 else 's'}, {self._size:,} bytes\n"
+        if not self._away:
+            return said
+        rows = rows_in_words(sum(portion.rows for portion in self._away))
+        names = ", ".join(portion.batch for portion in self._away if portion.batch is not None)
+        return (
+            f"{said}away      {rows} in {batches_in_words(len(self._away))}{f' ({names})' if names else ''}\n"
+        )
+
+
+def at_batch_price(app: App, program: Program) -> Program:
+    """The same program, whose rows are reserved for at the price of the Batch API."""
+
+    def most(request: Request) -> Decimal:
+        return worst(request, app.prices.of_batch)
+
+    return replace(program, run=replace(program.run, plan=replace(program.run.plan, worst=most)))

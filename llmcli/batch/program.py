@@ -14,7 +14,7 @@ from typing import Protocol
 
 from llmcli.batch.engine.engine import Engine
 from llmcli.batch.engine.money import Money
-from llmcli.batch.engine.run import Job, Run
+from llmcli.batch.engine.run import Job, OpenedInput, Run
 from llmcli.batch.engine.stats import Stats
 from llmcli.batch.forecast import Counted, rows_of
 from llmcli.batch.input.frame import met
@@ -94,12 +94,12 @@ class Program:
                     raise changed(row)
         done.rewind()
 
-    async def execute(self, records: Ledger | Printed, done: Done) -> None:
-        """Run all rows of the input. Raises what stopped the run, or PartialFailure."""
+    async def execute(self, records: Ledger | Printed, done: Done, rows: OpenedInput | None = None) -> None:
+        """Run all rows of the input, or only `rows`. Raises what stopped the run, or PartialFailure."""
         progress, stats = self.progress(), self.run.stats
         notice = progress.say if self.verbose else None
         plan = replace(self.run.plan, notice=notice, tell=progress.say, time=self._time)
-        source = self.inputs.source(stats, self.spool)
+        source = rows or self.inputs.source(stats, self.spool)
         try:
             engine = Engine(replace(self.run, plan=plan), source, records, done)
             await run_batch(engine, records, progress, self.host, ordered=self.ordered)

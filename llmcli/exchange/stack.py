@@ -98,9 +98,16 @@ def listing_of(
 
 
 def batch_transport_of(
-    app: App, builder: Builder, settings: Paid, before_repair: Callable[[], Awaitable[None]]
+    app: App,
+    builder: Builder,
+    settings: Paid,
+    before_repair: Callable[[], Awaitable[None]],
+    first: Wrap = lambda inner: inner,
 ) -> Transport:
-    """The same for many requests at a time: the engine itself retries, falls back and holds --max-cost."""
+    """The same for many requests at a time: the engine itself retries, falls back and holds --max-cost.
+
+    `first` is put right around what sends.
+    """
     network, money = settings.network, settings.money
     if money.replay is not None:
         return _replay(money)
@@ -116,7 +123,7 @@ def batch_transport_of(
         "window": lambda inner: Window(inner, app.prices.of, purse),
         "repair": _repair(app, settings.repair.repair, before_repair),
     }
-    return _stacked(ByProvider(http, {PROVIDER: _offline}), layers | _stores(app, money))
+    return _stacked(first(ByProvider(http, {PROVIDER: _offline})), layers | _stores(app, money))
 
 
 def batch_api_of(

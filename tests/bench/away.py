@@ -87,8 +87,13 @@ def ratios(home: Path, base: str, rows: int, runs: int) -> None:
         live, _ = cost(*common, "-O", str(home / f"live{run}.jsonl"), "-j", "16")
         preparing.append(prepared / dry)
         fetching.append(fetched / live)
-        print(f"dry-run {dry:.2f} s, preparing {prepared:.2f} s, fetching {fetched:.2f} s, live {live:.2f} s of CPU")
-    for name, found, most in (("preparing", preparing, MOST_PREPARING), ("fetching", fetching, MOST_FETCHING)):
+        print(
+            f"dry-run {dry:.2f} s, preparing {prepared:.2f} s, fetching {fetched:.2f} s, live {live:.2f} s of CPU"
+        )
+    for name, found, most in (
+        ("preparing", preparing, MOST_PREPARING),
+        ("fetching", fetching, MOST_FETCHING),
+    ):
         ratio = statistics.median(found)
         print(f"{name}: {ratio:.2f} (at most {most}) {'ok' if ratio <= most else 'TOO DEAR'}")
 

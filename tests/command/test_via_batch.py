@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import NOW, Cli, Clock, Result
-from tests.server.batch_provider import BatchDoor, FakeBatches, Script
+from tests.server.batch_provider import BatchDoor, FakeBatches, Script, echo_row
 
 
 @dataclass
@@ -309,3 +309,129 @@ def test_a_budget_without_a_batch_price_is_refused(away):
     assert done.code == 2
     assert "the price of openai/tiny is not known" in done.err
     assert not away.provider.calls
+
+
+def by_turn(*texts: str):
+    """A model whose answers are these, one after the other; the last again and again."""
+    left = list(texts)
+
+    def answer(body: dict) -> tuple[int, dict]:
+        said = left.pop(0) if len(left) > 1 else left[0]
+        return echo_row({**body, "messages": [{"content": said}]})
+
+    return answer
+
+
+def test_an_answer_that_does_not_fit_is_repaired_live_and_shown_to_the_model(away):
+    away.provider.script = Script(answer=by_turn("no", '{"a":1}'))
+    away.rows("x")
+    done = away("--schema", "a int", "--repair", "1", "--price", "1,1")
+    assert done.code == 0, done.err
+    assert "1 row of batches to be mended: live" in done.err
+    record = records(away.out)[0]
+    assert (text_of(record), record["llmcli"]["attempts"]) == ('{"a":1}', 2)
+    assert record["llmcli"]["cost_usd"] == 24e-6
+    assert (away.provider.created, away.provider.calls["live"]) == (1, 1)
+    asked = next(json.loads(body)["messages"] for body in away.door.bodies if body.startswith(b'{"model"'))
+    assert asked[-2] == {"role": "assistant", "content": "no"}
+    assert away.is_swept()
+
+
+def test_an_answer_that_does_not_fit_is_a_failure_without_repairs(away):
+    away.provider.script = Script(answer=by_turn("no"))
+    away.rows("x")
+    assert away("--schema", "a int").code == 7
+    assert away.failures == [("id of x", "invalid")]
+
+
+def test_a_model_that_is_not_there_has_its_rows_asked_of_the_next(away):
+    def answer(body: dict) -> tuple[int, dict]:
+        if body["model"] == "tiny":
+            return 404, {"error": {"message": "The model does not exist", "code": "model_not_found"}}
+        return echo_row(body)
+
+    away.provider.script = Script(answer=answer)
+    away.rows("x", "y")
+    done = away("--fallback", "other")
+    assert done.code == 0, done.err
+    assert away.answers == expected("x", "y")
+    assert {record["llmcli"]["model"] for record in records(away.out)} == {"openai/other"}
+    assert away.is_swept()
+
+
+def test_the_records_of_ordered_come_in_order(away):
+    away.rows(*"abcdef")
+    assert away("--ordered").code == 0
+    assert [record["llmcli"]["row"] for record in records(away.out)] == list(range(6))
+
+
+def test_a_table_is_made_of_what_came(away):
+    away.input.write_text('{"prompt":"a","n":1}\n{"prompt":"b","n":2}\n')
+    out = away.home / "t.csv"
+    where = ["--base-url", away.door.base_url, "-m", "tiny", "--via", "batch"]
+    done = away.cli("batch", str(away.input), "-O", str(out), *where)
+    assert done.code == 0, done.err
+    assert out.read_text() == '"prompt","n","answer","error"\n"a","1","a",\n"b","2","b",\n'
+
+
+def test_rows_known_by_a_column_come_back(away):
+    away.input.write_text('{"prompt":"a","key":"k1"}\n{"prompt":"b","key":"k2"}\n')
+    assert away("--id", "key", "--no-wait").code == 75
+    away.input.write_text('{"prompt":"b","key":"k2"}\n{"prompt":"c","key":"k3"}\n{"prompt":"a","key":"k1"}\n')
+    away.cli.clock.now += 100
+    assert away("--id", "key").code == 0
+    assert sorted(record["custom_id"] for record in records(away.out)) == ["k1", "k2", "k3"]
+    assert away.provider.billed == 3
+
+
+def test_rows_of_a_pipe_go_away_and_come_back(away):
+    where = ["--base-url", away.door.base_url, "-m", "tiny", "--via", "batch", "-O", str(away.out)]
+    away.provider.script = Script(ends=["expired", "completed"])
+    done = away.cli("batch", *where, stdin=b'{"prompt":"a"}\n{"prompt":"b"}\n{"prompt":"c"}\n')
+    assert done.code == 0, done.err
+    assert sorted(text_of(record) for record in records(away.out)) == ["a", "b", "c"]
+
+
+def test_duplicate_ids_of_the_user_are_two_rows(away):
+    away.input.write_text('{"prompt":"a","custom_id":"same"}\n{"prompt":"b","custom_id":"same"}\n')
+    assert away().code == 0
+    assert sorted((r["custom_id"], text_of(r)) for r in records(away.out)) == [("same", "a"), ("same", "b")]
+
+
+def test_a_bad_row_never_leaves_the_house(away):
+    away.input.write_text('{"prompt":"a"}\nno json\n{"prompt":""}\n')
+    assert away().code == 7
+    assert [code for _, code in away.failures] == ["invalid_json", "invalid_row"]
+    assert away.provider.billed == 1
+
+
+def test_a_batch_of_another_key_is_not_submitted_again(away):
+    away.rows("a")
+    away("--no-wait")
+    away.provider.batches.clear()
+    done = away()
+    assert done.code == 65
+    assert "is it another key's" in done.err
+    assert away.provider.created == 1
+    recalled = away("--recall")
+    assert (recalled.code, "1 row is open" in recalled.err) == (75, True)
+    assert away().code == 0
+    assert away.answers == expected("a")
+
+
+def test_a_limit_of_tokens_is_learned_and_waited_for(away):
+    away.provider.script = Script(ends=["tokens", "completed"])
+    away.rows("a", "b")
+    done = away()
+    assert done.code == 0, done.err
+    assert "takes 100 enqueued tokens" in done.err
+    assert (away.answers, away.provider.billed) == (expected("a", "b"), 2)
+
+
+def test_cached_answers_are_not_sent_away(away):
+    away.rows("a", "b")
+    assert away("--cache").code == 0
+    away.rows("a", "b", "c")
+    assert away("--cache", "--fresh").code == 0
+    assert away.answers == expected("a", "b", "c")
+    assert away.provider.billed == 3

@@ -336,6 +336,7 @@ class BatchDoor:
     def __init__(self, provider: FakeBatches) -> None:
         self.provider = provider
         self.requests: list[tuple[str, str, dict[str, str]]] = []
+        self.bodies: list[bytes] = []
 
     @property
     def base_url(self) -> str:
@@ -367,6 +368,7 @@ class BatchDoor:
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         body = handler.rfile.read(int(handler.headers.get("content-length") or 0))
+        self.bodies.append(body)
         self.requests.append(
             (handler.command, handler.path, {k.lower(): v for k, v in handler.headers.items()})
         )

@@ -50,7 +50,9 @@ class Closer:
         self._manifest.note(portion, settled=status, files=[file for file in known if file])
         self._desk.take_back(portion)
         before = self.fetched
-        self.fetched = Fetched(*(old + new for old, new in zip(before, fetched, strict=True)))
+        self.fetched = Fetched(
+            before.ok + fetched.ok, before.failed + fetched.failed, before.open + fetched.open
+        )
         await self._clean(portion)
 
     def blame(self, portion: Portion, fault: BatchFault) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 
 from llmcli.batch.away.closer import Closer
 from llmcli.batch.away.cutter import Cutter
-from llmcli.batch.away.desk import Desk, OpenedInput, StillAway, batches_in_words, rows_in_words
+from llmcli.batch.away.desk import Desk, StillAway, batches_in_words, rows_in_words, standing
 from llmcli.batch.away.fetcher import Fetched, Fetcher
 from llmcli.batch.away.manifest import Portion
 from llmcli.batch.away.sender import Sender, until_answered
 from llmcli.batch.away.spool import tidy
+from llmcli.batch.engine.run import OpenedInput
 from llmcli.errors import PartialFailure, Rejected
 from llmcli.transport.batches.base import BatchApi, BatchSeen
 
@@ -32,6 +32,8 @@ class Courier:
         self._seen: dict[int, BatchSeen] = {}
         self._told: dict[int, str] = {}
         self._cancelled: dict[int, float] = {}
+        self._mended_ok = self._mended_failed = 0
+        self._aside: dict[int, Fetched] = {}  # portions with rows that are to be mended live
         self._held: Portion | None = None  # that waits for others to end
         self.rows = 0  # of the input
         self.is_complete = False  # they are all that it has
@@ -55,8 +57,9 @@ class Courier:
                     cutter.rows,
                     cutter.is_over and self._desk.run.plan.limit is None,
                 )
-            if self._manifest.away or self._closer.over is not None:
+            if self._active or self._closer.over is not None:
                 break
+            await self._mend()
             if not self._closer.fetched.open or self._desk.finish != "batch":
                 break
             idle = (
@@ -64,8 +67,36 @@ class Courier:
                 if self._closer.fetched.ok + self._closer.fetched.failed or self._closer.pressed
                 else idle + 1
             )
+        await self._mend()
         await self._closer.sweep()
         self._end()
+
+    async def _mend(self) -> None:
+        """Have rows made final live that came with something to be mended; until then their batch stays unsettled."""
+        aside, desk = dict(self._aside), self._desk
+        if not aside or desk.mend is None:
+            return
+        rows = [each for fetched in aside.values() for each in fetched.aside]
+        for row, _ in rows:
+            desk.done.back(row.slot)
+        desk.done.rewind()
+        mended = await desk.mend(rows)
+        self._mended_ok, self._mended_failed = (
+            self._mended_ok + mended.ok,
+            self._mended_failed + mended.failed,
+        )
+        desk.records.sync()
+        for number, fetched in aside.items():
+            del self._aside[number]
+            portion, seen = self._manifest.portions[number], self._seen[number]
+            await self._closer.settle(portion, seen.status, fetched, seen)
+        desk.done.rewind()
+        self.rows = self._count()
+
+    @property
+    def _active(self) -> list[Portion]:
+        """The portions that are still to come back."""
+        return [portion for portion in self._manifest.away if portion.number not in self._aside]
 
     async def recall(self) -> None:
         """Cancel what is away, and fetch what it has done."""
@@ -77,7 +108,7 @@ class Courier:
         self._desk.done.rewind()
         self.rows = self._count()
         done = self._desk.done
-        if (left := self.rows - done.count) > 0:
+        if (left := self.rows - done.count - self._mended_ok - self._mended_failed) > 0:
             raise StillAway(
                 f"{rows_in_words(left)} {'is' if left == 1 else 'are'} open",
                 todo="run them live, or by --via batch",
@@ -102,7 +133,7 @@ class Courier:
             raise StillAway(
                 f"{rows_in_words(rows)} {'is' if rows == 1 else 'are'} away in {batches_in_words(len(away))}"
             )
-        if failed := self._desk.done.failed:
+        if failed := self._desk.done.failed + self._mended_failed:
             raise PartialFailure(f"{failed} of {self.rows} rows failed")
 
     # --- One round ------------------------------------------------------------------------------------------------
@@ -120,7 +151,7 @@ class Courier:
         while True:
             if await self._send_more(cutter):
                 delay = 0.0
-            if not wait or not self._manifest.away:
+            if not wait or not self._active:
                 return
             await self._rest(delay)
             delay = self._later(delay)
@@ -166,7 +197,7 @@ class Courier:
     async def _look(self) -> bool:
         """Look at every batch that is away, and fetch those that have ended; whether there was one."""
         ended = False
-        for portion in self._manifest.away:
+        for portion in self._active:
             if portion.batch is None:
                 continue
             api = self._desk.api_of(self._desk.like(portion))
@@ -201,6 +232,10 @@ class Courier:
         """Fetch what a batch has done, and settle it."""
         fetched = await Fetcher(self._desk, portion, api, seen).fetch()
         self._desk.records.sync()
+        if fetched.aside:
+            self._aside[portion.number] = fetched
+            self._seen[portion.number] = seen
+            return
         faults = [fault for fault in seen.faults if fault.line is None]
         await self._closer.settle(portion, seen.status, fetched, seen)
         if seen.status == "failed" and faults:
@@ -225,10 +260,11 @@ class Courier:
 
     async def _until_ended(self) -> None:
         delay = 0.0
-        while self._manifest.away:
+        while self._active:
             await self._rest(delay)
             delay = self._later(delay)
             await self._look()
+        await self._mend()
 
     # --- Waiting --------------------------------------------------------------------------------------------------
 
@@ -249,16 +285,4 @@ class Courier:
         self._desk.say(f"batch {portion.batch} ({rows_in_words(portion.rows)} of {portion.model}): {status}")
 
     def _show(self) -> None:
-        self._desk.run.stats.held = words_for(list(self._manifest.portions.values()), self._seen)
-
-
-def words_for(portions: list[Portion], seen: dict[int, BatchSeen]) -> str:
-    """`3 of 12 batches done, 41,200 of 240,000 rows, 6 in_progress, 1 finalizing`."""
-    away = [portion for portion in portions if portion.settled is None]
-    done = len(portions) - len(away)
-    total = sum(portion.rows for portion in portions)
-    come = sum(portion.rows for portion in portions if portion.settled is not None)
-    come += sum(seen[portion.number].done for portion in away if portion.number in seen)
-    states = Counter(seen[portion.number].status if portion.number in seen else "waiting" for portion in away)
-    parts = [f"{done:,} of {batches_in_words(len(portions))} done", f"{come:,} of {rows_in_words(total)}"]
-    return ", ".join([*parts, *(f"{number:,} {status}" for status, number in states.most_common())])
+        self._desk.run.stats.held = standing(list(self._manifest.portions.values()), self._seen)

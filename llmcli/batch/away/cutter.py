@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import AsyncGenerator
 from decimal import Decimal
 
-from llmcli.batch.away.desk import Desk, OpenedInput
+from llmcli.batch.away.desk import Desk, Lookup
 from llmcli.batch.away.manifest import Portion
 from llmcli.batch.away.spool import PortionWriter, around_row
+from llmcli.batch.engine.run import OpenedInput
 from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.final import changed
-from llmcli.batch.ledger.records import failure_line
-from llmcli.errors import BadCommand, BudgetExceeded, ContextOverflow, LlmcliError, UsageError
+from llmcli.batch.ledger.records import failure_line, success_line
+from llmcli.errors import BadCommand, BudgetExceeded, ContextOverflow, LlmcliError
 from llmcli.exchange.layers.window import check_window, prompt_count, worst
 from llmcli.registry.batch_terms import BatchTerms
 from llmcli.wire import CHAT, Request
@@ -103,9 +104,12 @@ class Cutter:
             if not self._is_open(row):
                 continue
             try:
-                yield row, self._checked(row)
-            except UsageError as error:
+                cost = self._checked(row)
+            except LlmcliError as error:
                 self._fail(row, error)
+                continue
+            if self._desk.lookup is None or not await self._is_kept(row, self._desk.lookup):
+                yield row, cost
 
     def _is_open(self, row: Row) -> bool:
         """Whether a row is neither final nor away. Raises UsageError where it has changed, and that is to stop us."""
@@ -134,6 +138,18 @@ class Cutter:
         if request.api is not CHAT:
             request.body()  # what the API has no counterpart of
         return None if self._plan.max_cost is None else worst(request, self._desk.run.way.price_of)
+
+    async def _is_kept(self, row: Row, lookup: Lookup) -> bool:
+        """Whether a row has an answer in the cache: then it is final."""
+        assert row.request is not None  # noqa: S101 - it is a good row
+        exchanged = await lookup(row.request)
+        if exchanged is None or exchanged.wrong is not None:
+            return False
+        course = self._desk.course(row, self._kept(row), 1)._replace(via=None)
+        self._desk.finish_row(
+            row, success_line(row, course, exchanged.report), None, float(course.carried or 0)
+        )
+        return True
 
     def _fail(self, row: Row, error: LlmcliError) -> None:
         """Make a row final that cannot be sent, unless that is so of all."""

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from llmcli.batch.away.manifest import Manifest, Portion
+from llmcli.batch.away.results import Result
 from llmcli.batch.away.spool import known_rows
-from llmcli.batch.engine.run import Beside, Run, Source
+from llmcli.batch.engine.run import Beside, Run
+from llmcli.batch.engine.stats import Stats
 from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.final import Done
 from llmcli.batch.ledger.ledger import Ledger
 from llmcli.batch.ledger.records import Course
 from llmcli.errors import ExitCode, LlmcliError, PartialFailure
+from llmcli.exchange.exchange import Exchanged
 from llmcli.registry.batch_terms import BatchTerms
 from llmcli.request.builder import Ask
 from llmcli.settings.batch.via import Finishing
 from llmcli.transport.base import Transport
-from llmcli.transport.batches.base import BatchApi
+from llmcli.transport.batches.base import BatchApi, BatchSeen
 from llmcli.wire import Request
 
 
@@ -28,19 +31,12 @@ class StillAway(LlmcliError):
     exit_code = ExitCode.TEMPFAIL
 
 
-class AwayError(LlmcliError):
-    """A row came back from a batch without an answer; `code` is what its record says."""
-
-    def __init__(self, code: str, what: str) -> None:
-        super().__init__(what)
-        self.code = code
+Mend = Callable[[Sequence[tuple[Row, Result]]], Awaitable[Stats]]
+"""Makes rows final live, each of which came with something to be mended; says what became of them."""
 
 
-class OpenedInput(Source, Protocol):
-    """The input, to be read once."""
-
-    def close(self) -> None:
-        """Read no more."""
+Lookup = Callable[[Request], Awaitable[Exchanged | None]]
+"""Gives the answer that is kept for a request, if there is one."""
 
 
 @dataclass
@@ -48,8 +44,8 @@ class Desk:
     """The run and its files; `api_of(request)` speaks to the provider of a request, `terms_of(request)` are its.
 
     `like(portion)` is a request of a portion's model, as the command line would make one. `finish`, `keep_files` and
-    `poll` are as the command line says. `aside`: failures of answers that the live end of the run is to mend stay
-    open. `say` tells people.
+    `poll` are as the command line says. With `repairs` or `fallback`, `mend` makes rows final live that came with
+    something to be mended. `around` puts what keeps answers (a cache) around a transport. `say` tells people.
     """
 
     run: Run
@@ -64,7 +60,9 @@ class Desk:
     keep_files: bool = False
     poll: float | None = None
     repairs: bool = False
-    fallback: Sequence[str] = ()
+    fallback: bool = False
+    mend: Mend | None = None
+    lookup: Lookup | None = None
     around: Callable[[Transport], Transport] = lambda transport: transport
     say: Callable[[str], None] = lambda _words: None
     missing: dict[int, int] = field(default_factory=dict)  # by slot: how often a row was in no answer
@@ -128,3 +126,15 @@ def rows_in_words(number: int) -> str:
 def batches_in_words(number: int) -> str:
     """`1 batch`, `12 batches`."""
     return f"{number:,} batch{'' if number == 1 else 'es'}"
+
+
+def standing(portions: list[Portion], seen: Mapping[int, BatchSeen]) -> str:
+    """`3 of 12 batches done, 41,200 of 240,000 rows, 6 in_progress, 1 finalizing`."""
+    away = [portion for portion in portions if portion.settled is None]
+    done = len(portions) - len(away)
+    total = sum(portion.rows for portion in portions)
+    come = sum(portion.rows for portion in portions if portion.settled is not None)
+    come += sum(seen[portion.number].done for portion in away if portion.number in seen)
+    states = Counter(seen[portion.number].status if portion.number in seen else "waiting" for portion in away)
+    parts = [f"{done:,} of {batches_in_words(len(portions))} done", f"{come:,} of {rows_in_words(total)}"]
+    return ", ".join([*parts, *(f"{number:,} {status}" for status, number in states.most_common())])

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from llmcli.batch.away.desk import AwayError, Desk, slot_of
+from llmcli.batch.away.desk import Desk, slot_of
 from llmcli.batch.away.manifest import Portion
-from llmcli.batch.away.results import Delivery, Result, result_of
+from llmcli.batch.away.results import AwayError, Delivery, Result, result_of
 from llmcli.batch.away.spool import Spooled
 from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.records import failure_line, success_line
@@ -37,11 +37,12 @@ _SHARED = (AuthFailure, QuotaExhausted, TransientFailure)  # what another batch 
 
 
 class Fetched(NamedTuple):
-    """What became of a portion's rows."""
+    """What became of a portion's rows. `aside`: those that are to be mended live, each with what the batch brought."""
 
     ok: int
     failed: int
     open: int
+    aside: tuple[tuple[Row, Result], ...] = ()
 
 
 class Fetcher:
@@ -53,6 +54,7 @@ class Fetcher:
         self._rows = Spooled(desk.manifest, portion, lambda about: slot_of(about, desk.done))
         self._final = bytearray(len(self._rows))
         self._open: dict[int, LlmcliError] = {}
+        self._aside: dict[int, tuple[Row, Result]] = {}
         self._unknown = 0
         self._ok = self._failed = 0
 
@@ -68,7 +70,8 @@ class Fetcher:
                 if file is not None:
                     await self._file(file, delivery, way)
             self._account_for_rest()
-            return Fetched(self._ok, self._failed, self._final.count(0))
+            left = self._final.count(0) - len(self._aside)
+            return Fetched(self._ok, self._failed, left, tuple(self._aside.values()))
         finally:
             self._rows.close()
 
@@ -78,7 +81,7 @@ class Fetcher:
         """Take in a file; one that breaks off is begun anew, as long as that brings more of it."""
         cuts = 0
         while True:
-            before = self._final.count(1) + len(self._open)
+            before = self._come
             try:
                 async for line in self._api.lines(file):
                     await self._line(line, delivery, way)
@@ -86,7 +89,7 @@ class Fetcher:
                 self._desk.say(f"warning: answers of batch {self._portion.batch} are gone: {error}")
                 return
             except TransientFailure as error:
-                cuts = cuts + 1 if self._final.count(1) + len(self._open) == before else 0
+                cuts = cuts + 1 if self._come == before else 0
                 if cuts > _CUTS:
                     raise
                 self._desk.say(f"answers of batch {self._portion.batch} broke off ({error.what}); once more")
@@ -94,13 +97,18 @@ class Fetcher:
             else:
                 return
 
+    @property
+    def _come(self) -> int:
+        """How many rows have come."""
+        return self._final.count(1) + len(self._open) + len(self._aside)
+
     async def _line(self, line: bytes, delivery: Delivery, way: Way) -> None:
         result = result_of(line)
         index = None if result is None else self._rows.index.get(result.custom_id)
         if result is None or index is None:
             self._unknown += 1
             return
-        if not self._final[index]:
+        if not self._final[index] and index not in self._aside:
             await self._take(index, result, delivery, way)
 
     async def _take(self, index: int, result: Result, delivery: Delivery, way: Way) -> None:
@@ -111,15 +119,21 @@ class Fetcher:
         try:
             exchanged = await exchange(request, way)
         except LlmcliError as error:
-            self._failure(index, row, kept, error)
+            if not isinstance(error, (AwayError, *_SHARED)) and self._desk.fallback and another_may(error):
+                self._aside[index] = row, result
+            else:
+                self._failure(index, row, kept, error)
+            return
+        self._open.pop(index, None)
+        if isinstance(exchanged.wrong, Invalid) and self._desk.repairs:
+            self._aside[index] = row, result
             return
         self._pay(exchanged.report)
-        self._open.pop(index, None)
         self._answer(index, row, kept, exchanged)
 
     def _answer(self, index: int, row: Row, kept: bytes | None, exchanged: Exchanged) -> None:
         error, report, desk = exchanged.wrong, exchanged.report, self._desk
-        if isinstance(error, BrokenOff | TransientFailure) or (isinstance(error, Invalid) and desk.repairs):
+        if isinstance(error, BrokenOff | TransientFailure):
             self._open[index] = error
             return
         course = desk.course(row, kept, 1 + desk.missing.get(row.slot, 0))
@@ -134,7 +148,7 @@ class Fetcher:
         """A row has no answer: open again, where another batch or a live request may bring one."""
         if isinstance(error, CallFailed) and error.paid:
             self._pay(Report.of(error.paid[-1], self._desk.run.way.price_of))
-        if isinstance(error, (AwayError, *_SHARED)) or (self._desk.fallback and another_may(error)):
+        if isinstance(error, (AwayError, *_SHARED)):
             self._open.setdefault(index, error)
             return
         self._fail(index, row, kept, error)
@@ -175,14 +189,15 @@ class Fetcher:
     def _account_for_rest(self) -> None:
         """Every row is final or open; those that no file spoke of are named, and lost where that goes on."""
         ended_early = self._seen.status in {"expired", "cancelled", "failed"}
-        silent = [i for i in range(len(self._rows)) if not self._final[i] and i not in self._open]
+        unfinished = [i for i in range(len(self._rows)) if not self._final[i] and i not in self._aside]
+        silent = [i for i in unfinished if i not in self._open]
         if silent and not ended_early:
             self._miss(silent)
         if self._unknown:
             rows = f"{self._unknown:,} line{'' if self._unknown == 1 else 's'}"
             self._desk.say(f"warning: batch {self._portion.batch} has {rows} of no row that was sent")
         if self._desk.finish == "stop":
-            for index in [i for i in range(len(self._rows)) if not self._final[i]]:
+            for index in [i for i in unfinished if not self._final[i]]:
                 row, kept = self._rows.row(index, self._like)
                 unsaid = AwayError("batch_expired", "the batch ended before this row had its turn")
                 self._fail(index, row, kept, self._open.get(index, unsaid))

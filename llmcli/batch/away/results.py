@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from llmcli import jsonl
-from llmcli.batch.away.desk import AwayError
 from llmcli.errors import LlmcliError
 from llmcli.transport import bodies
 from llmcli.transport.answer import Answer
 from llmcli.transport.failures import diagnosis
 from llmcli.transport.failures.diagnosis import Reply
-from llmcli.wire import Json, Request
+from llmcli.wire import Completion, Json, Request
 
 _UNDONE = {
     "batch_expired": "batch_expired",
@@ -19,6 +18,14 @@ _UNDONE = {
     "batch_canceled": "batch_expired",
 }
 _UNSAID = "the batch ended before this row had its turn"
+
+
+class AwayError(LlmcliError):
+    """A row came back from a batch without an answer; `code` is what its record says."""
+
+    def __init__(self, code: str, what: str) -> None:
+        super().__init__(what)
+        self.code = code
 
 
 class Result(NamedTuple):
@@ -53,6 +60,27 @@ def result_of(line: bytes) -> Result | None:
     return Result(data["custom_id"], number, request_id if isinstance(request_id, str) else None, body, error)
 
 
+def brought_answer(result: Result, request: Request, key: str | None) -> Completion:
+    """The answer to a request that a batch brought. `key` is not to be shown.
+
+    Raises the CallFailed family, and AwayError for a row that had no turn.
+    """
+    reply = Reply(request, result.status or 0, _headers(result), key)
+    if result.status is not None and 200 <= result.status < 300 and result.body is not None:
+        return bodies.completion(reply, jsonl.dumps(result.body))
+    raise _failure(reply, result)
+
+
+def _failure(reply: Reply, result: Result) -> LlmcliError:
+    error = result.error or {}
+    if (code := _UNDONE.get(str(error.get("code") or ""))) is not None:
+        return AwayError(code, reply.shown(str(error.get("message") or _UNSAID)))
+    if result.status is not None and not 200 <= result.status < 300:
+        body = result.body if result.body is not None else {"error": error}
+        return diagnosis.failure(reply, jsonl.dumps(body))
+    return diagnosis.in_band(reply, {"error": error}) if error else AwayError("batch_expired", _UNSAID)
+
+
 class Delivery:
     """A transport that answers with what a batch brought: put `result` there, and ask. `key` is not to be shown."""
 
@@ -62,24 +90,23 @@ class Delivery:
 
     async def ask(self, request: Request) -> Answer:
         """See Transport. Raises AwayError for a row that had no turn."""
-        result = self.result
-        assert result is not None  # noqa: S101 - it was put there
-        reply = Reply(request, result.status or 0, _headers(result), self._key)
-        if result.status is not None and 200 <= result.status < 300 and result.body is not None:
-            return Answer.of(bodies.completion(reply, jsonl.dumps(result.body)))
-        raise self._failure(reply, result)
+        assert self.result is not None  # noqa: S101 - it was put there
+        return Answer.of(brought_answer(self.result, request, self._key))
 
-    @staticmethod
-    def _failure(reply: Reply, result: Result) -> LlmcliError:
-        error = result.error or {}
-        if (code := _UNDONE.get(str(error.get("code") or ""))) is not None:
-            return AwayError(code, reply.shown(str(error.get("message") or _UNSAID)))
-        if result.status is not None and not 200 <= result.status < 300:
-            body = result.body if result.body is not None else {"error": error}
-            return diagnosis.failure(reply, jsonl.dumps(body))
-        if error:
-            return diagnosis.in_band(reply, {"error": error})
-        return AwayError("batch_expired", _UNSAID)
+    async def aclose(self) -> None:
+        """See Transport."""
+
+
+class NotKept(LlmcliError):
+    """No answer is kept."""
+
+
+class Nowhere:
+    """A transport behind what keeps answers, where nothing is to be sent: it raises NotKept."""
+
+    async def ask(self, request: Request) -> Answer:
+        """See Transport."""
+        raise NotKept(request.name)
 
     async def aclose(self) -> None:
         """See Transport."""

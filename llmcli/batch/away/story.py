@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from functools import partial
 
 from llmcli import files
 from llmcli.app import App
 from llmcli.batch.away.courier import Courier
-from llmcli.batch.away.desk import Desk, OpenedInput, StillAway, mark_away
+from llmcli.batch.away.desk import Desk, Lookup, Mend, StillAway, mark_away, rows_in_words
 from llmcli.batch.away.manifest import Manifest, Portion, manifest_path
+from llmcli.batch.away.mending import FirstAttempts, Handed
+from llmcli.batch.away.results import NotKept, Nowhere, Result
 from llmcli.batch.away.terms import Sent, terms_at
+from llmcli.batch.engine.run import OpenedInput
+from llmcli.batch.engine.stats import Stats
+from llmcli.batch.input.rows import Row
 from llmcli.batch.input.spool import spool_of
 from llmcli.batch.ledger.final import Done
 from llmcli.batch.ledger.ledger import Ledger
@@ -20,8 +27,8 @@ from llmcli.batch.ledger.printed import Printed
 from llmcli.batch.program import Program
 from llmcli.batch.progress import Progress
 from llmcli.errors import Interrupted, PartialFailure, UsageError
-from llmcli.exchange.exchange import Way
-from llmcli.exchange.stack import batch_api_of, kept_around
+from llmcli.exchange.exchange import Exchanged, Way, exchange
+from llmcli.exchange.stack import batch_api_of, batch_transport_of, kept_around
 from llmcli.registry.batch_terms import BatchTerms
 from llmcli.request.responses.sent import RESPONSES_API
 from llmcli.transport.batches.base import BatchApi
@@ -97,12 +104,59 @@ class AwayRun:
                     await (courier.recall() if via.recall else courier.carry(wait=not via.no_wait))
                 finally:
                     self._sum_up(desk, courier)
+                    records.finish(ordered=program.ordered)
         finally:
             program.run.stats.held = None
             for api in self._apis.values():
                 await api.aclose()
         if via.finish == "live":
-            await program.execute(records, done)
+            await self._live(program, records, done)
+
+    async def _live(
+        self, program: Program, records: Ledger, done: Done, rows: OpenedInput | None = None
+    ) -> Stats:
+        """Run what is open live, or only `rows`. Raises what stopped it, and PartialFailure."""
+        run = program.run
+        stats = Stats(began=run.stats.began, size=run.stats.size, limit=run.stats.limit)
+        done.rewind()
+        try:
+            await replace(program, run=replace(run, stats=stats)).execute(records, done, rows)
+        finally:
+            run.stats.include(stats)
+        return stats
+
+    def _mend_with(self, records: Ledger, done: Done, say: Callable[[str], None]) -> Mend:
+        """What makes rows final that came with something to be mended."""
+
+        async def mend(brought: Sequence[tuple[Row, Result]]) -> Stats:
+            say(f"{rows_in_words(len(brought))} of batches to be mended: live, at the live price")
+            program = self._program
+            run = program.run
+            turn = partial(run.pace.next, run.world.clock, run.world.sleep)
+            first = partial(FirstAttempts, brought=brought)
+            transport = batch_transport_of(self._app, self._builder, self._settings, turn, first)
+            way = Way(transport, run.way.clock, run.way.price_of)
+            live = replace(program, run=replace(run, way=way))
+            before = Counter(run.stats.failures), run.stats.ok
+            with suppress(PartialFailure):
+                await self._live(live, records, done, Handed([row for row, _ in brought]))
+            stats = Stats(began=run.stats.began, ok=run.stats.ok - before[1])
+            stats.failures = run.stats.failures - before[0]
+            return stats
+
+        return mend
+
+    def _lookup_with(self, way: Way) -> Lookup:
+        """What looks into the cache."""
+        cache = Way(kept_around(self._app, self._settings.money, Nowhere()), way.clock, way.price_of)
+
+        async def lookup(request: Request) -> Exchanged | None:
+            try:
+                return await exchange(request, cache)
+            except NotKept:
+                return None
+
+        return lookup
 
     def _sum_up(self, desk: Desk, courier: Courier) -> None:
         stats = desk.run.stats
@@ -159,6 +213,10 @@ class AwayRun:
             ask=self._builder.ask,
             finish=via.finish or "batch",
             keep_files=via.keep_files,
+            repairs=self._settings.repair.repair > 0,
+            fallback=bool(self._settings.money.fallback),
+            lookup=self._lookup_with(way) if self._settings.money.cache else None,
+            mend=self._mend_with(records, done, progress.say),
             poll=via.poll,
             around=lambda bottom: kept_around(app, self._settings.money, bottom),
             say=progress.say,

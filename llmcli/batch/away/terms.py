@@ -7,16 +7,15 @@ from typing import Protocol
 from llmcli import files
 from llmcli.batch.away.manifest import Manifest, manifest_path
 from llmcli.errors import UsageError
+from llmcli.exchange.asked import Paid
 from llmcli.registry.batch_terms import BatchTerms, batch_terms
 from llmcli.request.builder import Builder
 from llmcli.settings.batch.run import RunSettings
 from llmcli.settings.batch.via import ViaSettings
-from llmcli.settings.money import MoneySettings
-from llmcli.settings.network import NetworkSettings
 from llmcli.settings.request import RequestSettings
 
 
-class Sent(Protocol):
+class Sent(Paid, Protocol):
     """What a run through the Batch API has to know."""
 
     @property
@@ -30,14 +29,6 @@ class Sent(Protocol):
     @property
     def request(self) -> RequestSettings:
         """Whether an address was typed."""
-
-    @property
-    def network(self) -> NetworkSettings:
-        """How to reach a provider."""
-
-    @property
-    def money(self) -> MoneySettings:
-        """What keeps answers."""
 
 
 def check_away(settings: Sent) -> None:

@@ -32,6 +32,13 @@ class Source(Protocol):
         """Whether no row will come any more."""
 
 
+class OpenedInput(Source, Protocol):
+    """A source that is to be closed."""
+
+    def close(self) -> None:
+        """Read no more."""
+
+
 class Records(Protocol):
     """Where final rows go: Ledger or Printed."""
 

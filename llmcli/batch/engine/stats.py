@@ -76,6 +76,15 @@ class Stats:
     )  # seconds by what binds
     latencies: Latencies = field(default_factory=Latencies)
 
+    def include(self, other: Stats) -> None:
+        """Count in what another part of this run was."""
+        self.ok += other.ok
+        self.failures.update(other.failures)
+        for name in ("sent", "retries", "refused", "overloaded", "prompt_tokens", "completion_tokens"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.spent = None if self.spent is None or other.spent is None else self.spent + other.spent
+        self.latencies, self.aborted = other.latencies, self.aborted or other.aborted
+
     @property
     def failed(self) -> int:
         """Rows that failed in this run."""
