@@ -7,7 +7,7 @@ from typing import Annotated
 from llmcli import guide
 from llmcli.app import App
 from llmcli.errors import UsageError
-from llmcli.output.pager import show
+from llmcli.output.pager import show, show_markdown
 from llmcli.settings.flag import Argument, flag
 
 
@@ -23,16 +23,15 @@ class HelpSettings:
 def help(app: App, settings: HelpSettings) -> int:  # noqa: A001 - a story has its command's name
     """Show a page of the guide, or list its topics.
 
-    At a terminal $PAGER or less shows it; in a pipe it is plain text.
+    At a terminal it is laid out, and $PAGER or less shows it; in a pipe it is plain text.
     """
     topic = settings.topic
     if topic is None:
-        text = guide.contents()
+        show(guide.contents(), app.stdout, app.world)
     elif topic.lower() in guide.TOPICS:
-        text = guide.page(topic.lower())
+        show_markdown(guide.page(topic.lower()), app.stdout, app.world)
     else:
         near = guide.nearest(topic.lower())
         todo = f"did you mean llmcli help {near}?" if near else "llmcli help lists the topics"
         raise UsageError(f"{topic}: no such topic", todo=todo)
-    show(text, app.stdout, app.world)
     return 0

@@ -28,7 +28,7 @@ _SHARE = 4  # of the time that drawing may take: a fourth
 
 def can_render(world: World) -> bool:
     """Whether stdout is a terminal that knows more than plain text."""
-    return world.stdout_is_terminal and world.env.get("TERM") != "dumb"
+    return world.stdout_is_terminal and world.env.get("TERM", "dumb") != "dumb"
 
 
 def screen_of(out: Out, world: World, *, wanted: bool) -> Out:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 from collections.abc import Mapping
@@ -9,7 +10,8 @@ from contextlib import suppress
 from io import UnsupportedOperation
 from typing import TYPE_CHECKING
 
-from llmcli.output.streams import Out
+from llmcli.output.markdown import can_render, laid_out, size_of
+from llmcli.output.streams import Stdout
 from llmcli.world import World
 
 if TYPE_CHECKING:
@@ -17,13 +19,33 @@ if TYPE_CHECKING:
 
 _LESS = {"LESS": "FRX"}  # leave where all fits on the screen, and leave the text there: as git asks for
 _PLAIN = {"", "cat"}
+_WIDEST = 100  # columns of a page, however wide the terminal is
+_WITHOUT_STYLES = {"TERM": "dumb"}
 
 
-def show(text: str, out: Out, world: World) -> None:
+def show(text: str, out: Stdout, world: World) -> None:
     """Write a text to stdout, through a pager where stdout is a terminal. Raises as `out` does."""
     command = pager_of(world.env) if world.stdout_is_terminal else None
     if command is None or not _paged(text, command, world):
         out.write(text)
+
+
+def show_markdown(text: str, out: Stdout, world: World) -> None:
+    """The same of Markdown, which is laid out on a terminal. Raises as `out` does."""
+    if not can_render(world):
+        return out.write(text)
+    command, width = pager_of(world.env), min(size_of(world).columns - 1, _WIDEST)
+    env = world.env if command is None or _takes_styles(command, world.env) else _WITHOUT_STYLES
+    laid = "\n".join([*laid_out(text, width, env), ""])
+    if command is None or not _paged(laid, command, world):
+        out.draw(laid)
+    return None
+
+
+def _takes_styles(command: list[str], env: Mapping[str, str]) -> bool:
+    """Whether a pager shows escape sequences as the styles that they are: `less`, where it is told to."""
+    told = " ".join([env.get("LESS", _LESS["LESS"]), *command[1:]])
+    return command[0].rpartition("/")[2] == "less" and re.search(r"[rR]", told) is not None
 
 
 def pager_of(env: Mapping[str, str]) -> list[str] | None:

@@ -18,6 +18,7 @@ def up_to_date(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         path = ROOT / name
         found = path.read_text("utf-8") if path.exists() else None
         if found != wanted and request.config.getoption("--update-docs"):
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(wanted, "utf-8")
             return
         assert found == wanted, f"{name} is stale: python -m pytest tests/docs --update-docs"

@@ -58,3 +58,16 @@ def test_ctrl_c_is_the_pagers_own(process):
     assert "caught" in child.read().decode()
     child.close()
     assert child.exitstatus == 0
+
+
+def test_on_a_terminal_that_knows_styles_a_page_is_laid_out(screen):
+    shown, code = screen(PAGER="cat", TERM="xterm-256color")
+    assert code == 0
+    assert "\x1b[1" in shown.splitlines()[0]
+    assert "Pace" in shown.splitlines()[0]
+    assert "**" not in shown
+    assert max(map(len, shown.splitlines())) < 200
+
+
+def test_a_pager_that_shows_no_styles_gets_none(screen):
+    assert screen(PAGER="PAGER me", TERM="xterm-256color") == ("Pace\npaged by me, LESS=FRX\n", 0)
