@@ -91,9 +91,18 @@ def _block(text: str, console: Console) -> list[str]:
 
 def _console(width: int, env: Mapping[str, str]) -> Console:
     from rich.console import Console
+    from rich.theme import Theme
 
+    theme = Theme(
+        {"markdown.code": "cyan"}
+    )  # rich's own has a black ground, which a light terminal does not have
     return Console(
-        file=io.StringIO(), width=max(width, 1), force_terminal=True, legacy_windows=False, _environ=env
+        file=io.StringIO(),
+        width=max(width, 1),
+        force_terminal=True,
+        legacy_windows=False,
+        theme=theme,
+        _environ=env,
     )
 
 

@@ -33,7 +33,7 @@ def show(text: str, out: Stdout, world: World) -> None:
 def show_markdown(text: str, out: Stdout, world: World) -> None:
     """The same of Markdown, which is laid out on a terminal. Raises as `out` does."""
     if not can_render(world):
-        return out.write(text)
+        return show(text, out, world)
     command, width = pager_of(world.env), min(size_of(world).columns - 1, _WIDEST)
     env = world.env if command is None or _takes_styles(command, world.env) else _WITHOUT_STYLES
     laid = "\n".join([*laid_out(text, width, env), ""])
