@@ -224,6 +224,46 @@ def test_a_log_of_tls_keys_that_cannot_be_written_does_not_matter(process, nginx
     assert (done.code, done.err) == (0, "")
 
 
+class _Slow(socketserver.BaseRequestHandler):
+    """In front of nginx: who begins with TLS waits, who speaks in plain words does not."""
+
+    def handle(self) -> None:
+        begins = self.request.recv(1 << 16)
+        if begins.startswith(b"\x16"):
+            time.sleep(2.5)  # longer than a handshake is left alone
+        with socket.create_connection(self.server.behind) as behind:
+            behind.sendall(begins)
+            back = threading.Thread(target=self.pipe, args=(behind, self.request), daemon=True)
+            back.start()
+            self.pipe(self.request, behind)
+            back.join()
+
+    @staticmethod
+    def pipe(source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while piece := source.recv(1 << 16):
+                target.sendall(piece)
+            target.shutdown(socket.SHUT_WR)
+
+
+def test_a_server_that_is_slow_to_speak_tls_is_no_plain_one(cli, nginx, certificates):
+    both = [
+        "--cacert",
+        f"{certificates}/ca.pem",
+        "--cert",
+        f"{certificates}/both.pem",
+        "-H",
+        "X-Team: research",
+    ]
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Slow) as slow:
+        slow.daemon_threads, slow.behind = True, ("127.0.0.1", int(re.findall(r":(\d+)", nginx)[0]))
+        threading.Thread(target=slow.serve_forever, args=(0.01,), daemon=True).start()
+        where = f"https://localhost:{slow.server_address[1]}/v1"
+        done = cli("ask", "--base-url", where, "-m", "tiny", *both, "Hi", env=KEY)
+        assert (done.code, done.out) == (0, "Hello\n"), done.err
+        slow.shutdown()
+
+
 # --- Plain servers ------------------------------------------------------------------------------------------------
 
 

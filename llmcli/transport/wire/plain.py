@@ -18,7 +18,8 @@ T = TypeVar("T")
 _HANDSHAKE_WAIT = (
     2.0  # seconds that a handshake may take before we ask in plain words, and that the answer may take
 )
-_OURS = b"https"  # what a TLS server says in plain words: "sent to HTTPS port", "to an HTTPS server"
+_OURS = b"https"  # what a TLS server says in plain words: "sent to HTTPS port", "to an HTTPS server",
+_BAD = b" 400 "  # beside a 400, which is all that nginx and Apache say to a HEAD
 
 
 async def watched(easy: Easy, url: str, work: Coroutine[None, None, T]) -> T:
@@ -49,5 +50,5 @@ async def _is_plain(url: str) -> bool:
                 said = await reader.read(1000)
             finally:
                 writer.close()
-        return said.startswith(b"HTTP/") and _OURS not in said.lower()
+        return said.startswith(b"HTTP/") and _BAD not in said[:16] and _OURS not in said.lower()
     return False
