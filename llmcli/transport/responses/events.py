@@ -9,7 +9,7 @@ from typing import Any
 from llmcli.errors import CallFailed
 from llmcli.responses.names import CALL_ITEMS
 from llmcli.transport.failures.diagnosis import BROKEN_EVENT, Reply, in_band, odd, parsed
-from llmcli.transport.responses.whole import completion_in, folded_head, kind_in, listed
+from llmcli.transport.responses.whole import completion_in, folded_head, kind_in, as_list
 from llmcli.transport.sse import Event
 from llmcli.wire import Chunk, Json, Meta
 
@@ -156,7 +156,7 @@ class Events:
         if kind_in(said) in CALL_ITEMS:
             yield from self._call(item, said, done=done)
         elif done and kind_in(said) == "message":
-            for index, part in enumerate(listed(said.get("content"))):
+            for index, part in enumerate(as_list(said.get("content"))):
                 yield from self._part(item, part, index)
 
     def _part(self, item: _Item, part: Any, index: Any) -> Iterator[Chunk]:

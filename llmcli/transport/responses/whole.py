@@ -48,10 +48,10 @@ def failed(reply: Reply, response: Json) -> CallFailed:
 def folded_completion(response: Json, request: Request) -> Json:
     """The Chat Completion object; its one message says all that the items of `output` do."""
     output = response.get("output")
-    items = [item for item in listed(output) if isinstance(item, dict)]
+    items = [item for item in as_list(output) if isinstance(item, dict)]
     message, usage = folded_message(items), folded_usage(response.get("usage"))
     choice: Json = {"index": 0, "message": message, "finish_reason": None}
-    if logprobs := [each for part in _parts_of(items) for each in listed(part.get("logprobs"))]:
+    if logprobs := [each for part in _parts_of(items) for each in as_list(part.get("logprobs"))]:
         choice["logprobs"] = {"content": logprobs}
     has_calls = bool(message.get("tool_calls"))
     choice["finish_reason"] = folded_finish(response, usage, request, has_calls=has_calls)
@@ -132,7 +132,7 @@ def _citations(items: Iterable[Json]) -> Iterator[Json]:
     """The citations of the web, at their places in the whole text."""
     before = 0
     for part in _parts_of(items):
-        for said in listed(part.get("annotations")):
+        for said in as_list(part.get("annotations")):
             if isinstance(said, dict) and said.get("type") == "url_citation":
                 yield {"type": "url_citation", "url_citation": _citation(said, before)}
         before += len(text) if isinstance(text := part.get("text"), str) else 0
@@ -150,7 +150,7 @@ def _thoughts(items: Iterable[Json], answers: list[Json]) -> Iterator[str]:
     for item in items:
         if item.get("type") == "reasoning":
             for key in ("summary", "content"):
-                yield from _said_in(listed(item.get(key)))
+                yield from _said_in(as_list(item.get(key)))
         elif item.get("type") == "message" and not any(item is answer for answer in answers):
             yield from filter(None, _texts([item]))
 
@@ -172,7 +172,7 @@ def _is_plain(item: Json) -> bool:
     """Whether a message of Chat Completions says all of an item that matters later."""
     if kind_in(item) not in _PLAIN or item.get("phase") or item.get("encrypted_content"):
         return False
-    notes = (note for part in _parts_of([item]) for note in listed(part.get("annotations")))
+    notes = (note for part in _parts_of([item]) for note in as_list(part.get("annotations")))
     return all(isinstance(note, dict) and note.get("type") == "url_citation" for note in notes)
 
 
@@ -182,6 +182,6 @@ def kind_in(item: Json) -> str:
     return kind if isinstance(kind, str) else ""
 
 
-def listed(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
     """A list as it is; nothing of anything else."""
     return value if isinstance(value, list) else []
