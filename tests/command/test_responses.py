@@ -328,3 +328,22 @@ def test_one_that_is_not_found_again_is_given_up(ask, server):
     server.script = [wire.reply(QUEUED), wire.status(404)]
     assert ask(*BACKGROUND, "--retries", "0", "Hi").code == 65
     assert server.requests[-1].path == "/v1/responses/resp_1/cancel"
+
+
+@pytest.mark.parametrize(
+    ("api", "scenario", "hint"),
+    [
+        ("responses", wire.status(404), "ask with --api chat; check the model's name"),
+        (
+            "chat",
+            wire.status(404, wire.error("This model is only supported in v1/responses.")),
+            "ask with --api responses; ",
+        ),
+        ("chat", wire.status(404), "; check the model's name"),
+    ],
+)
+def test_the_other_api_is_named_where_it_may_help(ask, server, api, scenario, hint):
+    server.script = scenario
+    result = ask("--api", api, "Hi")
+    assert result.code == 65
+    assert hint in result.err

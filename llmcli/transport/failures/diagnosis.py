@@ -23,15 +23,17 @@ from llmcli.errors import (
 )
 from llmcli.registry.models import nearest_model
 from llmcli.registry.providers import find_provider, provider_of_url
+from llmcli.responses.names import RESPONSES
 from llmcli.transport.failures.complaints import Complaint, compact, complaint, plain_text
 from llmcli.transport.failures.kinds import kind_of, meant
 from llmcli.transport.failures.waits import retry_after
 from llmcli.transport.stars import Secrets, may_hold, secrets_of, without
-from llmcli.wire import Meta, Request
+from llmcli.wire import CHAT, Meta, Request
 
 BROKEN_EVENT = "broken_event"
 """The code of an error for an event of a stream that is none of ours; it may have been cut."""
 
+_API_NAMES = {RESPONSES: "Responses API"}
 _LONGEST_MESSAGE = 500
 _SILENT = " and said nothing"
 _VERSION = re.compile(r"/v\d[^/?]*/?(\?|$)")  # at the end of a base URL
@@ -115,6 +117,8 @@ def failure(reply: Reply, body: bytes) -> CallFailed:
         error.todo = " ".join(["check the model's name and the address", *_asked(reply.request)])
     if type(error) is UnfitModel and (near := nearest_model(reply.request.model, reply.request.provider)):
         error.todo += f"; did you mean -m {near}?"
+    if (other := _other_api(reply, said)) is not None:
+        error.todo = f"{other}; {error.todo}"
     if reply.target:
         error.what += f"; it points to {reply.shown(shown_url(reply.target))}"
     if isinstance(error, AuthFailure):
@@ -122,6 +126,13 @@ def failure(reply: Reply, body: bytes) -> CallFailed:
     if error.asks_too_long:
         error.what += f"; the server asks to wait {error.retry_after:.0f} s"
     return error
+
+
+def _other_api(reply: Reply, said: Complaint) -> str | None:
+    """What to do where the endpoint, or the model, is not of the API that was asked."""
+    if reply.request.api is CHAT:
+        return "ask with --api responses" if "v1/responses" in said.message else None
+    return "ask with --api chat" if reply.status in {404, 405} else None
 
 
 def _error(reply: Reply, said: Complaint, data: Any) -> CallFailed:
@@ -266,7 +277,7 @@ def odd(reply: Reply, what: str, code: str | None = None, body: bytes | None = N
     error = TransientFailure(
         what,
         reply.where,
-        "check that the address is that of a Chat Completions API",
+        f"check that the address is that of a {_API_NAMES.get(reply.request.api.name, 'Chat Completions API')}",
         Told(
             status=reply.status,
             code=code,

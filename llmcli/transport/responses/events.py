@@ -8,8 +8,9 @@ from typing import Any
 
 from llmcli.errors import CallFailed
 from llmcli.responses.names import CALL_ITEMS
+from llmcli.transport.failures.complaints import is_error
 from llmcli.transport.failures.diagnosis import BROKEN_EVENT, Reply, in_band, odd, parsed
-from llmcli.transport.responses.whole import completion_in, folded_head, kind_in, as_list
+from llmcli.transport.responses.whole import as_list, completion_in, folded_head, kind_in
 from llmcli.transport.sse import Event
 from llmcli.wire import Chunk, Json, Meta
 
@@ -65,12 +66,11 @@ class Events:
 
     def read(self, event: Event) -> Iterator[Chunk | None]:
         """The chunks in an event. Raises the CallFailed family for an error, or for what is no event."""
-        if event.data[:6] == b"[DONE]":  # it comes behind the end, if at all
-            return
         data = parsed(event.data, halves=True)
         if not isinstance(data, dict):
-            shown = self._reply.words(event.data)
-            raise odd(self._reply, f"an event of the stream is no chunk of an answer: {shown}", BROKEN_EVENT)
+            if event.data.strip().startswith(b"[DONE]"):  # it comes behind the end, if at all
+                return
+            raise self._nonsense(event)
         kind = kind_in(data)
         if kind == _TEXT:
             yield from self._delta(data, "content")
@@ -96,8 +96,14 @@ class Events:
             yield from self._begun(data["response"])
         elif kind in {"response.output_item.added", "response.output_item.done"}:
             yield from self._announced(data, done=kind.endswith("done"))
-        elif kind == "error" or event.name == b"error" or not kind:
+        elif kind == "error" or event.name == b"error" or is_error(data):
             raise self._error(data)
+        elif not kind:
+            raise self._nonsense(event)
+
+    def _nonsense(self, event: Event) -> CallFailed:
+        shown = self._reply.words(event.data)
+        return odd(self._reply, f"an event of the stream is no chunk of an answer: {shown}", BROKEN_EVENT)
 
     def _error(self, data: Json) -> CallFailed:
         if data.get("error") or data.get("type") != "error":

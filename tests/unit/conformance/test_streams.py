@@ -35,7 +35,7 @@ ERROR = {"error": {"message": "It went wrong.", "code": "server_error"}}
 
 
 OF_CHAT = {  # what Chat Completions alone can get wrong, or forgive
-    *("no finish_reason", "null finish_reason", "[DONE] with blanks", "message for delta"),
+    *("no finish_reason", "null finish_reason", "message for delta"),
     *("no choice in the middle", "odd choices", "odd delta", "odd tool calls"),
 }
 
