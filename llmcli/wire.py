@@ -240,7 +240,9 @@ class Request:
     @property
     def max_tokens(self) -> int | None:
         """The most tokens that each answer is asked to have."""
-        return positive(self.fields, "max_completion_tokens") or positive(self.fields, "max_tokens")
+        limit = positive(self.fields, "max_completion_tokens") or positive(self.fields, "max_tokens")
+        elsewhere = limit is None and self.api.name != CHAT.name
+        return positive(self.fields, "max_output_tokens") if elsewhere else limit
 
     @property
     def n(self) -> int:

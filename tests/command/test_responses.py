@@ -347,3 +347,10 @@ def test_the_other_api_is_named_where_it_may_help(ask, server, api, scenario, hi
     result = ask("--api", api, "Hi")
     assert result.code == 65
     assert hint in result.err
+
+
+def test_a_limit_under_its_own_name_is_one(ask, server):
+    server.script = wire.reply(response(message("Hello")))
+    result = ask("--api", "responses", "--no-stream", "-o", "max_output_tokens=2", "Hi")
+    assert (result.code, result.out) == (3, "Hello\n")  # as many as it may have, and called completed
+    assert said(server)["max_output_tokens"] == 2

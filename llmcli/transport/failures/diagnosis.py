@@ -130,7 +130,7 @@ def failure(reply: Reply, body: bytes) -> CallFailed:
 
 def _other_api(reply: Reply, said: Complaint) -> str | None:
     """What to do where the endpoint, or the model, is not of the API that was asked."""
-    if reply.request.api is CHAT:
+    if reply.request.api.name == CHAT.name:
         return "ask with --api responses" if "v1/responses" in said.message else None
     return "ask with --api chat" if reply.status in {404, 405} else None
 
