@@ -6,13 +6,17 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")  # but tab and line ends, which say what they mean
 _HALF = re.compile("[\ud800-\udfff]")
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+_MILLISECONDS = 1 + len("2026-11-27T10:00:00.000")
 _DEEPEST = 200  # levels of brackets; orjson writes 254, and records put some around them
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 _DIGITS = bytes(
@@ -58,6 +62,13 @@ def canonical(value: Any) -> bytes:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except TypeError:
         return _dumped(value, separators=(",", ":"), sort_keys=True)
+
+
+def moment(at: datetime) -> str:
+    """A moment of UTC to the millisecond: `2026-11-27T10:00:00.000Z`. `isoformat` takes five times as long."""
+    if not at.microsecond:
+        return f"{at:%Y-%m-%dT%H:%M:%S}.000Z"
+    return f"{orjson.dumps(at)[1:_MILLISECONDS].decode()}Z"
 
 
 def line(value: Any) -> bytes:

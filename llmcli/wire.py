@@ -40,7 +40,7 @@ def usage_count(counts: Mapping[str, Any], name: str) -> int | None:
     """A count of a usage object, at least 0; None where it says none, or more than can be counted."""
     value = counts.get(name)
     if type(value) is int:
-        return max(value, 0) if value <= _MOST else None
+        return None if value > _MOST else max(0, value)
     try:
         count = None if value is None or isinstance(value, bool) else max(int(value), 0)
     except (TypeError, ValueError, OverflowError):
@@ -204,10 +204,10 @@ class Request:
 
     def saying(self, messages: Sequence[Message]) -> Request:
         """The same request with other messages; for a row, so that a third of `dataclasses.replace` is too much."""
-        other = object.__new__(Request)
-        for slot in _SLOTS:
-            slot.__set__(other, slot.__get__(self))
-        _FIELDS.__set__(other, {**self.fields, "messages": messages})
+        other = _new(Request)
+        for put, of in _SLOTS:
+            put(other, of(self))
+        _put_fields(other, {**self.fields, "messages": messages})
         return other
 
     @property
@@ -272,8 +272,10 @@ class Request:
         return spelled(self.provider, self.model) if self.model else self.provider
 
 
-_FIELDS = vars(Request)["fields"]
-_SLOTS = [vars(Request)[each.name] for each in fields(Request) if each.name != "fields"]
+_new = object.__new__
+_put_fields = vars(Request)["fields"].__set__
+_OTHERS = [vars(Request)[each.name] for each in fields(Request) if each.name != "fields"]
+_SLOTS = [(slot.__set__, slot.__get__) for slot in _OTHERS]
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ from llmcli.transport.responses.background import finished, is_background
 from llmcli.transport.wire.heads import Bounds, Break, Head, WireReply
 from llmcli.transport.wire.names import Names
 from llmcli.transport.wire.trust import NO_CERTIFICATES, Certificates
-from llmcli.wire import Completion, Request
+from llmcli.wire import Completion, Headers, Request
 
 if TYPE_CHECKING:
     from llmcli.transport.wire.exchange import Wire
@@ -33,17 +33,19 @@ _OURS = {
 
 
 class _Went(NamedTuple):
-    """A way that an exchange has gone."""
+    """A way that an exchange has gone: for which headers and which owners of keys, and what was found out for it."""
 
+    headers: Headers
+    keys_of: tuple[str, ...] | None
     wire: Wire
     head: Head
     key: str | None
 
-
-def _place(request: Request) -> tuple[Any, ...]:
-    """What the way of a request depends on."""
-    fields = request.provider, request.model, request.url, request.keys_of, request.headers
-    return (*fields, request.fields.get("stream"))
+    def is_for(self, request: Request) -> bool:
+        """Whether a request for the same model at the same address goes this way."""
+        same = request.headers is self.headers or request.headers == self.headers
+        is_quick = not request.fields.get("stream") and not is_background(request)
+        return same and request.keys_of == self.keys_of and is_quick
 
 
 class Pooled:
@@ -62,7 +64,7 @@ class Pooled:
         self._trusted = trusted
         self._wire: Wire | None = None
         self._heads: dict[tuple[Any, ...], Head] = {}
-        self._ways: dict[tuple[Any, ...], _Went] = {}
+        self._ways: dict[tuple[str, str, str], _Went] = {}
 
     async def ask(self, request: Request) -> Answer:
         """See Transport."""
@@ -76,7 +78,8 @@ class Pooled:
         if is_background(request):
             return await self._made_in_the_background(reply, sent)
         if sent.pieces is None:
-            self._ways[_place(request)] = _Went(wire, head, key)
+            place = request.provider, request.model, request.url
+            self._ways[place] = _Went(request.headers, request.keys_of, wire, head, key)
         return await replies.answer(reply, sent, self._bounds)
 
     async def _made_in_the_background(self, reply: Reply, sent: WireReply) -> Answer:
@@ -96,8 +99,8 @@ class Pooled:
 
     def send(self, request: Request, body: bytes, came: Callable[[ReadAnswer], None]) -> bool:
         """See SendUnawaited: only where an exchange has gone the same way, so that key and address are known."""
-        way = self._ways.get(_place(request))
-        if way is None:
+        way = self._ways.get((request.provider, request.model, request.url))
+        if way is None or not way.is_for(request):
             return False
 
         def arrived(sent: WireReply | Break) -> None:

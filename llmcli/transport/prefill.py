@@ -11,13 +11,9 @@ _LLAMA = "timings"  # a key of llama.cpp's replies: it alone repeats the beginni
 
 def is_repeated(data: Any, request: Request) -> bool:
     """Whether a whole reply begins with the assistant's message that ends the request."""
-    begun = _begun(request)
-    return (
-        begun != ""
-        and isinstance(data, dict)
-        and _LLAMA in data
-        and any(_text(choice).startswith(begun) for choice in data.get("choices") or ())
-    )
+    if not isinstance(data, dict) or _LLAMA not in data or (begun := _begun(request)) == "":
+        return False
+    return any(_text(choice).startswith(begun) for choice in data.get("choices") or ())
 
 
 def gone_on(data: Json, request: Request) -> Json:

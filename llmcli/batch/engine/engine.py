@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from llmcli import jsonl
 from llmcli.batch.engine.health import Health
 from llmcli.batch.engine.job_queue import OTHERS_TURN, JobQueue, Pause
 from llmcli.batch.engine.money import Money
@@ -192,9 +191,7 @@ class Engine:
         """SendUnawaited a job: for one who does not wait, where the transport can, else in a task of its own."""
         self._begin(job)
         try:
-            is_sent = self._send is not None and self._send(
-                job.request, jsonl.dumps(job.request.body()), partial(self._came, job)
-            )
+            is_sent = self._send is not None and self._send(job.request, job.body, partial(self._came, job))
         except LlmcliError as error:
             self._settle(job, error)
         else:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Protocol
 
+from llmcli import jsonl
 from llmcli.batch.engine.stats import Stats
 from llmcli.batch.input.rows import Row
 from llmcli.batch.pacing.pace import Pace
@@ -132,3 +133,9 @@ class Job:
     worst: Decimal = field(default=Decimal(0))
     reserved: Decimal = field(default=Decimal(0))
     carried: Decimal | None = None  # $ of answers that were not the last, in earlier runs, too
+
+    @property
+    def body(self) -> bytes:
+        """The JSON of the request: the row's, unless that was for another model."""
+        row = self.row
+        return row.body if row.body and self.request is row.request else jsonl.dumps(self.request.body())

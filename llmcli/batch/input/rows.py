@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from llmcli import jsonl
@@ -51,7 +51,8 @@ class Row:
     digest: int
     request: Request | None = None
     error: LlmcliError | None = None
-    size: int = 0  # bytes of the body
+    size: int = 0  # bytes of the body,
+    body: bytes = field(default=b"", repr=False)  # which are these, while nobody else needs to make them
     fields: Json | None = None
     columns: Columns | None = None
     line: int | None = None
@@ -126,7 +127,7 @@ class RowBuilder:
         except LlmcliError as error:
             row = Row(number, custom_id, _digest(_content(entry)), error=error, fields=data)
             return self._failed(entry, row)
-        row = Row(number, custom_id, _digest(content), request, size=len(content), fields=data)
+        row = Row(number, custom_id, _digest(content), request, None, len(content), content, data)
         if isinstance(entry, bytes):
             row.json = entry
         return row
@@ -210,6 +211,8 @@ class RowBuilder:
     def _request(self, data: Json, line: bytes) -> Request:
         if self._prompt.template is not None:
             return self._of_text(templated(self._prompt, Found(data, line)))
+        if len(data) == 1 and type(text := data.get("prompt")) is str:  # what most such rows are
+            return self._of_text(joined(*self._prompt.files, text))
         data = said(data, line)
         if isinstance(data.get("body"), dict):
             body, on_responses = body_of(data)

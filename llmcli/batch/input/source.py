@@ -102,9 +102,9 @@ class EntrySource:
             self._take(batch or _NONE)
         batch, at = self._at_hand, self._next
         self._next += 1
-        number, self.number = self.number, self.number + 1
-        place = (batch.lines[at], batch.columns, self._part.file, self.before)
-        return Placed(batch.entries[at], number, *place)
+        number = self.number
+        self.number = number + 1
+        return Placed(batch.entries[at], number, batch.lines[at], batch.columns, self._part.file, self.before)
 
     def _take(self, batch: Batch) -> None:
         self._at_hand, self._next = batch, 0

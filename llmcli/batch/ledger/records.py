@@ -13,8 +13,6 @@ from llmcli.errors import CallFailed, LlmcliError, UsageError
 from llmcli.output.report import Report
 from llmcli.wire import CHAT, Completion, Json, Request
 
-_SECONDS = len("2026-11-27T10:00:00.000")
-
 
 class Course(NamedTuple):
     """How a row came to its end: requests that were sent, $ that they cost before the last, and when (UTC) it was.
@@ -101,16 +99,16 @@ def _envelope(row: Row, course: Course, report: Report | None) -> Json:
     cost = report.cost if report else course.carried
     if report and cost is not None and course.carried:
         cost += course.carried
-    envelope = {
-        "row": row.number,
-        **({} if row.file is None else {"file": row.file}),
-        **({} if row.id_column is None else {"id_column": row.id_column}),
-        "attempts": course.attempts,
-        "latency_ms": round(meta.latency * 1000, 3) if meta and course.via is None else None,
-        "cost_usd": None if cost is None else float(cost),
-        "model": meta.name if meta else None,
-        "at": f"{course.at.isoformat(timespec='milliseconds')[:_SECONDS]}Z",
-    }
+    envelope: Json = {"row": row.number}
+    if row.file is not None:
+        envelope["file"] = row.file
+    if row.id_column is not None:
+        envelope["id_column"] = row.id_column
+    envelope["attempts"] = course.attempts
+    envelope["latency_ms"] = round(meta.latency * 1000, 3) if meta and course.via is None else None
+    envelope["cost_usd"] = None if cost is None else float(cost)
+    envelope["model"] = meta.name if meta else None
+    envelope["at"] = jsonl.moment(course.at)
     if meta and meta.api != CHAT.name:
         envelope["api"] = meta.api
     if course.via is not None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from llmcli.transport.answer import Answer
-from llmcli.transport.base import ReadAnswer, Transport, send_of
+from llmcli.transport.base import ReadAnswer, SendUnawaited, Transport, send_of
 from llmcli.wire import Request
 
 Make = Callable[[], Transport]
@@ -18,6 +18,7 @@ class ByProvider:
     def __init__(self, others: Make, own: Mapping[str, Make]) -> None:
         self._others, self._own = others, own
         self._made: dict[Make, Transport] = {}
+        self._sends: dict[str, SendUnawaited | None] = {}
 
     def _for(self, request: Request) -> Transport:
         make = self._own.get(request.provider, self._others)
@@ -31,7 +32,10 @@ class ByProvider:
 
     def send(self, request: Request, body: bytes, came: Callable[[ReadAnswer], None]) -> bool:
         """See SendUnawaited."""
-        send = send_of(self._for(request))
+        provider = request.provider
+        if provider not in self._sends:
+            self._sends[provider] = send_of(self._for(request))
+        send = self._sends[provider]
         return send is not None and send(request, body, came)
 
     async def aclose(self) -> None:

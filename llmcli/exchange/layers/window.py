@@ -51,7 +51,7 @@ class Window:
         """See SendUnawaited."""
         if self._send is None or self._purse is not None:
             return False
-        check_window(request)
+        check_window(request, len(body))
         return self._send(request, body, came)
 
     async def aclose(self) -> None:
@@ -110,14 +110,15 @@ def prompt_count(request: Request, body: Mapping[str, Any]) -> Count:
     return counted_request(request.provider, request.model, body)
 
 
-def check_window(request: Request) -> None:
+def check_window(request: Request, size: int | None = None) -> None:
     """Raise ContextOverflow where the prompt cannot fit the model's window, if that is known.
 
     A token is at least one byte of text, so only a prompt of more bytes than the window has tokens is counted.
+    `size`: bytes of the body, where that is known.
     """
     model = find_model(request.provider, request.model)
     window = model.context_window if model else None
-    if window is None or _size(request.fields) <= window:
+    if window is None or (size is not None and size <= window) or _size(request.fields) <= window:
         return
     tokens = prompt_count(request, request.fields).tokens
     if tokens > window:

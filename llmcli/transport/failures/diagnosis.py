@@ -76,7 +76,10 @@ class Reply:
     @property
     def secrets(self) -> Secrets:
         """What was sent, or is sent elsewhere, and may not be shown."""
-        secrets, target = secrets_of(self.request, self.key), address_of(self.target)
+        secrets = secrets_of(self.request, self.key)
+        if not 300 <= self.status < 400:
+            return secrets
+        target = address_of(self.target)
         return secrets if target is None else (*secrets, *target.secrets)
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from llmcli.batch.input.shape import BadRow
 from llmcli.wire import Json
@@ -37,8 +38,7 @@ Entry = bytes | dict[str, object] | str | NamedFile | Broken
 """The JSON text of a row, the columns of a table's row, a line of text, a file, or what is broken."""
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """An entry and where it stands: `number` of its row, 0-based, in `file`; see Row."""
 
     entry: Entry
