@@ -23,7 +23,7 @@ class Transport(Protocol):
     """One way to ask. It raises the CallFailed family of errors, whatever the server did."""
 
     async def ask(self, request: Request) -> Answer:
-        """SendUnawaited a request; the answer is there whole, or, where `request.stream`, it has begun to come."""
+        """Send a request; the answer is there whole, or, where `request.stream`, it has begun to come."""
 
     async def aclose(self) -> None:
         """Let go of connections."""

@@ -28,6 +28,7 @@ from llmcli.exchange.exchange import Exchanged, concluded, exchange
 from llmcli.transport.base import ReadAnswer, send_of
 
 _A_TURN = 64  # jobs that are sent in one turn of the loop, so that signals and answers come between
+_FEW = 16  # that one answer may make room for
 
 
 class Engine:
@@ -48,8 +49,7 @@ class Engine:
         self._send = send_of(run.way.transport)
         self._tasks: set[asyncio.Task[None]] = set()  # those under way that are waited for
         self._wake = asyncio.Event()
-        self._full = Pause(None, "")  # there is no room for more at once
-        self._refills = False  # `_fill` is to be called
+        self._fills = False  # `_fill` is under way
         self._is_left = False  # what comes now is nobody's
         self._stopped: LlmcliError | None = None
         self._aborted = False
@@ -80,7 +80,7 @@ class Engine:
 
     async def run(self) -> None:
         """Run to the end. Raises what stopped the run, or PartialFailure where rows failed."""
-        loop = self._loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
 
         def wake() -> None:
             loop.call_soon_threadsafe(self._wake.set)
@@ -88,10 +88,12 @@ class Engine:
         self._source.start(wake)
         try:
             while (found := self._next()) is not None:
-                if isinstance(found, Job):
-                    self._open(found)
-                else:
+                if not isinstance(found, Job):
                     await self._rest(found)
+                    continue
+                self._open(found)
+                if self.stats.in_flight % _A_TURN == 0:
+                    await asyncio.sleep(0)
             while self.stats.in_flight and self._bug is None and not self._aborted:
                 await self._rest(Pause(None, self.stats.binds))
         finally:
@@ -124,9 +126,7 @@ class Engine:
             if job is None:
                 return None if self._is_over else self._queue.pause(self._clock(), self.stats.in_flight)
             if not self._pace.crowd.has_room(self.stats.in_flight):
-                if self._full.why != self._pace.crowd.binds:
-                    self._full = Pause(None, self._pace.crowd.binds)
-                return self._full
+                return Pause(None, self._pace.crowd.binds)
             delay, why = self._pace.delay(self._clock())
             if delay > 0:
                 return Pause(delay, why)
@@ -188,7 +188,7 @@ class Engine:
     # --- Under way ------------------------------------------------------------------------------------------------
 
     def _open(self, job: Job) -> None:
-        """SendUnawaited a job: for one who does not wait, where the transport can, else in a task of its own."""
+        """Send a job: for one who does not wait, where the transport can, else in a task of its own."""
         self._begin(job)
         try:
             is_sent = self._send is not None and self._send(job.request, job.body, partial(self._came, job))
@@ -230,36 +230,35 @@ class Engine:
     def _settle(self, job: Job, came: Exchanged | Exception) -> None:
         """Carry out what comes of an attempt, and have others sent in its place."""
         try:
-            self._carry_out(job, self._outcomes.of(job, came))
+            try:
+                self._carry_out(job, self._outcomes.of(job, came))
+            finally:
+                self._money.release(job)
+                self.stats.in_flight -= 1
+                self.stats.crowd = self._pace.crowd.limit
+            self._fill()
         except LlmcliError as error:  # somebody could not be told
             self.stop(error)
         except Exception as error:  # noqa: BLE001 - a bug: run() raises it
             self._bug = self._bug or error
-        finally:
-            self._money.release(job)
-            self.stats.in_flight -= 1
-            self.stats.crowd = self._pace.crowd.limit
-            self._refill()
-
-    def _refill(self) -> None:
-        """Have more sent at the end of this turn of the loop, once for all that came in it."""
-        if not self._refills:
-            self._refills = True
-            self._loop.call_soon(self._fill)
+            self._wake.set()
 
     def _fill(self) -> None:
-        """SendUnawaited what may be sent; where it is not the crowd that binds, `run` sees to it."""
-        self._refills = False
-        if self._is_left:
+        """Send what there is room for; where it is not the crowd that binds, `run` sees to it."""
+        if self._fills:
             return
-        for _ in range(_A_TURN):
-            found = self._next()
-            if not isinstance(found, Job):
-                if found is not self._full:
-                    self._wake.set()
-                return
-            self._open(found)
-        self._refill()
+        self._fills = True
+        try:
+            for _ in range(_FEW):
+                if not self._pace.crowd.has_room(self.stats.in_flight):
+                    return
+                found = self._next()
+                if not isinstance(found, Job):
+                    break
+                self._open(found)
+            self._wake.set()
+        finally:
+            self._fills = False
 
     # --- Outcomes -------------------------------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ class Drive:
         self._multis: list[_Multi] = []
         self._roomy: _Multi | None = None  # where a transfer ended last: an idle connection is there
         self._waiting: set[_Multi] = set()  # those that have something to begin with
+        self._looks = False  # they are looked after before this turn ends
 
     def begin(self, curl: pycurl.Curl, ended: Ended) -> None:
         """Begin a transfer. Who no longer wants to know how it ends calls `give_up`."""
@@ -76,12 +77,12 @@ class Drive:
 
     def _wake(self, multi: _Multi) -> None:
         """Have libcurl look after a multi handle at the end of this turn of the loop, once for all it was given."""
-        if not self._waiting:
+        if not self._waiting and not self._looks:
             self._loop.call_soon(self._look)
         self._waiting.add(multi)
 
     def _look(self) -> None:
-        waiting, self._waiting = self._waiting, set()
+        waiting, self._waiting, self._looks = self._waiting, set(), False
         for multi in waiting:
             multi.curl.socket_action(pycurl.SOCKET_TIMEOUT, 0)
         self._reap(waiting)
@@ -92,7 +93,10 @@ class Drive:
             multi = owners[file]
             multi.curl.socket_action(file, events)
             touched.add(multi)
+        self._looks = not self._waiting
         self._reap(touched)
+        if self._looks:
+            self._look()  # at once: what follows an answer goes out in the same turn
 
     def _reap(self, touched: set[_Multi]) -> None:
         """Tell of the transfers that have ended: all of a turn, before any is begun."""
