@@ -250,12 +250,13 @@ class Engine:
         self._fills = True
         try:
             for _ in range(_FEW):
-                if not self._pace.crowd.has_room(self.stats.in_flight):
-                    return
                 found = self._next()
-                if not isinstance(found, Job):
+                if isinstance(found, Job):
+                    self._open(found)
+                elif found is None or self._pace.crowd.has_room(self.stats.in_flight):
                     break
-                self._open(found)
+                else:
+                    return
             self._wake.set()
         finally:
             self._fills = False

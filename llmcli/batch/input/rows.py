@@ -128,8 +128,7 @@ class RowBuilder:
             row = Row(number, custom_id, _digest(_content(entry)), error=error, fields=data)
             return self._failed(entry, row)
         row = Row(number, custom_id, _digest(content), request, None, len(content), content, data)
-        if isinstance(entry, bytes):
-            row.json = entry
+        row.json = entry if isinstance(entry, bytes) else b""
         return row
 
     def check_columns(self, columns: Columns) -> None:
