@@ -107,7 +107,7 @@ _OURS = (
     *((name, None) for name in ("Accept", "Content-Type", "User-Agent")),  # nothing by itself
 )
 _ALWAYS = (
-    (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1),
+    (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1),  # see "Certificates" in the guide's page network
     (pycurl.NOSIGNAL, 1),
     (pycurl.UPLOAD_BUFFERSIZE, 16_384),  # the least; by default each request in flight holds one of 64 kB
     (pycurl.TCP_KEEPALIVE, 1),
