@@ -354,3 +354,68 @@ def test_a_limit_under_its_own_name_is_one(ask, server):
     result = ask("--api", "responses", "--no-stream", "-o", "max_output_tokens=2", "Hi")
     assert (result.code, result.out) == (3, "Hello\n")  # as many as it may have, and called completed
     assert said(server)["max_output_tokens"] == 2
+
+
+@pytest.mark.parametrize("way", ["--stream", "--no-stream"])
+def test_the_cache_and_recordings_keep_it(ask, server, tmp_path, way):
+    line = ["--api", "responses", way, "--format", "jsonl"]
+    first = json.loads(ask(*line, "--cache", "--record", str(tmp_path / "kept"), "Hi").out)
+    again = json.loads(ask(*line, "--cache", "Hi").out)
+    replayed = json.loads(ask(*line, "--replay", str(tmp_path / "kept"), "Hi").out)
+    assert len(server.requests) == 1
+    assert [one.pop("llmcli")["api"] for one in (first, again, replayed)] == ["responses"] * 3
+    assert first == again == replayed
+    assert ask("--api", "chat", "--replay", str(tmp_path / "kept"), "Hi").code == 66
+
+
+def test_what_does_not_fit_is_asked_for_again(ask, server):
+    server.script = [wire.reply(response(message("no"))), wire.reply(response(message('{"name": "Ann"}')))]
+    result = ask("--api", "responses", "--no-stream", "--schema", "name", "--repair", "1", "Hi")
+    assert (result.code, result.out) == (0, '{"name": "Ann"}\n')
+    _, said_before, wish = server.requests[1].json["input"]
+    assert said_before["content"] == [{"type": "output_text", "text": "no", "annotations": []}]
+    assert wish["role"] == "user"
+
+
+def test_a_chat_sends_its_turns_as_items(cli, server):
+    line = ["chat", "--base-url", server.base_url, "-m", "tiny", "--api", "responses", "-s", "Be kind."]
+    assert cli(*line, stdin=b"one\ntwo\n").out == "one\ntwo\n"
+    sent = [(item["role"], item["content"][0]["text"]) for item in server.requests[1].json["input"]]
+    assert sent == [("system", "Be kind."), ("user", "one"), ("assistant", "one"), ("user", "two")]
+
+
+def test_a_fallback_of_chat_completions_gets_a_request_of_its_own(cli, server):
+    server.script = [wire.status(404, wire.error("There is no such model.")), wire.ok("Hello")]
+    line = [
+        "ask",
+        "--base-url",
+        server.base_url,
+        "-m",
+        "gpt-5-codex",
+        "--fallback",
+        "tiny",
+        "-M",
+        "20",
+        *TOOL,
+    ]
+    result = cli(*line, "--exec", "f=cat", "Hi", env=KEY)
+    assert (result.code, result.out) == (0, "Hello\n"), result.err
+    there, here = server.requests
+    assert (there.path, here.path) == ("/v1/responses", "/v1/chat/completions")
+    assert "include" in there.json
+    assert here.json.keys() == {"model", "messages", "tools", "max_tokens", "stream", "stream_options"}
+    assert here.json["messages"] == [{"role": "user", "content": "Hi"}]
+
+
+def test_an_answer_in_events_to_a_request_for_a_whole_one(ask, server):
+    server.script = wire.ok("Hello", stream=True)
+    assert ask("--api", "responses", "--no-stream", "Hi").out == "Hello\n"
+
+
+def test_two_calls_of_one_turn_are_both_answered(ask, server):
+    calls = [call_item("f", '{"a":1}', "c1"), call_item("f", '{"a":2}', "c2")]
+    server.script = [wire.reply(response(*calls)), wire.reply(response(message("Done")))]
+    assert ask("--api", "responses", "--no-stream", *TOOL, "--exec", "f=cat", "Hi").out == "Done\n"
+    items = server.requests[1].json["input"][1:]
+    assert [item["type"] for item in items] == ["function_call"] * 2 + ["function_call_output"] * 2
+    assert [item["call_id"] for item in items] == ["c1", "c2"] * 2
