@@ -74,6 +74,19 @@ GOOD = {
     ],
     "half of the text in a delta": [CREATED, delta("Hel"), SAID_WHOLE, ended(HELLO)],
     "the text said twice": [*PREFIX, SAID_WHOLE, ADDED, SAID_WHOLE, ended(HELLO)],
+    "another index for what is whole": [
+        CREATED,
+        ev("output_text.delta", item_id="msg_1", content_index=1, delta="Hello"),
+        ev("output_text.done", item_id="msg_1", text="Hello"),
+        ev("output_item.done", output_index=1, item=HELLO),
+        ended(HELLO),
+    ],
+    "the text said twice, the second time by another item": [
+        *PREFIX,
+        ev("output_item.added", output_index=1, item={**MESSAGE, "id": "msg_2"}),
+        ev("output_text.done", item_id="msg_2", output_index=1, text="Hello"),
+        ended(HELLO),
+    ],
     "no item_id": [ev("output_text.delta", delta="Hello"), ended(HELLO)],
     "event names": [
         *[b"event: %s\n" % one["type"].encode() + wire.event(one) for one in (*PREFIX, ended(HELLO))],

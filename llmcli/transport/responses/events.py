@@ -135,14 +135,15 @@ class Events:
         yield self._shown(item, name, text)
 
     def _shown(self, item: _Item, name: str, text: str) -> Chunk:
-        if name == "content" and item.phase == "commentary":
-            name = "reasoning_content"
+        name = _field(item, name)
         self._said.setdefault(name, []).append(text)
         return self._chunk({name: text})
 
     def _rest(self, item: _Item, place: tuple[str, Any], text: Any) -> Iterator[Chunk]:
-        """What was not shown yet of a part that is whole now."""
+        """What was not shown yet of a part that is whole now; some servers give it another index, or another item."""
         if not isinstance(text, str) or not text:
+            return
+        if "".join(self._said.get(_field(item, place[0]), ())).endswith(text):
             return
         shown = item.shown.setdefault(place, [])
         if rest := _behind("".join(shown), text):
@@ -217,6 +218,11 @@ class Events:
         self._head |= folded_head(response)
         last = self._chunk({**delta, **({"tool_calls": calls} if calls else {})}, reason)
         yield last if body.get("usage") is None else {**last, "usage": body["usage"]}
+
+
+def _field(item: _Item, name: str) -> str:
+    """Where what an item says is shown: comments on the way are no answer."""
+    return "reasoning_content" if name == "content" and item.phase == "commentary" else name
 
 
 def _place(data: Json) -> Any:
