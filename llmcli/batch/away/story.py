@@ -26,7 +26,7 @@ from llmcli.batch.ledger.ledger import Ledger
 from llmcli.batch.ledger.printed import Printed
 from llmcli.batch.program import Program
 from llmcli.batch.progress import Progress
-from llmcli.errors import Interrupted, PartialFailure, UsageError
+from llmcli.errors import DeadlinePassed, Interrupted, PartialFailure, Terminated, UsageError
 from llmcli.exchange.exchange import Exchanged, Way, exchange
 from llmcli.exchange.stack import batch_api_of, batch_transport_of, kept_around
 from llmcli.registry.batch_terms import BatchTerms
@@ -88,6 +88,9 @@ class AwayRun:
             self._app.watch.waits_for(f"{len(manifest.away)} batches")
             deadline = self._settings.network.deadline
             self._app.drive(self._run(manifest, records, done), deadline, fast=True)
+        except (Terminated, DeadlinePassed) as error:
+            error.what += _going_on(manifest)
+            raise
         except KeyboardInterrupt:
             raise Interrupted(f"SIGINT arrived{_going_on(manifest)}") from None
         finally:
