@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from llmcli.app import App
 from llmcli.config import cache_directory
@@ -29,6 +30,11 @@ from llmcli.wire import Completion, Json, Request
 _WAITS = "waiting for another process that asks the same, to have its answer from the cache"
 _LISTING = 5.0  # seconds that a server has for the list of its models
 _LONG_WAIT = 5.0  # seconds that a person may wonder about
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from llmcli.exchange.layers.budget import BudgetFile
 
 Wrap = Callable[[Transport], Transport]
 Wraps = dict[str, Wrap | None]
@@ -188,16 +194,27 @@ def policy_of(app: App, network: NetworkSettings) -> Policy:
 
 
 def _purse(app: App, money: MoneySettings) -> Purse | None:
-    if not money.limited:
+    if money.budget_file is not None or money.max_cost is None:
+        return budget_file_of(app, money)
+    from llmcli.exchange.layers.budget import Budget
+
+    return Budget(_limit(money))
+
+
+def budget_file_of(app: App, money: MoneySettings) -> BudgetFile | None:
+    """The purse that is shared with other commands, if there is one."""
+    if money.budget_file is None:
         return None
+    from llmcli.exchange.layers.budget import BudgetFile
+
+    limit = None if money.max_cost is None else _limit(money)
+    return BudgetFile(money.budget_file, limit, app.world.clock, app.world.sleep)
+
+
+def _limit(money: MoneySettings) -> Decimal:
     from decimal import Decimal
 
-    from llmcli.exchange.layers.budget import Budget, BudgetFile
-
-    limit = None if money.max_cost is None else Decimal(str(money.max_cost))
-    if money.budget_file is not None:
-        return BudgetFile(money.budget_file, limit, app.world.clock, app.world.sleep)
-    return None if limit is None else Budget(limit)
+    return Decimal(str(money.max_cost))
 
 
 def _fallback(app: App, builder: Builder, money: MoneySettings) -> Wrap | None:

@@ -435,3 +435,32 @@ def test_cached_answers_are_not_sent_away(away):
     assert away("--cache", "--fresh").code == 0
     assert away.answers == expected("a", "b", "c")
     assert away.provider.billed == 3
+
+
+def test_a_budget_file_holds_the_most_until_the_batch_is_there_whoever_fetches_it(away, clock):
+    away.rows("a", "b")
+    purse = away.home / "purse.jsonl"
+    money = ["--price", "1000,1000", "-M", "2", "--budget-file", str(purse), "--max-cost", "1"]
+    assert away("--no-wait", *money).code == 75
+    assert '"reserved"' in purse.read_text()
+    clock.now += 100
+    assert away("--no-wait", *money).code == 0
+    lines = [json.loads(line) for line in purse.read_text().splitlines()]
+    assert [line["cost_usd"] for line in lines] == [0.024]
+
+
+def test_a_budget_file_that_is_used_up_sends_nothing(away):
+    away.rows("a")
+    money = [
+        "--price",
+        "1000,1000",
+        "-M",
+        "2",
+        "--budget-file",
+        str(away.home / "purse"),
+        "--max-cost",
+        "0.0001",
+    ]
+    assert away(*money).code == 6
+    assert not away.provider.created
+    assert away.is_swept()

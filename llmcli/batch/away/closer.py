@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
-from llmcli.batch.away.desk import Desk, rows_in_words
+from llmcli.batch.away.desk import Desk, rows_in_words, slot_of
 from llmcli.batch.away.fetcher import Fetched
 from llmcli.batch.away.manifest import Portion
 from llmcli.batch.away.sender import file_name
-from llmcli.batch.away.spool import drop
+from llmcli.batch.away.spool import drop, known_rows
 from llmcli.errors import (
     CallFailed,
     LlmcliError,
@@ -46,6 +47,7 @@ class Closer:
         self, portion: Portion, status: str, fetched: Fetched, seen: BatchSeen | None = None
     ) -> None:
         """A portion is away no more: what is not final of it is open."""
+        await self._pay(portion, fetched)
         known = (portion.file, seen and seen.output, seen and seen.errors)
         self._manifest.note(portion, settled=status, files=[file for file in known if file])
         self._desk.take_back(portion)
@@ -54,6 +56,17 @@ class Closer:
             before.ok + fetched.ok, before.failed + fetched.failed, before.open + fetched.open
         )
         await self._clean(portion)
+
+    async def _pay(self, portion: Portion, fetched: Fetched) -> None:
+        """Put in the budget file what a portion cost, in the place of what was set aside."""
+        budget, held = self._desk.budget, portion.held
+        if budget is None or held is None:
+            return
+        done, cost = self._desk.done, Decimal(0)
+        if fetched.ok + fetched.failed or portion.batch is not None:
+            for about in known_rows(self._manifest, portion):
+                cost += done.cost(slot_of(about, done)) or 0
+        await budget.pay((int(held[0]), str(held[1])), portion.model, min(cost, portion.reserve))
 
     def blame(self, portion: Portion, fault: BatchFault) -> None:
         """A batch failed as a whole: a limit is learned, anything else ends the run."""

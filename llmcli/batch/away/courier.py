@@ -13,7 +13,7 @@ from llmcli.batch.away.manifest import Portion
 from llmcli.batch.away.sender import Sender, until_answered
 from llmcli.batch.away.spool import tidy
 from llmcli.batch.engine.run import OpenedInput
-from llmcli.errors import PartialFailure, Rejected
+from llmcli.errors import BudgetExceeded, PartialFailure, Rejected
 from llmcli.transport.batches.base import BatchApi, BatchSeen
 
 _FIRST, _LONGEST, _GROWTH = 10.0, 300.0, 1.5  # seconds between two looks
@@ -186,11 +186,18 @@ class Courier:
 
     async def _send(self, portion: Portion, *, again: bool) -> None:
         try:
+            await self._hold(portion)
             await self._sender.send(portion, again=again)
-        except Rejected as error:
+        except (Rejected, BudgetExceeded) as error:
             await self._closer.settle(portion, "refused", Fetched(0, 0, portion.rows))
             self._closer.over = self._closer.over or error
         self._tell(portion, "sent")
+
+    async def _hold(self, portion: Portion) -> None:
+        """Set aside in the budget file what a portion may cost. Raises BudgetExceeded."""
+        budget = self._desk.budget
+        if budget is not None and portion.held is None:
+            self._manifest.note(portion, held=list(await budget.hold(portion.reserve, portion.model)))
 
     # --- Looks ----------------------------------------------------------------------------------------------------
 

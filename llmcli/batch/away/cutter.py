@@ -137,7 +137,8 @@ class Cutter:
         self._desk.terms_of(request)
         if request.api is not CHAT:
             request.body()  # what the API has no counterpart of
-        return None if self._plan.max_cost is None else worst(request, self._desk.run.way.price_of)
+        is_free = self._plan.max_cost is None and self._desk.budget is None
+        return None if is_free else worst(request, self._desk.run.way.price_of)
 
     async def _is_kept(self, row: Row, lookup: Lookup) -> bool:
         """Whether a row has an answer in the cache: then it is final."""
@@ -195,7 +196,8 @@ class Cutter:
     def _beyond(self, cost: Decimal, row: Row) -> BudgetExceeded | None:
         """Why a row cannot be paid; what is away is taken to cost the most that it may."""
         most, manifest = self._plan.max_cost, self._desk.manifest
-        assert most is not None  # noqa: S101 - or nothing has a cost
+        if most is None:
+            return None
         begun = sum((each.worst or Decimal(0) for each in self._open.values()), Decimal(0))
         away = sum((portion.reserve for portion in manifest.away), begun)
         spent = self._done.spent

@@ -17,6 +17,7 @@ from llmcli.batch.ledger.ledger import Ledger
 from llmcli.batch.ledger.records import Course
 from llmcli.errors import ExitCode, LlmcliError, PartialFailure
 from llmcli.exchange.exchange import Exchanged
+from llmcli.exchange.layers.budget import BudgetFile
 from llmcli.registry.batch_terms import BatchTerms
 from llmcli.request.builder import Ask
 from llmcli.settings.batch.via import Finishing
@@ -45,7 +46,8 @@ class Desk:
 
     `like(portion)` is a request of a portion's model, as the command line would make one. `finish`, `keep_files` and
     `poll` are as the command line says. With `repairs` or `fallback`, `mend` makes rows final live that came with
-    something to be mended. `around` puts what keeps answers (a cache) around a transport. `say` tells people.
+    something to be mended. `around` puts what keeps answers (a cache) around a transport. `budget` is shared with other
+    commands. `say` tells people.
     """
 
     run: Run
@@ -63,6 +65,7 @@ class Desk:
     fallback: bool = False
     mend: Mend | None = None
     lookup: Lookup | None = None
+    budget: BudgetFile | None = None
     around: Callable[[Transport], Transport] = lambda transport: transport
     say: Callable[[str], None] = lambda _words: None
     missing: dict[int, int] = field(default_factory=dict)  # by slot: how often a row was in no answer

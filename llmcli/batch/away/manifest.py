@@ -25,7 +25,7 @@ class Portion:
 
     `api` is what its rows are sent to. `size` in bytes; `tokens` of all prompts and `worst` in $, None: not counted;
     `at` and `creating` in seconds since 1970, the latter where a batch may have been asked for whose id is not known.
-    `uploads` of its file were begun. `files` are the provider's.
+    `held` is its line in a budget file, see BudgetFile. `uploads` of its file were begun. `files` are the provider's.
     """
 
     number: int
@@ -38,6 +38,7 @@ class Portion:
     api: str = "chat"
     tokens: int | None = None
     worst: str | None = None
+    held: list[Any] | None = None
     uploads: int = 0
     file: str | None = None
     creating: float | None = None

@@ -28,7 +28,7 @@ from llmcli.batch.program import Program
 from llmcli.batch.progress import Progress
 from llmcli.errors import DeadlinePassed, Interrupted, PartialFailure, Terminated, UsageError
 from llmcli.exchange.exchange import Exchanged, Way, exchange
-from llmcli.exchange.stack import batch_api_of, batch_transport_of, kept_around
+from llmcli.exchange.stack import batch_api_of, batch_transport_of, budget_file_of, kept_around
 from llmcli.registry.batch_terms import BatchTerms
 from llmcli.request.responses.sent import RESPONSES_API
 from llmcli.transport.batches.base import BatchApi
@@ -218,6 +218,7 @@ class AwayRun:
             keep_files=via.keep_files,
             repairs=self._settings.repair.repair > 0,
             fallback=bool(self._settings.money.fallback),
+            budget=budget_file_of(app, self._settings.money),
             lookup=self._lookup_with(way) if self._settings.money.cache else None,
             mend=self._mend_with(records, done, progress.say),
             poll=via.poll,

@@ -70,26 +70,35 @@ class BudgetFile:
 
     async def reserve(self, amount: Decimal, name: str) -> Settle:
         """See window.Purse."""
+        held = await self.hold(amount, name)
+
+        async def settle(cost: Decimal) -> None:
+            await self.pay(held, name, cost)
+
+        return settle
+
+    async def hold(self, amount: Decimal, name: str) -> tuple[int, str]:
+        """Set `amount` aside; where its line is, and the line, for `pay`, be that in another process."""
         async with self._locked() as descriptor:
             spent = self._sum(descriptor)
             if self.limit is not None and spent + amount > self.limit:
                 raise exceeded(name, amount, spent, self.limit)
             reserved = account_line(name, amount, "reserved")
             self._append(descriptor, reserved)
-            place = self._account.reserved(reserved)
+            return self._account.reserved(reserved), reserved.decode()
 
-        async def settle(cost: Decimal) -> None:
-            # An answer is not lost for a line: what cannot be settled stays reserved.
-            with suppress(OutputFailure, Busy, UsageError):
-                async with self._locked() as again:
-                    spent = account_line(name, cost, "spent")
-                    if os.pread(again, LINE, place) == reserved:
-                        self._overwrite(again, spent, place)
-                        self._account.settled(place, spent)
-                    else:
-                        self._append(again, spent)
-
-        return settle
+    async def pay(self, held: tuple[int, str], name: str, cost: Decimal) -> None:
+        """Put the cost in the place of what was set aside."""
+        place, reserved = held[0], held[1].encode()
+        # An answer is not lost for a line: what cannot be settled stays reserved.
+        with suppress(OutputFailure, Busy, UsageError):
+            async with self._locked() as again:
+                spent = account_line(name, cost, "spent")
+                if os.pread(again, LINE, place) == reserved:
+                    self._overwrite(again, spent, place)
+                    self._account.settled(place, spent)
+                else:
+                    self._append(again, spent)
 
     @asynccontextmanager
     async def _locked(self) -> AsyncIterator[int]:
