@@ -75,7 +75,7 @@ def campaign(home: Path, base: str, provider: FakeBatches | None, kills: int, di
     assert not (home / "out.batches.jsonl").exists()
     if provider is not None:
         assert provider.billed <= ROWS + provider.unfinished, (provider.billed, provider.unfinished)
-        assert not provider.left
+        assert not provider.left, ([file["name"] for file in provider.files.values()], provider.batches)
         print(
             f"{provider.created} batches, {provider.billed} rows billed, {provider.unfinished} of batches cut short"
         )

@@ -464,3 +464,11 @@ def test_a_budget_file_that_is_used_up_sends_nothing(away):
     assert away(*money).code == 6
     assert not away.provider.created
     assert away.is_swept()
+
+
+def test_an_upload_whose_answer_gets_lost_on_a_connection_that_was_kept_open_is_not_sent_twice(away):
+    away.provider.script = Script(ends=["expired", "completed"], lose={"upload": {1}, "create": {1}})
+    away.rows("a", "b")
+    assert away().code == 0
+    assert (away.provider.calls["upload"], away.provider.calls["create"], away.provider.created) == (2, 2, 2)
+    assert away.is_swept()

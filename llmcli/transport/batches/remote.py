@@ -45,14 +45,14 @@ class RemoteBatches:
             create = client.files.with_raw_response.create
             return create(file=file, purpose=self._terms.purpose, extra_headers=headers, **beside)
 
-        reply, data = await self._object(call)
+        reply, data = await self._once(call)
         identity = data.get("id")
         if not isinstance(identity, str) or not identity:
             raise odd(reply, "the reply to an upload names no file")
         return identity
 
     async def create(self, file: str, metadata: Mapping[str, str]) -> BatchSeen:
-        """See BatchApi. A connection of its own: what is lost on one that was kept open would be sent again."""
+        """See BatchApi."""
         terms = self._terms
         beside: Json = {}
         if terms.keep is not None:
@@ -70,11 +70,7 @@ class RemoteBatches:
                 **beside,
             )
 
-        sdk = self._new_sdk(self._bounds)
-        try:
-            return self._seen(*await self._object(call, sdk))
-        finally:
-            await sdk.aclose()
+        return self._seen(*await self._once(call))
 
     async def batch(self, batch: str) -> BatchSeen:
         """See BatchApi."""
@@ -149,6 +145,14 @@ class RemoteBatches:
         await self._sdk.aclose()
 
     # --- Replies --------------------------------------------------------------------------------------------------
+
+    async def _once(self, call: Call) -> tuple[Reply, Json]:
+        """The same over a connection of its own: what gets lost on one that was kept open, the wire sends again."""
+        sdk = self._new_sdk(self._bounds)
+        try:
+            return await self._object(call, sdk)
+        finally:
+            await sdk.aclose()
 
     async def _object(self, call: Call, sdk: Sdk | None = None) -> tuple[Reply, Json]:
         """The JSON object of a reply. Raises the CallFailed family."""
