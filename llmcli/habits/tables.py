@@ -303,4 +303,6 @@ NO_WORDS = {
     "chat": (0, "llmcli ask 'PROMPT' asks one thing; chat reads its turns from the terminal or a pipe"),
     "models": (1, "one PATTERN finds models"),
     "help": (1, "one TOPIC is shown"),
+    "doctor": (0, "llmcli doctor checks what is here"),
+    "completion": (1, "llmcli completion bash|zsh|fish prints one script"),
 }

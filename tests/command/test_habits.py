@@ -159,6 +159,7 @@ def test_a_line_that_works_as_it_is_meant(typed, argv, stdin, out):
         ("chat hello", "llmcli ask 'PROMPT'"),
         ("models gpt 4o", "one PATTERN"),
         ("help ask more", "one TOPIC"),
+        ("doctor now", "llmcli doctor checks what is here"),
     ],
 )
 def test_a_line_that_is_refused_and_names_what_is_right(typed, line, named):
@@ -168,6 +169,21 @@ def test_a_line_that_is_refused_and_names_what_is_right(typed, line, named):
     assert result.err.count("\n") == 1
     assert named in result.err
     assert SECRET not in result.err
+
+
+@pytest.mark.parametrize(
+    ("shell", "begin"), [("bash", "# Generated"), ("zsh", "#compdef llmcli"), ("fish", "# Generated")]
+)
+def test_the_completion_script_of_a_shell(typed, shell, begin):
+    result = typed("completion", shell)
+    assert (result.code, result.out[: len(begin)], result.err) == (0, begin, "")
+
+
+@pytest.mark.parametrize("words", [[], ["powershell"]])
+def test_a_shell_without_a_script_is_refused(typed, words):
+    result = typed("completion", *words)
+    assert (result.code, result.out) == (2, "")
+    assert "llmcli completion bash|zsh|fish" in result.err
 
 
 def test_a_template_with_single_braces_is_refused(typed):

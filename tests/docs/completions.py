@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.docs.tree import ROOT, Command, Flag, commands
+from tests.docs.tree import ROOT, Command, Flag, commands, models
 
 HEAD = "# Generated from the options of the program; `python -m pytest tests/docs --update-docs` writes it.\n"
 
@@ -13,7 +13,32 @@ BASH = r"""
 _llmcli_words() {
     local IFS=$' \t\n'
     COMPREPLY=($(compgen -W "$1" -- "$cur"))
-    if [[ ${#COMPREPLY[@]} == 1 && $COMPREPLY == */ ]]; then compopt -o nospace 2>/dev/null; fi
+    if [[ ${#COMPREPLY[@]} == 1 && $COMPREPLY == */ ]]; then compopt -o nospace 2>/dev/null || true; fi
+}
+
+_llmcli_list() {
+    local IFS=$' \t\n' before=
+    if [[ $cur == *,* ]]; then before=${cur%%,*},; fi
+    COMPREPLY=($(compgen -P "$before" -W "$1" -- "${cur##*,}"))
+}
+
+_llmcli_models() {
+    local named
+    case $cur in
+%(models)s
+        offline/*) named='offline/echo offline/flaky' ;;
+        */*) named= ;;
+        *) named='%(top)s' ;;
+    esac
+    _llmcli_words "$named"
+}
+
+_llmcli_sessions() {
+    local IFS=$'\n' kept=${LLMCLI_STATE:-${XDG_STATE_HOME:-$HOME/.local/state}/llmcli}/sessions path
+    _llmcli_paths -f
+    for path in "$kept/$cur"*.jsonl; do
+        if [[ -e $path ]]; then path=${path##*/}; COMPREPLY+=("${path%%.jsonl}"); fi
+    done
 }
 
 _llmcli_paths() {
@@ -33,7 +58,9 @@ _llmcli_text() {
 
 _llmcli() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command= word
-    if [[ $cur == = ]]; then
+    if [[ $prev == @ ]]; then  # bash breaks a word behind it, and replaces both parts
+        cur=@$cur prev=${COMP_WORDS[COMP_CWORD - 2]}
+    elif [[ $cur == = ]]; then
         cur=
     elif [[ $prev == = ]]; then
         prev=${COMP_WORDS[COMP_CWORD - 2]}
@@ -62,6 +89,10 @@ def bash() -> str:
         "names": " | ".join(names),
         "cases": "\n".join(_bash_case(command) for command in commands()),
         "root": " ".join(name for flag in ROOT for name in flag.names),
+        "top": " ".join(models()[""]),
+        "models": "\n".join(
+            f"        {name}/*) named='{' '.join(names)}' ;;" for name, names in models().items() if name
+        ),
         "commands": " ".join(names),
     }
 
@@ -75,6 +106,7 @@ def _bash_case(command: Command) -> str:
     options = " ".join(name for flag in command.flags for name in flag.names)
     rest = " else _llmcli_paths -f;" if command.takes_files else ""
     rest = f" else _llmcli_words '{' '.join(command.words)}';" if command.words else rest
+    rest = " else _llmcli_models;" if command.takes_models else rest
     lines.append(f"                *) if [[ $cur == -* ]]; then _llmcli_words '{options}';{rest} fi ;;")
     return "\n".join(
         [
@@ -88,6 +120,10 @@ def _bash_case(command: Command) -> str:
 
 
 def _bash_action(flag: Flag) -> str:
+    if flag.kind in {"model", "session"}:
+        return f"_llmcli_{flag.kind}s"
+    if flag.kind == "list":
+        return f"_llmcli_list '{' '.join(flag.choices)}'"
     if flag.choices:
         return f"_llmcli_words '{' '.join(flag.choices)}'"
     if flag.kind == "file":
@@ -102,6 +138,26 @@ def _bash_action(flag: Flag) -> str:
 ZSH = """
 _llmcli_text() {
     if compset -P @; then _files; else _message "$1"; fi
+}
+
+_llmcli_list() {
+    compset -P '*,'
+    compadd -S '' -- $@
+}
+
+_llmcli_models() {
+    case $PREFIX in
+%(models)s
+        offline/*) compadd -- offline/echo offline/flaky ;;
+        */*) ;;
+        *) compadd -S '' -- %(top)s ;;
+    esac
+}
+
+_llmcli_sessions() {
+    local kept=${LLMCLI_STATE:-${XDG_STATE_HOME:-$HOME/.local/state}/llmcli}/sessions
+    compadd -- $kept/*.jsonl(N:t:r)
+    _files
 }
 
 _llmcli() {
@@ -129,6 +185,12 @@ def zsh() -> str:
         % {
             "root": "\n".join(f"        {_zsh_spec(flag, alone=True)} \\" for flag in ROOT),
             "commands": described,
+            "top": " ".join(models()[""]),
+            "models": "\n".join(
+                f"        {name}/*) compadd -- {' '.join(names)} ;;"
+                for name, names in models().items()
+                if name
+            ),
             "cases": "\n".join(_zsh_case(command) for command in commands()),
         }
     )
@@ -144,6 +206,8 @@ def _zsh_case(command: Command) -> str:
 def _zsh_argument(command: Command) -> str:
     if command.words:
         return f"'1:topic:({' '.join(command.words)})'"
+    if command.takes_models:
+        return "'1:model:_llmcli_models'"
     return "'*:input:_files'" if command.takes_files else "'*: : _message prompt'"
 
 
@@ -162,8 +226,10 @@ def _zsh_spec(flag: Flag, *, alone: bool = False) -> str:
 
 
 def _zsh_action(flag: Flag) -> str:
-    if any(choice.endswith("/") for choice in flag.choices):
-        return f'compadd -S "" -- {" ".join(flag.choices)}'
+    if flag.kind in {"model", "session"}:
+        return f"_llmcli_{flag.kind}s"
+    if flag.kind == "list":
+        return f"_llmcli_list {' '.join(flag.choices)}"
     if flag.choices:
         return f"({' '.join(flag.choices)})"
     if flag.kind == "file":
@@ -182,6 +248,33 @@ def _zsh(text: str) -> str:
 # --- fish -----------------------------------------------------------------------------------------------------
 
 FISH = r"""
+function __llmcli_list
+    set -l before (string match -r '.*,' -- (commandline -ct))
+    test -n "$before"; or set before ''
+    printf '%%s\n' $before$argv
+end
+
+function __llmcli_models
+    switch (commandline -ct | string replace -r '^--?[a-z]+=' '')
+%(models)s
+        case 'offline/*'
+            printf '%%s\n' offline/echo offline/flaky
+        case '*/*'
+        case '*'
+            printf '%%s\n' %(top)s
+    end
+end
+
+function __llmcli_sessions
+    set -l state $XDG_STATE_HOME
+    test -n "$state"; or set state $HOME/.local/state
+    set -l kept $LLMCLI_STATE
+    test -n "$kept"; or set kept $state/llmcli
+    set -l paths $kept/sessions/*.jsonl
+    for path in $paths
+        string replace -r '.*/(.*)\.jsonl$' '$1' -- $path
+    end
+end
 function __llmcli_at_file
     __fish_complete_path (string replace -r '^@' '' -- (commandline -ct)) | string replace -r '^' @
 end
@@ -203,7 +296,14 @@ def fish() -> str:
             lines.append(f"complete -c llmcli -n {_fish(seen)} -F")
         if command.words:
             lines.append(f"complete -c llmcli -n {_fish(seen)} -a {_fish(' '.join(command.words))}")
-    return HEAD + FISH + "\n".join(lines) + "\n"
+        if command.takes_models:
+            lines.append(f"complete -c llmcli -n {_fish(seen)} -a '(__llmcli_models)'")
+    named = {name: names for name, names in models().items() if name}
+    cases = [
+        f"        case '{name}/*'\n            printf '%s\\n' {' '.join(names)}"
+        for name, names in named.items()
+    ]
+    return HEAD + FISH % {"models": "\n".join(cases), "top": " ".join(models()[""])} + "\n".join(lines) + "\n"
 
 
 def _fish_flag(flag: Flag, condition: str) -> str:
@@ -213,15 +313,18 @@ def _fish_flag(flag: Flag, condition: str) -> str:
 
 
 def _fish_value(flag: Flag) -> str:
-    if flag.kind == "flag":
-        return ""
-    if flag.choices:
-        return f"-x -a {_fish(' '.join(flag.choices))}"
-    if flag.kind == "directory":
-        return "-x -a '(__fish_complete_directories)'"
-    if flag.at_file:
-        return "-x -a '(__llmcli_at_file)'"
-    return "-r -F" if flag.kind == "file" else "-x"
+    words = " ".join(flag.choices)
+    ways = {
+        "flag": "",
+        "model": "-x -a '(__llmcli_models)'",
+        "session": "-r -F -a '(__llmcli_sessions)'",
+        "list": f"-x -a '(__llmcli_list {words})'",
+        "choice": f"-x -a {_fish(words)}",
+        "directory": "-x -a '(__fish_complete_directories)'",
+        "file": "-r -F",
+        "text": "-x -a '(__llmcli_at_file)'" if flag.at_file else "-x",
+    }
+    return ways[flag.kind]
 
 
 def _fish(text: str) -> str:

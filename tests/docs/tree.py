@@ -10,9 +10,24 @@ from typing import Any, Literal, get_args, get_origin
 from llmcli.cli.parse import COMMANDS, command_of
 from llmcli.errors import ExitCode
 from llmcli.guide import TOPICS
-from llmcli.registry.providers import provider_names
+from llmcli.registry.models import search_models
+from llmcli.registry.providers import default_provider, provider_names
 
-Kind = Literal["flag", "choice", "file", "directory", "text"]
+Kind = Literal["flag", "choice", "list", "model", "session", "file", "directory", "text"]
+
+# Values of options that take other ones, too.
+VALUES = {
+    "reasoning_effort": ("none", "minimal", "low", "medium", "high", "xhigh", "max"),
+    "verbosity": ("low", "medium", "high"),
+    "service_tier": ("auto", "default", "flex", "priority"),
+    "modalities": ("text", "audio"),
+    "tool_choice": ("auto", "none", "required"),
+    "concurrency": ("auto",),
+    "keep": ("all",),
+}
+LISTS = {"ok", "modalities"}  # their values are joined by commas
+MODELS = {"model", "fallback", "summary_model"}
+SHELLS = ("bash", "zsh", "fish")
 
 
 @dataclass(frozen=True)
@@ -43,6 +58,7 @@ class Command:
     flags: tuple[Flag, ...]
     takes_files: bool
     words: tuple[str, ...] = ()
+    takes_models: bool = False
 
 
 ROOT = (
@@ -62,11 +78,11 @@ def _command(name: str) -> Command:
     options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
     arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
     summary = " ".join(command.help.split()).partition(". ")[0].rstrip(".")
-    files = any(_words(argument.metavar) & {"FILE", "INPUT", "PATH"} for argument in arguments)
-    words = TOPICS if any(argument.metavar == "TOPIC" for argument in arguments) else ()
-    return Command(
-        name, summary, tuple(_flag(option) for option in options if not option.hidden), files, words
-    )
+    files = any(_words(argument.metavar) & {"FILE", "INPUT", "PATH", "OUT"} for argument in arguments)
+    metavars = {argument.metavar for argument in arguments}
+    words = TOPICS if "TOPIC" in metavars else SHELLS if "SHELL" in metavars else ()
+    flags = tuple(_flag(option) for option in options if not option.hidden)
+    return Command(name, summary, flags, files, words, takes_models="PATTERN" in metavars)
 
 
 def _flag(option: Any) -> Flag:
@@ -96,11 +112,15 @@ def _kind(option: Any) -> Kind:
     words = _words(option.metavar)
     if option.is_flag:
         return "flag"
+    if option.name in MODELS:
+        return "model"
+    if option.name == "session":
+        return "session"
     if _choices(option):
-        return "choice"
+        return "list" if option.name in LISTS else "choice"
     if "DIR" in words:
         return "directory"
-    return "file" if words & {"FILE", "PATH"} and "@FILE" not in option.metavar else "text"
+    return "file" if words & {"FILE", "PATH", "OUT"} and "@FILE" not in option.metavar else "text"
 
 
 def _words(metavar: str | None) -> set[str]:
@@ -108,15 +128,21 @@ def _words(metavar: str | None) -> set[str]:
 
 
 def _choices(option: Any) -> tuple[str, ...]:
-    if option.name in {"model", "fallback"}:
-        return (
-            "offline/echo",
-            "offline/flaky",
-            *(f"{name}/" for name in provider_names() if name != "offline"),
-        )
     if option.name == "ok":
         return tuple(code.label.replace(" ", "-") for code in ExitCode if code)
-    return _literals(option.type_descriptor.annotation)
+    return VALUES.get(option.name) or _literals(option.type_descriptor.annotation)
+
+
+@cache
+def models() -> dict[str, tuple[str, ...]]:
+    """The names of models by provider, "" being those that are typed without one; and every provider with its slash."""
+    home, found = default_provider().name, dict[str, list[str]]()
+    for model in search_models(None):
+        if ":" not in model.name and model.shutdown is None:  # a shell breaks a word at a colon
+            found.setdefault(model.provider, []).append(f"{model.provider}/{model.name}")
+    bare = [name.removeprefix(f"{home}/") for name in found.get(home, []) if name.count("/") == 1]
+    top = (*bare, *found.pop("offline"), *(f"{name}/" for name in provider_names() if name != "offline"))
+    return {"": top, **{name: tuple(names) for name, names in found.items()}}
 
 
 def _literals(annotation: Any) -> tuple[str, ...]:
