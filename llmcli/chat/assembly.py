@@ -97,7 +97,7 @@ class KeptSession(Generic[S]):
     def ask(self, builder: Builder, messages: list[Message]) -> Completion | None:
         """Ask with what was said before, and keep the answer; a dry run shows the request, and gives None."""
         app, settings = self.app, self.settings
-        builder = builder.reading(extract=settings.output.extract, loops=bool(settings.loop.exec))
+        builder = builder.reading(extract=settings.output.extract, loops=settings.loop.runs)
         client = self._client(builder, None if settings.output.unsent else app.world.today())
         dialogue = dialogue_of(client, builder, self.conversation, settings.context)
         if client.unsent:

@@ -16,6 +16,8 @@ from llmcli.settings.request import RequestSettings
 
 if TYPE_CHECKING:
     from llmcli.app import App
+    from llmcli.exchange.asked import ServesTools
+    from llmcli.wire import Completion
 
 
 @dataclass(frozen=True)
@@ -50,20 +52,28 @@ def ask(app: "App", settings: AskSettings) -> int:
 
     The prompt is PROMPT, files and piped stdin. Exit 0 means a complete answer.
     """
-    from llmcli.exchange.asked import built
+    from llmcli.exchange.tools.opening import served
 
-    output, gate, sends = settings.output, settings.passing, not settings.output.unsent
-    if settings.session.wanted or settings.context.wanted:
-        from llmcli.chat.assembly import kept_session
-
-        with kept_session(app, settings, only_read=output.unsent) as session:
-            completion = session.ask(*built(app, session.settings, stream=output.streams, sends=sends))
-    else:
-        from llmcli.exchange.client import ask_once
-
-        completion = ask_once(app, *built(app, settings, stream=output.streams, sends=sends), settings)
+    gate = settings.passing
+    with served(app, settings, reads=settings.output.unsent) as servers:
+        completion = _completion(app, settings, servers)
     if completion is not None:
         from llmcli.exchange.chosen import check_gate
 
         check_gate(app, gate, completion)
     return 0
+
+
+def _completion(app: "App", settings: AskSettings, servers: "ServesTools | None") -> "Completion | None":
+    """The answer; None where the request was only to be shown."""
+    from llmcli.exchange.asked import built
+
+    output, sends = settings.output, not settings.output.unsent
+    if settings.session.wanted or settings.context.wanted:
+        from llmcli.chat.assembly import kept_session
+
+        with kept_session(app, settings, only_read=output.unsent) as session:
+            return session.ask(*built(app, session.settings, servers, stream=output.streams, sends=sends))
+    from llmcli.exchange.client import ask_once
+
+    return ask_once(app, *built(app, settings, servers, stream=output.streams, sends=sends), settings)

@@ -15,9 +15,10 @@ from llmcli.chat.script import Opening, Script, not_here
 from llmcli.chat.sessions.choice import chosen_path, new_path, open_conversation, with_model
 from llmcli.config import state_directory
 from llmcli.errors import UsageError
-from llmcli.exchange.asked import pages_named
+from llmcli.exchange.asked import ServesTools, pages_named
 from llmcli.exchange.client import Client
 from llmcli.exchange.judged import is_judged
+from llmcli.exchange.tools.opening import served
 from llmcli.output.markdown import screen_of
 from llmcli.request.builder import Builder
 from llmcli.request.names import say_names
@@ -73,19 +74,19 @@ def chat(app: App, settings: ChatSettings) -> int:
     typed = is_typed(app, output)
     path = chosen_path(app, keeping) or (new_path(app) if typed and not settings.turns.no_session else None)
     opened = open_conversation(app, path, must_exist=keeping.resume, only_read=output.unsent)
-    with closing(opened) as conversation:
+    with closing(opened) as conversation, served(app, settings, reads=output.unsent) as servers:
         settings = replace(settings, request=with_model(app, settings.request, conversation))
         pages = pages_named(app, settings, sends=not output.unsent)
         say_names(settings.input, app.notes.say, ())
         opening = Opening(Prompt.of(settings.input, not_here, app.notes.say, pages))
-        builder = _builder(app, settings)
+        builder = _builder(app, settings, servers)
         client = Client(app, settings, builder, turns=True)
         client.ready(builder.request(_ANY))  # what is refused in every turn is said before the first
         dialogue = dialogue_of(client, builder, conversation, settings.context)
         dialogue.opening = opening.messages
 
         def switch(model: str) -> None:
-            other = _builder(app, replace(settings, request=replace(settings.request, model=model)))
+            other = _builder(app, replace(settings, request=replace(settings.request, model=model)), servers)
             dialogue.turn_to(other.request, summarizer_of(client, other, settings.context))
 
         if typed:
@@ -95,13 +96,14 @@ def chat(app: App, settings: ChatSettings) -> int:
         return client.drive(work)
 
 
-def _builder(app: App, settings: ChatSettings) -> Builder:
+def _builder(app: App, settings: ChatSettings, servers: ServesTools | None) -> Builder:
     """What is asked in each turn, and of whom. Raises UsageError, ConfigError."""
     request, output = settings.request, settings.output
     builder = Builder.of(
         request, app.addresses(request.base_url, request.api), not_here, stream=output.streams
     )
-    builder = builder.reading(extract=output.extract, loops=bool(settings.loop.exec))
+    builder = builder.reading(extract=output.extract, loops=settings.loop.runs)
+    builder = builder if servers is None else servers.into(builder)
     builder.request(_ANY)  # what the model rejects is said before the first turn
     app.warn(builder.warnings(None if output.unsent else app.world.today()))
     return builder

@@ -20,6 +20,7 @@ from llmcli.wire import Request
 
 if TYPE_CHECKING:
     from llmcli.app import App
+    from llmcli.exchange.asked import ServesTools
 
 
 @dataclass(frozen=True)
@@ -94,15 +95,13 @@ def count(app: "App", settings: CountSettings) -> int:
 
 def _request(app: "App", settings: CountSettings) -> Request:
     """The request that ask would send. Raises what ask would refuse."""
-    asked = _asked(app, settings)
-    if settings.loop.exec:
-        from llmcli.exchange.client import followers_of
+    from llmcli.exchange.tools.opening import served
 
-        followers_of(app, asked, settings.loop)
-    return asked
+    with served(app, settings, reads=True) as servers:
+        return _asked(app, settings, servers)
 
 
-def _asked(app: "App", settings: CountSettings) -> Request:
+def _asked(app: "App", settings: CountSettings, servers: "ServesTools | None") -> Request:
     from llmcli.exchange.asked import built
 
     stream = settings.output.unsent and settings.output.streams
@@ -110,7 +109,12 @@ def _asked(app: "App", settings: CountSettings) -> Request:
         from llmcli.chat.assembly import kept_session
 
         with kept_session(app, settings, only_read=True) as session:
-            return session.preview(*built(app, session.settings, stream=stream, sends=False))
-    builder, messages = built(app, settings, stream=stream, sends=False)
+            return session.preview(*built(app, session.settings, servers, stream=stream, sends=False))
+    builder, messages = built(app, settings, servers, stream=stream, sends=False)
     app.warn(builder.warnings(None))
-    return builder.request(messages)
+    asked = builder.request(messages)
+    if settings.loop.runs:
+        from llmcli.exchange.client import followers_of
+
+        followers_of(app, asked, settings.loop, builder.runner)
+    return asked

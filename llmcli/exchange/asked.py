@@ -85,10 +85,20 @@ def pages_named(app: App, settings: Paged, *, sends: bool) -> Mapping[str, str]:
     return pages_of(app, settings, sends=sends)
 
 
-def built(app: App, settings: Worded, *, stream: bool, sends: bool) -> tuple[Builder, list[Message]]:
+class ServesTools(Protocol):
+    """Servers that have tools."""
+
+    def into(self, builder: Builder) -> Builder:
+        """The same builder with their tools."""
+
+
+def built(
+    app: App, settings: Worded, servers: ServesTools | None = None, *, stream: bool, sends: bool
+) -> tuple[Builder, list[Message]]:
     """The builder and the messages that the settings ask for; stdin is read for them. Raises UsageError.
 
     `stream`: whether the answer is asked for in pieces, unless the settings say it. `sends`: whether a model is asked.
+    The tools of `servers` are in it, which are started last.
     """
     request = settings.request
     builder = Builder.of(request, app.addresses(request.base_url, request.api), app.stdin.read, stream=stream)
@@ -96,4 +106,5 @@ def built(app: App, settings: Worded, *, stream: bool, sends: bool) -> tuple[Bui
     prompt = Prompt.of(settings.input, app.stdin.read, app.notes.say, pages)
     say_names(settings.input, app.notes.say, settings.prompt or ())
     words = words_or_stdin(settings.prompt or [], app.stdin)
-    return builder, prompt.messages(words, optional=settings.session.wanted)
+    messages = prompt.messages(words, optional=settings.session.wanted)
+    return (builder if servers is None else servers.into(builder)), messages

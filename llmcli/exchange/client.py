@@ -19,7 +19,7 @@ from llmcli.output.streams import Out
 from llmcli.rehearsal import is_echo
 from llmcli.request.builder import Builder
 from llmcli.request.params import parse_pair
-from llmcli.request.tools import tool_names
+from llmcli.request.tools import RunsTools, tool_names
 from llmcli.settings.answer import LoopSettings
 from llmcli.settings.output import OutputSettings
 from llmcli.wire import Completion, Message, Request
@@ -62,7 +62,7 @@ class Client:
     def ready(self, request: Request, sink: Sink | None = None) -> tuple[Sink, list[Follower]]:
         """What shows a request's answer, and what may ask on. Raises UsageError where it must not be sent."""
         app, settings = self.app, self.settings
-        followers = followers_of(app, request, settings.loop)
+        followers = followers_of(app, request, settings.loop, self.builder.runner)
         check_media(request, settings, turns=self.turns)
         return sink or sink_of(app, request, settings, self.out, turns=self.turns), followers
 
@@ -118,7 +118,7 @@ class Client:
         """Whether answers are made here, and nothing that is asked for has to be waited for."""
         money, endpoint = self.settings.money, self.builder.endpoint
         shared = money.limited or money.cache or money.record is not None or money.replay is not None
-        timed = self.settings.network.deadline is not None or bool(self.settings.loop.exec)
+        timed = self.settings.network.deadline is not None or self.settings.loop.runs
         return is_echo(endpoint.provider.name, endpoint.model) and not shared and not timed
 
     async def _to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
@@ -130,7 +130,7 @@ class Client:
 
 def ask_once(app: App, builder: Builder, messages: Sequence[Message], settings: Asked) -> Completion | None:
     """One exchange: send the request, show the answer, report, and raise what is wrong with it; None if unsent."""
-    builder = builder.reading(extract=settings.output.extract, loops=bool(settings.loop.exec))
+    builder = builder.reading(extract=settings.output.extract, loops=settings.loop.runs)
     request = builder.request(messages)
     app.warn(builder.warnings(None if settings.output.unsent else app.world.today()))
     client = Client(app, settings, builder)
@@ -146,27 +146,22 @@ def ask_once(app: App, builder: Builder, messages: Sequence[Message], settings: 
 _OF_TOOLS = {"max_turns": "--max-turns", "tool_env": "--tool-env", "tool_timeout": "--tool-timeout"}
 
 
-def followers_of(app: App, request: Request, loop: LoopSettings) -> list[Follower]:
+def followers_of(
+    app: App, request: Request, loop: LoopSettings, servers: RunsTools | None = None
+) -> list[Follower]:
     """What may ask on: the tools that run. Raises UsageError."""
-    if not loop.exec:
+    if not loop.runs:
         app.check_idle(_OF_TOOLS, "--exec")
         return []
-    from llmcli.exchange.toolbox import Toolbox, parse_commands
+    from llmcli.exchange.layers.folder import kept_under
+    from llmcli.exchange.tools.commands import Commands, parse_commands
+    from llmcli.exchange.tools.toolbox import Toolbox
     from llmcli.transport.keys import without_keys
 
     names = set(tool_names(request.fields.get("tools") or []))
-    commands = parse_commands([parse_pair(pair, "--exec") for pair in loop.exec], names)
+    own = names - servers.names if servers is not None else names
+    commands = parse_commands([parse_pair(pair, "--exec") for pair in loop.exec], own)
     env, withheld = without_keys(app.world.env, app.config.providers, loop.tool_env)
-    return [
-        Toolbox(
-            commands,
-            names,
-            loop.tool_timeout,
-            loop.max_turns,
-            app.notes.detail,
-            app.watch.waits_for,
-            env=env,
-            withheld=withheld,
-            warn=app.notes.say,
-        )
-    ]
+    notes, waits_for = app.notes, app.watch.waits_for
+    run = Commands(commands, loop.tool_timeout, notes.detail, waits_for, env, withheld, notes.say)
+    return [Toolbox(names, loop.max_turns, notes.detail, run, servers, kept_under)]

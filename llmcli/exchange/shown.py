@@ -52,7 +52,7 @@ def sink_of(app: App, request: Request, settings: Asked, out: Out, *, turns: boo
 
     Of many `turns`, `out` gets the text alone.
     """
-    output, holds = settings.output, bool(settings.loop.exec)
+    output, holds = settings.output, settings.loop.runs
 
     def read(message: Json) -> str:
         return judged(message, request).text

@@ -10,7 +10,7 @@ from pathlib import Path
 
 PARTS = {
     "One answer": ("ask", "prompt", "attachments", "templates", "models", "parameters", "output"),
-    "More than text": ("schemas", "labels", "tools"),
+    "More than text": ("schemas", "labels", "tools", "mcp"),
     "Many answers": (
         "batch",
         "input",

@@ -24,7 +24,7 @@ from llmcli.request.reading import ReadStdin, argument
 from llmcli.request.responses.sent import RESPONSES_API
 from llmcli.request.responses.thoughts import is_thoughtful, thoughtful, thoughtless
 from llmcli.request.schemas.choices import choice_format, in_words, takes_schema
-from llmcli.request.tools import load_tools
+from llmcli.request.tools import RunsTools, load_tools
 from llmcli.settings.request import RequestSettings
 from llmcli.wire import CHAT, NO_HEADERS, Header, Headers, Json, Message, Request, spelled
 
@@ -60,11 +60,12 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Builder:
-    """Makes requests. `addresses` finds other models."""
+    """Makes requests. `addresses` finds other models; `runner` runs the tools that `with_tools` added."""
 
     ask: Ask
     endpoint: Endpoint
     addresses: Addresses
+    runner: RunsTools | None = None
 
     @classmethod
     def of(
@@ -99,6 +100,13 @@ class Builder:
     def reading(self, *, extract: bool, loops: bool = False) -> Builder:
         """The same, where the first code block of an answer is the answer. `loops`: see Ask."""
         return replace(self, ask=replace(self.ask, extract=extract, loops=loops))
+
+    def with_tools(self, definitions: Sequence[Json], runner: RunsTools) -> Builder:
+        """The same with further tools, which `runner` runs."""
+        ask = replace(self.ask, tools=(*self.ask.tools, *definitions))
+        if isinstance(ask.extra.get("tools"), list):
+            ask = replace(ask, extra={**ask.extra, "tools": [*ask.extra["tools"], *definitions]})
+        return replace(self, ask=ask, runner=runner)
 
     def with_own(self, own: Mapping[str, Any], stream: bool | None = None) -> Builder:
         """The same with parameters that win over those of the command line; `stream` None: as that says."""

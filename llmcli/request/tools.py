@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Protocol
 
 from llmcli.errors import UsageError
 from llmcli.request.reading import ReadStdin, load_json
@@ -17,6 +17,17 @@ _THEIRS = {  # what MCP and Anthropic say beside it, which Chat Completions has 
     *("title", "annotations", "outputSchema", "execution", "icons", "_meta"),
     *("cache_control", "defer_loading", "input_examples", "allowed_callers", "eager_input_streaming"),
 }
+
+
+class RunsTools(Protocol):
+    """What runs tools that are defined elsewhere."""
+
+    @property
+    def names(self) -> set[str]:
+        """The tools, as the model calls them."""
+
+    async def run(self, call: Json, place: str) -> Any:
+        """What a call gives; `place` says where in which conversation it stands."""
 
 
 def load_tools(value: str, read_stdin: ReadStdin) -> list[Json]:

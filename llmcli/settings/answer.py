@@ -44,6 +44,22 @@ class LoopSettings:
             help="Run COMMAND (no shell) when the tool is called (repeatable).",
         ),
     ] = field(default_factory=list)
+    mcp: Annotated[
+        list[str],
+        flag("--mcp", metavar="COMMAND|URL", help="Offer and run the tools of an MCP server (repeatable)."),
+    ] = field(default_factory=list)
+    mcp_config: Annotated[
+        list[str],
+        flag("--mcp-config", metavar="FILE", help="And of the servers in a file of mcpServers (repeatable)."),
+    ] = field(default_factory=list)
+    mcp_allow: Annotated[
+        list[str],
+        flag(
+            "--mcp-allow",
+            metavar="GLOB",
+            help="Only MCP tools of this name, or SERVER.TOOL (repeatable; all).",
+        ),
+    ] = field(default_factory=list)
     tool_env: Annotated[
         list[str],
         flag(
@@ -57,3 +73,13 @@ class LoopSettings:
         float | None,
         flag("--tool-timeout", low=0.001, finite=True, metavar="S", help="Seconds for one run of a tool."),
     ] = None
+
+    @property
+    def asks_servers(self) -> bool:
+        """Whether there are MCP servers."""
+        return bool(self.mcp or self.mcp_config)
+
+    @property
+    def runs(self) -> bool:
+        """Whether calls are run here, so that an answer may be asked on."""
+        return bool(self.exec) or self.asks_servers

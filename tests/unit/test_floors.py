@@ -39,6 +39,7 @@ FLOORS = {
     "loop": 2,
     "defaults": 2,
     "rehearsal": 3,
+    "mcp": 3,
     "app": 3,
     "exchange": 4,
     "counting": 5,
@@ -54,6 +55,9 @@ FLOORS = {
 OWNERS = {
     "html_to_markdown": "llmcli.exchange.pages.readable",
     "httpx2": "llmcli.transport.sdk",  # openai brings it
+    "anyio": "llmcli.mcp",
+    "mcp": "llmcli.mcp",
+    "mcp_types": "llmcli.mcp",
     "jsonschema_rs": "llmcli.request.schemas.validation",
     "openai": "llmcli.transport.sdk",
     "orjson": "llmcli.jsonl",

@@ -89,6 +89,10 @@ class RunSettings:
     exec: Annotated[list[str], flag("--exec", hidden=True, help="Not for batch.")] = field(
         default_factory=list
     )
+    mcp: Annotated[list[str], flag("--mcp", hidden=True, help="Not for batch.")] = field(default_factory=list)
+    mcp_config: Annotated[list[str], flag("--mcp-config", hidden=True, help="Not for batch.")] = field(
+        default_factory=list
+    )
     gate: Annotated[list[str], flag("--gate", hidden=True, help="Not for batch.")] = field(
         default_factory=list
     )
@@ -159,9 +163,10 @@ class RunSettings:
 
     def check(self) -> None:
         """Raise UsageError where flags exclude each other, or cannot be meant."""
-        if self.exec:
-            todo = "calls of tools are the answer: run them afterwards"
-            raise UsageError("is not for batch", todo=todo, flag="--exec")
+        for name, given in (("--exec", self.exec), ("--mcp", self.mcp), ("--mcp-config", self.mcp_config)):
+            if given:
+                todo = "calls of tools are the answer: run them afterwards"
+                raise UsageError("is not for batch", todo=todo, flag=name)
         if self.gate:
             todo = "--where LABEL,... prints only the rows whose label it is"
             raise UsageError("is not for batch", todo=todo, flag="--gate")

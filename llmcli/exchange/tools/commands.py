@@ -1,4 +1,4 @@
-"""Tools that run: the model's calls to commands, their output back to the model."""
+"""Commands of the user that run as tools: arguments on stdin, the result on stdout."""
 
 from __future__ import annotations
 
@@ -7,18 +7,14 @@ import os
 import shlex
 import signal
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass
 
 from llmcli import jsonl
-from llmcli.errors import Invalid, ToolFailure, UsageError
-from llmcli.exchange.judged import offered, unfit_arguments
-from llmcli.exchange.verdict import verdict
-from llmcli.output.calls import arguments_of, inner_of, name_of, tool_calls
-from llmcli.request.responses.thoughts import without_thoughts
-from llmcli.wire import Completion, Json, Message, Request
+from llmcli.errors import ToolFailure, UsageError
+from llmcli.output.calls import arguments_of, inner_of, name_of
+from llmcli.wire import Json
 
 _GRACE = 1.0  # seconds that a killed tool's pipes may take to close
 _MOST = 1_000_000  # bytes of a tool's stdout that the model is shown; no model reads more
@@ -50,67 +46,29 @@ def parse_commands(pairs: list[tuple[str, str]], names: set[str]) -> dict[str, l
 
 
 @dataclass
-class Toolbox:
-    """Runs what the model calls and asks on, until it answers.
+class Commands:
+    """Runs commands. `commands` by tool name; `timeout` in seconds for each run (None: none).
 
-    `commands` by tool name, `names` of all tools that are defined; `timeout` in seconds for each run (None:
-    none); `max_turns` is the most requests that are sent. `tell` is given a line on each run,
-    `waits_for` what is waited for meanwhile. A command has the environment `env` (None: ours); where one fails,
-    `warn` is told once of what is `withheld` from it.
+    `tell` is given a line on each run, `waits_for` what is waited for meanwhile. A command has the environment `env`
+    (None: ours); where one fails, `warn` is told once of what is `withheld` from it.
     """
 
     commands: Mapping[str, list[str]]
-    names: set[str]
     timeout: float | None
-    max_turns: int
     tell: Callable[[str], None]
     waits_for: Callable[[str], None] = lambda _what: None
     env: Mapping[str, str] | None = None
     withheld: Sequence[str] = ()
     warn: Callable[[str], None] = lambda _line: None
-    _turns: int = field(default=1)
 
-    async def follow(self, request: Request, completion: Completion) -> Request | None:
-        """The request that takes the results back; None where nothing was called, or something we do not run.
+    @property
+    def names(self) -> set[str]:
+        """The tools that it runs."""
+        return {*self.commands}
 
-        An answer that did not end whole runs nothing: its calls may lack half of their arguments.
-        Raises ToolFailure where a command cannot be started, or the turns are used up.
-        """
-        message = completion.choices[0].get("message") or {} if completion.choices else {}
-        calls = tool_calls(message) if request.fields.get("tool_choice") != "none" else []
-        ours = self.names - self.commands.keys()  # the user's to answer
-        if not calls or any(name_of(call) in ours for call in calls):
-            return None
-        if not isinstance(verdict(completion, request), Invalid | None):
-            return None
-        if self._turns >= self.max_turns:
-            raise ToolFailure(
-                f"the model still calls tools after {self._turns} turns", request.name, "raise --max-turns"
-            )
-        self._turns += 1
-        calls = [
-            {**call, "id": call.get("id") or f"call_{self._turns}_{at}"} for at, call in enumerate(calls)
-        ]
-        tools = offered(request) or {}
-        results = await _together([self._answer(call, tools) for call in calls])
-        said = {key: value for key, value in message.items() if value is not None or key == "content"}
-        if (completion.meta.provider, completion.meta.model) != (request.provider, request.model):
-            said = without_thoughts(said)  # which are another's
-        said["tool_calls"] = calls
-        messages = [*request.fields["messages"], said, *results]
-        return replace(request, fields=_unforced({**request.fields, "messages": messages}))
-
-    async def _answer(self, call: Json, tools: Mapping[str, Json]) -> Message:
-        return {"role": "tool", "tool_call_id": call["id"], "content": await self._run(call, tools)}
-
-    async def _run(self, call: Json, tools: Mapping[str, Json]) -> str:
+    async def run(self, call: Json) -> str:
+        """What a call's command gives, in words for the model. Raises ToolFailure where it cannot be started."""
         name = name_of(call)
-        if name not in self.commands:
-            self.tell(f"tool {name}: there is none")
-            return f"error: there is no tool {name}; there are: {', '.join(sorted(self.names))}"
-        if misfit := unfit_arguments(call, tools):
-            self.tell(f"tool {name}: the arguments {misfit}")
-            return f"error: the arguments {misfit}"
         given = _input_of(call)
         self.tell(f"tool {name}: {shlex.join(self.commands[name])} <<< {given.decode('utf-8', 'replace')}")
         code, out, err = await self._execute(name, given)
@@ -156,18 +114,6 @@ class Toolbox:
             await _kill(process)
             raise
         return process.returncode, out, err
-
-
-async def _together(work: Sequence[Coroutine[Any, Any, Message]]) -> list[Message]:
-    """The results, in order. Where one fails, the others are stopped before it is said."""
-    tasks = [asyncio.ensure_future(each) for each in work]
-    try:
-        return await asyncio.gather(*tasks)
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
 
 
 async def _start(command: list[str], stdin: int, env: Mapping[str, str] | None) -> Process:
@@ -232,13 +178,6 @@ async def _kill(process: Process) -> None:
     with suppress(TimeoutError):  # one that left the group may hold them still
         async with asyncio.timeout(_GRACE):
             await process.communicate()
-
-
-def _unforced(fields: Json) -> Json:
-    """The same without a tool choice that would have the model call for ever."""
-    choice = fields.get("tool_choice")
-    forced = choice == "required" or (isinstance(choice, dict) and choice.get("type") != "allowed_tools")
-    return {**fields, "tool_choice": "auto"} if forced else fields
 
 
 def _input_of(call: Json) -> bytes:

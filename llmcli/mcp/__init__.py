@@ -1,0 +1,1 @@
+"""MCP: servers that offer tools: found, started, listed, called and ended."""

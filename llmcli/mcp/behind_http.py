@@ -1,0 +1,107 @@
+"""A server behind HTTP: its headers, its patience, and what it says when it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Self
+
+from llmcli.address import shown_url
+from llmcli.errors import AuthFailure, LlmcliError, ToolFailure
+from llmcli.mcp.mending import as_sdk_takes
+from llmcli.mcp.spec import ServerSpec
+
+_CONNECT = 30.0  # seconds; a call has a limit of its own
+_AUTH = {401, 403}
+_SSE_GONE = {404, 405}
+
+
+class Refusals:
+    """The last answer of a server that was no success: what the SDK does not tell."""
+
+    def __init__(self, spec: ServerSpec) -> None:
+        self._spec = spec
+        self.status = 0
+        self._challenge = ""
+
+    async def hear(self, response: Any) -> None:
+        """Look at a response of httpx2; 405 to GET means no more than that there is no stream."""
+        status = response.status_code
+        if status >= 400 and not (status in _SSE_GONE and response.request.method == "GET"):
+            self.status, self._challenge = status, response.headers.get("www-authenticate", "")
+
+    def error(self, what: str) -> LlmcliError:
+        """The error for a server that was lost: AuthFailure where it wants to know who asks."""
+        where = shown_url(self._spec.url or "")
+        if self.status in _AUTH:
+            return AuthFailure(f"MCP server {self._spec.label}: HTTP {self.status}", where, self._todo())
+        if self.status:
+            what = f"HTTP {self.status}"
+        return ToolFailure(f"MCP server {self._spec.label}: {what}", where, "check the URL")
+
+    def _todo(self) -> str:
+        asks = f" (it says: {self._challenge})" if self._challenge else ""
+        if "Authorization" in self._spec.headers:
+            return f"check the header Authorization{asks}"
+        how = '--mcp-config with "headers": {"Authorization": "Bearer ${TOKEN}"}'
+        return f"it wants the header Authorization{asks}: give it with {how}; llmcli does no OAuth"
+
+
+@asynccontextmanager
+async def http_streams(spec: ServerSpec, refusals: Refusals, limit: int) -> AsyncIterator[tuple[Any, Any]]:
+    """A transport of the SDK for streamable HTTP, or for HTTP+SSE. `limit`: bytes of one event."""
+    from mcp.client.sse import sse_client
+    from mcp.client.streamable_http import streamable_http_client
+    from mcp.shared._httpx_utils import create_mcp_http_client
+
+    def client_of(headers: Any = None, timeout: Any = None, auth: Any = None) -> Any:
+        client = create_mcp_http_client(headers={**spec.headers, **(headers or {})}, auth=auth)
+        client.timeout = timeout or (_CONNECT, None, _CONNECT, _CONNECT)
+        client.event_hooks = {"response": [refusals.hear]}
+        return client
+
+    url = spec.url or ""
+    if spec.old_sse:
+        async with sse_client(
+            url, timeout=_CONNECT, sse_read_timeout=86400, httpx_client_factory=client_of
+        ) as pair:
+            yield _Mended(pair[0]), pair[1]
+        return
+    async with (
+        client_of() as client,
+        streamable_http_client(url, http_client=client, max_sse_event_size=limit) as pair,
+    ):
+        yield _Mended(pair[0]), pair[1]
+
+
+class _Mended:
+    """A stream of messages, whose results are as the SDK takes them."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def __aiter__(self) -> _Mended:
+        return self
+
+    async def __aenter__(self) -> Self:
+        await self._inner.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: object) -> Any:
+        return await self._inner.__aexit__(*error)
+
+    async def __anext__(self) -> Any:
+        return _mend(await self._inner.__anext__())
+
+    async def receive(self) -> Any:
+        return _mend(await self._inner.receive())
+
+
+def _mend(item: Any) -> Any:
+    message: Any = getattr(item, "message", None)
+    if isinstance(result := getattr(message, "result", None), dict):
+        message.result = as_sdk_takes(result)
+    return item

@@ -1,0 +1,1 @@
+"""A raw MCP server, which misbehaves as it is told."""
