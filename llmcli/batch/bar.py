@@ -88,6 +88,11 @@ def parts(
     stats: Stats, rows_per_second: float, tokens_per_second: float, now: float
 ) -> dict[str, tuple[str, ...]]:
     """What there is to say of a run, each in its forms, the longest first; see `fitted`."""
+    nothing = ("",)
+    if stats.held is not None:  # rows at the provider come back many at once: no rate says when
+        held = (stats.held, stats.held.partition(", ")[0], "")
+        away = {"done": _done(stats.done, stats.total), "counts": _counts(stats), "money": _money(stats)}
+        return {**away, "rate": nothing, "tokens": nothing, "eta": nothing, "binds": held}
     return {
         "done": _done(stats.done, stats.total),
         "counts": _counts(stats),

@@ -172,6 +172,7 @@ def _summed_up(
         _tell_of_orphans(app, options, stats)
         if options.kept is not None and not isinstance(error, UsageError):
             words = [word for word in _without_secrets(app.argv) if word != "--fresh" or records.is_stale]
+            words += ["--via", "batch"] if stats.away else []  # a live run leaves those rows alone
             resume = _resume(["llmcli", *words], options, stats, error)
             error.todo = "; ".join(part for part in (error.todo, resume) if part)
         raise

@@ -472,3 +472,64 @@ def test_an_upload_whose_answer_gets_lost_on_a_connection_that_was_kept_open_is_
     assert away().code == 0
     assert (away.provider.calls["upload"], away.provider.calls["create"], away.provider.created) == (2, 2, 2)
     assert away.is_swept()
+
+
+def test_rows_go_live_at_the_end_also_where_others_have_failed(away):
+    away.provider.script = Script(ends=["expired"], shuffled=False)
+    away.rows("status 400", "a", "b", "c")
+    done = away("--finish", "live")
+    assert done.code == 7, done.err
+    assert away.answers == expected("a", "b", "c")
+    assert "1 of 4 rows failed" in done.err
+
+
+def test_only_the_first_rows_go_where_a_limit_says_so(away):
+    away.rows("a", "b", "c")
+    assert away("--limit", "2").code == 0
+    assert away.answers == expected("a", "b")
+    assert away().code == 0
+    assert (away.answers, away.provider.billed) == (expected("a", "b", "c"), 3)
+
+
+def test_a_row_that_changed_while_it_was_away_keeps_the_answer_that_was_paid_for(away, clock):
+    away.rows("a", "b")
+    away("--no-wait")
+    away.input.write_text(away.input.read_text().replace('"prompt": "a"', '"prompt": "other"'))
+    clock.now += 100
+    changed = away()
+    assert changed.code == 2
+    assert "what it asks has changed since" in changed.err
+    assert away.answers == expected("a", "b")
+    assert away("--on-change", "rerun").code == 0
+    assert text_of(next(r for r in records(away.out) if r["llmcli"]["row"] == 0)) == "other"
+
+
+def test_files_are_kept_where_that_is_wanted(away):
+    away.rows("a")
+    assert away("--keep-files").code == 0
+    assert len(away.provider.files) == 2
+    assert not away.manifest.exists()
+
+
+def test_a_row_that_two_batches_say_nothing_of_is_lost(away):
+    away.provider.script = Script(missing=1, shuffled=False)
+    away.rows("a", "b")
+    done = away()
+    assert done.code == 7
+    assert "said nothing of id of a" in done.err
+    assert (away.answers, away.failures) == (expected("b"), [("id of a", "lost")])
+
+
+def test_the_live_run_that_leaves_rows_alone_names_the_command_that_fetches_them(away):
+    away.rows("a")
+    away("--no-wait")
+    assert away(via=False).err.rstrip().endswith("--via batch")
+
+
+@pytest.mark.parametrize("dress", ["string", "bare", "unended", "empty", "twice", "strange", "zero", "plain"])
+def test_files_come_in_many_dresses(away, dress):
+    away.provider.script = Script(dress=frozenset({dress}))
+    away.rows("a", "b")
+    assert away().code == 0
+    assert away.answers == expected("a", "b")
+    assert away.is_swept()

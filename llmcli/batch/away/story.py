@@ -17,7 +17,7 @@ from llmcli.batch.away.manifest import Manifest, Portion, manifest_path
 from llmcli.batch.away.mending import FirstAttempts, Handed
 from llmcli.batch.away.results import NotKept, Nowhere, Result
 from llmcli.batch.away.terms import Sent, terms_at
-from llmcli.batch.engine.run import OpenedInput
+from llmcli.batch.engine.run import OpenedInput, Plan
 from llmcli.batch.engine.stats import Stats
 from llmcli.batch.input.rows import Row
 from llmcli.batch.input.spool import spool_of
@@ -101,10 +101,13 @@ class AwayRun:
         progress = program.progress()
         desk = self._desk(manifest, records, done, progress)
         courier = Courier(desk, self._sources())
+        failure: PartialFailure | None = None
         try:
             async with self._ticking(progress, records):
                 try:
                     await (courier.recall() if via.recall else courier.carry(wait=not via.no_wait))
+                except PartialFailure as error:
+                    failure = error
                 finally:
                     self._sum_up(desk, courier)
                     records.finish(ordered=program.ordered)
@@ -112,8 +115,10 @@ class AwayRun:
             program.run.stats.held = None
             for api in self._apis.values():
                 await api.aclose()
-        if via.finish == "live":
+        if via.finish == "live" and not run_out(program.run.plan, program.run.stats):
             await self._live(program, records, done)
+        elif failure is not None:
+            raise failure
 
     async def _live(
         self, program: Program, records: Ledger, done: Done, rows: OpenedInput | None = None
@@ -253,6 +258,11 @@ class AwayRun:
             terms = self._terms_of(request)
             self._apis[place] = batch_api_of(self._app, request, terms, self._settings.network, folder)
         return self._apis[place]
+
+
+def run_out(plan: Plan, stats: Stats) -> bool:
+    """Whether so many rows failed that no more are to be begun."""
+    return plan.max_failures is not None and stats.failed >= plan.max_failures
 
 
 def _going_on(manifest: Manifest) -> str:
