@@ -533,3 +533,25 @@ def test_files_come_in_many_dresses(away, dress):
     assert away().code == 0
     assert away.answers == expected("a", "b")
     assert away.is_swept()
+
+
+def test_half_live_then_away_then_live_then_fetched_each_row_is_there_once(away, clock):
+    away.rows(*"abcdef")
+    assert away("--limit", "2", via=False).code == 0
+    assert away("--limit", "4", "--no-wait").code == 75
+    assert away(via=False).code == 75
+    assert away.answers == expected("a", "b", "e", "f")
+    clock.now += 100
+    assert away().code == 0
+    assert away.answers == expected(*"abcdef")
+    assert (away.provider.calls["live"], away.provider.billed) == (4, 2)
+
+
+def test_a_key_that_a_batch_echoes_is_starred(away):
+    def answer(body: dict) -> tuple[int, dict]:
+        return echo_row({**body, "messages": [{"content": "sk-echoed-key"}]})
+
+    away.provider.script = Script(answer=answer)
+    away.rows("a", "status 400")
+    away(env={"OPENAI_API_KEY": "sk-echoed-key"})
+    assert b"sk-echoed-key" not in away.out.read_bytes()

@@ -109,3 +109,40 @@ def test_whatever_happens_each_row_is_there_once_and_nothing_is_left(script, kil
         lab.knife.at = None
         carried(lab)
         is_whole(lab, texts)
+
+
+def test_a_batch_that_never_ends_is_cancelled_an_hour_after_its_time_and_its_rows_go_again(tmp_path):
+    lab = Lab(tmp_path, Script(ends=["hangs", "completed"]))
+    lab.write(ROWS)
+    lab.run()
+    assert sorted(lab.records()) == [(row, "ok") for row in ROWS]
+    assert any("should have ended an hour ago" in words for words in lab.said)
+    assert lab.provider.calls["cancel"] == 1
+    assert lab.provider.left == 0
+
+
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
+@given(
+    script=scripts,
+    acts=st.lists(st.sampled_from(["look", "recall", "wait", "night"]), max_size=6),
+    kills=st.lists(st.integers(1, 60), max_size=2),
+    limit=st.sampled_from([None, 5]),
+)
+def test_looked_at_recalled_and_waited_for_in_any_order(script, acts, kills, limit):
+    script.limit = limit
+    with tempfile.TemporaryDirectory() as home:
+        lab = Lab(Path(home), script, rows=3)
+        lab.write(ROWS)
+        for number, act in enumerate(acts):
+            lab.clock.now += 90_000.0 if act == "night" else 60.0
+            lab.knife.at = lab.knife.steps + kills[number] if number < len(kills) else None
+            try:
+                lab.run(wait=act in {"wait", "night"}, recall=act == "recall")
+            except Killed:
+                continue
+            except LlmcliError as error:
+                if error.exit_code not in {7, 75}:
+                    raise
+        lab.knife.at = None
+        carried(lab)
+        is_whole(lab, ROWS)

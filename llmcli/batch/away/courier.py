@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 
 from llmcli.batch.away.closer import Closer
 from llmcli.batch.away.cutter import Cutter
@@ -13,7 +13,7 @@ from llmcli.batch.away.manifest import Portion
 from llmcli.batch.away.sender import Sender, until_answered
 from llmcli.batch.away.spool import tidy
 from llmcli.batch.engine.run import OpenedInput
-from llmcli.errors import BudgetExceeded, PartialFailure, Rejected
+from llmcli.errors import BudgetExceeded, CallFailed, PartialFailure, Rejected
 from llmcli.transport.batches.base import BatchApi, BatchSeen
 
 _FIRST, _LONGEST, _GROWTH = 10.0, 300.0, 1.5  # seconds between two looks
@@ -199,8 +199,6 @@ class Courier:
         if budget is not None and portion.held is None:
             self._manifest.note(portion, held=list(await budget.hold(portion.reserve, portion.model)))
 
-    # --- Looks ----------------------------------------------------------------------------------------------------
-
     async def _look(self) -> bool:
         """Look at every batch that is away, and fetch those that have ended; whether there was one."""
         ended = False
@@ -211,7 +209,7 @@ class Courier:
             seen = await self._looked(api, portion)
             self._seen[portion.number] = seen
             self._tell(portion, seen.status)
-            if seen.has_ended or self._is_stuck(portion, seen):
+            if seen.has_ended or await self._is_stuck(api, portion, seen):
                 await self._bring(api, portion, seen)
                 ended = True
         self._show()
@@ -227,13 +225,20 @@ class Courier:
                 error.todo = "is it another key's, or another project's? --recall gives its rows up"
             raise
 
-    def _is_stuck(self, portion: Portion, seen: BatchSeen) -> bool:
-        """Whether a batch that should have ended long ago is taken for one that has."""
-        now = self._desk.now
-        if seen.status == "cancelling" and portion.number in self._cancelled:
-            return now - self._cancelled[portion.number] > _CANCELLING
+    async def _is_stuck(self, api: BatchApi, portion: Portion, seen: BatchSeen) -> bool:
+        """Whether a batch that should have ended long ago is taken for one that has: it is cancelled before."""
+        now, cancelled = self._desk.now, self._cancelled.get(portion.number)
+        if cancelled is not None:
+            return now - cancelled > _CANCELLING
         expires = self._desk.terms_of(self._desk.like(portion)).expires
-        return expires and seen.expires is not None and now > seen.expires + _AFTER
+        if expires and seen.expires is not None and now > seen.expires + _AFTER:
+            self._desk.say(
+                f"batch {portion.batch} should have ended an hour ago, and is {seen.status}: cancelled"
+            )
+            self._cancelled[portion.number] = now
+            with suppress(CallFailed):  # it ends without, too
+                await api.cancel(portion.batch or "")
+        return False
 
     async def _bring(self, api: BatchApi, portion: Portion, seen: BatchSeen) -> None:
         """Fetch what a batch has done, and settle it."""
@@ -272,8 +277,6 @@ class Courier:
             delay = self._later(delay)
             await self._look()
         await self._mend()
-
-    # --- Waiting --------------------------------------------------------------------------------------------------
 
     async def _rest(self, seconds: float) -> None:
         world = self._desk.run.world

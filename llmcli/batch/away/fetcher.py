@@ -29,6 +29,7 @@ from llmcli.exchange.exchange import Exchanged, Way, exchange
 from llmcli.exchange.layers.fallback import another_may
 from llmcli.output.report import Report, tokens_of
 from llmcli.transport.batches.base import BatchApi, BatchSeen
+from llmcli.transport.stars import secrets_of, without
 
 _CUTS = 5  # downloads that may break off and bring nothing new
 _LOST = 2  # batches that a row may go missing in
@@ -56,6 +57,7 @@ class Fetcher:
         self._open: dict[int, LlmcliError] = {}
         self._aside: dict[int, tuple[Row, Result]] = {}
         self._unknown = 0
+        self._key: str | None = None
         self._ok = self._failed = 0
 
     async def fetch(self) -> Fetched:
@@ -64,7 +66,8 @@ class Fetcher:
             for index in range(len(self._rows)):
                 self._final[index] = self._desk.done.is_final(self._rows.slots[index])
             self._blame_lines()
-            delivery = Delivery(await self._api.key())
+            self._key = await self._api.key()
+            delivery = Delivery(self._key)
             way = Way(self._desk.around(delivery), self._desk.run.world.clock, self._desk.run.way.price_of)
             for file in (self._seen.output, self._seen.errors):
                 if file is not None:
@@ -120,16 +123,25 @@ class Fetcher:
             exchanged = await exchange(request, way)
         except LlmcliError as error:
             if not isinstance(error, (AwayError, *_SHARED)) and self._desk.fallback and another_may(error):
-                self._aside[index] = row, result
+                self._put_aside(index, row, result)
             else:
                 self._failure(index, row, kept, error)
             return
         self._open.pop(index, None)
         if isinstance(exchanged.wrong, Invalid) and self._desk.repairs:
-            self._aside[index] = row, result
+            self._put_aside(index, row, result)
             return
         self._pay(exchanged.report)
         self._answer(index, row, kept, exchanged)
+
+    def _put_aside(self, index: int, row: Row, result: Result) -> None:
+        """Have a row mended live, by what came without the key, which servers quote."""
+        assert row.request is not None  # noqa: S101 - it was sent
+        secrets = secrets_of(row.request, self._key)
+        self._aside[index] = (
+            row,
+            result._replace(body=without(result.body, secrets), error=without(result.error, secrets)),
+        )
 
     def _answer(self, index: int, row: Row, kept: bytes | None, exchanged: Exchanged) -> None:
         error, report, desk = exchanged.wrong, exchanged.report, self._desk
@@ -188,7 +200,7 @@ class Fetcher:
 
     def _account_for_rest(self) -> None:
         """Every row is final or open; those that no file spoke of are named, and lost where that goes on."""
-        ended_early = self._seen.status in {"expired", "cancelled", "failed"}
+        ended_early = self._seen.status != "completed"
         unfinished = [i for i in range(len(self._rows)) if not self._final[i] and i not in self._aside]
         silent = [i for i in unfinished if i not in self._open]
         if silent and not ended_early:
