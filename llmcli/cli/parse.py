@@ -24,7 +24,7 @@ from llmcli.habits.understood import understood
 from llmcli.settings.flag import MOST, Argument, Flag, Option, flags_of, options_of, subjects
 from llmcli.settings.general import accepted
 
-COMMANDS = ("ask", "chat", "batch", "count", "models", "report", "doctor", "completion", "help")
+COMMANDS = ("ask", "chat", "batch", "count", "models", "report", "serve", "doctor", "completion", "help")
 
 _TWO_SCREENS = 48  # lines
 _LINE = 47  # characters of a help text beside the longest names

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 from llmcli.errors import UsageError
 from llmcli.settings.answer import GateSettings, LoopSettings, RepairSettings
 from llmcli.settings.batch.table import TableSettings
+from llmcli.settings.commands.counting import CountingSettings
 from llmcli.settings.conversation import ContextSettings, SessionSettings
-from llmcli.settings.counting import CountingSettings
 from llmcli.settings.flag import PROMPT
 from llmcli.settings.general import GeneralSettings
 from llmcli.settings.input import InputSettings

@@ -15,7 +15,7 @@ from llmcli.request.endpoint import Endpoint
 from llmcli.request.names import say_names
 from llmcli.request.prompt import Prompt, is_page
 from llmcli.request.reading import words_or_stdin
-from llmcli.settings.counting import CountingSettings
+from llmcli.settings.commands.counting import CountingSettings
 from llmcli.settings.output import OutputSettings
 from llmcli.tokens.count import counted_measure
 from llmcli.tokens.cut import split, truncate

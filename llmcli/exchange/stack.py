@@ -29,6 +29,7 @@ from llmcli.wire import Completion, Json, Request
 
 _WAITS = "waiting for another process that asks the same, to have its answer from the cache"
 _LISTING = 5.0  # seconds that a server has for the list of its models
+_POLITE = "1"  # seconds that a rehearsed failure asks other programs to wait: some ask again for nothing else
 _LONG_WAIT = 5.0  # seconds that a person may wonder about
 
 if TYPE_CHECKING:
@@ -132,6 +133,35 @@ def batch_transport_of(
     return _stacked(first(ByProvider(http, {PROVIDER: _offline})), layers | _stores(app, money))
 
 
+def serving_transport_of(app: App, builder: Builder, settings: Paid) -> Transport:
+    """The same for the requests of other programs.
+
+    What fails on purpose is theirs to try again, unless the command line says that we do; they are told when.
+    """
+    network, money = settings.network, settings.money
+    if money.replay is not None:
+        return _replay(money)
+
+    def http() -> Transport:
+        from llmcli.transport.pooled import Pooled
+
+        key_of = key_lookup(app, builder.endpoint.provider.name, network.api_key_file)
+        return Pooled(key_of, _bounds(network), env=app.world.env, trusted=trusted(network))
+
+    def retried(inner: Transport) -> Transport:
+        retry = Retry(inner, policy)
+        return retry if network.retries is not None else ByProvider(lambda: retry, {PROVIDER: lambda: inner})
+
+    policy, purse = policy_of(app, network), _purse(app, money)
+    layers: Wraps = {
+        "window": lambda inner: Window(inner, app.prices.of, purse),
+        "retry": retried,
+        "fallback": _fallback(app, builder, money),
+        "repair": _repair(app, settings.repair.repair),
+    }
+    return _stacked(ByProvider(http, {PROVIDER: lambda: _offline(_POLITE)}), layers | _stores(app, money))
+
+
 def batch_api_of(
     app: App, request: Request, terms: BatchTerms, network: NetworkSettings, folder: Path
 ) -> BatchApi:
@@ -168,10 +198,10 @@ def _stacked(bottom: Transport, layers: Wraps) -> Transport:
     return bottom
 
 
-def _offline() -> Transport:
+def _offline(wait: str | None = None) -> Transport:
     from llmcli.rehearsal.offline import Offline
 
-    return Offline()
+    return Offline(wait=wait)
 
 
 def policy_of(app: App, network: NetworkSettings) -> Policy:

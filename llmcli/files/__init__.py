@@ -24,7 +24,7 @@ from llmcli.files.opening import (
     read_regular,
     sha256_of,
 )
-from llmcli.files.replacing import Replacement, replace, scratch
+from llmcli.files.replacing import Replacement, replace, scratch, scratch_directory
 from llmcli.files.writing import (
     Waiting,
     append,
@@ -64,6 +64,7 @@ __all__ = [
     "read_regular",
     "replace",
     "scratch",
+    "scratch_directory",
     "sha256_of",
     "write_all",
 ]

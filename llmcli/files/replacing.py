@@ -63,6 +63,15 @@ def scratch(pieces: Iterable[bytes]) -> Iterator[BinaryIO]:
         yield file
 
 
+@contextmanager
+def scratch_directory(prefix: str) -> Iterator[str]:
+    """A directory that is there meanwhile; its name begins with `prefix`. Raises OSError."""
+    from tempfile import TemporaryDirectory  # as above
+
+    with TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as path:
+        yield path
+
+
 def replace(path: Path, data: bytes, *, sync: bool = True) -> None:
     """Make `data` the content of a file. See Replacement. Raises OSError."""
     new = Replacement(path)

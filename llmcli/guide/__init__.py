@@ -25,7 +25,16 @@ PARTS = {
     ),
     "Conversations": ("chat", "sessions", "context"),
     "What it costs": ("usage", "budgets", "count"),
-    "When things fail": ("network", "servers", "responses", "fallback", "cache", "rehearsing", "exits"),
+    "When things fail": (
+        "network",
+        "servers",
+        "responses",
+        "fallback",
+        "cache",
+        "rehearsing",
+        "serve",
+        "exits",
+    ),
     "The program": ("options", "config", "doctor", "completion", "help", "choices", "limits", "changes"),
 }
 TOPICS = tuple(topic for part in PARTS.values() for topic in part)

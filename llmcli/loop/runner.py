@@ -81,7 +81,8 @@ async def _supervised(watch: Watch, work: Coroutine[Any, Any, T], seconds: float
     def terminate(_number: int, _frame: FrameType | None) -> None:
         nonlocal terminated
         terminated = True
-        loop.call_soon_threadsafe(task.cancel)
+        with suppress(RuntimeError):  # the loop has come to its end by itself
+            loop.call_soon_threadsafe(task.cancel)
 
     def check() -> None:
         """Raise what the loop would, if what it runs did not hold it up."""

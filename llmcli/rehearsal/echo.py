@@ -1,12 +1,12 @@
-"""Owns what offline/echo answers: the last user text, or an instance of the schema or tool that is asked for."""
+"""Owns what offline/echo answers: the last user text, an instance of a schema, or the calls that are asked for."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
 
 from llmcli import jsonl
+from llmcli.rehearsal.calls import instance_of, rehearsed_calls
 from llmcli.request.schemas.choices import KEY, labels_in
 from llmcli.settings.labels import mentioned
 from llmcli.tokens.count import count_request
@@ -14,10 +14,10 @@ from llmcli.tokens.encodings import Encoder
 from llmcli.wire import Json, Request
 
 
-def completion_of(request: Request, encoder: Encoder) -> Json:
-    """The answer, which is the same streamed and unstreamed."""
+def completion_of(request: Request, encoder: Encoder, *, each: bool = False) -> Json:
+    """The answer, which is the same streamed and unstreamed. `each`: see `rehearsed_calls`."""
     body = {key: value for key, value in request.fields.items() if key not in {"stream", "stream_options"}}
-    message, finish_reason = _message(body, request.expects)
+    message, finish_reason = _message(body, request.expects, each=each)
     content = message["content"]
     if isinstance(content, str):
         content, finish_reason = _cut(content, request, encoder)
@@ -45,30 +45,21 @@ def completion_of(request: Request, encoder: Encoder) -> Json:
     }
 
 
-def _message(body: Json, expects: Json | None) -> tuple[Json, str]:
+def _message(body: Json, expects: Json | None, *, each: bool) -> tuple[Json, str]:
     message: Json = {"role": "assistant", "content": None, "refusal": None}
-    if (tool := _wanted_tool(body)) is not None:
-        message["tool_calls"] = [_call(tool, body)]
-        return message, "tool_calls"
     text = _last_user_text(body.get("messages") or [])
+    if body.get("tools") and (calls := rehearsed_calls(body, text, each=each)):
+        message["tool_calls"] = calls
+        return message, "tool_calls"
     wanted = body.get("response_format") or {}
     if (labels := labels_in(wanted)) is not None:
         text = jsonl.dumps({KEY: mentioned(text, labels)}).decode()
     elif wanted.get("type") == "json_schema":
-        text = jsonl.dumps(_instance(wanted["json_schema"].get("schema") or {}, expects)).decode()
+        text = jsonl.dumps(instance_of(wanted["json_schema"].get("schema") or {}, expects)).decode()
     elif wanted.get("type") == "json_object":
         text = _as_json_object(text)
     message["content"] = text
     return message, "stop"
-
-
-def _instance(schema: Json, expects: Json | None = None) -> Any:
-    """An instance of the schema that was sent, unless only one of the user's own fits that."""
-    from llmcli.rehearsal.document import Document  # here, since what asks for text needs no generator
-    from llmcli.rehearsal.instance import instance
-
-    value = instance(schema)
-    return value if expects is None or Document(expects).holds(value, expects) else instance(expects)
 
 
 def _last_user_text(messages: Sequence[Json]) -> str:
@@ -89,30 +80,6 @@ def _as_json_object(text: str) -> str:
     except ValueError:
         pass
     return jsonl.dumps({"echo": text}).decode()
-
-
-def _wanted_tool(body: Json) -> Json | None:
-    """The tool that tool_choice makes the model call, if it does; a tool's result is answered with text."""
-    tools, choice = body.get("tools") or [], body.get("tool_choice")
-    messages = body.get("messages") or [{}]
-    if not tools or messages[-1].get("role") == "tool":
-        return None
-    if isinstance(choice, dict):
-        kind = choice.get("type", "function")
-        named = (choice.get(kind) or {}).get("name")
-        return next((tool for tool in tools if tool[tool["type"]]["name"] == named), None)
-    return tools[0] if choice == "required" else None
-
-
-def _call(tool: Json, body: Json) -> Json:
-    kind = tool["type"]
-    inner = tool[kind]
-    identity = "call_offline_" + hashlib.blake2b(jsonl.dumps(body), digest_size=6).hexdigest()
-    if kind == "custom":
-        text = _last_user_text(body.get("messages") or [])
-        return {"id": identity, "type": kind, kind: {"name": inner["name"], "input": text}}
-    arguments = jsonl.dumps(_instance(inner.get("parameters") or {"type": "object"})).decode()
-    return {"id": identity, "type": kind, kind: {"name": inner["name"], "arguments": arguments}}
 
 
 def _cut(text: str, request: Request, encoder: Encoder) -> tuple[str, str]:

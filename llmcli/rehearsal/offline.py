@@ -1,7 +1,7 @@
 """Owns the transport that speaks to nobody: offline/echo and offline/flaky, answered in this process.
 
 `offline/echo` answers with the last user text. `offline/flaky?rate=0.2&status=429&seed=1` does the same
-but fails that share of requests, so that retries and resumes can be rehearsed.
+but fails that share of requests, so that retries and resumes can be rehearsed. `?tools=each`: see `rehearsed_calls`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncGenerator
 
-from llmcli.errors import Rejected, Told, UnfitModel
+from llmcli.errors import Rejected, Told, UnfitModel, UsageError
 from llmcli.rehearsal import ECHO, PROVIDER
 from llmcli.rehearsal.chunks import chunks_of
 from llmcli.rehearsal.echo import completion_of
@@ -17,12 +17,18 @@ from llmcli.tokens.encodings import Encoder, encoding_for, load
 from llmcli.transport.answer import Answer
 from llmcli.wire import Chunk, Completion, Json, Meta, Request
 
+_EACH = "tools=each"
+
 
 class Offline:
-    """A transport that answers with no key and no network, the same way each time. `attempts`: made before, if any."""
+    """A transport that answers with no key and no network, the same way each time. `attempts`: made before, if any.
 
-    def __init__(self, attempts: Counter[str] | None = None) -> None:
+    `wait`: the seconds that failures of offline/flaky ask to wait, where its name says nothing of them.
+    """
+
+    def __init__(self, attempts: Counter[str] | None = None, wait: str | None = None) -> None:
         self._attempts: Counter[str] = Counter() if attempts is None else attempts
+        self._wait = wait
 
     async def ask(self, request: Request) -> Answer:
         """See Transport. A stream has one chunk per token."""
@@ -47,16 +53,18 @@ class Offline:
         if name == "flaky":
             from llmcli.rehearsal.flaky import maybe_fail
 
-            maybe_fail(request, query, self._attempts)
+            maybe_fail(request, query, self._attempts, self._wait)
         elif name != ECHO:
             raise UnfitModel(
                 f"there is no model {request.name}",
                 todo="offline/echo or offline/flaky",
                 told=Told(404, "model_not_found"),
             )
+        elif query not in {"", _EACH}:
+            raise UsageError(f"{request.name}: no such setting", todo=f"e.g. offline/echo?{_EACH}")
         encoder = load(encoding_for(PROVIDER, name)[0])
         try:
-            return completion_of(request, encoder), encoder
+            return completion_of(request, encoder, each=_EACH in query.split("&")), encoder
         except (AttributeError, KeyError, TypeError):  # a field that is not what it should be
             raise Rejected(
                 f"{request.name} cannot read the request: it is not of the API's shape",

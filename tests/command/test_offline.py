@@ -186,6 +186,6 @@ def test_a_query_that_is_none(cli, query):
     assert cli("ask", "-m", f"offline/flaky?{query}", "hi") == Result(
         2,
         "",
-        f"llmcli: usage: offline/flaky?{query}: rate is 0 to 1, status 400 to 599, seed anything;"
-        " e.g. offline/flaky?rate=0.2&status=429&seed=1\n",
+        f"llmcli: usage: offline/flaky?{query}: rate is 0 to 1, status 400 to 599, seed anything,"
+        " retry_after seconds, tools each; e.g. offline/flaky?rate=0.2&status=429&seed=1\n",
     )

@@ -7,9 +7,9 @@ import math
 
 import pytest
 
-from llmcli.batch.pacing.connections import MOST_CONNECTIONS
 from llmcli.batch.pacing.crowd import Crowd
 from llmcli.batch.pacing.pace import Pace
+from llmcli.loop.connections import MOST_CONNECTIONS
 from tests.unit.loads import Curve, Limited, Load, Simulation, Slots
 
 

@@ -46,6 +46,7 @@ FLOORS = {
     "batch": 5,
     "doctor": 5,
     "chat": 5,
+    "serving": 5,
     "commands": 6,
     "cli": 7,
     "__main__": 8,
@@ -67,6 +68,7 @@ OWNERS = {
     "regex": "llmcli.tokens.mapped",
     "tiktoken": "llmcli.tokens.encodings",
     "typer": "llmcli.cli.parse",
+    "uvicorn": "llmcli.serving.listening",
 }
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from llmcli.batch.pacing.connections import MOST_CONNECTIONS
 from llmcli.batch.pacing.search import Search
+from llmcli.loop.connections import MOST_CONNECTIONS
 
 _FILL = 12  # requests that one which comes back may add: a step up is filled in a quarter of a round trip
 _OPENED = (

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Mapping
 
-from llmcli.batch.pacing.connections import MOST_CONNECTIONS
 from llmcli.batch.pacing.crowd import Crowd
 from llmcli.batch.pacing.limit_window import LimitWindow, declares
 from llmcli.batch.pacing.server_limit import ServerLimit
+from llmcli.loop.connections import MOST_CONNECTIONS
 
 _MARGIN = 0.99  # of a limit that is given
 _BURST = 0.1  # seconds by which requests may be ahead of it

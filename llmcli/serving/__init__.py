@@ -1,0 +1,1 @@
+"""Serving: answers for other programs, over HTTP, in OpenAI's words."""

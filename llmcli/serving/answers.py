@@ -1,0 +1,102 @@
+"""Answers: a body of Chat Completions to a reply, whole or in events; each is judged and counted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from llmcli import jsonl
+from llmcli.errors import BrokenOff, CallFailed, LlmcliError, UsageError
+from llmcli.exchange.exchange import Exchanged, Way, concluded
+from llmcli.finish import says_something
+from llmcli.serving.asked import Asker, Called
+from llmcli.serving.fitted import fitted_chunk, fitted_completion, fitted_usage_chunk
+from llmcli.serving.replies import Response, json_response, problem_of
+from llmcli.serving.request_log import RequestLog
+from llmcli.transport.answer import Answer
+from llmcli.wire import Chunk, Json, Meta
+
+_DONE = b"data: [DONE]\n\n"
+
+
+class Answers:
+    """Answers clients over one way; `log` is told of each answer and failure."""
+
+    def __init__(self, way: Way, asker: Asker, log: RequestLog) -> None:
+        self._way, self._asker, self._log = way, asker, log
+
+    async def reply(self, body: bytes) -> Response:
+        """The reply to a request, be it that it is refused."""
+        request, started = None, self._way.clock()
+        try:
+            called = self._asker.called(_object(body))
+            request = called.request
+            return await self._answered(called, started)
+        except LlmcliError as error:
+            problem = problem_of(error)
+            self._log.failed(error, request, started, problem.status)
+            return problem.reply
+
+    async def _answered(self, called: Called, started: float) -> Response:
+        request = called.request
+        answer = await self._way.transport.ask(request)
+        headers = _headers(answer.meta)
+        if called.stream:
+            return Response(200, headers=headers, pieces=self._events(answer, called, started))
+        completion = answer.there or await answer.whole()
+        exchanged = concluded(completion, request, self._way, started)
+        if isinstance(exchanged.wrong, BrokenOff | CallFailed):  # it is none, and asking again may help
+            raise _unanswered(exchanged)
+        self._log.answered(exchanged)
+        return json_response(fitted_completion(completion.body, request.name), headers)
+
+    async def _events(self, answer: Answer, called: Called, started: float) -> AsyncGenerator[bytes, None]:
+        """The events of a stream. One that breaks off ends in an error, and in no [DONE]."""
+        name, last = called.request.name, Chunk()
+        try:
+            async with aclosing(answer):
+                async for piece in answer:
+                    if answer.meta.ttft is None and says_something(piece):
+                        answer.meta.ttft = self._way.clock()
+                    if piece.get("choices"):
+                        last = fitted_chunk(piece, name)
+                        yield _event({**last, "usage": None} if called.with_usage else last)
+            completion = await answer.whole()
+            exchanged = concluded(completion, called.request, self._way, started)
+            if isinstance(exchanged.wrong, BrokenOff | CallFailed):
+                raise _unanswered(exchanged)
+        except LlmcliError as error:
+            self._log.failed(error, called.request, started)
+            yield problem_of(error).event
+            return
+        self._log.answered(exchanged)
+        if called.with_usage:
+            yield _event(fitted_usage_chunk(last, name, completion.body.get("usage")))
+        yield _DONE
+
+
+def _object(body: bytes) -> Json:
+    """The JSON object of a body, whatever its type is said to be. Raises UsageError."""
+    try:
+        data = jsonl.loads(body)
+    except ValueError as error:
+        raise UsageError(f"the body is not valid JSON: {error}") from None
+    if not isinstance(data, dict):
+        raise UsageError("the body is JSON, but no object")
+    return data
+
+
+def _event(chunk: Chunk) -> bytes:
+    return b"data: " + jsonl.dumps(chunk) + b"\n\n"
+
+
+def _headers(meta: Meta) -> dict[str, str]:
+    return {} if meta.request_id is None else {"x-request-id": meta.request_id}
+
+
+def _unanswered(exchanged: Exchanged) -> LlmcliError:
+    """The error for an answer that is none, as a client is to be told it."""
+    wrong = exchanged.wrong
+    assert wrong is not None  # noqa: S101 - by the caller
+    wrong.paid = [exchanged.completion]
+    return wrong

@@ -1,0 +1,93 @@
+"""Answers as clients need them: the fields without which one of them fails or loses text in silence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llmcli.wire import Chunk, Json, usage_count
+
+_COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
+
+
+def fitted_completion(body: Json, name: str) -> Json:
+    """A Chat Completion in which nothing is missing; `name` is the model's, where the body has none."""
+    choices = [_choice(choice, at) for at, choice in enumerate(body.get("choices") or [])]
+    return {
+        **_head(body, name, "chat.completion"),
+        "choices": choices,
+        "usage": fitted_usage(body.get("usage")),
+    }
+
+
+def fitted_chunk(body: Chunk, name: str) -> Chunk:
+    """A chunk in which nothing is missing, less its usage: see `fitted_usage_chunk`."""
+    choices = [_piece(choice, at) for at, choice in enumerate(body.get("choices") or [])]
+    head = _head(body, name, "chat.completion.chunk")
+    head.pop("usage", None)
+    return {**head, "choices": choices}
+
+
+def fitted_usage_chunk(last: Chunk, name: str, counts: Any) -> Chunk:
+    """The chunk that has the usage, and nothing else, behind all others."""
+    return {**_head({**last, "choices": []}, name, "chat.completion.chunk"), "usage": fitted_usage(counts)}
+
+
+def fitted_usage(counts: Any) -> Json:
+    """Usage whose counts are integers; a server that counts nothing has used nothing that could be told."""
+    said = counts if isinstance(counts, dict) else {}
+    prompt, answer, total = (usage_count(said, name) for name in _COUNTS)
+    whole = (prompt or 0) + (answer or 0) if total is None else total
+    return {**said, "prompt_tokens": prompt or 0, "completion_tokens": answer or 0, "total_tokens": whole}
+
+
+def _head(body: Json, name: str, kind: str) -> Json:
+    identity, created, model = body.get("id"), body.get("created"), body.get("model")
+    return {
+        **body,
+        "id": str(identity) if identity else "chatcmpl-llmcli",
+        "object": kind,
+        "created": int(created) if isinstance(created, int | float) else 0,
+        "model": model if isinstance(model, str) and model else name,
+    }
+
+
+def _choice(choice: Json, at: int) -> Json:
+    message = choice.get("message")
+    said = {"role": "assistant", "content": None, **(message if isinstance(message, dict) else {})}
+    if calls := said.get("tool_calls"):
+        said["tool_calls"] = [_call(call, number) for number, call in enumerate(calls)]
+    said["role"] = said["role"] or "assistant"
+    return {
+        **choice,
+        "index": _index(choice, at),
+        "message": said,
+        "finish_reason": choice.get("finish_reason"),
+    }
+
+
+def _piece(choice: Json, at: int) -> Json:
+    delta = choice.get("delta")
+    said = dict(delta) if isinstance(delta, dict) else {}
+    if calls := said.get("tool_calls"):
+        said["tool_calls"] = [{"index": _index(call, number), **call} for number, call in enumerate(calls)]
+    return {
+        **choice,
+        "index": _index(choice, at),
+        "delta": said,
+        "finish_reason": choice.get("finish_reason"),
+    }
+
+
+def _call(call: Json, at: int) -> Json:
+    kind = "custom" if "custom" in call else "function"
+    fitted = {**call, "id": call.get("id") or f"call_{at}", "type": kind}
+    inner = call.get("function")
+    if isinstance(inner, dict) and not inner.get("arguments"):
+        fitted["function"] = {**inner, "arguments": "{}"}
+    fitted.pop("index", None)
+    return fitted
+
+
+def _index(item: Json, at: int) -> int:
+    index = item.get("index")
+    return index if isinstance(index, int) else at

@@ -1,0 +1,175 @@
+"""The front: an HTTP request to a reply. Who may ask, which path is what, how large a body may be."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from llmcli.serving.listening import AsgiReceive, AsgiScope, AsgiSend
+from llmcli.serving.replies import Problem, Response
+
+Post = Callable[[bytes], Awaitable[Response]]
+Get = Callable[[str], Response]
+
+LONGEST_BODY = 64_000_000  # bytes
+_SLOWEST_BODY = 60.0  # seconds that a body may take to come
+_JSON = [(b"content-type", b"application/json")]
+_EVENTS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
+
+
+class _Gone(Exception):
+    """The client went away."""
+
+
+@dataclass(frozen=True)
+class Front:
+    """The ASGI application. `posts` and `gets` are what there is, by path below the base URL.
+
+    A path of `gets` that ends in `/` is followed by a name. `token`: who does not bring it is refused (None: nobody
+    is). `refused` is told of what is not even looked at, `show` is given the traceback of a bug.
+    """
+
+    posts: Mapping[str, Post]
+    gets: Mapping[str, Get]
+    token: str | None
+    refused: Callable[[Problem], None]
+    show: Callable[[str], None]
+
+    async def __call__(self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
+        """See ASGI."""
+        if scope["type"] != "http":
+            return
+        me = asyncio.current_task()
+        assert me is not None  # noqa: S101 - the server runs each request in one
+        try:
+            body = await _read(receive) if scope["method"] == "POST" else b""
+        except _Gone:
+            return
+        except _Unread as error:
+            await _send(send, self._refused(error.problem))
+            return
+        watching = asyncio.create_task(_watch(receive, me))
+        try:
+            await _send(send, await self._reply(scope, body))
+        except asyncio.CancelledError:
+            if not watching.done():  # it is we who end
+                raise
+        finally:
+            watching.cancel()
+
+    async def _reply(self, scope: AsgiScope, body: bytes) -> Response:
+        if (problem := self._unwelcome(scope)) is not None:
+            return self._refused(problem)
+        path, method = _path(scope), scope["method"]
+        if method == "POST" and path in self.posts:
+            try:
+                return await self.posts[path](body)
+            except Exception:  # noqa: BLE001 - a bug: one request's end, not the server's
+                self.show(traceback.format_exc())
+                return self._refused(Problem(500, "this is a bug of llmcli: its stderr has the traceback"))
+        if method in {"GET", "HEAD"} and (got := self._get(path)) is not None:
+            return got
+        return self._refused(self._nothing(method, path))
+
+    def _refused(self, problem: Problem) -> Response:
+        self.refused(problem)
+        return problem.reply
+
+    def _get(self, path: str) -> Response | None:
+        """The reply to a GET; None where there is nothing."""
+        if path in self.gets:
+            return self.gets[path]("")
+        found = next((known for known in self.gets if known.endswith("/") and path.startswith(known)), None)
+        return None if found is None or path == found else self.gets[found](unquote(path.removeprefix(found)))
+
+    def _unwelcome(self, scope: AsgiScope) -> Problem | None:
+        """Why a client is not answered: a page in a browser, or one without the token."""
+        headers = dict(scope["headers"])
+        if b"origin" in headers:
+            return Problem(403, "requests of web pages (with an Origin header) are not answered", "origin")
+        if self.token is None:
+            return None
+        said = headers.get(b"authorization", b"").decode("latin-1").partition(" ")[2].strip()
+        said = said or headers.get(b"api-key", b"").decode("latin-1")
+        if secrets.compare_digest(said.encode(), self.token.encode()):
+            return None
+        what = "the key is not the token of this llmcli serve" if said else "there is no key"
+        return Problem(
+            401, f"{what}: it is in OPENAI_API_KEY of its command, or on its stderr", "invalid_api_key"
+        )
+
+    def _nothing(self, method: str, path: str) -> Problem:
+        if path in self.posts or path in self.gets:
+            allowed = "POST" if path in self.posts else "GET, HEAD"
+            return Problem(405, f"{path} takes {allowed}, not {method}", headers={"allow": allowed})
+        gets = [name for name in self.gets if not name.endswith("/")]
+        there = ", ".join([*(f"POST {name}" for name in self.posts), *(f"GET {name}" for name in gets)])
+        return Problem(404, f"llmcli serve has no {method} {path}; it has {there}", "unknown_url")
+
+
+class _Unread(Exception):
+    """A reply that is due before a request is read."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+def _path(scope: AsgiScope) -> str:
+    """The path below the base URL, escapes in it as they came: `/models/offline%2Fecho`."""
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    path = raw.decode("latin-1").rstrip("/")
+    return path.removeprefix("/v1") if path.startswith("/v1/") else path
+
+
+async def _read(receive: AsgiReceive) -> bytes:
+    """The body of a request. Raises _Gone, and _Unread for one that is too long or too slow."""
+    message = await _next(receive)
+    if not message.get("more_body"):
+        return bytes(message["body"])
+    pieces, size = [message["body"]], len(message["body"])
+    try:
+        async with asyncio.timeout(_SLOWEST_BODY):
+            while message.get("more_body"):
+                message = await _next(receive)
+                pieces.append(message["body"])
+                size += len(message["body"])
+                if size > LONGEST_BODY:
+                    raise _Unread(Problem(413, f"the body is longer than {LONGEST_BODY // 1_000_000} MB"))
+    except TimeoutError:
+        raise _Unread(Problem(408, f"the body did not come within {_SLOWEST_BODY:g} s")) from None
+    return b"".join(pieces)
+
+
+async def _next(receive: AsgiReceive) -> Any:
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise _Gone
+    return message
+
+
+async def _watch(receive: AsgiReceive, task: asyncio.Task[Any]) -> None:
+    """End the work on a request whose client goes away."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    task.cancel()
+
+
+async def _send(send: AsgiSend, reply: Response) -> None:
+    headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in reply.headers.items()]
+    if reply.pieces is None:
+        headers += [*_JSON, (b"content-length", str(len(reply.body)).encode())]
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await send({"type": "http.response.body", "body": reply.body})
+        return
+    async with aclosing(reply.pieces) as pieces:
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers + _EVENTS})
+        async for piece in pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,84 @@
+"""The log of requests: what was asked, answered and refused, as a line at the end and a line a request."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from decimal import Decimal
+
+from llmcli import jsonl
+from llmcli.errors import CallFailed, LlmcliError
+from llmcli.exchange.exchange import Exchanged
+from llmcli.files import append_line
+from llmcli.output.report import PriceOf, Report, dollars, joined_answers, usage_of
+from llmcli.serving.replies import Problem
+from llmcli.wire import Json, Request
+
+
+class RequestLog:
+    """Counts requests. `write` takes the line of each, where a file is kept; `clock` is monotonic, in seconds."""
+
+    def __init__(
+        self, path: str | None, price_of: PriceOf, clock: Callable[[], float], say: Callable[[str], None]
+    ) -> None:
+        self._path, self._price_of, self._clock, self._say = path, price_of, clock, say
+        self.requests = self.cached = self.tokens = 0
+        self._cost: Decimal | None = Decimal(0)
+        self._ends: Counter[str] = Counter()
+
+    def answered(self, exchanged: Exchanged) -> None:
+        """Count an answer, also one that is not what was asked for."""
+        line = exchanged.report.envelope()
+        if (wrong := exchanged.wrong) is not None:
+            line["error"] = _told(wrong, 200)
+            self._ends[wrong.exit_code.label] += 1
+        self._count(exchanged.report)
+        self._keep(line)
+
+    def failed(self, error: LlmcliError, request: Request | None, started: float, status: int = 200) -> None:
+        """Count a request that was not answered; `status` is what the client was told, 200 in a stream."""
+        self._ends[error.exit_code.label] += 1
+        line: Json = {"provider": request and request.provider, "model": request and request.model}
+        if error.paid:
+            report = Report.of(joined_answers(error.paid), self._price_of)
+            self._count(report)
+            line = report.envelope()
+        else:
+            self.requests += 1
+            attempts = error.attempts if isinstance(error, CallFailed) else 0
+            beside = {"usage": None, "cost_usd": 0, "attempts": attempts, "cached": False}
+            line |= {**beside, "latency_ms": round((self._clock() - started) * 1000, 3)}
+        self._keep({**line, "error": _told(error, status)})
+
+    def refused(self, problem: Problem) -> None:
+        """Count what was not even looked at."""
+        self.requests += 1
+        self._ends[f"HTTP {problem.status}"] += 1
+
+    def summary(self) -> str:
+        """`12 requests, 345 tokens, $0.000012, 3 from the cache; 2 rejected, 1 budget`."""
+        plural = "" if self.requests == 1 else "s"
+        cost = "price unknown" if self._cost is None else dollars(self._cost)
+        parts = [f"{self.requests} request{plural}", f"{self.tokens} tokens", cost]
+        parts += [f"{self.cached} kept"] * bool(self.cached)
+        ends = ", ".join(f"{count} {label}" for label, count in self._ends.most_common())
+        return ", ".join(parts) + (f"; {ends}" if ends else "")
+
+    def _count(self, report: Report) -> None:
+        self.requests += 1
+        self.cached += report.completion.meta.cached
+        self.tokens += (usage_of(report.completion) or {}).get("total_tokens") or 0
+        self._cost = None if self._cost is None or report.cost is None else self._cost + report.cost
+
+    def _keep(self, line: Json) -> None:
+        if self._path is None:
+            return
+        try:
+            append_line(self._path, jsonl.line(line))
+        except LlmcliError as error:
+            self._path = None  # it is said once, and clients have their answers
+            self._say(f"warning: {error}")
+
+
+def _told(error: LlmcliError, status: int) -> Json:
+    return {"code": error.exit_code.label, "status": status, "message": str(error)}
