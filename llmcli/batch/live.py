@@ -27,7 +27,6 @@ from llmcli.batch.input.spool import spool_of
 from llmcli.batch.ledger.ledger import Ledger
 from llmcli.batch.ledger.printed import Printed
 from llmcli.batch.ledger.skim import RETRYABLE
-from llmcli.batch.pacing.connections import MOST_CONNECTIONS, most_connections
 from llmcli.batch.pacing.pace import Pace
 from llmcli.batch.program import Program, stoppable
 from llmcli.batch.progress import progress_of, summary
@@ -37,6 +36,7 @@ from llmcli.exchange.authorization import check_provider
 from llmcli.exchange.exchange import Way
 from llmcli.exchange.layers.window import worst
 from llmcli.exchange.stack import batch_transport_of
+from llmcli.loop.connections import MOST_CONNECTIONS, most_connections
 from llmcli.request.builder import Builder
 from llmcli.request.headers import without_secrets
 from llmcli.settings.batch.run import RunSettings, errors_path

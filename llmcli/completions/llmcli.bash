@@ -68,7 +68,7 @@ _llmcli() {
     fi
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case $word in
-            ask | chat | batch | count | models | report | doctor | completion | help) command=$word; break ;;
+            ask | chat | batch | count | models | report | serve | doctor | completion | help) command=$word; break ;;
         esac
     done
     COMPREPLY=()
@@ -182,6 +182,22 @@ _llmcli() {
                 *) if [[ $cur == -* ]]; then _llmcli_words '--html --input --format --json --profile --ok --quiet -q --verbose -v --help -h --help-all'; else _llmcli_paths -f; fi ;;
             esac
             ;;
+        serve)
+            case $prev in
+                --port | --host | --base-url | --max-tokens | -M | --stop | --logit-bias | --metadata | --option | -o | --header | -H | --temperature | --top-p | --n | --seed | --presence-penalty | --frequency-penalty | --top-logprobs | --user | --choices | --repair | --timeout | --deadline | --retries | --max-reply | --max-cost | --cache-ttl | --profile) _llmcli_text ;;
+                --usage-file | --price | --schema | --tools | --cacert | --cert | --cert-key | --api-key-file | --budget-file) _llmcli_paths -f ;;
+                --model | -m | --fallback) _llmcli_models ;;
+                --api) _llmcli_words 'chat responses' ;;
+                --modalities) _llmcli_list 'text audio' ;;
+                --reasoning-effort) _llmcli_words 'none minimal low medium high xhigh max' ;;
+                --verbosity) _llmcli_words 'low medium high' ;;
+                --service-tier) _llmcli_words 'auto default flex priority' ;;
+                --tool-choice) _llmcli_words 'auto none required' ;;
+                --record | --replay) _llmcli_paths -d ;;
+                --ok) _llmcli_list 'error usage incomplete refused invalid budget partial tools gate rejected no-input quota io tempfail auth config deadline interrupted broken-pipe terminated' ;;
+                *) if [[ $cur == -* ]]; then _llmcli_words '--port --host --usage-file --model -m --base-url --api --max-tokens -M --stop --logit-bias --metadata --modalities --option -o --header -H --stream --no-stream --price --temperature --top-p --n --seed --presence-penalty --frequency-penalty --logprobs --top-logprobs --reasoning-effort --verbosity --service-tier --user --store --schema --schema-multi --no-strict --json-mode --choices --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --repair --cacert --cert --cert-key --api-key-file --timeout --deadline --retries --max-reply --max-cost --budget-file --cache --cache-ttl --record --replay --fallback --profile --ok --quiet -q --verbose -v --help -h --help-all'; fi ;;
+            esac
+            ;;
         doctor)
             case $prev in
                 *) if [[ $cur == -* ]]; then _llmcli_words '--offline --json --help -h --help-all'; fi ;;
@@ -194,11 +210,11 @@ _llmcli() {
             ;;
         help)
             case $prev in
-                *) if [[ $cur == -* ]]; then _llmcli_words '--help -h --help-all'; else _llmcli_words 'ask prompt attachments templates models parameters output schemas labels tools mcp batch input rows tables records resuming pace report via-batch recipes chat sessions context usage budgets count network servers responses fallback cache rehearsing exits options config doctor completion help choices limits changes'; fi ;;
+                *) if [[ $cur == -* ]]; then _llmcli_words '--help -h --help-all'; else _llmcli_words 'ask prompt attachments templates models parameters output schemas labels tools mcp batch input rows tables records resuming pace report via-batch recipes chat sessions context usage budgets count network servers responses fallback cache rehearsing serve exits options config doctor completion help choices limits changes'; fi ;;
             esac
             ;;
         *)
-            if [[ $cur == -* ]]; then _llmcli_words '--version -V --help -h --help-all'; else _llmcli_words 'ask chat batch count models report doctor completion help'; fi
+            if [[ $cur == -* ]]; then _llmcli_words '--version -V --help -h --help-all'; else _llmcli_words 'ask chat batch count models report serve doctor completion help'; fi
             ;;
     esac
 }
