@@ -35,7 +35,7 @@ _NO_KEY = "not-needed"  # what clients that want a key are given where none is n
 _ENDS: dict[int, type[LlmcliError]] = {signal.SIGTERM: Terminated, signal.SIGINT: Interrupted}
 
 
-class Served(Paid, Protocol):
+class Serving(Paid, Protocol):
     """What serving has to know of its command's settings."""
 
     @property
@@ -52,7 +52,7 @@ class Service:
     """Serves until it is told to end, or until the command behind `--` ends."""
 
     app: App
-    settings: Served
+    settings: Serving
     builder: Builder
     command: Sequence[str]
 
@@ -120,7 +120,7 @@ async def _either(work: Coroutine[Any, Any, None], signals: Signals) -> None:
     await asyncio.gather(doing, told, return_exceptions=True)
 
 
-def service_of(app: App, settings: Served, words: Sequence[str]) -> Service:
+def service_of(app: App, settings: Serving, words: Sequence[str]) -> Service:
     """The service that the settings ask for. Raises UsageError."""
     if words and list(app.argv[-len(words) - 1 :]) != ["--", *words]:
         raise UsageError(f"{words[0]}: a command stands behind --", todo="llmcli serve [OPTIONS] -- COMMAND")
