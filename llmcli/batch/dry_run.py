@@ -6,6 +6,7 @@ Through a Batch API it also says how many files that is, and what is away.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
@@ -15,13 +16,19 @@ from llmcli.batch.away.cutter import Fill
 from llmcli.batch.away.desk import batches_in_words, rows_in_words
 from llmcli.batch.away.manifest import Manifest, Portion, manifest_path
 from llmcli.batch.away.spool import around_row
-from llmcli.batch.away.terms import Sent, terms_at
+from llmcli.batch.away.terms import Sent, check_fresh, terms_at
 from llmcli.batch.forecast import Counted, Span
 from llmcli.batch.input.frame import tally_of
+from llmcli.batch.ledger.final import Done, changed
+from llmcli.batch.ledger.ledger import done_so_far
+from llmcli.batch.ledger.slots import Slots
 from llmcli.batch.program import Program
 from llmcli.exchange.layers.window import worst
+from llmcli.exchange.unsent import check_budget
 from llmcli.output.report import dollars
 from llmcli.registry.batch_terms import BatchTerms
+from llmcli.settings.batch.run import RunSettings
+from llmcli.settings.money import MoneySettings
 from llmcli.wire import Json, Request
 
 
@@ -31,14 +38,19 @@ def dry_run(app: App, program: Program, settings: Sent) -> None:
     preview = Preview(app, settings) if settings.via.is_batch else None
     if preview is not None:
         program = at_batch_price(app, program)
-    check = program.check_money()
+    done = _done_in(program, options)
+    checks = [program.check_money(), _purse_check(app, settings.money)]
+    stops = options.on_change == "stop"
 
     def see(counted: Counted) -> None:
-        check(counted)
+        if stops and done.has_changed(counted.row):
+            raise changed(counted.row)
+        for check in checks:
+            check(counted)
         if preview is not None:
             preview.see(counted)
 
-    tally = tally_of(app, program.inputs, options.limit, see)
+    tally = tally_of(app, program.inputs, options.limit, see, done)
     if options.json or options.format in {"json", "jsonl"}:
         shown = jsonl.line if options.format == "jsonl" and not options.json else jsonl.pretty
         app.stdout.write_bytes(shown(tally.record() | (preview.record() if preview else {})))
@@ -53,6 +65,28 @@ def dry_run(app: App, program: Program, settings: Sent) -> None:
         f"batch API {_span(cheaper)}\n"
         f"{preview.lines() if preview else ''}"
     )
+
+
+def _done_in(program: Program, options: RunSettings) -> Done:
+    """What OUT says is done. Raises what a run would of it."""
+    if options.kept is None:
+        return Done(slots=Slots(), is_kept=False)
+    if options.fresh:
+        check_fresh(options.kept)
+    return done_so_far(options, program.inputs.builder.identity)
+
+
+def _purse_check(app: App, money: MoneySettings) -> Callable[[Counted], None]:
+    """What is shown rows: at the first good one it raises what the budget file would stop the run with."""
+    seen = list[int]()
+
+    def check(counted: Counted) -> None:
+        request = counted.row.request
+        if money.budget_file is not None and money.replay is None and request is not None and not seen:
+            seen.append(counted.row.number)
+            check_budget(app, request, money)
+
+    return check
 
 
 def _span(amounts: Span | None) -> str:

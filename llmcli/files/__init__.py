@@ -4,7 +4,7 @@
 that one process holds. All raise OSError, but for `append_line`, whose path a user named.
 """
 
-from llmcli.files.journal import Held, Journal, Unlockable
+from llmcli.files.journal import Held, Journal, StandingJournal, Unlockable
 from llmcli.files.opening import (
     Irregular,
     check_directory,
@@ -40,6 +40,7 @@ __all__ = [
     "Irregular",
     "Journal",
     "Replacement",
+    "StandingJournal",
     "Unlockable",
     "Waiting",
     "append",

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from llmcli.files import locks
-from llmcli.files.opening import open_regular
+from llmcli.files.opening import check_file, open_regular
 from llmcli.files.replacing import Replacement
 from llmcli.files.writing import append
 
@@ -173,3 +173,24 @@ class Journal:
 
     def _beside(self, path: Path) -> Path:
         return path.with_name(f".{path.name}.new")
+
+
+class StandingJournal(Journal):
+    """A journal as it stands, for those who only look: nobody is kept out of it, and nothing of it is changed.
+
+    One that is not there is empty, where it could be made. Raises Irregular, and any other OSError that a Journal does.
+    """
+
+    def _open(self) -> bool:
+        check_file(self.path)
+        try:
+            self._descriptor = open_regular(self.path, os.O_RDONLY | self._flags & os.O_NOFOLLOW)
+        except FileNotFoundError:
+            self._descriptor = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        return True
+
+    def append(self, line: bytes) -> None:
+        """Nothing is added."""
+
+    def cut(self, end: int) -> None:
+        """What is torn stays."""

@@ -106,10 +106,16 @@ def prove_directory(path: Path) -> None:
 
 def check_file(path: Path) -> None:
     """Raise the OSError that a file could not be made, or appended to, with. Nothing is made."""
-    if path.is_dir():
+    try:
+        is_directory = stat.S_ISDIR(path.stat().st_mode)
+        place, wanted = path, os.W_OK
+    except FileNotFoundError:
+        place, wanted = Path(os.path.realpath(path)).parent, os.W_OK | os.X_OK  # of what a link leads to
+        is_directory = False
+        place.stat()
+    if is_directory:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    path.parent.stat()
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
+    if not os.access(place, wanted):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 

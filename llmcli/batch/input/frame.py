@@ -62,12 +62,14 @@ def _taken() -> bytes:
     raise UsageError("stdin brings the rows: nothing else can be read from it", todo="name a file")
 
 
-def tally_of(app: App, inputs: Inputs, limit: int | None, see: Callable[[Counted], None]) -> Tally:
-    """Count all rows, or the first `limit` of them, each of which `see` is shown.
+def tally_of(
+    app: App, inputs: Inputs, limit: int | None, see: Callable[[Counted], None], done: Done | None = None
+) -> Tally:
+    """Count all rows, or the first `limit` of them, each of which `see` is shown, once `done` has met it.
 
     Raises UsageError where an id is there twice.
     """
-    tally, done = Tally(), Done(slots=Slots())
+    tally, done = Tally(), done or Done(slots=Slots())
     inputs.look()
     with inputs.all_at_hand() as source:
         entries = islice(iter(source.entry, None), limit)

@@ -177,6 +177,13 @@ class Done:
         else:
             self._put(row, record)
 
+    def supersede(self, row: int, record: Record) -> None:
+        """Take in a newer record than those of the files."""
+        if row >= len(self):
+            self._grow(row + 1)
+        self._rivals.pop(row, None)
+        self._put(row, record)
+
     def _put(self, row: int, record: Record) -> None:
         """Make a record the one that counts."""
         if self._places[row]:

@@ -10,6 +10,7 @@ written by one process, which holds a lock on both. A file that holds anything e
 from __future__ import annotations
 
 from array import array
+from contextlib import ExitStack, closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from llmcli.batch.ledger.redone import Redone
 from llmcli.batch.ledger.skim import record_of, skimmed
 from llmcli.batch.ledger.slots import Slots
 from llmcli.errors import LlmcliError, UsageError
-from llmcli.settings.batch.run import errors_path, redone_path
+from llmcli.settings.batch.run import RunSettings, errors_path, redone_path
 
 _BY_NUMBER = Identity()
 
@@ -56,25 +57,13 @@ class Ledger:
         done = self._done = Done(limit, self._slots)
         if self.is_stale:
             return done
-        self._check_identity(self.out)
+        _check_identity(self.out, self._identity)
         self._redone.merge(self._files, self._slots)
         done.take_answers(skimmed(self.out, self._slots))
-        self._check_identity(self.errors)
-        for number, (row, line) in enumerate(self.errors.lines(self._slots), 1):
-            try:
-                record = record_of(line, Place.ERRORS, retry_failed=retry_failed)
-            except (ValueError, KeyError, TypeError, OverflowError):
-                raise self.errors.foreign(number) from None
-            done.take(row, record)
+        _check_identity(self.errors, self._identity)
+        _take_failures(done, self.errors, retry_failed=retry_failed)
         self._resumes = bool(done)
         return done
-
-    def _check_identity(self, records: RecordFile) -> None:
-        """Raise UsageError where a file's rows are known by something else than this run's."""
-        known = records.first_known_by()
-        if known is not None and (was := identity_of(*known)) != self._identity:
-            todo = "type the command as it was, choose another -O, or start over with --fresh"
-            raise UsageError(f"{records.path} knows its rows by {was}, not by {self._identity}", todo=todo)
 
     def finish(self, *, ordered: bool) -> None:
         """Take out what does not count any more, at a run's end; `ordered`: put all in the order of the input."""
@@ -162,6 +151,45 @@ class Ledger:
             self._redone.close()
             self.errors.close()
             self.out.close()
+
+
+def done_so_far(options: RunSettings, identity: Identity) -> Done:
+    """What a run would find done, with nothing made, locked or changed.
+
+    Raises what it would, but Busy: another run may have ended by then.
+    """
+    out, again = Path(options.kept or ""), options.retry_failed
+    done = Done(options.limit, None if identity.by == "number" else Slots())
+    with ExitStack() as stack:
+        records = stack.enter_context(closing(RecordFile(out, stands=True)))
+        errors = stack.enter_context(closing(RecordFile(errors_path(out), named=False, stands=True)))
+        if options.fresh:
+            return done
+        _check_identity(records, identity)
+        done.take_answers(skimmed(records, done.slots))
+        _check_identity(errors, identity)
+        _take_failures(done, errors, retry_failed=again)
+    for row, record in Redone(redone_path(out)).standing(done.slots, retry_failed=again):
+        done.supersede(row, record)
+    return done
+
+
+def _check_identity(records: RecordFile, identity: Identity) -> None:
+    """Raise UsageError where a file's rows are known by something else than this run's."""
+    known = records.first_known_by()
+    if known is not None and (was := identity_of(*known)) != identity:
+        todo = "type the command as it was, choose another -O, or start over with --fresh"
+        raise UsageError(f"{records.path} knows its rows by {was}, not by {identity}", todo=todo)
+
+
+def _take_failures(done: Done, errors: RecordFile, *, retry_failed: bool) -> None:
+    """Take in the records of OUT.errors. Raises UsageError for what is no record."""
+    for number, (row, line) in enumerate(errors.lines(done.slots), 1):
+        try:
+            record = record_of(line, Place.ERRORS, retry_failed=retry_failed)
+        except (ValueError, KeyError, TypeError, OverflowError):
+            raise errors.foreign(number) from None
+        done.take(row, record)
 
 
 def identity_of(letter: str, line: bytes) -> Identity:

@@ -25,17 +25,18 @@ class RecordFile:
     """Opens and locks its file. Raises Busy where another run has it, and OutputFailure.
 
     `named` is the file that the user named, which may be a link; whose name is ours may not: what it leads to
-    is nobody's to write to.
+    is nobody's to write to. `stands`: it is only looked at, neither locked nor changed.
     """
 
-    def __init__(self, path: Path, *, named: bool = True) -> None:
+    def __init__(self, path: Path, *, named: bool = True, stands: bool = False) -> None:
         if path.parent in _OPEN_FILES:
             raise _irregular(path)
         if not named and files.is_link(path):
             raise OutputFailure(f"{path} is a symbolic link", todo="take it away, or choose another -O")
         self.path = path
         try:
-            self._journal = files.Journal(path, ours=not named)
+            journal = files.StandingJournal if stands else files.Journal
+            self._journal = journal(path, ours=not named)
         except files.Irregular:
             raise _irregular(path) from None
         except files.Held:

@@ -7,13 +7,15 @@ A row has one record in OUT and OUT.errors at any time, wherever a run is killed
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from itertools import chain
 from pathlib import Path
 
 from llmcli import files, jsonl
-from llmcli.batch.ledger.final import Place
+from llmcli.batch.ledger.final import Place, Record
 from llmcli.batch.ledger.places import Places
 from llmcli.batch.ledger.recordfile import RecordFile
+from llmcli.batch.ledger.skim import record_of
 from llmcli.batch.ledger.slots import Slots
 
 Files = Sequence[tuple[RecordFile, Place]]
@@ -69,6 +71,17 @@ class Redone:
                 older.append(line)
             older.sync()
         self._remove()
+
+    def standing(self, slots: Slots | None, *, retry_failed: bool) -> Iterator[tuple[int, Record]]:
+        """What counts of each record, which stays where it is. Raises UsageError for what is no record."""
+        if not files.exists(self._path):
+            return
+        with closing(RecordFile(self._path, named=False, stands=True)) as records:
+            for number, (row, line) in enumerate(records.lines(slots), 1):
+                try:
+                    yield row, record_of(line, _file_of(line), retry_failed=retry_failed)
+                except (ValueError, KeyError, TypeError, OverflowError):
+                    raise records.foreign(number) from None
 
     def _open(self) -> bool:
         """Whether there is a file, which is open then."""

@@ -11,7 +11,7 @@ from llmcli import files
 from llmcli.app import App
 from llmcli.chat.sessions.directory import read_session, session_path, sessions_in
 from llmcli.chat.sessions.session import Conversation
-from llmcli.chat.sessions.transcript import FileTranscript, MemoryTranscript, Transcript
+from llmcli.chat.sessions.transcript import FileTranscript, MemoryTranscript, Transcript, check_transcript
 from llmcli.config import state_directory
 from llmcli.errors import NoInput
 from llmcli.request.endpoint import respelled
@@ -72,8 +72,11 @@ def open_conversation(
     transcript: Transcript
     if path is not None and not only_read:
         transcript = FileTranscript(path, must_exist=must_exist)
-    elif path is not None and (must_exist or files.exists(path)):
-        transcript = MemoryTranscript(read_session(path))
+    elif path is not None:
+        if not must_exist:
+            check_transcript(path)
+        is_there = must_exist or files.exists(path)
+        transcript = MemoryTranscript(read_session(path) if is_there else b"")
     else:
         transcript = MemoryTranscript()
     created = app.world.now().strftime("%Y-%m-%dT%H:%M:%SZ")

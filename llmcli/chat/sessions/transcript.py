@@ -90,6 +90,16 @@ class FileTranscript:
             self._journal.close()
 
 
+def check_transcript(path: Path) -> None:
+    """Raise what a FileTranscript would, but Busy; nothing is made."""
+    try:
+        files.check_directory(path.parent)
+        if files.exists(path.parent):
+            files.check_file(path)
+    except (OSError, ValueError) as error:
+        raise _unopenable(path, error) from None
+
+
 def _in_use(path: Path, pid: int | None) -> Busy:
     return Busy(
         f"{f'process {pid}' if pid else 'another process'} is using the session {path}",

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 
 from llmcli import files
 from llmcli.errors import BudgetExceeded, Busy, OutputFailure, UsageError
@@ -63,6 +64,8 @@ class BudgetFile:
 
     def spent(self) -> Decimal:
         """$ spent and reserved by now; a file that is not there is not made. Raises UsageError, OutputFailure."""
+        with self._told():
+            files.check_file(Path(self.path))
         if not files.exists(self.path):
             return Decimal(0)
         with self._opened(os.O_RDONLY) as descriptor:
@@ -108,8 +111,17 @@ class BudgetFile:
 
     @contextmanager
     def _opened(self, flags: int) -> Iterator[int]:
-        try:
+        with self._told():
             descriptor = files.open_regular(self.path, flags)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
         except files.Irregular:
             raise UsageError(
                 f"{self.path} is no regular file, so it cannot keep a sum",
@@ -120,10 +132,6 @@ class BudgetFile:
             raise OutputFailure(
                 f"cannot open --budget-file {self.path}: {error.strerror}", todo="check the path"
             ) from None
-        try:
-            yield descriptor
-        finally:
-            os.close(descriptor)
 
     async def _lock(self, descriptor: int) -> None:
         until = self.clock() + _LOCK_WAIT

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,10 +90,20 @@ class Folder:
             **({} if kept.api == CHAT.name else {"api": kept.api}),
         }
         file = self._file(key)
-        try:
+        with self._told():
             for directory in (self.path, file.parent):
                 files.make_directory(directory)
             files.replace(file, jsonl.line(record), sync=False)  # a broken one is none
+
+    def prove(self) -> None:
+        """Raise the OutputFailure that an answer could not be kept with."""
+        with self._told():
+            files.prove_directory(self.path)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise OutputFailure(
                 f"cannot keep the answer in {self.path}: {error.strerror}", todo="check the path"

@@ -134,7 +134,8 @@ class Recorder(Store):
 class Cache(Store):
     """A store that also answers from its folder, where there is a usable answer of the very model that was asked.
 
-    One caller at a time asks for a key; the others wait until that answer is kept.
+    One caller at a time asks for a key; the others wait until that answer is kept. Before the first request goes out
+    it is said if answers cannot be kept; then none is.
     """
 
     def __init__(
@@ -147,6 +148,7 @@ class Cache(Store):
     ) -> None:
         super().__init__(inner, folder, usable, unkept)
         self._locks = locks
+        self._keeps: bool | None = None  # None: nobody has tried
 
     async def ask(self, request: Request) -> Answer:
         """See Transport."""
@@ -157,10 +159,21 @@ class Cache(Store):
             await stack.enter_async_context(self._locks.held(key))
             if found := self._find(key, request):
                 return found
+            if self._keeps is None:
+                self._keeps = self._prove()
             answer = await self._inner.ask(request)
             await self._keep(key, request, answer)
             await answer.at_close(stack.pop_all().aclose)
             return answer
+
+    def _prove(self) -> bool:
+        """Whether the folder takes answers; if not, that is said."""
+        try:
+            self._folder.prove()
+        except OutputFailure as error:
+            self._unkept(error)
+            return False
+        return True
 
     def _find(self, key: str, request: Request) -> Answer | None:
         """What is kept under a key and fits: the schema to check with may be another than the one that is sent."""
@@ -170,7 +183,7 @@ class Cache(Store):
     def _is_kept(self, completion: Completion, request: Request) -> bool:
         meta = completion.meta
         is_its_own = (meta.provider, meta.model) == (request.provider, request.model)
-        return is_its_own and super()._is_kept(completion, request)
+        return self._keeps is not False and is_its_own and super()._is_kept(completion, request)
 
 
 class Replay:
