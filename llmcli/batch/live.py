@@ -13,6 +13,7 @@ from typing import Protocol
 
 from llmcli.address import shown_url
 from llmcli.app import App
+from llmcli.batch.away.desk import StillAway
 from llmcli.batch.away.story import carry
 from llmcli.batch.away.terms import Sent, check_fresh, check_terms
 from llmcli.batch.dry_run import dry_run
@@ -173,6 +174,8 @@ def _summed_up(
         if options.kept is not None and not isinstance(error, UsageError):
             words = [word for word in _without_secrets(app.argv) if word != "--fresh" or records.is_stale]
             words += ["--via", "batch"] if stats.away else []  # a live run leaves those rows alone
+            if isinstance(error, StillAway):
+                words = [word for word in words if word != "--recall"]  # which is done
             resume = _resume(["llmcli", *words], options, stats, error)
             error.todo = "; ".join(part for part in (error.todo, resume) if part)
         raise

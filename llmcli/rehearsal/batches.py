@@ -87,8 +87,6 @@ class OfflineBatches:
         """See BatchApi."""
         for ending in ("data", "json"):
             (self._folder / f"{file}.{ending}").unlink(missing_ok=True)
-        if self._folder.is_dir() and not any(self._folder.glob("file-*")):
-            self._clear()
 
     async def key(self) -> str | None:
         """See BatchApi."""
@@ -96,15 +94,6 @@ class OfflineBatches:
 
     async def aclose(self) -> None:
         """See BatchApi."""
-
-    def _clear(self) -> None:
-        """No file is left: the batches that were made of them are nobody's any more."""
-        for path in self._folder.glob("batch_*.json"):
-            if jsonl.loads(files.read_regular(path))["status"] == "in_progress":
-                return
-        for path in self._folder.glob("batch_*.json"):
-            path.unlink(missing_ok=True)
-        self._folder.rmdir()
 
     def _worked(self, data: Json, plan: BatchPlan) -> Json:
         """What is new of a batch whose work was done up to where its plan ends it."""

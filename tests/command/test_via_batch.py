@@ -555,3 +555,28 @@ def test_a_key_that_a_batch_echoes_is_starred(away):
     away.rows("a", "status 400")
     away(env={"OPENAI_API_KEY": "sk-echoed-key"})
     assert b"sk-echoed-key" not in away.out.read_bytes()
+
+
+def test_rows_that_offline_flaky_fails_in_one_batch_may_pass_in_the_next(away):
+    away.rows(*[f"row {number}" for number in range(30)])
+    assert away(model="offline/flaky?rate=0.3").code == 0
+    assert len(away.answers) == 30
+    assert away.is_swept()
+
+
+def test_a_recall_that_leaves_nothing_open_is_0_also_where_rows_have_failed(away, clock):
+    away.rows("a", "status 400")
+    away("--no-wait")
+    clock.now += 100
+    assert away("--recall").code == 0
+    assert (away.answers, away.failures) == (expected("a"), [("id of status 400", "rejected")])
+
+
+def test_what_is_away_is_no_row_of_each_file(away):
+    (away.home / "one.jsonl").write_text("text of one")
+    out = str(away.home / "rows-of.jsonl")
+    where = ["--base-url", away.door.base_url, "-m", "tiny", "--via", "batch", "-O", out]
+    each = str(away.home / "*.jsonl")
+    assert away.cli("batch", "--each", each, "--no-wait", *where).code == 75
+    again = away.cli("batch", "--each", each, "--no-wait", *where)
+    assert (again.code, away.provider.created) == (75, 1)

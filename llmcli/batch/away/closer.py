@@ -43,6 +43,11 @@ class Closer:
         self.fetched = Fetched(0, 0, 0)
         self.pressed = False
 
+    @property
+    def has_come_further(self) -> bool:
+        """Whether this round brought a row to its end, or taught what the next is to do otherwise."""
+        return bool(self.fetched.ok or self.fetched.failed or self.pressed)
+
     async def settle(
         self, portion: Portion, status: str, fetched: Fetched, seen: BatchSeen | None = None
     ) -> None:

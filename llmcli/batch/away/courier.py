@@ -62,11 +62,7 @@ class Courier:
             await self._mend()
             if not self._closer.fetched.open or self._desk.finish != "batch":
                 break
-            idle = (
-                0
-                if self._closer.fetched.ok + self._closer.fetched.failed or self._closer.pressed
-                else idle + 1
-            )
+            idle = 0 if self._closer.has_come_further else idle + 1
         await self._mend()
         await self._closer.sweep()
         self._end()
@@ -109,11 +105,8 @@ class Courier:
         self.rows = self._count()
         done = self._desk.done
         if (left := self.rows - done.count - self._mended_ok - self._mended_failed) > 0:
-            raise StillAway(
-                f"{rows_in_words(left)} {'is' if left == 1 else 'are'} open",
-                todo="run them live, or by --via batch",
-            )
-        self._end()
+            what = f"{rows_in_words(left)} {'is' if left == 1 else 'are'} open"
+            raise StillAway(what, todo="run them live, or with --via batch")
 
     def _count(self) -> int:
         """The rows of the input."""

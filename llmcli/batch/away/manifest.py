@@ -16,6 +16,7 @@ from typing import Any
 
 from llmcli import files, jsonl
 from llmcli.errors import Busy, OutputFailure, UsageError
+from llmcli.settings.batch.run import batches_path
 from llmcli.wire import Json
 
 
@@ -58,8 +59,7 @@ _FIELDS = tuple(Portion.__dataclass_fields__)
 
 def manifest_path(kept: str) -> Path:
     """`OUT.batches.jsonl` beside `OUT.jsonl`."""
-    out = Path(kept)
-    return out.with_suffix(".batches.jsonl") if out.suffix == ".jsonl" else Path(f"{out}.batches.jsonl")
+    return batches_path(Path(kept))
 
 
 class Manifest:
@@ -132,14 +132,24 @@ class Manifest:
         self._journal.close()
 
     def _drop(self) -> None:
+        """Take all away, but for files of a provider in this process that are to be kept."""
         try:
             self.path.unlink(missing_ok=True)
             for path in self.spooled():
                 path.unlink()
-            if files.is_directory(self.folder):
-                self.folder.rmdir()
+            if any(self.provider.glob("file-*")) or not files.is_directory(self.folder):
+                return
+            for path in self.provider.glob("batch_*"):
+                path.unlink()
+            for folder in filter(files.is_directory, (self.provider, self.folder)):
+                folder.rmdir()
         except OSError:
             return  # what is left says nothing of any row
+
+    @property
+    def provider(self) -> Path:
+        """Where a provider in this process keeps its files and batches."""
+        return self.folder / "provider"
 
     def spooled(self) -> Iterator[Path]:
         """The files of the folder that are ours."""

@@ -17,7 +17,7 @@ from llmcli.batch.input.readers.named import shown_path
 from llmcli.batch.input.source import Part
 from llmcli.batch.input.spool import spooled
 from llmcli.errors import NoInput, UsageError
-from llmcli.settings.batch.run import RunSettings
+from llmcli.settings.batch.run import RunSettings, batches_path
 
 _WITHOUT_OUTPUT = RunSettings()
 
@@ -118,6 +118,7 @@ def _matching(pattern: str, run: RunSettings) -> list[str]:
     """The files that a pattern names, by their bytes, but for those that we write."""
     ours = [str(path) for path in run.written]
     ours += [] if run.kept is None else [f"{run.kept}.stdin", f"{run.kept}.stdin.part", f"{run.output}.view"]
+    ours += [] if run.kept is None else [str(batches_path(Path(run.kept)))]
     real = {os.path.realpath(path) for path in ours}
     names = glob(os.path.expanduser(pattern), recursive=True)  # noqa: PTH111, PTH207 - names that are no UTF-8, too
     found = [name for name in names if not files.is_directory(name)]

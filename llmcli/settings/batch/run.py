@@ -22,6 +22,11 @@ def redone_path(out: Path) -> Path:
     return out.with_name(errors_path(out).name.replace(".errors", ".redone"))
 
 
+def batches_path(out: Path) -> Path:
+    """`OUT.batches.jsonl` beside `OUT.jsonl`: what is away, with `--via batch`."""
+    return out.with_suffix(".batches.jsonl") if out.suffix == ".jsonl" else Path(f"{out}.batches.jsonl")
+
+
 @settings("Batch")
 class RunSettings:
     """How the rows are run, and where their records go."""
