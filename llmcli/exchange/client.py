@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
+import re
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from llmcli.app import App
-from llmcli.errors import LlmcliError
+from llmcli.errors import LlmcliError, Rejected
 from llmcli.exchange.asked import Asked
 from llmcli.exchange.exchange import Exchanged, Follower, Way, exchange
 from llmcli.exchange.shown import check_media, lost_media, paid_before_failure, sink_of, tell, warn_of_missing
@@ -80,7 +82,7 @@ class Client:
         """Send, show, report. `before` are completions that were needed for this request."""
         app, self.shown = self.app, False
         sink, followers = self.ready(request, sink)
-        with paid_before_failure(app, self.output):
+        with paid_before_failure(app, self.output), _tool_named(request, self.builder.runner):
             exchanged = await exchange(request, self.way, sink, followers, before)
         self.shown = True
         tell(app, exchanged.report, self.output)
@@ -143,6 +145,20 @@ def ask_once(app: App, builder: Builder, messages: Sequence[Message], settings: 
     return exchanged.completion
 
 
+@contextmanager
+def _tool_named(request: Request, servers: RunsTools | None) -> Iterator[None]:
+    """Have a rejection that counts the tools say which one it means, and whose."""
+    try:
+        yield
+    except Rejected as error:
+        found = _TOOL.search(f"{error} {error.body}") if servers is not None else None
+        if servers is not None and found:
+            name = servers.named(int(found[1]), request.fields.get("tools") or [])
+            error.what += f" (tools[{found[1]}] is {name})" if name else ""
+        raise
+
+
+_TOOL = re.compile(r"\btools(?:\[|\.)(\d+)")
 _OF_TOOLS = {"max_turns": "--max-turns", "tool_env": "--tool-env", "tool_timeout": "--tool-timeout"}
 
 

@@ -24,6 +24,11 @@ class Refusals:
         self.status = 0
         self._challenge = ""
 
+    @property
+    def is_no_endpoint(self) -> bool:
+        """Whether it takes no POST there: an HTTP+SSE server is opened by GET."""
+        return self.status in _SSE_GONE
+
     async def hear(self, response: Any) -> None:
         """Look at a response of httpx2; 405 to GET means no more than that there is no stream."""
         status = response.status_code
@@ -41,7 +46,7 @@ class Refusals:
 
     def _todo(self) -> str:
         asks = f" (it says: {self._challenge})" if self._challenge else ""
-        if "Authorization" in self._spec.headers:
+        if any(name.lower() == "authorization" for name in self._spec.headers):
             return f"check the header Authorization{asks}"
         how = '--mcp-config with "headers": {"Authorization": "Bearer ${TOKEN}"}'
         return f"it wants the header Authorization{asks}: give it with {how}; llmcli does no OAuth"

@@ -9,11 +9,12 @@ from contextlib import suppress
 
 # The shell leaves a guard in the server's own process group and then becomes the server, so that there is no moment
 # in which one is without the other. The guard reads a pipe of which we alone hold the other end: the kernel closes
-# it with us, on SIGKILL, too. It then kills the server's children (those that left the group included, while the
-# tree still tells whose they are) and the group, itself in it.
+# it with us, on SIGKILL, too. It then kills the server's children (on Linux those that left the group included, while
+# the tree still tells whose they are) and the group, itself in it.
 _SCRIPT = """\
-(trap '' HUP INT TERM; exec <"/dev/fd/$0" >/dev/null 2>&1; read -r _
-k() { for c in $(cat "/proc/$1/task/"*/children || pgrep -P "$1"); do k "$c"; kill -9 "$c"; done; }
+(trap '' HUP INT TERM; exec <"/dev/fd/$0" >/dev/null 2>&1; read -r _; read -r me _ </proc/self/stat
+k() (for f in "/proc/$1/task/"*/children; do read -r all <"$f"; for c in $all; do
+[ "$c" = "$me" ] || { k "$c"; kill -9 "$c"; }; done; done)
 k $$; kill -9 -$$) &
 exec "$@"
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from llmcli.errors import AuthFailure, LlmcliError, ToolFailure
@@ -56,9 +56,14 @@ class Session:
         """Start it and list its tools. Raises ToolFailure or AuthFailure in its own words."""
         self._refusals = Refusals(self.spec)
         try:
-            await self._open("legacy" if self.spec.command else "auto")
+            await self._open("legacy" if self.spec.command or self.spec.old_sse else "auto")
         except _Unspoken:
             await self._open("auto")
+        except ToolFailure:
+            if not (self._refusals.is_no_endpoint and (self.spec.url or "").endswith("/sse")):
+                raise
+            self.spec, self._refusals = replace(self.spec, old_sse=True), Refusals(self.spec)
+            await self._open("legacy")
 
     async def _open(self, mode: str) -> None:
         self._closing = asyncio.Event()

@@ -34,27 +34,32 @@ class ServerSpec:
     cwd: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     old_sse: bool = False
+    env_file: str | None = None
 
     @property
     def where(self) -> str:
         """The command or the URL, for an error; nothing secret is in it."""
-        return shown_url(self.url) if self.url is not None else shlex.join(self.command)
+        url = self.typed.get("url")
+        if isinstance(url, str):
+            return shown_url(url)
+        typed = self.typed.get("command")
+        return str(typed) if isinstance(typed, str) else shlex.join(typed or ())
 
 
 def spec_of_words(text: str) -> ServerSpec:
     """The server that `--mcp COMMAND|URL` names. Raises UsageError."""
-    typed = {"mcp": text}
+    typed = {"command": text}
     if re.match(r"https?://", text, re.IGNORECASE):
         address = address_of(text)
         if address is None:
             raise UsageError(f"{fault_of(text)}", todo="give COMMAND or URL", flag="--mcp")
-        return ServerSpec(_plain(address.host), "--mcp", {"mcp": shown_url(text)}, url=text)
+        return ServerSpec(_plain(address.host), "--mcp", {"url": shown_url(text)}, url=text)
     try:
         words = tuple(shlex.split(text))
     except ValueError as error:
         raise UsageError(f"{str(error).lower()} in {text}", todo="mend the quotes", flag="--mcp") from None
     if not words:
-        raise UsageError("is empty", todo="give COMMAND or URL", flag="--mcp")
+        raise UsageError("names no command", todo="give COMMAND or URL", flag="--mcp")
     return ServerSpec(label_of(words), "--mcp", typed, command=words)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any, Protocol
 
@@ -28,6 +28,9 @@ class RunsTools(Protocol):
 
     async def run(self, call: Json, place: str) -> Any:
         """What a call gives; `place` says where in which conversation it stands."""
+
+    def named(self, position: int, tools: Sequence[Json]) -> str | None:
+        """What it calls the tool at a position of a request's tools; None where it does not run that one."""
 
 
 def load_tools(value: str, read_stdin: ReadStdin) -> list[Json]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from llmcli.app import App
 from llmcli.settings.answer import LoopSettings
+from llmcli.settings.money import MoneySettings
 from llmcli.settings.network import NetworkSettings
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ class Serving(Protocol):
     @property
     def loop(self) -> LoopSettings:
         """Which servers, and which of their tools."""
+
+    @property
+    def money(self) -> MoneySettings:
+        """Recordings."""
 
     @property
     def network(self) -> NetworkSettings:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
+from pathlib import Path
 
 from llmcli.app import App
 from llmcli.errors import UsageError
+from llmcli.exchange.layers.store import recorded, recording
+from llmcli.exchange.tools.kept import keep_result, keep_tools, kept_result, kept_tools
 from llmcli.exchange.tools.opening import Serving
+from llmcli.mcp.configs import filled, specs_of_file
 from llmcli.mcp.offered import Offer, offers_of
 from llmcli.mcp.results import Ran
 from llmcli.mcp.servers import Servers
@@ -26,6 +29,20 @@ _START = 60.0  # seconds that a server has to list its tools; cold ones are load
 _CALL = 600.0  # seconds for a call, without --tool-timeout
 
 
+@dataclass(frozen=True, slots=True)
+class ServerTools:
+    """A server, what it calls itself, and its tools."""
+
+    spec: ServerSpec
+    title: str
+    tools: Sequence[Json]
+
+    def fits(self, tool: Json, globs: Sequence[str]) -> bool:
+        """Whether one of the globs allows a tool; none of them allow all."""
+        names = (tool["name"], f"{self.spec.label}.{tool['name']}", f"{self.title}.{tool['name']}")
+        return not globs or any(fnmatchcase(name, glob) for glob in globs for name in names)
+
+
 @dataclass
 class Served:
     """The servers of one command. They are started when the first builder wants their tools, and kept to the end.
@@ -38,7 +55,10 @@ class Served:
     reads: bool
     offers: Sequence[Offer] = ()
     _servers: Servers | None = None
-    _specs: Sequence[ServerSpec] = field(default_factory=list)
+    _specs: Sequence[ServerSpec] | None = None
+    _kept: Path | None = None  # --replay
+    _keep: Path | None = None  # --record
+    _withheld: Sequence[str] = ()
 
     @property
     def names(self) -> set[str]:
@@ -47,69 +67,126 @@ class Served:
 
     def into(self, builder: Builder) -> Builder:
         """The same builder with the tools of the servers. Raises what a server has to say that does not start."""
-        if self._servers is None:
-            self._start(set(tool_names(builder.ask.tools)))
+        if self._specs is None:
+            self._specs = self._wanted()
+            self._offer(self._listed(self._specs), set(tool_names(builder.ask.tools)))
         return builder.with_tools([offer.definition for offer in self.offers], self)
 
-    def _start(self, taken: set[str]) -> None:
-        if find_spec("mcp") is None:
+    def _wanted(self) -> list[ServerSpec]:
+        """The servers that the flags name. Raises UsageError."""
+        loop = self.settings.loop
+        specs = [spec_of_words(text) for text in loop.mcp]
+        for path in loop.mcp_config:
+            for spec, ignored in specs_of_file(path):
+                specs.append(spec)
+                for key in ignored:
+                    self.app.notes.say(
+                        f"{spec.source}: {key} is ignored, whose unit differs; --tool-timeout S is ours"
+                    )
+        return specs
+
+    def _listed(self, specs: Sequence[ServerSpec]) -> list[ServerTools]:
+        """The servers with their tools: of --replay, else their own. Raises ToolFailure, AuthFailure, NoInput."""
+        money = self.settings.money
+        if money.replay is not None:
+            self._kept = recorded(money.replay).path
+            return [ServerTools(spec, *kept_tools(self._kept, spec)) for spec in specs]
+        self._keep = recording(money.record).path if money.record is not None and not self.reads else None
+        listed = [ServerTools(each.spec, each.title, each.tools) for each in self._started(specs)]
+        for each, spec in zip(listed, specs, strict=True):
+            if self._keep is not None:
+                keep_tools(self._keep, spec, each.title, each.tools)
+        return listed
+
+    def _started(self, specs: Sequence[ServerSpec]) -> list[Session]:
+        if specs and find_spec("mcp") is None:
             raise UsageError(
                 "and the package mcp is not here", todo="pip install 'llmcli[mcp]'", flag="--mcp"
             )
         app, loop, network = self.app, self.settings.loop, self.settings.network
-        self._specs = [spec_of_words(text) for text in loop.mcp]
-        env, _ = without_keys(app.world.env, app.config.providers, loop.tool_env)
+        env, self._withheld = without_keys(app.world.env, app.config.providers, loop.tool_env)
         limits = Limits(_START, loop.tool_timeout or _CALL, network.max_reply)
-        sessions = [Session(spec, {**env, **spec.env}, limits) for spec in self._specs]
-        began = time.monotonic()
+        whole = [filled(spec, app.world.env) for spec in specs]
+        sessions = [Session(spec, {**env, **spec.env}, limits) for spec in whole]
         self._servers = Servers(sessions)
-        app.watch.waits_for("MCP servers", ", ".join(spec.label for spec in self._specs))
-        app.drive(self._servers.start(), network.deadline)
-        lists = [(each.spec.label, self._allowed(each)) for each in sessions]
-        self.offers, remarks = offers_of(lists, taken)
-        for remark in remarks:
-            app.notes.detail(f"mcp: {remark}")
-        self._check_allowed(sessions)
-        say = app.notes.say if self.reads else app.notes.detail
-        counts = ", ".join(f"{label} ({len(tools)} tool{'s' * (len(tools) != 1)})" for label, tools in lists)
-        say(f"started MCP servers for their tools: {counts}")
-        app.notes.detail(f"mcp: up in {time.monotonic() - began:.1f} s")
+        app.watch.waits_for("MCP servers", ", ".join(spec.label for spec in specs))
+        try:
+            app.drive(self._servers.start(), network.deadline)
+        finally:
+            self._tell()
+        return sessions
 
-    def _allowed(self, session: Session) -> list[Json]:
-        globs = self.settings.loop.mcp_allow
-        return [
-            tool for tool in session.tools if not globs or any(_fits(session, tool, glob) for glob in globs)
-        ]
-
-    def _check_allowed(self, sessions: Sequence[Session]) -> None:
-        for glob in self.settings.loop.mcp_allow:
-            if not any(_fits(each, tool, glob) for each in sessions for tool in each.tools):
+    def _offer(self, listed: Sequence[ServerTools], taken: set[str]) -> None:
+        globs, notes = self.settings.loop.mcp_allow, self.app.notes
+        for glob in globs:
+            if not any(each.fits(tool, [glob]) for each in listed for tool in each.tools):
                 known = ", ".join(
-                    f"{each.spec.label}.{tool['name']}" for each in sessions for tool in each.tools
+                    f"{each.spec.label}.{tool['name']}" for each in listed for tool in each.tools
                 )
                 raise UsageError(
                     f"{glob} fits no tool", todo=f"there are: {known or 'none'}", flag="--mcp-allow"
                 )
+        lists = [
+            (each.spec.label, [tool for tool in each.tools if each.fits(tool, globs)]) for each in listed
+        ]
+        self.offers, remarks = offers_of(lists, taken)
+        for remark in remarks:
+            notes.detail(f"mcp: {remark}")
+        if self._servers is not None:
+            counts = ", ".join(f"{label} ({len(tools)})" for label, tools in lists)
+            (notes.say if self.reads else notes.detail)(f"MCP servers were started for their tools: {counts}")
 
-    async def run(self, call: Json, place: str) -> Ran:  # noqa: ARG002 - for recordings
-        """What a tool of a server gives. Raises AuthFailure."""
-        offer = next(each for each in self.offers if each.called == name_of(call))
+    async def run(self, call: Json, place: str) -> Ran:
+        """What a tool of a server gives. Raises AuthFailure, NoInput."""
+        offer, notes = self._of(name_of(call)), self.app.notes
+        assert self._specs is not None  # noqa: S101 - they have offered
+        spec, given = self._specs[offer.server], arguments_of(call)
+        kept = {"server": spec.label, "name": offer.name, "arguments": given}
+        if self._kept is not None:
+            return kept_result(self._kept, place, kept)
         assert self._servers is not None  # noqa: S101 - they have offered
-        spec, notes = self._specs[offer.server], self.app.notes
-        notes.detail(f"tool {offer.called}: {spec.label}.{offer.name} <<< {arguments_of(call)}")
+        notes.detail(f"tool {offer.called}: {spec.label}.{offer.name} <<< {call_text(call)}")
         self.app.watch.waits_for(f"the tool {offer.called}", spec.where)
-        ran = await self._servers.call(offer.server, offer.name, arguments_of(call))
+        ran = await self._servers.call(offer.server, offer.name, given)
+        self._tell()
         notes.detail(f"tool {offer.called}: {'failed' if ran.failed else 'done'}")
+        if ran.failed:
+            self._hint(offer.called)
+        if self._keep is not None:
+            keep_result(self._keep, place, kept, ran)
         return ran
+
+    def named(self, position: int, tools: Sequence[Json]) -> str | None:
+        """The tool at a position of a request's tools, as `server.tool`; None where it is no server's."""
+        inner = tools[position].get("function") or {} if position < len(tools) else {}
+        if self._specs is None or inner.get("name") not in self.names:
+            return None
+        offer = self._of(inner["name"])
+        return f"{self._specs[offer.server].label}.{offer.name}"
 
     def close(self, *, hasty: bool) -> None:
         """End the servers."""
         if self._servers is not None:
             self._servers.close(hasty=hasty)
 
+    def _of(self, called: str) -> Offer:
+        return next(each for each in self.offers if each.called == called)
 
-def _fits(session: Session, tool: Json, glob: str) -> bool:
-    name = tool["name"]
-    return any(
-        fnmatchcase(each, glob) for each in (name, f"{session.spec.label}.{name}", f"{session.title}.{name}")
-    )
+    def _tell(self) -> None:
+        """Show what servers have said on stderr, to those who asked for more."""
+        for label, line in self._servers.heard() if self._servers is not None else ():
+            self.app.notes.detail(f"mcp {label}: {line}")
+
+    def _hint(self, called: str) -> None:
+        withheld, self._withheld = self._withheld, ()
+        if withheld:
+            names = ", ".join(withheld)
+            self.app.notes.say(
+                f"tool {called} failed; tools are not given {names} (--tool-env NAME gives one to them)"
+            )
+
+
+def call_text(call: Json) -> str:
+    """A call's arguments, as the model wrote them."""
+    inner = call.get("function") or {}
+    return str(inner.get("arguments") or "{}")

@@ -12,6 +12,7 @@ from llmcli.exchange.judged import offered, unfit_arguments
 from llmcli.exchange.verdict import verdict
 from llmcli.mcp.results import Image, Ran
 from llmcli.output.calls import name_of, tool_calls
+from llmcli.registry.models import find_model
 from llmcli.request.responses.thoughts import without_thoughts
 from llmcli.request.tools import RunsTools
 from llmcli.wire import Completion, Json, Message, Request
@@ -66,13 +67,13 @@ class Toolbox:
             {**call, "id": call.get("id") or f"call_{self._turns}_{at}"} for at, call in enumerate(calls)
         ]
         tools = offered(request) or {}
-        place = self.place_of(request)
+        place = "" if self.servers is None else self.place_of(request)
         results = await _together([self._ran(call, tools, f"{place}:{at}") for at, call in enumerate(calls)])
         said = {key: value for key, value in message.items() if value is not None or key == "content"}
         if (completion.meta.provider, completion.meta.model) != (request.provider, request.model):
             said = without_thoughts(said)  # which are another's
         said["tool_calls"] = calls
-        messages = [*request.fields["messages"], said, *result_messages(calls, results)]
+        messages = [*request.fields["messages"], said, *result_messages(calls, results, sees=_sees(request))]
         return replace(request, fields=_unforced({**request.fields, "messages": messages}))
 
     async def _ran(self, call: Json, tools: Mapping[str, Json], place: str) -> Ran:
@@ -96,12 +97,21 @@ class Toolbox:
         return {name for each in (self.commands, self.servers) if each is not None for name in each.names}
 
 
+def _sees(request: Request) -> bool:
+    """Whether a model takes images; of one that is not known it is taken for granted."""
+    model = find_model(request.provider, request.model)
+    return model is None or not model.caps or "vision" in model.caps
+
+
 def _words(text: str) -> Ran:
     return Ran((text,))
 
 
-def result_messages(calls: Sequence[Json], results: Sequence[Ran]) -> list[Message]:
-    """The tool messages of a turn, and behind all of them the images, which no tool message takes."""
+def result_messages(calls: Sequence[Json], results: Sequence[Ran], *, sees: bool = True) -> list[Message]:
+    """The tool messages of a turn, and behind all of them the images, which no tool message takes.
+
+    `sees`: whether the model takes images; one that does not has the words alone.
+    """
     messages: list[Message] = []
     images: list[Image] = []
     for call, ran in zip(calls, results, strict=True):
@@ -111,7 +121,7 @@ def result_messages(calls: Sequence[Json], results: Sequence[Ran]) -> list[Messa
                 images.append(piece)
             lines.append(piece if isinstance(piece, str) else f"[image {len(images)}: {piece.words}]")
         messages.append({"role": "tool", "tool_call_id": call["id"], "content": "\n".join(lines)})
-    if images:
+    if images and sees:
         told = {
             "type": "text",
             "text": f"Image{'s' * (len(images) > 1)} 1 to {len(images)} of the tools' results:",
