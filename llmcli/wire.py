@@ -221,7 +221,9 @@ class Request:
 
     @property
     def place(self) -> str:
-        """The model and the address, without a password that may stand in it."""
+        """The model and the address, without a password that may stand in it; of one in this process, the model."""
+        if "://" not in self.base_url:
+            return self.name
         scheme, _, rest = self.base_url.partition("?")[0].partition("://")
         host, slash, path = rest.partition("/")
         if scheme == "http+unix":

@@ -26,7 +26,7 @@ def spread(work: Callable[[T], R], items: Iterable[T], workers: int | None = Non
     `workers`: processes that do it, by default one a core; where that is one, or threads run, it is done here.
     Raises what `work` raises, at its place.
     """
-    count = _cores() if workers is None else workers
+    count = cores() if workers is None else workers
     if count < 2 or threading.active_count() > 1:
         yield from map(work, items)
         return
@@ -43,7 +43,8 @@ def spread(work: Callable[[T], R], items: Iterable[T], workers: int | None = Non
             worker.dismiss()
 
 
-def _cores() -> int:
+def cores() -> int:
+    """The cores that we may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -33,15 +33,17 @@ from llmcli.batch.program import Program, stoppable
 from llmcli.batch.progress import progress_of, summary
 from llmcli.batch.views.outlet import Outcoming, Outlet, Reread
 from llmcli.errors import Interrupted, LlmcliError, PartialFailure, ReaderGone, Terminated, UsageError
-from llmcli.exchange.authorization import check_provider
+from llmcli.exchange.authorization import check_local, check_provider
 from llmcli.exchange.exchange import Way
 from llmcli.exchange.layers.window import worst
 from llmcli.exchange.stack import batch_transport_of
+from llmcli.local import LOCAL
 from llmcli.loop.connections import MOST_CONNECTIONS, most_connections
 from llmcli.request.builder import Builder
 from llmcli.request.headers import without_secrets
 from llmcli.settings.batch.run import RunSettings, errors_path
 from llmcli.wire import spelled
+from llmcli.workers import cores
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 
@@ -134,7 +136,9 @@ def _program(app: App, frame: Frame, outlet: Outlet, settings: Batched) -> Progr
     options = settings.run
     at = frame.builder.endpoint
     check_provider(at.provider.name, at.model, at.base_url)
-    pace = Pace(options.rpm, options.tpm, options.crowd, most_connections(), settings.network.timeout)
+    check_local(app, at.provider.name, at.model, {})
+    crowd = options.crowd or (cores() if at.provider.name == LOCAL else None)
+    pace = Pace(options.rpm, options.tpm, crowd, most_connections(), settings.network.timeout)
     world = app.world
     transport = batch_transport_of(app, frame.builder, settings, partial(pace.next, world.clock, world.sleep))
     return Program(

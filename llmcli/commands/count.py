@@ -89,7 +89,7 @@ def count(app: "App", settings: CountSettings) -> int:
             from llmcli.exchange.unsent import check_budget
 
             check_budget(app, asked, settings.money)
-        show_count(app, asked, counted(asked), output)
+        show_count(app, asked, counted(app, asked), output)
     return 0
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from llmcli import jsonl
 from llmcli.app import App
 from llmcli.errors import LlmcliError, UsageError
+from llmcli.local import LOCAL
 from llmcli.registry.listed import window_of
 from llmcli.registry.models import Model, find_model, matcher, nearest_model, search_models
 from llmcli.registry.providers import split_model
@@ -77,7 +78,7 @@ def models(app: App, settings: ModelsSettings) -> int:
         records = live_records(app, settings)
     else:
         _check_asks_nobody(app.typed)
-        records = [record_of(app, model) for model in search_models(pattern)]
+        records = [record_of(app, model) for model in search_models(pattern)] + local_records(app, pattern)
     if not records and pattern is None:
         raise LlmcliError("the endpoint offers no models", todo="check --base-url, or name one with -m")
     if not records:
@@ -92,6 +93,16 @@ def models(app: App, settings: ModelsSettings) -> int:
     else:
         app.stdout.write(table([_row(record) for record in records]))
     return 0
+
+
+def local_records(app: App, pattern: str | None) -> list[Json]:
+    """The models that are here in files, where the pattern is of them: who looks for others need not wait."""
+    if pattern is None or not pattern.startswith(f"{LOCAL}/"):
+        return []
+    from llmcli.local.found import local_models
+
+    found = matcher(pattern)
+    return [record for record in local_models(app.world.env) if found(record["id"])]
 
 
 def _check_asks_nobody(typed: frozenset[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llmcli.app import App
+from llmcli.local import LOCAL
 from llmcli.registry.models import find_model
 from llmcli.settings.output import OutputSettings
 from llmcli.tokens.count import Count, counted_request
@@ -15,8 +16,13 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
 
-def counted(request: Request) -> Count:
+def counted(app: App, request: Request) -> Count:
     """The prompt tokens of a request."""
+    if request.provider == LOCAL:
+        from llmcli.local.counted import local_tokens
+
+        tokens = local_tokens(request.model, request.fields, app.world.env)
+        return Count(tokens, exact=True, most=tokens)
     return counted_request(request.provider, request.model, request.fields)
 
 
@@ -47,7 +53,7 @@ def _record(app: App, request: Request, count: Count) -> Json:
         "tokens": count.tokens,
         "method": "exact" if count.exact else "estimate",
         **({} if count.exact else {"margin": count.margin}),
-        "encoding": encoding_for(request.provider, request.model)[0],
+        "encoding": None if request.provider == LOCAL else encoding_for(request.provider, request.model)[0],
         "model": request.model,
         "context_window": model.context_window if model else None,
         "max_output_tokens": model.max_output_tokens if model else None,

@@ -11,13 +11,14 @@ from llmcli.counting.long import blocks_of, measure_of
 from llmcli.counting.shown import show_count
 from llmcli.errors import UsageError
 from llmcli.exchange.asked import Worded, pages_named
+from llmcli.local import LOCAL
 from llmcli.request.endpoint import Endpoint
 from llmcli.request.names import say_names
 from llmcli.request.prompt import Prompt, is_page
 from llmcli.request.reading import words_or_stdin
 from llmcli.settings.commands.counting import CountingSettings
 from llmcli.settings.output import OutputSettings
-from llmcli.tokens.count import counted_measure
+from llmcli.tokens.count import Count, counted_measure
 from llmcli.tokens.cut import split, truncate
 from llmcli.tokens.encodings import Encoder, encoding_for, load
 from llmcli.tokens.measure import Measure, measured
@@ -45,8 +46,19 @@ def show_text(app: App, settings: Shown, counting: CountingSettings) -> None:
         for piece in split(_text(app, settings), counting.split, counting.overlap, encoder):
             record = {"index": piece.index, "tokens": piece.tokens, "text": piece.text}
             app.stdout.write_bytes(jsonl.line(record))
+    elif endpoint.provider.name == LOCAL:
+        _show_local(app, settings, endpoint)
     else:
         _show_measure(app, settings, endpoint, _measure(app, settings, encoder))
+
+
+def _show_local(app: App, settings: Shown, endpoint: Endpoint) -> None:
+    """The text in the tokens of a model that is here."""
+    from llmcli.local.counted import local_text_tokens
+
+    tokens = local_text_tokens(endpoint.model, _text(app, settings), app.world.env)
+    request = Request(endpoint.provider.name, endpoint.model, endpoint.base_url, {})
+    show_count(app, request, Count(tokens, exact=True, most=tokens), settings.output)
 
 
 def _text(app: App, settings: Shown) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from llmcli.app import App
 from llmcli.errors import UsageError
+from llmcli.local import LOCAL
 from llmcli.registry.models import find_model
 from llmcli.registry.providers import OPENAI, Provider, default_provider, find_provider, is_default_address
 from llmcli.request.places.homes import provider_named
@@ -73,6 +77,14 @@ def check_provider(provider: str, model: str, base_url: str) -> None:
             model,
             "see llmcli models, or give the address with --base-url or in the config file",
         )
+
+
+def check_local(app: App, provider: str, model: str, fields: Mapping[str, Any]) -> None:
+    """Raise UsageError where a model is to answer in this process that is not here, or cannot take these fields."""
+    if provider == LOCAL:
+        from llmcli.local.found import fitting_model
+
+        fitting_model(model, fields, app.world.env)
 
 
 def _needs_key(request: Request, provider: Provider) -> bool:

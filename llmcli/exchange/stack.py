@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from llmcli.app import App
 from llmcli.config import cache_directory
@@ -16,9 +16,11 @@ from llmcli.exchange.layers.by_provider import ByProvider
 from llmcli.exchange.layers.retry import Policy, Retry, failed_attempt
 from llmcli.exchange.layers.window import Purse, Window
 from llmcli.exchange.verdict import misfit, verdict
+from llmcli.local import LOCAL
 from llmcli.registry.batch_terms import BatchTerms
 from llmcli.rehearsal import PROVIDER, is_echo
 from llmcli.request.builder import Builder
+from llmcli.settings.batch.run import RunSettings
 from llmcli.settings.money import MoneySettings
 from llmcli.settings.network import CertificateSettings, NetworkSettings
 from llmcli.transport.base import Transport
@@ -26,6 +28,7 @@ from llmcli.transport.batches.base import BatchApi
 from llmcli.transport.wire.heads import Bounds
 from llmcli.transport.wire.trust import Certificates
 from llmcli.wire import Completion, Json, Request
+from llmcli.workers import cores
 
 _WAITS = "waiting for another process that asks the same, to have its answer from the cache"
 _LISTING = 5.0  # seconds that a server has for the list of its models
@@ -48,6 +51,14 @@ Window counts and pays for each attempt, so it is inside of Retry; a model is gi
 does not fit is asked again of the model that answered; what is kept is the repaired answer, under the request that
 was made; and what the cache answers is recorded, too.
 """
+
+
+class Crowded(Paid, Protocol):
+    """And how many requests are under way at once."""
+
+    @property
+    def run(self) -> RunSettings:
+        """`-j`."""
 
 
 def transport_of(app: App, builder: Builder, settings: Asked) -> Transport:
@@ -74,7 +85,7 @@ def transport_of(app: App, builder: Builder, settings: Asked) -> Transport:
         "fallback": _fallback(app, builder, money),
         "repair": _repair(app, settings.repair.repair),
     }
-    return _stacked(ByProvider(http, {PROVIDER: _offline}), layers | _stores(app, money))
+    return _stacked(ByProvider(http, _embedded(app, http, 1)), layers | _stores(app, money))
 
 
 def trusted(settings: CertificateSettings) -> Certificates:
@@ -107,7 +118,7 @@ def listing_of(
 def batch_transport_of(
     app: App,
     builder: Builder,
-    settings: Paid,
+    settings: Crowded,
     before_repair: Callable[[], Awaitable[None]],
     first: Wrap = lambda inner: inner,
 ) -> Transport:
@@ -130,7 +141,10 @@ def batch_transport_of(
         "window": lambda inner: Window(inner, app.prices.of, purse),
         "repair": _repair(app, settings.repair.repair, before_repair),
     }
-    return _stacked(first(ByProvider(http, {PROVIDER: _offline})), layers | _stores(app, money))
+    return _stacked(
+        first(ByProvider(http, _embedded(app, http, settings.run.crowd or cores()))),
+        layers | _stores(app, money),
+    )
 
 
 def serving_transport_of(app: App, builder: Builder, settings: Paid) -> Transport:
@@ -159,7 +173,7 @@ def serving_transport_of(app: App, builder: Builder, settings: Paid) -> Transpor
         "fallback": _fallback(app, builder, money),
         "repair": _repair(app, settings.repair.repair),
     }
-    return _stacked(ByProvider(http, {PROVIDER: lambda: _offline(_POLITE)}), layers | _stores(app, money))
+    return _stacked(ByProvider(http, _embedded(app, http, cores(), _POLITE)), layers | _stores(app, money))
 
 
 def batch_api_of(
@@ -196,6 +210,19 @@ def _stacked(bottom: Transport, layers: Wraps) -> Transport:
         if (wrap := layers.get(name)) is not None:
             bottom = wrap(bottom)
     return bottom
+
+
+def _embedded(
+    app: App, http: Callable[[], Transport], slots: int, wait: str | None = None
+) -> Mapping[str, Callable[[], Transport]]:
+    """The transports of the providers that answer in this process; `slots`: requests at a time."""
+
+    def local() -> Transport:
+        from llmcli.local.transport import Local
+
+        return Local(http(), app.world.env, slots)
+
+    return {PROVIDER: lambda: _offline(wait), LOCAL: local}
 
 
 def _offline(wait: str | None = None) -> Transport:

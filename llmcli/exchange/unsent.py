@@ -12,7 +12,7 @@ from llmcli.address import asked, shown_url, socket_of
 from llmcli.app import App
 from llmcli.errors import LlmcliError, UsageError
 from llmcli.exchange.asked import Paid
-from llmcli.exchange.authorization import check_provider, variables_of_key
+from llmcli.exchange.authorization import check_local, check_provider, variables_of_key
 from llmcli.exchange.layers.fallback import another_may
 from llmcli.exchange.layers.window import check_window, worst
 from llmcli.output.streams import Out
@@ -33,6 +33,7 @@ def check_unsent(app: App, request: Request, settings: Paid) -> None:
         check_window(request)
         check_budget(app, request, settings.money)
         check_provider(request.provider, request.model, request.base_url)
+        check_local(app, request.provider, request.model, request.fields)
     except LlmcliError as error:
         if not (settings.money.fallback and another_may(error)):
             raise

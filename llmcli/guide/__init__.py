@@ -28,6 +28,7 @@ PARTS = {
     "When things fail": (
         "network",
         "servers",
+        "local",
         "responses",
         "fallback",
         "cache",

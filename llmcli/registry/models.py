@@ -17,6 +17,10 @@ from llmcli.responses.names import RESPONSES
 
 _SNAPSHOT = re.compile(r"-(\d{4}-\d\d-\d\d|\d{8})$")
 _OFFLINE_MODELS = ("echo", "flaky")
+_LOCAL_ROW: Mapping[str, Any] = {
+    "price": {"in": 0, "out": 0},
+    "caps": ["function_calling", "response_schema", "system_messages"],
+}
 _OFFLINE_ROW: Mapping[str, Any] = {
     "ctx": 100_000_000,
     "max_out": 100_000_000,
@@ -72,6 +76,8 @@ def find_model(provider: str, name: str) -> Model | None:
     provider = provider_name(provider)
     if provider == "offline":
         return _offline_model(name)
+    if provider == "local":  # what its file says, llmcli/local/ knows
+        return _model("local", name, _LOCAL_ROW)
     whole, name = name, name.removeprefix(f"{provider}/")
     if whole != name and (row := _row(provider, whole)):
         return _model(provider, whole, row)

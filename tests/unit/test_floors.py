@@ -40,6 +40,7 @@ FLOORS = {
     "defaults": 2,
     "rehearsal": 3,
     "mcp": 3,
+    "local": 3,
     "app": 3,
     "exchange": 4,
     "counting": 5,
@@ -69,6 +70,7 @@ OWNERS = {
     "tiktoken": "llmcli.tokens.encodings",
     "typer": "llmcli.cli.parse",
     "uvicorn": "llmcli.serving.listening",
+    "xllamacpp": "llmcli.local.server",
 }
 
 

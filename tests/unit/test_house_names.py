@@ -14,8 +14,11 @@ from llmcli.registry.providers import provider_names
 
 PACKAGE = Path(__file__).parents[2] / "llmcli"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-KNOW = ("registry", "rehearsal")  # the rooms that know a provider by its name
-PACKAGES = {("transport/lazy.py", "openai")}  # where the word is the package that is imported
+KNOW = ("registry", "rehearsal", "local")  # the rooms that know a provider by its name
+PACKAGES = {  # where the word is the package that is imported, or a page
+    ("transport/lazy.py", "openai"),
+    ("guide/__init__.py", "local"),
+}
 PROVIDERS = frozenset(provider_names())
 
 # Names that say nothing of what a module owns, or said two things.

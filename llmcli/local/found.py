@@ -1,0 +1,130 @@
+"""Found: which file a name behind `local/` means, and all models that are here: of packages and of LLMCLI_MODELS."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+from llmcli.errors import UsageError
+from llmcli.local.gguf import GgufHead, gguf_head
+
+MODELS = "LLMCLI_MODELS"
+"""The variable of folders and files, with what separates those in PATH between them."""
+
+_ENDING = ".gguf"
+_MOST_CONTEXT = 8192  # tokens of a slot, where nothing is said
+
+
+@dataclass(frozen=True)
+class LocalModel:
+    """A model's file, the tokens of a slot's context and the threads that were asked for; None: what is usual."""
+
+    path: Path
+    context: int | None = None
+    threads: int | None = None
+
+    def context_of(self, own: int | None) -> int:
+        """The tokens of a slot; `own`: what the model was trained with."""
+        return self.context or min(own or _MOST_CONTEXT, _MOST_CONTEXT)
+
+
+def local_model(model: str, env: Mapping[str, str]) -> LocalModel:
+    """What `FILE.gguf?ctx=8192&threads=4` behind `local/` means. Raises UsageError."""
+    name, _, query = model.partition("?")
+    said = {}
+    for key, value in parse_qsl(query, keep_blank_values=True):
+        if key not in {"ctx", "threads"} or not value.isdecimal() or int(value) < 1:
+            raise UsageError(
+                f"local/{model}: {key}={value} is not known", todo="ctx=TOKENS and threads=N are"
+            )
+        said[key] = int(value)
+    return LocalModel(_path(name, env), said.get("ctx"), said.get("threads"))
+
+
+def fitting_model(
+    model: str, fields: Mapping[str, Any], env: Mapping[str, str]
+) -> tuple[LocalModel, GgufHead]:
+    """The file of a model that is to take a request of these fields. Raises UsageError where it cannot."""
+    found = local_model(model, env)
+    head = gguf_head(found.path)
+    if fields.get("tools") and not head.takes_tools:
+        raise UsageError(
+            f"local/{model} knows no tools: its chat template has no place for them",
+            todo="choose a model that does, or leave --tools out",
+        )
+    return found, head
+
+
+def _path(name: str, env: Mapping[str, str]) -> Path:
+    path = Path(name)
+    if name and path.is_file():
+        return path
+    if path.is_dir() and name:
+        raise UsageError(f"local/{name} is a directory", todo=f"name a {_ENDING} file in it")
+    same = [each for each in models_here(env) if name in {each.stem, each.name}]
+    if not same:
+        raise UsageError(
+            f"there is no model local/{name}",
+            todo="name a file (local/./model.gguf) or what llmcli models local/ lists",
+        )
+    return same[0]
+
+
+def models_here(env: Mapping[str, str]) -> list[Path]:
+    """The files of models in LLMCLI_MODELS and in installed packages, each name once: the first that has it."""
+    found: dict[str, Path] = {}
+    for path in [*_of_variable(env), *_of_packages()]:
+        found.setdefault(path.stem, path)
+    return list(found.values())
+
+
+def _of_variable(env: Mapping[str, str]) -> Iterator[Path]:
+    for place in (env.get(MODELS) or "").split(os.pathsep):
+        path = Path(place)
+        if not place:
+            continue
+        if path.is_file():
+            yield path
+        elif path.is_dir():
+            yield from sorted(each for each in path.rglob(f"*{_ENDING}") if each.is_file())
+
+
+def _of_packages() -> Iterator[Path]:
+    from importlib.metadata import distributions
+
+    for package in distributions():
+        record = package.read_text("RECORD") or ""
+        if _ENDING not in record:
+            continue
+        for file in package.files or ():
+            path = Path(str(package.locate_file(file)))
+            if path.suffix == _ENDING and path.is_file():
+                yield path
+
+
+def local_models(env: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """What `llmcli models local/` tells of each model that is here; one whose head cannot be read is left out."""
+    for path in models_here(env):
+        try:
+            head = gguf_head(path)
+        except UsageError:
+            continue
+        knows = {"function_calling": head.takes_tools, "system_messages": head.takes_system}
+        yield {
+            "id": f"local/{path.stem}",
+            "provider": "local",
+            "model": path.stem,
+            "context_window": head.context,
+            "max_output_tokens": head.context,
+            "price": {"input": 0.0, "output": 0.0, "cached": None},
+            "supports": sorted(["response_schema", *(name for name, known in knows.items() if known)]),
+            "lacks": sorted(name for name, known in knows.items() if not known),
+            "shutdown_date": None,
+            "file": str(path),
+            "bytes": head.size,
+            "quantisation": head.quantisation,
+        }
