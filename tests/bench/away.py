@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import resource
 import statistics
 import subprocess
@@ -62,8 +63,8 @@ def cost(*argv: str, code: int = 0) -> tuple[float, float]:
     ) as process:  # fmt: skip
         assert process.stderr is not None
         said = process.stderr.read()
-        _, status, used = __import__("os").wait4(process.pid, 0)
-        process.returncode = __import__("os").waitstatus_to_exitcode(status)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == code, said.decode()
     return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
 
