@@ -13,6 +13,7 @@ from llmcli.mcp.spec import ServerSpec
 
 _CONNECT = 30.0  # seconds; a call has a limit of its own
 _AUTH = {401, 403}
+_FORGOTTEN = {400, 404}  # what servers answer to a session that they do not know
 _SSE_GONE = {404, 405}
 
 
@@ -28,6 +29,11 @@ class Refusals:
     def is_no_endpoint(self) -> bool:
         """Whether it takes no POST there: an HTTP+SSE server is opened by GET."""
         return self.status in _SSE_GONE
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the session is none any more, or was never ours."""
+        return self.status in {*_AUTH, *_FORGOTTEN}
 
     async def hear(self, response: Any) -> None:
         """Look at a response of httpx2; 405 to GET means no more than that there is no stream."""

@@ -118,11 +118,9 @@ class Session:
             await asyncio.wait({call, self._task}, return_when=asyncio.FIRST_COMPLETED)
             if call.done() and not call.cancelled() and call.exception() is None:
                 return call.result()
-            await asyncio.wait({self._task}, timeout=1.0)
-            if self._task.done() and not self._task.cancelled():
-                lost = self._told(self._task.exception() or ToolFailure("it ended"))
-            else:
-                lost = self._told(call.exception() if call.done() and not call.cancelled() else None)
+            self._closing.set()  # where the SDK has not seen that it is lost
+            await asyncio.wait({self._task})
+            lost = self._told(_raised(call) or _raised(self._task) or ToolFailure("it ended"))
         finally:
             await _cancelled(call)
         if isinstance(lost, AuthFailure):
@@ -140,8 +138,10 @@ class Session:
         except MCPError as error:
             if error.code == _TIMED_OUT:
                 return failed_call(f"the tool did not finish within {self.limits.call:g} s")
-            if self._refusals.status or self._is_ending(error):
+            if self._refusals.is_lost or self._is_ending(error):
                 raise
+            if self._refusals.status:
+                return failed_call(f"the server answered HTTP {self._refusals.status}")
             return failed_call(
                 f"{error.message} (code {error.code})" + (f": {error.data}" if error.data else "")
             )
@@ -249,6 +249,10 @@ def _leaf(error: BaseException | None) -> BaseException | None:
 def _code_of(error: BaseException) -> int | None:
     code = getattr(_leaf(error), "code", None)
     return code if isinstance(code, int) else None
+
+
+def _raised(task: asyncio.Task[Any]) -> BaseException | None:
+    return task.exception() if task.done() and not task.cancelled() else None
 
 
 async def _cancelled(task: asyncio.Future[Any]) -> None:

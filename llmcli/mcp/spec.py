@@ -53,7 +53,7 @@ def spec_of_words(text: str) -> ServerSpec:
         address = address_of(text)
         if address is None:
             raise UsageError(f"{fault_of(text)}", todo="give COMMAND or URL", flag="--mcp")
-        return ServerSpec(_plain(address.host), "--mcp", {"url": shown_url(text)}, url=text)
+        return ServerSpec(address.host, "--mcp", {"url": shown_url(text)}, url=text)
     try:
         words = tuple(shlex.split(text))
     except ValueError as error:

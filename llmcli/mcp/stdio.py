@@ -142,7 +142,7 @@ class Stdio:
                     continue
                 with suppress(Exception):  # nobody listens any more
                     await into.send(SessionMessage(message))
-            self.has_gone = not self._is_ending
+            self.has_gone = not (self._is_ending or self.too_long)
 
     async def _line(self, out: asyncio.StreamReader) -> bytes:
         try:

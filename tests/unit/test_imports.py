@@ -8,7 +8,19 @@ import sys
 
 import pytest
 
-HEAVY = {"openai", "pycurl", "rich", "httpx2", "prompt_toolkit", "pydantic", "tiktoken", "jsonschema_rs"}
+HEAVY = {
+    "mcp",
+    "mcp_types",
+    "anyio",
+    "openai",
+    "pycurl",
+    "rich",
+    "httpx2",
+    "prompt_toolkit",
+    "pydantic",
+    "tiktoken",
+    "jsonschema_rs",
+}
 PROBE = """
 import json, sys
 from llmcli.cli.main import main

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from llmcli.exchange.tools.served import Served
 
 
-class Serving(Protocol):
+class WithServers(Protocol):
     """What the servers of a command have to know of its settings."""
 
     @property
@@ -32,7 +32,7 @@ class Serving(Protocol):
 
 
 @contextmanager
-def served(app: App, settings: Serving, *, reads: bool) -> Iterator[Served | None]:
+def served(app: App, settings: WithServers, *, reads: bool) -> Iterator[Served | None]:
     """The servers that the settings ask for, until the block is left; None where they ask for none.
 
     `reads`: see Served. Raises UsageError where the extra is not installed.

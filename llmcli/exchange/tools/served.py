@@ -12,7 +12,7 @@ from llmcli.app import App
 from llmcli.errors import UsageError
 from llmcli.exchange.layers.store import recorded, recording
 from llmcli.exchange.tools.kept import keep_result, keep_tools, kept_result, kept_tools
-from llmcli.exchange.tools.opening import Serving
+from llmcli.exchange.tools.opening import WithServers
 from llmcli.mcp.configs import filled, specs_of_file
 from llmcli.mcp.offered import Offer, offers_of
 from llmcli.mcp.results import Ran
@@ -51,7 +51,7 @@ class Served:
     """
 
     app: App
-    settings: Serving
+    settings: WithServers
     reads: bool
     offers: Sequence[Offer] = ()
     _servers: Servers | None = None
