@@ -1,8 +1,8 @@
-"""Answers: a body of Chat Completions to a reply, whole or in events; each is judged and counted."""
+"""Answers: a client's request, sent, judged and counted, and told as it wants it, whole or in events."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from llmcli import jsonl
@@ -10,13 +10,10 @@ from llmcli.errors import BrokenOff, CallFailed, LlmcliError, UsageError
 from llmcli.exchange.exchange import Exchanged, Way, concluded
 from llmcli.finish import says_something
 from llmcli.serving.asked import Asker, Called
-from llmcli.serving.fitted import fitted_chunk, fitted_completion, fitted_usage_chunk
 from llmcli.serving.replies import Response, json_response, problem_of
 from llmcli.serving.request_log import RequestLog
 from llmcli.transport.answer import Answer
-from llmcli.wire import Chunk, Json, Meta
-
-_DONE = b"data: [DONE]\n\n"
+from llmcli.wire import Json, Meta
 
 
 class Answers:
@@ -25,11 +22,18 @@ class Answers:
     def __init__(self, way: Way, asker: Asker, log: RequestLog) -> None:
         self._way, self._asker, self._log = way, asker, log
 
-    async def reply(self, body: bytes) -> Response:
-        """The reply to a request, be it that it is refused."""
+    async def chat(self, body: bytes, agent: str) -> Response:
+        """The reply to `POST /chat/completions`, be it that it is refused."""
+        return await self._reply(body, agent, self._asker.chat)
+
+    async def responses(self, body: bytes, agent: str) -> Response:
+        """The reply to `POST /responses`."""
+        return await self._reply(body, agent, self._asker.responses)
+
+    async def _reply(self, body: bytes, agent: str, called_by: Callable[[Json, str], Called]) -> Response:
         request, started = None, self._way.clock()
         try:
-            called = self._asker.called(_object(body))
+            called = called_by(_object(body), agent)
             request = called.request
             return await self._answered(called, started)
         except LlmcliError as error:
@@ -48,31 +52,28 @@ class Answers:
         if isinstance(exchanged.wrong, BrokenOff | CallFailed):  # it is none, and asking again may help
             raise _unanswered(exchanged)
         self._log.answered(exchanged)
-        return json_response(fitted_completion(completion.body, request.name), headers)
+        return json_response(called.telling.whole(completion), headers)
 
     async def _events(self, answer: Answer, called: Called, started: float) -> AsyncGenerator[bytes, None]:
-        """The events of a stream. One that breaks off ends in an error, and in no [DONE]."""
-        name, last = called.request.name, Chunk()
+        """The events of a stream. One that breaks off ends in an error."""
+        telling = called.telling
         try:
             async with aclosing(answer):
-                async for piece in answer:
-                    if answer.meta.ttft is None and says_something(piece):
+                async for chunk in answer:
+                    if answer.meta.ttft is None and says_something(chunk):
                         answer.meta.ttft = self._way.clock()
-                    if piece.get("choices"):
-                        last = fitted_chunk(piece, name)
-                        yield _event({**last, "usage": None} if called.with_usage else last)
+                    if piece := telling.piece(chunk):
+                        yield piece
             completion = await answer.whole()
             exchanged = concluded(completion, called.request, self._way, started)
             if isinstance(exchanged.wrong, BrokenOff | CallFailed):
                 raise _unanswered(exchanged)
         except LlmcliError as error:
             self._log.failed(error, called.request, started)
-            yield problem_of(error).event
+            yield telling.failed(problem_of(error))
             return
         self._log.answered(exchanged)
-        if called.with_usage:
-            yield _event(fitted_usage_chunk(last, name, completion.body.get("usage")))
-        yield _DONE
+        yield telling.ended(completion)
 
 
 def _object(body: bytes) -> Json:
@@ -84,10 +85,6 @@ def _object(body: bytes) -> Json:
     if not isinstance(data, dict):
         raise UsageError("the body is JSON, but no object")
     return data
-
-
-def _event(chunk: Chunk) -> bytes:
-    return b"data: " + jsonl.dumps(chunk) + b"\n\n"
 
 
 def _headers(meta: Meta) -> dict[str, str]:

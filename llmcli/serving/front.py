@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from llmcli.serving.listening import AsgiReceive, AsgiScope, AsgiSend
 from llmcli.serving.replies import Problem, Response
 
-Post = Callable[[bytes], Awaitable[Response]]
+Post = Callable[[bytes, str], Awaitable[Response]]
 Get = Callable[[str], Response]
 
 LONGEST_BODY = 64_000_000  # bytes
@@ -31,8 +31,9 @@ class _Gone(Exception):
 class Front:
     """The ASGI application. `posts` and `gets` are what there is, by path below the base URL.
 
-    A path of `gets` that ends in `/` is followed by a name. `token`: who does not bring it is refused (None: nobody
-    is). `refused` is told of what is not even looked at, `show` is given the traceback of a bug.
+    A post is given the body and the User-Agent. A path of `gets` that ends in `/` is followed by a name. `token`: who
+    does not bring it is refused (None: nobody is). `refused` is told of what is not even looked at, `show` is given the
+    traceback of a bug.
     """
 
     posts: Mapping[str, Post]
@@ -69,7 +70,7 @@ class Front:
         path, method = _path(scope), scope["method"]
         if method == "POST" and path in self.posts:
             try:
-                return await self.posts[path](body)
+                return await self.posts[path](body, _header(scope, b"user-agent"))
             except Exception:  # noqa: BLE001 - a bug: one request's end, not the server's
                 self.show(traceback.format_exc())
                 return self._refused(Problem(500, "this is a bug of llmcli: its stderr has the traceback"))
@@ -90,13 +91,11 @@ class Front:
 
     def _unwelcome(self, scope: AsgiScope) -> Problem | None:
         """Why a client is not answered: a page in a browser, or one without the token."""
-        headers = dict(scope["headers"])
-        if b"origin" in headers:
+        if _header(scope, b"origin"):
             return Problem(403, "requests of web pages (with an Origin header) are not answered", "origin")
         if self.token is None:
             return None
-        said = headers.get(b"authorization", b"").decode("latin-1").partition(" ")[2].strip()
-        said = said or headers.get(b"api-key", b"").decode("latin-1")
+        said = _header(scope, b"authorization").partition(" ")[2].strip() or _header(scope, b"api-key")
         if secrets.compare_digest(said.encode(), self.token.encode()):
             return None
         what = "the key is not the token of this llmcli serve" if said else "there is no key"
@@ -119,6 +118,12 @@ class _Unread(Exception):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.message)
         self.problem = problem
+
+
+def _header(scope: AsgiScope, name: bytes) -> str:
+    """A header's value, empty where there is none."""
+    found = (value for key, value in scope["headers"] if key == name)
+    return str(next(found, b"").decode("latin-1"))
 
 
 def _path(scope: AsgiScope) -> str:

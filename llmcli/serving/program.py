@@ -35,7 +35,7 @@ _NO_KEY = "not-needed"  # what clients that want a key are given where none is n
 _ENDS: dict[int, type[LlmcliError]] = {signal.SIGTERM: Terminated, signal.SIGINT: Interrupted}
 
 
-class Serving(Paid, Protocol):
+class ServingAsked(Paid, Protocol):
     """What serving has to know of its command's settings."""
 
     @property
@@ -52,7 +52,7 @@ class Service:
     """Serves until it is told to end, or until the command behind `--` ends."""
 
     app: App
-    settings: Serving
+    settings: ServingAsked
     builder: Builder
     command: Sequence[str]
 
@@ -78,7 +78,9 @@ class Service:
         transport = serving_transport_of(app, self.builder, self.settings)
         log = RequestLog(serving.usage_file, app.prices.of, app.world.clock, app.notes.say)
         way = Way(transport, app.world.clock, app.prices.of)
-        answers = Answers(way, Asker(self.builder, self.fixed, self.settings.request.stream), log)
+        stream, now = self.settings.request.stream, app.world.now
+        asker = Asker(self.builder, self.fixed, stream, lambda: now().timestamp())
+        answers = Answers(way, asker, log)
         front = self._front(answers, log, token)
         try:
             with caught(all_of_them=bool(self.command)) as signals:
@@ -103,7 +105,7 @@ class Service:
     def _front(self, answers: Answers, log: RequestLog, token: str | None) -> Front:
         catalogue = Catalogue(self.builder, self.fixed)
         return Front(
-            posts={"/chat/completions": answers.reply},
+            posts={"/chat/completions": answers.chat, "/responses": answers.responses},
             gets={"/models": catalogue.all, "/models/": catalogue.one},
             token=token,
             refused=log.refused,
@@ -120,7 +122,7 @@ async def _either(work: Coroutine[Any, Any, None], signals: Signals) -> None:
     await asyncio.gather(doing, told, return_exceptions=True)
 
 
-def service_of(app: App, settings: Serving, words: Sequence[str]) -> Service:
+def service_of(app: App, settings: ServingAsked, words: Sequence[str]) -> Service:
     """The service that the settings ask for. Raises UsageError."""
     if words and list(app.argv[-len(words) - 1 :]) != ["--", *words]:
         raise UsageError(f"{words[0]}: a command stands behind --", todo="llmcli serve [OPTIONS] -- COMMAND")

@@ -6,6 +6,7 @@ import http.client
 import json
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -16,7 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests import server as wire
-from tests.conftest import Process
+from tests.conftest import Process, Result
 from tests.process.conftest import status
 
 HI = [{"role": "user", "content": "hello there"}]
@@ -328,6 +329,50 @@ def test_a_signal_is_the_commands(process):
     child.stderr.close()
 
 
+def test_openais_own_client_asks_both_apis_past_a_proxy_and_a_wrong_address(process):
+    script = str(Path(__file__).with_name("serve_openai.py"))
+    env = {
+        "OPENAI_API_BASE": "http://127.0.0.1:9",
+        **dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY"), "http://127.0.0.1:9"),
+    }
+    done = process("serve", "-q", "-m", "offline/echo", "--", sys.executable, script, env=env)
+    assert done == Result(0, "all is well\n", "")
+
+
+# The Responses API
+
+
+def typed(got: Got) -> list[tuple[str, Any]]:
+    """The events of a stream, each by its name."""
+    blocks = [block.split("\n") for block in got.body.decode().split("\n\n") if block]
+    return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in blocks]
+
+
+def test_a_refusal_and_reasoning_are_told_in_items_of_their_own(through, server):
+    server.script = wire.ok(None, refusal="I will not", reasoning="Hm. No.")
+    whole = through("/responses", input="hi", messages=None).json
+    assert [item["type"] for item in whole["output"]] == ["reasoning", "message"]
+    assert whole["output"][0]["summary"] == [{"type": "summary_text", "text": "Hm. No."}]
+    assert whole["output"][1]["content"] == [{"type": "refusal", "refusal": "I will not"}]
+    events = typed(through("/responses", input="hi", messages=None, stream=True))
+    assert [name for name, data in events if data["type"] != name] == []
+    assert [data["output_index"] for name, data in events if name == "response.output_item.done"] == [0, 1]
+    final = events[-1][1]["response"]
+    assert [item["type"] for item in final["output"]] == ["reasoning", "message"]
+
+
+def test_a_filtered_answer_is_incomplete(through, server):
+    server.script = wire.ok("Hel", finish_reason="content_filter")
+    whole = through("/responses", input="hi", messages=None).json
+    assert (whole["status"], whole["incomplete_details"]) == ("incomplete", {"reason": "content_filter"})
+
+
+def test_a_broken_stream_of_events_ends_in_an_error(through, server):
+    server.script = wire.cut(wire.ok("Hello there, you"), -60)
+    name, data = typed(through("/responses", input="hi", messages=None, stream=True))[-1]
+    assert (name, data["type"], data["error"]["message"]) == ("error", "error", data["message"])
+
+
 # The upstream
 
 
@@ -337,9 +382,8 @@ def through(serve: Serve, server: wire.Server) -> Callable[..., Got]:
     running = serve("-m", "tiny", "--base-url", server.base_url, "--retries", "0")
     token = running.child.stderr.readline().decode().split()[-1]
 
-    def ask(**fields: object) -> Got:
-        body = {"messages": HI, **fields}
-        return running.send("POST", "/chat/completions", body, Authorization=f"Bearer {token}")
+    def ask(path: str = "/chat/completions", **fields: object) -> Got:
+        return running.send("POST", path, {"messages": HI, **fields}, Authorization=f"Bearer {token}")
 
     return ask
 

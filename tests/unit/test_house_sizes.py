@@ -17,7 +17,7 @@ FOLDERS = sorted({path.parent for path in MODULES})
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 # Protocols of settings classes: what a function may ask of a command's own class.
-OF_A_COMMAND = {"Serving", "Asked", "Paid", "Rowed", "Within", "Worded"}
+OF_A_COMMAND = {"ServingAsked", "Asked", "Paid", "Rowed", "Within", "Worded"}
 
 
 def named(path: Path) -> str:
