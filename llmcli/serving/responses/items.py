@@ -8,7 +8,7 @@ from typing import Any
 
 from llmcli.wire import Json
 
-Told = tuple[str, Json]
+NamedEvent = tuple[str, Json]
 """The name of an event behind `response.`, and what stands in it."""
 
 
@@ -61,19 +61,19 @@ class TextItem:
         index = "summary_index" if self.kind == "reasoning" else "content_index"
         return {"item_id": self.identity, index: 0}
 
-    def begun(self) -> Iterator[Told]:
+    def begun(self) -> Iterator[NamedEvent]:
         """It is there, and empty."""
         yield "output_item.added", {"item": self.item(done=False)}
         yield f"{self._names[0]}.added", {**self._place, "part": self._part("")}
 
-    def grown(self, piece: str, logprobs: list[Any]) -> Iterator[Told]:
+    def grown(self, piece: str, logprobs: list[Any]) -> Iterator[NamedEvent]:
         """A piece of text more."""
         self.pieces.append(piece)
         self.logprobs += logprobs
         beside = {"logprobs": logprobs} if self.part == "output_text" else {}
         yield f"{self._names[1]}.delta", {**self._place, "delta": piece, **beside}
 
-    def done(self) -> Iterator[Told]:
+    def done(self) -> Iterator[NamedEvent]:
         """It is whole."""
         beside = {"logprobs": self.logprobs} if self.part == "output_text" else {}
         yield f"{self._names[1]}.done", {**self._place, self.key: self.text, **beside}
@@ -111,16 +111,16 @@ class CallItem:
     def _event(self) -> str:
         return "function_call_arguments" if self.kind == "function" else "custom_tool_call_input"
 
-    def begun(self) -> Iterator[Told]:
+    def begun(self) -> Iterator[NamedEvent]:
         """It is there, and what it is called with is not."""
         yield "output_item.added", {"item": self.item(done=False)}
 
-    def grown(self, piece: str) -> Iterator[Told]:
+    def grown(self, piece: str) -> Iterator[NamedEvent]:
         """A piece more."""
         self.pieces.append(piece)
         yield f"{self._event}.delta", {"item_id": self.identity, "delta": piece}
 
-    def done(self) -> Iterator[Told]:
+    def done(self) -> Iterator[NamedEvent]:
         """It is whole."""
         said = {"item_id": self.identity, "name": self.name, self.key: self._text}
         yield f"{self._event}.done", said

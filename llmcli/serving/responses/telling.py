@@ -10,7 +10,7 @@ from llmcli.finish import Finish, finish_of
 from llmcli.responses.names import CUT_REASONS, USAGE_COUNTS
 from llmcli.serving.fitted import fitted_chunk, fitted_usage
 from llmcli.serving.replies import Problem
-from llmcli.serving.responses.items import CallItem, TextItem, Told
+from llmcli.serving.responses.items import CallItem, NamedEvent, TextItem
 from llmcli.transport.folds.completion import as_chunk
 from llmcli.wire import Chunk, Completion, Json, usage_count
 
@@ -82,13 +82,13 @@ class ResponseTelling:
         data = {"type": "error", **said, "error": error, "sequence_number": self._number}
         return b"event: error\ndata: " + jsonl.dumps(data) + b"\n\n"
 
-    def _event(self, told: Told) -> bytes:
+    def _event(self, told: NamedEvent) -> bytes:
         name = f"response.{told[0]}"
         data = {"type": name, **told[1], "sequence_number": self._number}
         self._number += 1
         return b"event: " + name.encode() + b"\ndata: " + jsonl.dumps(data) + b"\n\n"
 
-    def _told(self, chunk: Chunk) -> Iterator[Told]:
+    def _told(self, chunk: Chunk) -> Iterator[NamedEvent]:
         if not self._identity:
             yield from self._begun(chunk)
         for choice in fitted_chunk(chunk, self._name)["choices"][:1]:
@@ -96,13 +96,13 @@ class ResponseTelling:
                 yield from self._delta(choice)
                 self._finish = choice["finish_reason"] or self._finish
 
-    def _begun(self, chunk: Chunk) -> Iterator[Told]:
+    def _begun(self, chunk: Chunk) -> Iterator[NamedEvent]:
         self._identity = str(chunk.get("id") or "llmcli").removeprefix("chatcmpl-")
         response = {**self._head("in_progress"), "output": [], "usage": None}
         yield "created", {"response": response}
         yield "in_progress", {"response": response}
 
-    def _delta(self, choice: Json) -> Iterator[Told]:
+    def _delta(self, choice: Json) -> Iterator[NamedEvent]:
         delta = choice["delta"]
         logprobs = (choice.get("logprobs") or {}).get("content") or []
         for name, kind, part, key in _TEXTS:
@@ -115,7 +115,7 @@ class ResponseTelling:
         if self._text is not None and self._text.part == "output_text":
             self._text.annotations += [_flat(note) for note in delta.get("annotations") or ()]
 
-    def _grown(self, kind: str, part: str, key: str, text: str, logprobs: list[Any]) -> Iterator[Told]:
+    def _grown(self, kind: str, part: str, key: str, text: str, logprobs: list[Any]) -> Iterator[NamedEvent]:
         if self._text is None or self._text.part != part:
             yield from self._closed()
             prefix = "rs" if kind == "reasoning" else "msg"
@@ -124,7 +124,7 @@ class ResponseTelling:
             yield from self._of(self._text, self._text.begun())
         yield from self._of(self._text, self._text.grown(text, logprobs))
 
-    def _called(self, call: Json) -> Iterator[Told]:
+    def _called(self, call: Json) -> Iterator[NamedEvent]:
         item = self._calls.get(call["index"])
         kind = "custom" if "custom" in call else "function"
         inner = call.get(kind) or {}
@@ -138,13 +138,13 @@ class ResponseTelling:
         if piece := inner.get(item.key):
             yield from self._of(item, item.grown(piece))
 
-    def _closed(self) -> Iterator[Told]:
+    def _closed(self) -> Iterator[NamedEvent]:
         """The end of the text that grows: something else begins."""
         if self._text is not None:
             yield from self._of(self._text, self._text.done())
         self._text = None
 
-    def _of(self, item: TextItem | CallItem, events: Iterator[Told]) -> Iterator[Told]:
+    def _of(self, item: TextItem | CallItem, events: Iterator[NamedEvent]) -> Iterator[NamedEvent]:
         place = {"output_index": self._items.index(item)}
         yield from ((name, {**place, **data}) for name, data in events)
 
