@@ -293,7 +293,8 @@ class Meta:
     ttft: float | None = None
     cached: bool = False
     done: bool = False  # [DONE] was seen, or the body came whole
-    cut: str | None = None  # why the stream ended early, where it did
+    cut: str | None = None  # why the stream ended early, where it did,
+    remedy: str = "try again"  # and what to do about that
     stalled: bool = False  # and that it did for saying nothing more
     whole: Json | None = None  # the completion's body, where the end of a stream holds all of it
     api: str = "chat"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from llmcli import jsonl
-from llmcli.output.sink import calls_of, reasoning_of, text_of
+from llmcli.output.sink import answer_text, calls_of, reasoning_of, text_of
 from llmcli.output.streams import Notes, Out
 from llmcli.wire import Chunk, Completion, Json
 
@@ -49,9 +49,9 @@ class Live:
         """See Sink. Of several answers, all are shown; calls that nobody ran are JSON lines."""
         for number, choice in enumerate(completion.choices):
             message = choice.get("message") or {}
-            if number or not self.text:
+            if number:
                 self.text = ""
-                self._show(text_of(message))
+            self._show(answer_text(message).removeprefix(self.text))
             self._end()
             for call in calls_of(message):
                 self.out.write_bytes(jsonl.line(call))

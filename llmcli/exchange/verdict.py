@@ -76,7 +76,7 @@ def _unfinished(choice: Json, completion: Completion) -> LlmcliError | None:
         return NoTurn(what, meta.where, "look at it; --ok incomplete lets it pass")
     if meta.cut or (finish is Finish.UNSAID and not meta.done):
         why = meta.cut or "it ended with neither a finish_reason nor [DONE]"
-        return BrokenOff(f"the answer broke off: {why}", meta.where, "try again")
+        return BrokenOff(f"the answer broke off: {why}", meta.where, meta.remedy)
     return None
 
 

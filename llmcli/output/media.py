@@ -11,6 +11,7 @@ from llmcli.wire import Completion, Json
 
 _PIECE = re.compile(r"[A-Za-z0-9+/_-]+=*")  # streamed audio comes in pieces, each encoded on its own
 _IMAGES = {"image_url", "output_image", "image"}
+_LINK = re.compile(r"https?://[^\s\x00-\x1f]+\Z", re.IGNORECASE)
 
 
 def media_of(completion: Completion) -> list[bytes]:
@@ -18,6 +19,12 @@ def media_of(completion: Completion) -> list[bytes]:
     messages = (choice.get("message") for choice in completion.choices)
     encoded = (data for message in messages if isinstance(message, dict) for data in _encoded(message))
     return [data for data in map(_decoded, encoded) if data]
+
+
+def links_of(message: Json) -> Iterator[str]:
+    """The addresses of a message's images that are nothing but that, each once."""
+    urls = (_url_of(part) or part.get("url") for part in _images(message))
+    return iter(dict.fromkeys(url for url in urls if isinstance(url, str) and _LINK.match(url)))
 
 
 def asks_for_media(fields: Any) -> bool:
@@ -30,18 +37,26 @@ def _encoded(message: Json) -> Iterator[str]:
     audio = message.get("audio")
     if isinstance(audio, dict) and isinstance(audio.get("data"), str):
         yield audio["data"]
-    content = message.get("content")
-    images = message.get("images")
-    parts = [*(images if isinstance(images, list) else []), *(content if isinstance(content, list) else [])]
-    for part in parts:
-        if not isinstance(part, dict) or part.get("type", "image_url") not in _IMAGES:
-            continue
-        url = part.get("image_url")
-        url = url.get("url") if isinstance(url, dict) else url
+    for part in _images(message):
+        url = _url_of(part)
         if isinstance(url, str) and url.startswith("data:"):
             yield url.partition(",")[2]
         elif isinstance(part.get("b64_json"), str):  # as the API of images has it
             yield part["b64_json"]
+
+
+def _images(message: Json) -> Iterator[Json]:
+    """The parts of a message that are images."""
+    for key in ("images", "content"):
+        parts = message.get(key)
+        for part in parts if isinstance(parts, list) else []:
+            if isinstance(part, dict) and part.get("type", "image_url") in _IMAGES:
+                yield part
+
+
+def _url_of(part: Json) -> Any:
+    url = part.get("image_url")
+    return url.get("url") if isinstance(url, dict) else url
 
 
 def _decoded(text: str) -> bytes:

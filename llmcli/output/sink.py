@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol
 from llmcli import jsonl
 from llmcli.finish import is_thought
 from llmcli.output.calls import arguments_of, inner_of, tool_calls
-from llmcli.output.media import media_of
+from llmcli.output.media import links_of, media_of
 from llmcli.output.report import PriceOf, Report
 from llmcli.output.streams import Notes, Out
 from llmcli.wire import Chunk, Completion, Json
@@ -139,7 +139,7 @@ class TextSink:
                 self._end_text(text)
 
     def _answer(self, message: Json) -> None:
-        text = text_of(message)
+        text = answer_text(message)
         calls = calls_of(message)
         if calls:
             if text and not self._shown:
@@ -172,6 +172,7 @@ class TextSink:
 
     def _end(self, rest: str = "") -> None:
         """Show the rest of an answer and its end, unless that was shown."""
+        rest = rest.removeprefix("\n") if self._is_ended else rest
         if rest or not self._is_ended:
             self._write_end(rest)
         self._shown, self._held, self._half, self._is_ended = 0, [], "", False
@@ -248,6 +249,15 @@ def text_of(message: Json) -> str:
     audio = message.get("audio")
     said = audio.get("transcript") if isinstance(audio, dict) else None
     return said if isinstance(said, str) else ""
+
+
+def answer_text(message: Json) -> str:
+    """The text of a whole message, and below it the addresses of images that it has nothing else of."""
+    text = text_of(message)
+    links = [link for link in links_of(message) if link not in text]
+    if not links:
+        return text
+    return text + "\n" * (text != "" and not text.endswith("\n")) + "\n".join(links)
 
 
 def _text_of_part(part: Any) -> str:

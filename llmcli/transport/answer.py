@@ -180,6 +180,7 @@ class Answer:
         self._wrong = error
         if isinstance(error, StreamCut):
             self.meta.cut = None if error.behind_the_end else error.what
+            self.meta.remedy = error.todo
             self.meta.stalled = error.no_answer_in_time
             self._completion = Completion(self._fold.body(), self.meta)
         await self.aclose()

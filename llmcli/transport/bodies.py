@@ -13,6 +13,7 @@ from llmcli.responses.names import RESPONSES
 from llmcli.transport.failures.complaints import compact, is_blank, is_error, words_of
 from llmcli.transport.failures.diagnosis import BROKEN_EVENT, Reply, answer_in, cut, in_band, odd, parsed
 from llmcli.transport.folds.completion import Accumulator
+from llmcli.transport.folds.indexes import mend_indexes
 from llmcli.transport.prefill import gone_on, is_repeated
 from llmcli.transport.sse import Event, EventDecoder
 from llmcli.wire import Chunk, Completion, Json, Meta
@@ -42,6 +43,8 @@ def completion(reply: Reply, body: bytes) -> Completion:
         answer = Completion(data, reply.meta(), raw)
         answer.meta.done = True  # it came whole
         return answer
+    if mend_indexes(data):
+        raw = None
     if not choices or not _are_choices(choices) or not all(map(_is_answered, choices)):
         raise _no_choices(reply, body)
     _check_choices(reply, data)
@@ -191,6 +194,8 @@ def chunk(reply: Reply, event: Event) -> Chunk | None:
         raise in_band(reply, parsed(text) or text.decode("utf-8", "replace"))
     if isinstance(data, dict) and is_plain_piece(data.get("choices")):
         return data
+    if isinstance(data, dict):
+        mend_indexes(data)
     if not isinstance(data, dict) or not _are_choices(data.get("choices") or []):
         what = f"an event of the stream is no chunk of a Chat Completion: {reply.words(text)}"
         raise odd(reply, what, BROKEN_EVENT)

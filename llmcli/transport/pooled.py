@@ -103,15 +103,17 @@ class Pooled:
         if way is None or not way.is_for(request):
             return False
 
-        def arrived(sent: WireReply | Break) -> None:
+        def arrived(sent: WireReply | Exception) -> None:
             came(partial(self._read, request, way.key, sent))
 
         way.wire.send(way.head, body, arrived)
         return True
 
-    def _read(self, request: Request, key: str | None, sent: WireReply | Break) -> Completion:
+    def _read(self, request: Request, key: str | None, sent: WireReply | Exception) -> Completion:
         if isinstance(sent, Break):
             raise no_reply(request, key, sent, self._bounds)
+        if isinstance(sent, Exception):  # a bug
+            raise sent
         return replies.whole_answer(Reply(request, sent.status, sent.headers, key), sent, self._bounds)
 
     async def aclose(self) -> None:

@@ -56,3 +56,8 @@ def test_how_much_may_be_said_in_models_only_with_live(cli):
 
 def _long_for_a(request: Request) -> Scenario:
     return PACKED if request.text == "a" else echo
+
+
+def test_a_stream_beyond_it_names_what_helps_behind_its_text(ask, server):
+    server.script = events([chunk("x" * 100)] * 50)
+    assert ask("Hi", *FLAGS).err.endswith("; raise --max-reply, if so long a reply is right\n")

@@ -17,7 +17,7 @@ def test_a_stall_after_text_was_shown_is_an_answer_that_broke_off(ask, server):
     server.script = PART
     result = ask(*WAIT, "hi")
     assert (result.code, result.out) == (3, "Hel\n")
-    assert result.err == f"{SAID}; try again\n"
+    assert result.err == f"{SAID}; raise --timeout or try again later\n"
 
 
 def test_in_a_chat_too(cli, server):

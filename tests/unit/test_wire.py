@@ -13,12 +13,16 @@ from contextlib import contextmanager
 import pytest
 
 from llmcli.errors import BadCommand
+from llmcli.transport.pooled import Pooled
 from llmcli.transport.wire import sockets
 from llmcli.transport.wire.exchange import Wire
-from llmcli.transport.wire.heads import Break, Head, How, head_of
+from llmcli.transport.wire.heads import Bounds, Break, Head, How, head_of
 from llmcli.transport.wire.names import Names
 from llmcli.transport.wire.proxies import proxy_for
 from llmcli.transport.wire.unpack import unpacked, unpacking
+from llmcli.wire import Request
+from tests import server as wire
+from tests.unit.conformance.asking import always
 
 PROXY = "http://proxy.test:3128"
 
@@ -125,9 +129,9 @@ def test_a_packed_body(name):
     ("body", "encoding", "longest", "how"),
     [
         (gzip.compress(b"x" * 1001), "gzip", 1000, How.TOO_LONG),
-        (gzip.compress(SAID)[:-9], "gzip", 10_000, How.CUT),
-        (b"nonsense", "gzip", 10_000, How.CUT),
-        (b"nonsense", "rot13", 10_000, How.CUT),
+        (gzip.compress(SAID)[:-9], "gzip", 10_000, How.PACKED),
+        (b"nonsense", "gzip", 10_000, How.PACKED),
+        (b"nonsense", "rot13", 10_000, How.PACKED),
     ],
 )
 def test_a_packed_body_that_cannot_be_had(body, encoding, longest, how):
@@ -316,3 +320,48 @@ def test_sockets_are_watched_by_every_means_alike(kind):
     here.close()
     there.close()
     watched.close()
+
+
+# --- Bugs ---------------------------------------------------------------------------------------------------
+
+
+class Bad(int):
+    """A bound that raises where a body is unpacked within it."""
+
+    def __add__(self, other: int) -> int:
+        raise ZeroDivisionError("a bug")
+
+
+def test_a_bug_in_the_handling_of_a_reply_is_raised_and_hangs_nobody(server):
+    server.script = wire.reply(gzip.compress(SAID), headers={"content-encoding": "gzip"})
+    head = Head("POST", f"{server.base_url}/chat/completions", (), 10.0, 10.0)
+
+    async def work() -> None:
+        over = Wire({}, Bad(1000))
+        try:
+            async with asyncio.timeout(10):
+                await over.exchange(head, b"{}")
+        finally:
+            await over.aclose()
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(work())
+
+
+def test_a_bug_in_the_handling_of_a_rows_reply_is_what_its_reader_raises(server):
+    server.script = [wire.ok("Hello"), wire.reply(gzip.compress(SAID), headers={"content-encoding": "gzip"})]
+
+    async def work() -> None:
+        pooled = Pooled(always("sk-test-1234"), Bounds(longest=Bad(1000)), {})
+        asked = Request("openai", "tiny", server.base_url, {"messages": []})
+        try:
+            await pooled.ask(asked)
+            come = asyncio.get_running_loop().create_future()
+            assert pooled.send(asked, b"{}", come.set_result)
+            async with asyncio.timeout(10):
+                (await come)()
+        finally:
+            await pooled.aclose()
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(work())

@@ -8,7 +8,7 @@ from typing import Any
 from llmcli import jsonl
 from llmcli.batch.views.cells import Bare, Cell
 from llmcli.output.calls import tool_calls
-from llmcli.output.sink import calls_of, text_of
+from llmcli.output.sink import answer_text, calls_of
 from llmcli.request.written import Written, as_written, plain_value
 from llmcli.wire import Json
 
@@ -33,7 +33,7 @@ def _text(choice: Json, about: Json, of_several: bool) -> str:
     if (chosen := _own(about.get("choice"), index)) is not None:
         return str(chosen["label"])
     recovered = _own(about.get("recovered"), index)
-    return text_of(message) if recovered is None else str(recovered["text"])
+    return answer_text(message) if recovered is None else str(recovered["text"])
 
 
 def _own(told: Any, index: int | None) -> Json | None:

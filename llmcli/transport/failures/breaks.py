@@ -27,9 +27,11 @@ def no_reply(request: Request, key: str | None, broken: Break, bounds: Bounds) -
 
 
 def not_whole(reply: Reply, broken: Break, bounds: Bounds) -> CallFailed:
-    """The error for a reply whose body broke off, or goes on beyond its bound."""
+    """The error for a reply whose body broke off, goes on beyond its bound, or cannot be unpacked."""
     if broken.how is How.LATE:
         return diagnosis.timed_out(reply.request, bounds.timeout)
     if broken.how is How.TOO_LONG:
         return diagnosis.beyond_bound(reply, bounds.longest)
+    if broken.how is How.PACKED:
+        return diagnosis.packed(reply, broken.reason)
     return diagnosis.cut(reply, broken.reason)

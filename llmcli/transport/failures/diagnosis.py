@@ -221,6 +221,19 @@ def cut(reply: Reply, reason: str) -> StreamCut:
     )
 
 
+def packed(reply: Reply, reason: str) -> StreamCut:
+    """The error for a body that is not packed as its head says, or in a way that nobody knows."""
+    encoding = reply.shown(reply.headers.get("content-encoding", ""))
+    error = StreamCut(
+        f"the reply, packed as {encoding}, cannot be unpacked: {reason}",
+        reply.where,
+        "have the server, or a proxy before it, send it plain or as gzip",
+        Told(request_id=reply.request_id),
+    )
+    error.connection_broke = False
+    return error
+
+
 def beyond_bound(reply: Reply, longest: int) -> StreamCut:
     """The error for a reply of more than `longest` bytes. What came of it is whole up to there."""
     error = StreamCut(

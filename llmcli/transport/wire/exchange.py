@@ -16,7 +16,7 @@ from llmcli.transport.wire.plain import watched
 from llmcli.transport.wire.trust import NO_CERTIFICATES, Certificates
 from llmcli.transport.wire.unpack import unpacked, unpacking
 
-Came = Callable[[WireReply | Break], None]
+Came = Callable[[WireReply | Exception], None]
 
 _MOST = 2**62  # bytes that libcurl and those who unpack can count
 
@@ -66,14 +66,14 @@ class Wire:
         """The same for one who does not wait, along a way that an exchange has gone: its reply is whole.
 
         `came` is called once with the reply or the Break, later; not where the wire is closed before. It raises
-        nothing.
+        nothing. Any other exception is a bug, and whoever wanted the reply is to raise it: the loop would only log it.
         """
         self._begin(self._taken(head, body), came)
 
     async def _whole(self, easy: Easy) -> WireReply:
-        future: asyncio.Future[WireReply | Break] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[WireReply | Exception] = asyncio.get_running_loop().create_future()
 
-        def came(reply: WireReply | Break) -> None:
+        def came(reply: WireReply | Exception) -> None:
             if not future.done():  # who waits may just have been cancelled
                 future.set_result(reply)
 
@@ -84,7 +84,7 @@ class Wire:
             if self._drive.give_up(easy.curl):
                 self._free.append(easy)
             raise
-        if isinstance(reply, Break):
+        if isinstance(reply, Exception):
             raise reply
         return reply
 
@@ -120,13 +120,13 @@ class Wire:
         """Carry out a transfer, once more where the server cannot have had the request."""
 
         def ended(code: int, message: str) -> None:
-            if code and may_go_again(easy, code):
-                easy.take_a_fresh_connection()
-                self._drive.begin(easy.curl, ended)
-                return
             try:
-                reply: WireReply | Break = self._reply(easy, code, message)
-            except Break as error:
+                if code and may_go_again(easy, code):
+                    easy.take_a_fresh_connection()
+                    self._drive.begin(easy.curl, ended)
+                    return
+                reply: WireReply | Exception = self._reply(easy, code, message)
+            except Exception as error:  # noqa: BLE001 - a Break, or a bug
                 reply = error
             self._free.append(easy)
             came(reply)

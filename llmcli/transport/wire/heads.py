@@ -56,7 +56,8 @@ class How(Enum):
     LATE = auto()  # the time for the exchange was up
     BROKEN = auto()  # the connection broke before the head of a reply was there
     UNREADABLE = auto()  # what came is no HTTP
-    CUT = auto()  # the connection broke inside the body, or the body cannot be unpacked
+    CUT = auto()  # the connection broke inside the body
+    PACKED = auto()  # the body cannot be unpacked
     TOO_LONG = auto()  # the body is beyond the bound
 
 

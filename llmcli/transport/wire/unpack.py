@@ -48,7 +48,7 @@ def _unpackers(encodings: str, longest: int) -> list[Unpacker]:
         if name in {"", "identity"}:
             continue
         if name not in _KINDS:
-            raise Break(How.CUT, f"it is packed in a way that is not known here: {name}")
+            raise Break(How.PACKED, "it is not known here")
         chain.append(_KINDS[name](longest))
     return chain
 
@@ -75,7 +75,7 @@ class _Zlib:
         try:
             part = self._inner.decompress(piece, self._left + 1)
         except zlib.error as error:
-            raise Break(How.CUT, f"it cannot be unpacked: {error}") from None
+            raise Break(How.PACKED, str(error)) from None
         self._begun = True
         self._left -= len(part)
         if self._left < 0:
@@ -84,7 +84,7 @@ class _Zlib:
 
     def end(self) -> None:
         if self._begun and not self._inner.eof:
-            raise Break(How.CUT, "it cannot be unpacked: it is not whole")
+            raise Break(How.PACKED, "it is not whole")
 
 
 class _Deflate:
@@ -131,7 +131,7 @@ class _Brotli:
             while not self._inner.can_accept_more_data() and sum(map(len, out)) <= self._left:
                 out.append(self._inner.process(b"", output_buffer_limit=self._left + 1))
         except self._error as error:
-            raise Break(How.CUT, f"it cannot be unpacked: {error}") from None
+            raise Break(How.PACKED, str(error)) from None
         whole = b"".join(out)
         self._left -= len(whole)
         if self._left < 0:
@@ -140,7 +140,7 @@ class _Brotli:
 
     def end(self) -> None:
         if not self._inner.is_finished():
-            raise Break(How.CUT, "it cannot be unpacked: it is not whole")
+            raise Break(How.PACKED, "it is not whole")
 
 
 class _Zstd:
@@ -164,7 +164,7 @@ class _Zstd:
             try:
                 out.append(self._inner.decompress(few))
             except self._error as error:
-                raise Break(How.CUT, f"it cannot be unpacked: {error}") from None
+                raise Break(How.PACKED, str(error)) from None
             self._begun = True
             at += len(few) - len(self._inner.unused_data)
             self._left -= len(out[-1])
@@ -174,7 +174,7 @@ class _Zstd:
 
     def end(self) -> None:
         if self._begun and not self._inner.eof:
-            raise Break(How.CUT, "it cannot be unpacked: it is not whole")
+            raise Break(How.PACKED, "it is not whole")
 
 
 _ZSTD_WINDOW = 1 << 23  # bytes: what RFC 9659 allows in HTTP

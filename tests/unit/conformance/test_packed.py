@@ -70,7 +70,7 @@ def rows() -> list[Row]:
         all_of_them.append(Row(f"{name} of an error", packed(reply(ERROR, 503), encoding, pack), refusal))
     for name in ("gzip", "br", "zstd"):
         encoding, pack = PACKS[name]
-        half = Fails(StreamCut, "it cannot be unpacked: it is not whole")
+        half = Fails(StreamCut, "cannot be unpacked: it is not whole")
         all_of_them.append(Row(f"{name}, cut", packed(ok("Hello"), encoding, cut(pack)), half, ("whole",)))
         bomb = reply(BOMBS[name], headers={"content-encoding": encoding})
         long = Fails(StreamCut, "the reply is longer than 64 MB (--max-reply)")
@@ -78,7 +78,7 @@ def rows() -> list[Row]:
         refused = reply(BOMBS[name], 503, headers={"content-encoding": encoding})
         said = "the endpoint answered 503; its body is longer than 64 MB (--max-reply)"
         all_of_them.append(Row(f"{name}, a bomb in an error", refused, Fails(TransientFailure, said, 503)))
-    unknown = Fails(StreamCut, "packed in a way that is not known here: lzw")
+    unknown = Fails(StreamCut, "the reply, packed as lzw, cannot be unpacked: it is not known here")
     all_of_them.append(Row("unknown", packed(ok("Hello"), "lzw", gzip.compress), unknown, ("whole",)))
     return all_of_them
 
