@@ -9,13 +9,14 @@ import pytest
 
 from llmcli.cli.parse import COMMANDS, story_of
 from llmcli.settings.flag import Flag, flags_of, subjects
+from tests.trees import tree_of
 
 PACKAGE = Path(__file__).parents[2] / "llmcli"
 BY_THE_PARSER = {"help", "help_all", "profile", "ok"}  # they are read while the line is parsed
 READ = {
     node.attr
     for path in PACKAGE.rglob("*.py")
-    for node in ast.walk(ast.parse(path.read_text("utf-8")))
+    for node in ast.walk(tree_of(path))
     if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
 }
 

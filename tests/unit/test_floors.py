@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.trees import tree_of
+
 PACKAGE = Path(__file__).parents[2] / "llmcli"
 MODULES = {
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
@@ -76,7 +78,7 @@ OWNERS = {
 
 def imports(path: Path) -> Iterator[str]:
     """Full names of what a module imports, wherever in it."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -142,7 +144,7 @@ def test_siblings_import_each_other_without_a_circle():
 
 
 def _top_level(path: Path) -> set[str]:
-    tree = ast.parse(path.read_text("utf-8"))
+    tree = tree_of(path)
     names: set[str] = set()
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -170,5 +172,5 @@ def test_no_module_is_named_like_one_of_the_standard_library():
 def test_no_module_prints():
     """No module writes past the sinks."""
     for name, path in MODULES.items():
-        calls = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
+        calls = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)]
         assert not [call for call in calls if getattr(call.func, "id", None) == "print"], name

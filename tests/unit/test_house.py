@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.trees import tree_of
+
 PACKAGE = Path(__file__).parents[2] / "llmcli"
 FILES = PACKAGE / "files"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -88,7 +90,7 @@ def _mode(call: ast.Call, place: int) -> bool:
 @pytest.mark.parametrize("path", OUTSIDE, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_files_are_opened_to_write_in_their_room_alone(path):
     module = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
-    found = writes(ast.parse(path.read_text("utf-8")))
+    found = writes(tree_of(path))
     assert [one for one in found if (module, one[1]) not in EXCEPTIONS] == []
 
 
@@ -130,7 +132,7 @@ def test_every_exception_is_needed():
     found = {
         (".".join(path.relative_to(PACKAGE).with_suffix("").parts), what)
         for path in OUTSIDE
-        for _, what in writes(ast.parse(path.read_text("utf-8")))
+        for _, what in writes(tree_of(path))
     }
     assert found >= EXCEPTIONS
 
@@ -139,7 +141,7 @@ def test_a_class_has_a_name_of_its_own():
     names = Counter(
         node.name
         for path in MODULES
-        for node in ast.parse(path.read_text("utf-8")).body
+        for node in tree_of(path).body
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     )
     assert {name for name, number in names.items() if number > 1} <= TWICE

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from llmcli.registry.providers import provider_names
+from tests.trees import tree_of
 
 PACKAGE = Path(__file__).parents[2] / "llmcli"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -54,7 +55,7 @@ def names_of_providers(tree: ast.Module) -> Iterator[str]:
     "path", [path for path in MODULES if path.relative_to(PACKAGE).parts[0] not in KNOW], ids=named
 )
 def test_a_providers_name_stands_in_the_registry_alone(path):
-    found = {(named(path), name) for name in names_of_providers(ast.parse(path.read_text("utf-8")))}
+    found = {(named(path), name) for name in names_of_providers(tree_of(path))}
     assert found - PACKAGES == set()
 
 
@@ -82,7 +83,7 @@ def test_a_public_name_means_one_thing():
     places = defaultdict(list)
     for path in MODULES:
         if path.parent != COMMANDS:
-            for name in defined(ast.parse(path.read_text("utf-8"))):
+            for name in defined(tree_of(path)):
                 if not name.startswith("_") and not TYPE_VARIABLES.fullmatch(name):
                     places[name].append(named(path))
     assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}

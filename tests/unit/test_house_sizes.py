@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from llmcli.cli.parse import COMMANDS
+from tests.trees import tree_of
 
 PACKAGE = Path(__file__).parents[2] / "llmcli"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -29,7 +30,7 @@ def lines_of(path: Path) -> int:
 
 
 def functions(path: Path) -> Iterator[Function]:
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, Function):
             yield node
 
@@ -58,7 +59,7 @@ def test_a_folder_has_at_most_twelve_modules(folder):
 @pytest.mark.parametrize("path", MODULES, ids=named)
 def test_a_file_has_at_most_400_lines_and_opens_with_what_it_owns(path):
     assert lines_of(path) <= 400
-    assert ast.get_docstring(ast.parse(path.read_text("utf-8"))), "the one sentence that says what it owns"
+    assert ast.get_docstring(tree_of(path)), "the one sentence that says what it owns"
 
 
 def test_few_files_are_long():
@@ -93,7 +94,7 @@ def test_the_door_is_small():
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_is_one_settings_class_and_one_short_story(name):
     path = PACKAGE / "commands" / f"{name}.py"
-    tree = ast.parse(path.read_text("utf-8"))
+    tree = tree_of(path)
     (story,) = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name]
     assert (story.end_lineno or 0) - story.lineno < 60
     settings = [
