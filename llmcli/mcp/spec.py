@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
@@ -13,6 +13,8 @@ from llmcli.errors import UsageError
 from llmcli.wire import Json
 
 _LAUNCHERS = {"npx", "uvx", "uv", "bunx", "pnpm", "node", "python", "python3", "docker", "deno", "sh", "bash"}
+_SECRET = re.compile(r"key|token|secret|passw", re.IGNORECASE)
+_LEAST = 8  # characters of a secret; shorter ones would star half a text
 _VERBS = {"run", "dlx", "exec", "tool", "x"}  # that stand between a launcher and what it launches
 
 
@@ -44,6 +46,15 @@ class ServerSpec:
             return shown_url(url)
         typed = self.typed.get("command")
         return str(typed) if isinstance(typed, str) else shlex.join(typed or ())
+
+
+def secrets_of_servers(specs: Iterable[ServerSpec], keys: Collection[str]) -> tuple[str, ...]:
+    """What no line of ours may show: keys, what is in headers, and variables of entries that hold one by their name."""
+    found = {*keys}
+    for spec in specs:
+        found.update(word for value in spec.headers.values() for word in value.split())
+        found.update(value for name, value in spec.env.items() if _SECRET.search(name))
+    return tuple(sorted((each for each in found if len(each) >= _LEAST), key=len, reverse=True))
 
 
 def spec_of_words(text: str) -> ServerSpec:

@@ -332,6 +332,16 @@ def test_what_was_withheld_is_said_where_a_tool_fails(ask, server, cli):
     assert result.err == said
 
 
+def test_no_key_is_shown_that_a_server_says(cli, tmp_path):
+    cli.env.update(SECRET_API_KEY="sk-123456789", MINE="tokentoken1")
+    said = {**entry(say=["sk-123456789 tokentoken1"], exit=1), "env": {"MY_TOKEN": "${MINE}"}}
+    argv = configured(tmp_path / "mcp.json", {"a": said})
+    result = cli("ask", "-m", "offline/echo", "-v", *argv, "hi")
+    assert result.code == 8
+    assert "sk-123456789" not in result.err
+    assert "tokentoken1" not in result.err
+
+
 # --- Config files -------------------------------------------------------------------------------------------
 
 

@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 HOW = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
+MODERN = "2026-07-28"
 ECHO = {"name": "echo", "inputSchema": {"type": "object", "properties": {"text": {"type": "string"}}}}
 
 
@@ -45,22 +46,30 @@ def call(name: str, arguments: dict) -> dict:
     return {"content": [{"type": "text", "text": text}]}
 
 
+def initialized(params: dict) -> dict:
+    if HOW.get("modern"):
+        data = {"supported": [MODERN], "requested": params["protocolVersion"]}
+        return {"error": {"code": -32022, "message": "Too old", "data": data}}
+    info = {"name": "raw", "version": "1"}
+    good = {"protocolVersion": params["protocolVersion"], "capabilities": {"tools": {}}, "serverInfo": info}
+    return HOW.get("initialize", good)
+
+
+def page(params: dict) -> dict:
+    pages = HOW.get("pages") or [HOW.get("tools", [ECHO])]
+    at = int(params.get("cursor") or 0)
+    if HOW.get("endless"):
+        return {"tools": pages[0], "nextCursor": "0"}
+    return {"tools": pages[at], **({"nextCursor": str(at + 1)} if at + 1 < len(pages) else {})}
+
+
 def answer(method: str, params: dict) -> dict:
     if method == "initialize":
-        if "initialize" in HOW:
-            return HOW["initialize"]
-        version = params["protocolVersion"]
-        return {
-            "protocolVersion": version,
-            "capabilities": {"tools": {}},
-            "serverInfo": {"name": "raw", "version": "1"},
-        }
+        return initialized(params)
+    if method == "server/discover":
+        return {"supportedVersions": [MODERN], "capabilities": {"tools": {}}}
     if method == "tools/list":
-        pages = HOW.get("pages") or [HOW.get("tools", [ECHO])]
-        at = int(params.get("cursor") or 0)
-        if HOW.get("endless"):
-            return {"tools": pages[0], "nextCursor": "0"}
-        return {"tools": pages[at], **({"nextCursor": str(at + 1)} if at + 1 < len(pages) else {})}
+        return page(params)
     if method == "tools/call":
         return call(params["name"], params.get("arguments") or {})
     return {"error": {"code": -32601, "message": f"Method not found: {method}"}}
@@ -95,6 +104,12 @@ def main() -> None:
         if "id" not in message or HOW.get("silent"):
             continue
         got = answer(message["method"], message.get("params") or {})
+        if HOW.get("modern"):
+            got = (
+                got
+                if "error" in got
+                else {**got, "resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
+            )
         send({"id": message["id"], **(got if "error" in got else {"result": got})})
     while HOW.get("deaf"):
         time.sleep(1000)

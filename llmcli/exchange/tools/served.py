@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from llmcli.app import App
-from llmcli.errors import UsageError
+from llmcli.errors import LlmcliError, UsageError
 from llmcli.exchange.layers.store import recorded, recording
 from llmcli.exchange.tools.kept import keep_result, keep_tools, kept_result, kept_tools
 from llmcli.exchange.tools.opening import WithServers
@@ -18,11 +18,12 @@ from llmcli.mcp.offered import Offer, offers_of
 from llmcli.mcp.results import Ran
 from llmcli.mcp.servers import Servers
 from llmcli.mcp.session import Limits, Session
-from llmcli.mcp.spec import ServerSpec, spec_of_words
+from llmcli.mcp.spec import ServerSpec, secrets_of_servers, spec_of_words
 from llmcli.output.calls import arguments_of, name_of
 from llmcli.request.builder import Builder
 from llmcli.request.tools import tool_names
 from llmcli.transport.keys import without_keys
+from llmcli.transport.stars import without
 from llmcli.wire import Json
 
 _START = 60.0  # seconds that a server has to list its tools; cold ones are loaded from an index first
@@ -59,6 +60,7 @@ class Served:
     _kept: Path | None = None  # --replay
     _keep: Path | None = None  # --record
     _withheld: Sequence[str] = ()
+    _secrets: tuple[str, ...] = ()
 
     @property
     def names(self) -> set[str]:
@@ -104,14 +106,22 @@ class Served:
                 "and the package mcp is not here", todo="pip install 'llmcli[mcp]'", flag="--mcp"
             )
         app, loop, network = self.app, self.settings.loop, self.settings.network
-        env, self._withheld = without_keys(app.world.env, app.config.providers, loop.tool_env)
+        known = app.world.env, app.config.providers
+        env, self._withheld = without_keys(*known, loop.tool_env)
         limits = Limits(_START, loop.tool_timeout or _CALL, network.max_reply)
         whole = [filled(spec, app.world.env) for spec in specs]
         sessions = [Session(spec, {**env, **spec.env}, limits) for spec in whole]
         self._servers = Servers(sessions)
         app.watch.waits_for("MCP servers", ", ".join(spec.label for spec in specs))
+        self._secrets = secrets_of_servers(
+            whole, {app.world.env[name] for name in without_keys(*known, ())[1]}
+        )
         try:
             app.drive(self._servers.start(), network.deadline)
+        except LlmcliError as error:
+            told = [without(text, self._secrets) for text in (error.what, error.where, error.todo)]
+            error.what, error.where, error.todo = told
+            raise
         finally:
             self._tell()
         return sessions
@@ -145,7 +155,9 @@ class Served:
         if self._kept is not None:
             return kept_result(self._kept, place, kept)
         assert self._servers is not None  # noqa: S101 - they have offered
-        notes.detail(f"tool {offer.called}: {spec.label}.{offer.name} <<< {call_text(call)}")
+        notes.detail(
+            f"tool {offer.called}: {spec.label}.{offer.name} <<< {without(call_text(call), self._secrets)}"
+        )
         self.app.watch.waits_for(f"the tool {offer.called}", spec.where)
         ran = await self._servers.call(offer.server, offer.name, given)
         self._tell()
@@ -175,7 +187,7 @@ class Served:
     def _tell(self) -> None:
         """Show what servers have said on stderr, to those who asked for more."""
         for label, line in self._servers.heard() if self._servers is not None else ():
-            self.app.notes.detail(f"mcp {label}: {line}")
+            self.app.notes.detail(f"mcp {label}: {without(line, self._secrets)}")
 
     def _hint(self, called: str) -> None:
         withheld, self._withheld = self._withheld, ()
