@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from llmcli.address import shown_url
 from llmcli.app import App
 from llmcli.batch.away.desk import StillAway
 from llmcli.batch.away.story import carry
-from llmcli.batch.away.terms import Sent, check_fresh, check_terms
+from llmcli.batch.away.terms import check_fresh, check_terms
 from llmcli.batch.dry_run import dry_run
 from llmcli.batch.engine.run import Plan, Run
 from llmcli.batch.engine.stats import Stats
@@ -31,6 +32,7 @@ from llmcli.batch.ledger.skim import RETRYABLE
 from llmcli.batch.pacing.pace import Pace
 from llmcli.batch.program import Program, stoppable
 from llmcli.batch.progress import progress_of, summary
+from llmcli.batch.shards.part import InParts, dealt, marked
 from llmcli.batch.views.outlet import Outcoming, Outlet, Reread
 from llmcli.errors import Interrupted, LlmcliError, PartialFailure, ReaderGone, Terminated, UsageError
 from llmcli.exchange.authorization import check_local, check_provider
@@ -41,6 +43,7 @@ from llmcli.local import LOCAL
 from llmcli.loop.connections import MOST_CONNECTIONS, most_connections
 from llmcli.request.builder import Builder
 from llmcli.request.headers import without_secrets
+from llmcli.settings.batch.machines import Shard
 from llmcli.settings.batch.run import RunSettings, errors_path
 from llmcli.wire import spelled
 from llmcli.workers import cores
@@ -48,18 +51,16 @@ from llmcli.workers import cores
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 
 
-class Batched(Tabled, Outcoming, Sent, Protocol):
+class Batched(Tabled, Outcoming, InParts, Protocol):
     """All that a batch can be told."""
-
-    @property
-    def rows(self) -> list[str] | None:
-        """The INPUTs."""
 
 
 def run_rows(app: App, settings: Batched) -> None:
     """Run every row that is not done, or say what that would take. Raises LlmcliError."""
     choice = chosen(app, settings.rows or [], settings.table.each, settings.run)
+    choice, deal = dealt(settings, choice)
     frame = frame_of(app, settings, choice, sends=not settings.run.dry_run)
+    frame = replace(frame, inputs=replace(frame.inputs, deal=deal))
     outlet = Outlet(app, settings, frame)
     outlet.check()
     program = _program(app, frame, outlet, settings)
@@ -78,9 +79,10 @@ def _run(app: App, program: Program, inputs: Inputs, outlet: Outlet, settings: B
     outlet.see_header(program.inputs.look())
     if options.fresh and options.kept is not None:
         check_fresh(options.kept)
-    with _opened(outlet, inputs) as records:
-        done = program.recovered(records, retry_failed=options.retry_failed)
+    with _opened(outlet, inputs) as records, marked(settings, stats):
+        done = program.recovered(records, retry_failed=options.retry_failed, limit=options.limit)
         _tell_of_fewer(app, options.crowd, program.run.pace.crowd.limit)
+        _tell_of_repeats(app, settings.machines.part, program.run.pace.crowd.most)
         reread = partial(_reread, inputs, options)
         with _summed_up(app, outlet, options, stats, records), _viewed(outlet, records, stats, reread):
             app.watch.waits_for("the rows that are not done")
@@ -104,6 +106,13 @@ def _tell_of_fewer(app: App, wanted: int | None, most: int) -> None:
     if wanted is not None and wanted > most:
         why = "" if most == MOST_CONNECTIONS else ", as open files allow (ulimit -n)"
         app.notes.say(f"-j {wanted}: at most {most:,} requests at once{why}")
+
+
+def _tell_of_repeats(app: App, shard: Shard | None, most: int) -> None:
+    """Say what a kill of a part may cost."""
+    if shard is not None:
+        rows = "row that is" if most == 1 else f"{most:,} rows that are"
+        app.notes.say(f"part {shard.index} of {shard.count}: a kill repeats at most the {rows} under way")
 
 
 @contextmanager
@@ -139,6 +148,8 @@ def _program(app: App, frame: Frame, outlet: Outlet, settings: Batched) -> Progr
     check_local(app, at.provider.name, at.model, {})
     crowd = options.crowd or (cores() if at.provider.name == LOCAL else None)
     pace = Pace(options.rpm, options.tpm, crowd, most_connections(), settings.network.timeout)
+    if (shard := settings.machines.part) is not None:
+        pace.divide(shard.count)
     world = app.world
     transport = batch_transport_of(app, frame.builder, settings, partial(pace.next, world.clock, world.sleep))
     return Program(
@@ -241,7 +252,7 @@ def _plan(app: App, builder: Builder, outlet: Outlet, settings: Batched) -> Plan
         rebuild=builder.again,
         accepted=app.accepted,
         on_change=options.on_change,
-        limit=options.limit,
+        limit=options.limit if settings.machines.shard is None else None,  # of a part's rows: see Deal
         max_failures=options.max_failures,
         max_cost=None if money.max_cost is None else Decimal(str(money.max_cost)),
         worst=lambda asked: worst(asked, app.prices.of, repairs),

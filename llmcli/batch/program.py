@@ -72,12 +72,12 @@ class Program:
 
         return check
 
-    def recovered(self, records: Ledger | Printed, *, retry_failed: bool) -> Done:
-        """What is done before the run. Raises UsageError where a row of that has changed, and that is to stop us.
+    def recovered(self, records: Ledger | Printed, *, retry_failed: bool, limit: int | None) -> Done:
+        """What is done before the run, of the first `limit` rows of the whole input.
 
-        Or where an id is there twice.
+        Raises UsageError where a row of that has changed, and that is to stop us, or where an id is there twice.
         """
-        done = records.recover(retry_failed=retry_failed, limit=self.run.plan.limit)
+        done = records.recover(retry_failed=retry_failed, limit=limit)
         changes = self.run.plan.on_change == "stop" and done.has_gaps
         if changes or self.inputs.builder.identity.by == "id":
             self._check(done, changes=changes)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from llmcli.settings.answer import RepairSettings
+from llmcli.settings.batch.machines import MachinesSettings
 from llmcli.settings.batch.run import RunSettings
 from llmcli.settings.batch.table import TableSettings
 from llmcli.settings.batch.via import ViaSettings
@@ -28,6 +29,7 @@ class BatchSettings:
     view: ViewSettings
     table: TableSettings
     via: ViaSettings
+    machines: MachinesSettings
     input: InputSettings
     request: RequestSettings
     repair: RepairSettings
@@ -42,10 +44,14 @@ class BatchSettings:
     def check(self) -> None:
         """Raise UsageError where flags exclude each other."""
         from llmcli.batch.away.terms import check_away
+        from llmcli.batch.shards.merge import check_merge
+        from llmcli.batch.shards.part import check_machines
         from llmcli.batch.views.outlet import check_outlet
 
         check_outlet(self)
         check_away(self)
+        check_machines(self)
+        check_merge(self)
 
 
 def batch(app: "App", settings: BatchSettings) -> int:
@@ -55,6 +61,11 @@ def batch(app: "App", settings: BatchSettings) -> int:
     messages.
     """
     from llmcli.batch.live import run_rows
+    from llmcli.batch.shards.merge import merge_parts
+    from llmcli.batch.shards.part import divided
 
-    run_rows(app, settings)
+    if settings.machines.merge is not None:
+        merge_parts(app, settings)
+        return 0
+    run_rows(app, divided(settings))
     return 0

@@ -281,6 +281,8 @@ complete -c llmcli -n '__fish_seen_subcommand_from batch' -l finish -x -a 'batch
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l recall -d 'Cancel what is away and keep what is done; the rest is open again.'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l keep-files -d 'Leave the files of batches at the provider.'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l poll -x -d 'Seconds between two looks at what is away (from 10 up to 300).'
+complete -c llmcli -n '__fish_seen_subcommand_from batch' -l shard -x -d 'Run part I of N, from 0, of the same rows; -O is a directory.'
+complete -c llmcli -n '__fish_seen_subcommand_from batch' -l merge -x -a '(__fish_complete_directories)' -d 'Make the parts in DIR one OUT, once each row is there.'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l file -s f -r -F -d 'Put a text file or web page before the prompt (repeatable; - is stdin).'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l system -s s -x -a '(__llmcli_at_file)' -d 'The system message.'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l messages -r -F -d 'Earlier messages (JSON array or JSONL), between system and prompt.'
@@ -548,4 +550,4 @@ complete -c llmcli -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish
 
 complete -c llmcli -n '__fish_seen_subcommand_from help' -l help -s h -d 'Show this and exit.'
 complete -c llmcli -n '__fish_seen_subcommand_from help' -l help-all -d 'Show all options and exit.'
-complete -c llmcli -n '__fish_seen_subcommand_from help' -a 'ask prompt attachments templates models parameters output schemas labels tools mcp batch input rows tables records resuming pace report via-batch recipes chat sessions context usage budgets count network servers local responses fallback cache rehearsing serve exits options config doctor completion help choices limits changes'
+complete -c llmcli -n '__fish_seen_subcommand_from help' -a 'ask prompt attachments templates models parameters output schemas labels tools mcp batch input rows tables records resuming pace report via-batch machines recipes chat sessions context usage budgets count network servers local responses fallback cache rehearsing serve exits options config doctor completion help choices limits changes'

@@ -25,7 +25,7 @@ from llmcli.files.opening import (
     read_regular,
     sha256_of,
 )
-from llmcli.files.replacing import Replacement, replace, scratch, scratch_directory
+from llmcli.files.replacing import Replacement, create, replace, scratch, scratch_directory
 from llmcli.files.writing import (
     Waiting,
     append,
@@ -50,6 +50,7 @@ __all__ = [
     "check_directory",
     "check_file",
     "check_room",
+    "create",
     "exists",
     "is_directory",
     "is_file",

@@ -82,6 +82,18 @@ def replace(path: Path, data: bytes, *, sync: bool = True) -> None:
         new.close()
 
 
+def create(path: Path, data: bytes) -> None:
+    """Make a file of `data`, whole from its first moment. Raises FileExistsError where it is there, and OSError."""
+    beside = _beside(path)
+    new = Replacement(path, beside)
+    try:
+        new.write([data])
+        os.fsync(new.descriptor)
+        os.link(beside, path)
+    finally:
+        new.close()
+
+
 def _beside(path: Path) -> Path:
     """A hidden name of the same directory that nobody has."""
     begin = os.fsencode(path.name)[:_SHORT].decode("utf-8", "ignore")

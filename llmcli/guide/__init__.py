@@ -21,6 +21,7 @@ PARTS = {
         "pace",
         "report",
         "via-batch",
+        "machines",
         "recipes",
     ),
     "Conversations": ("chat", "sessions", "context"),

@@ -46,6 +46,8 @@ class Stats:
     limit: int | None = None
     read: int = 0
     found: int = 0
+    foreign: int = 0  # rows among these that are other parts', and were passed over
+    is_cut: bool = False  # a part's rows came to an end at the limit of the whole input
     rows: int = 0
     complete: bool = False
     orphans: int = 0
@@ -104,4 +106,9 @@ class Stats:
             return None
         else:
             rows = max(self.found, round(self.found * self.size / self.read))
-        return rows if self.limit is None else min(rows, self.limit)
+        rows = rows if self.limit is None else min(rows, self.limit)
+        if not self.foreign:
+            return rows
+        if self.complete or self.is_cut:
+            return rows - self.foreign
+        return max(self.rows, round(rows * (1 - self.foreign / self.found)))

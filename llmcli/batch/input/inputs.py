@@ -14,17 +14,22 @@ from llmcli.batch.input.readers.entry import Columns
 from llmcli.batch.input.rows import Row, RowBuilder
 from llmcli.batch.input.source import Chain, EntrySource, FileSource, NamedSource, Part, PipeSource
 from llmcli.batch.input.spool import SpooledSource
+from llmcli.batch.shards.deal import Deal
 from llmcli.world import go_back
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """INPUT: `parts` in their order, or `paths` of files that are rows; `stdin` where a part is that."""
+    """INPUT: `parts` in their order, or `paths` of files that are rows; `stdin` where a part is that.
+
+    `deal`: whose rows these are; those of others are passed over.
+    """
 
     parts: Sequence[Part]
     builder: RowBuilder
     stdin: BinaryIO | None = None
     paths: Sequence[str] | None = None
+    deal: Deal | None = None
 
     @property
     def size(self) -> int | None:
@@ -93,7 +98,9 @@ class Inputs:
 
     def _joined(self, sources: Sequence[EntrySource], stats: Stats) -> EntrySource | Chain:
         if self.paths is not None:
-            return NamedSource(self.paths, self.builder, stats)
+            sources = [NamedSource(self.paths, self.builder, stats)]
+        for source in sources:
+            source.deal = self.deal
         return sources[0] if len(sources) == 1 else Chain(sources)
 
     def _source(self, part: Part, stats: Stats, spool: Path | None) -> EntrySource:

@@ -14,6 +14,7 @@ from llmcli.batch.engine.stats import Stats
 from llmcli.batch.input.kinds import batches_of
 from llmcli.batch.input.readers.entry import Batch, Columns, NamedFile, Placed
 from llmcli.batch.input.rows import Row, RowBuilder
+from llmcli.batch.shards.deal import Deal
 from llmcli.errors import LlmcliError, UsageError
 from llmcli.world import read_some
 
@@ -55,6 +56,7 @@ class EntrySource:
 
     def __init__(self, part: Part, builder: RowBuilder, stats: Stats) -> None:
         self.is_last = True
+        self.deal: Deal | None = None  # of whose rows are passed over
         self.before = 0  # rows of other INPUTs
         self.columns: Columns | None = None
         self.number = 0  # of the next row
@@ -93,7 +95,7 @@ class EntrySource:
 
     def entry(self) -> Placed | None:
         """The entry of the next row; None where none is ready. Raises what went wrong in reading."""
-        while self._next == len(self._at_hand.entries):
+        while not self._has_row():
             if self._over:
                 return None
             batch = self._batch()
@@ -105,6 +107,22 @@ class EntrySource:
         number = self.number
         self.number = number + 1
         return Placed(batch.entries[at], number, batch.lines[at], batch.columns, self._part.file, self.before)
+
+    def _has_row(self) -> bool:
+        """Whether a row is at hand; those before it that are others' are passed over."""
+        entries, deal = self._at_hand.entries, self.deal
+        while deal is not None and self._next < len(entries):
+            if deal.ends_at(self.number):
+                self._at_hand, self._next = _NONE, 0
+                self._over = self._stats.is_cut = True
+                return False
+            passed = deal.others(self.number, entries, self._next)
+            if not passed:
+                return True
+            self._next += passed
+            self.number += passed
+            self._stats.foreign += passed
+        return self._next < len(entries)
 
     def _take(self, batch: Batch) -> None:
         self._at_hand, self._next = batch, 0

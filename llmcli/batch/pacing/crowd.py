@@ -28,11 +28,11 @@ class Crowd:
     """
 
     def __init__(self, fixed: int | None, most: int = MOST_CONNECTIONS, timeout: float = math.inf) -> None:
-        self._most = max(1, most if fixed is None else min(fixed, most))
+        self.most = max(1, most if fixed is None else min(fixed, most))
         self._is_capped = fixed is None or fixed > most
         self._timeout = timeout
-        self._search = Search(self._most, timeout) if fixed is None else None
-        self.limit = self._most if self._search is None else self._search.target
+        self._search = Search(self.most, timeout) if fixed is None else None
+        self.limit = self.most if self._search is None else self._search.target
         self._filled, self._credit = 0.0, _AT_ONCE  # time of the last growth, and how much more there may be
         self._fell = -math.inf  # time of the last fall
         self._kept = self._lost = 0  # requests that went through since then, and that were given up
@@ -45,11 +45,11 @@ class Crowd:
     @property
     def binds(self) -> str:
         """What holds requests back where there is no room."""
-        if not self._is_capped or self.limit < self._most:
+        if not self._is_capped or self.limit < self.most:
             return "concurrency"
         return (
             f"connections ({MOST_CONNECTIONS:,} at most)"
-            if self._most == MOST_CONNECTIONS
+            if self.most == MOST_CONNECTIONS
             else "connections (ulimit -n)"
         )
 
@@ -95,7 +95,7 @@ class Crowd:
         if self._lost < _LOST or 3 * self._lost < self._kept:
             return
         self._fell, self._kept, self._lost = now, 0, 0
-        self._search = self._search or Search(self._most, self._timeout)
+        self._search = self._search or Search(self.most, self._timeout)
         self._search.retreat(max(1, self.limit // 2), now)
         self.limit = min(self.limit, self._search.target)
 

@@ -33,15 +33,16 @@ class LimitWindow:
 
     unit: str
     length: float = _MINUTE  # seconds
+    parts: int = 1  # that share the limit equally: what is said here is of one
     _guess: float = 0.0  # a longer window that a reply spoke for,
     _used: float = 0.0  # with so much of the limit used,
     _agreed: int = 0  # and how many did so
 
     def a_minute(self, headers: Mapping[str, str]) -> float | None:
-        """The limit a minute that a reply's headers declare; None: they declare none."""
+        """The limit a minute that a reply's headers declare, or our part of it; None: they declare none."""
         for name, length in _NAMED.items():
             if limit := number(headers.get(f"x-ratelimit-limit-{self.unit}-{name}")):
-                return limit * _MINUTE / length
+                return limit * _MINUTE / length / self.parts
         limit = number(
             headers.get(f"x-ratelimit-limit-{self.unit}")
             or headers.get(f"anthropic-ratelimit-{self.unit}-limit")
@@ -52,7 +53,7 @@ class LimitWindow:
         reset = seconds(headers.get(f"x-ratelimit-reset-{self.unit}") or "")
         if left is not None and reset is not None and 0 <= left < limit and reset > 0:
             self._look(limit, limit - left, reset)
-        return limit * _MINUTE / self.length
+        return limit * _MINUTE / self.length / self.parts
 
     def header(self, headers: Mapping[str, str]) -> str:
         """The header that declares the limit, as a person reads it."""

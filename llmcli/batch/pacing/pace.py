@@ -88,6 +88,12 @@ class Pace:
         self._prompt_ratio = 0.3  # tokens a byte of body, as usage has it
         self._answer: float | None = None  # tokens of an answer, as usage has it
 
+    def divide(self, count: int) -> None:
+        """Keep to one of `count` equal parts of every limit that is given, or that headers declare."""
+        for gate in (self._requests, self._tokens):
+            gate.rate = None if gate.rate is None else gate.rate / count
+        self._server.window.parts = self._token_window.parts = count
+
     def delay(self, now: float) -> tuple[float, str]:
         """(seconds until a request may go, what holds it back)."""
         if self._is_free and now >= self._paused_until:

@@ -234,7 +234,7 @@ class ServerLimit:
                 or headers.get("anthropic-ratelimit-requests-remaining")
             )
             or 0.0
-        )
+        ) / self.window.parts
         self._most_remaining = max(self._most_remaining, left)
         self._spare = max(0.0, left - max(2.0, 0.2 * self._most_remaining))
         if self.declared != limit / 60:

@@ -21,7 +21,7 @@ from llmcli.batch.views.kept import Keep
 from llmcli.batch.views.seal import Seal
 from llmcli.batch.views.stdout import Filtered, Form, TableForm, TextForm
 from llmcli.batch.views.table import Answering, OwnColumns
-from llmcli.batch.views.view import View
+from llmcli.batch.views.view import View, ViewLines
 from llmcli.errors import UsageError
 from llmcli.request.builder import Builder
 from llmcli.settings.batch.run import RunSettings
@@ -141,12 +141,16 @@ class Outlet:
 
     def make_view(self, records: Ledger | Printed, stats: Stats, reread: Reread) -> None:
         """Make the view anew, if there is one. Raises UsageError, OutputFailure."""
-        if self._view is None or self._seal is None or isinstance(records, Printed):
+        if self._view is None or isinstance(records, Printed):
             return
-        self._risky.count = 0
-        places = records.places(stats.found if stats.complete else None)
-        self._seal.renew(self._view.pieces(places.lines, reread))
+        self.renew(records.places(stats.found if stats.complete else None).lines, reread)
         self.told.append(f"{self._run.output} has {_counted(self._view.count, 'row')}, {_missing(stats)}")
+
+    def renew(self, lines: ViewLines, reread: Reread) -> None:
+        """Make the view anew of the records of all rows, in their order. Raises UsageError, OutputFailure."""
+        assert self._view is not None and self._seal is not None  # noqa: S101, PT018 - -O names one
+        self._risky.count = 0
+        self._seal.renew(self._view.pieces(lines, reread))
 
     def check_written(self) -> None:
         """Raise OutputFailure where answers are there that can have no file of their own."""

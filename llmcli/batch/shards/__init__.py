@@ -1,0 +1,1 @@
+"""Shards: a batch in parts, each run by a process of its own, and made one again."""

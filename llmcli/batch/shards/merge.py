@@ -1,0 +1,135 @@
+"""The merge: the parts of a batch as one OUT, as if one process had run all rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from llmcli import files
+from llmcli.app import App
+from llmcli.batch.forecast import rows_of
+from llmcli.batch.input.choice import Choice, chosen
+from llmcli.batch.input.frame import Frame, Tabled, frame_of
+from llmcli.batch.input.rows import Row
+from llmcli.batch.ledger.recordfile import RecordFile
+from llmcli.batch.shards.gathered import Gathered
+from llmcli.batch.shards.part import InParts
+from llmcli.batch.shards.shard_plan import ShardPlan, settled_plan
+from llmcli.batch.views.outlet import Outcoming, Outlet
+from llmcli.errors import PartialFailure, UsageError
+from llmcli.settings.batch.run import errors_path
+
+_EVERY_ROW = "{{ row }}"  # a template that any row has a prompt with: nothing is asked here
+
+
+class Merged(Tabled, Outcoming, InParts, Protocol):
+    """All that a merge can be told."""
+
+
+Merging = TypeVar("Merging", bound=Merged)
+
+
+def check_merge(settings: Merged) -> None:
+    """Raise UsageError for what a merge has no use for, or cannot be without."""
+    run = settings.run
+    if settings.machines.merge is None:
+        return
+    others = {
+        "--via": settings.via.is_batch,
+        "--dry-run": run.dry_run,
+        "--retry-failed": run.retry_failed,
+        "--limit": run.limit is not None,
+        "--rpm": run.rpm is not None,
+        "--tpm": run.tpm is not None,
+        "-j": run.concurrency != "auto",
+        "--each": settings.table.each is not None,
+        "--write-each": settings.view.write_each is not None,
+    }
+    for name, is_given in others.items():
+        if is_given:
+            raise UsageError(
+                f"and {name} exclude each other", todo="it asks nothing: drop one", flag="--merge"
+            )
+    if run.kept is None:
+        raise UsageError("writes a file", todo="name it with -O", flag="--merge")
+
+
+def merge_parts(app: App, settings: Merging) -> None:
+    """Make the parts one OUT. Raises Busy, RowsMissing, UsageError, and PartialFailure where rows have failed."""
+    directory = Path(settings.machines.merge or "")
+    plan = settled_plan(directory)
+    with closing(Gathered(directory, plan)) as parts:
+        parts.check()
+        frame = _frame(app, settings, plan, parts)
+        outlet = Outlet(app, settings, frame)
+        outlet.check()
+        outlet.see_header(frame.inputs.look())
+        rows = _write(settings, parts)
+        if settings.run.view is not None:
+            outlet.renew(parts.in_order([*parts.outs, *parts.errors]), lambda: _reread(frame))
+        failed = parts.failed
+        of = f"{plan.shards:,} part{'' if plan.shards == 1 else 's'}"
+        app.notes.say(f"{settings.run.kept} has {rows:,} rows of {of}, {failed:,} of them failed")
+        outlet.tell()
+        if failed:
+            todo = f"see {errors_path(Path(settings.run.kept or ''))}; the parts try them again with --retry-failed"
+            raise PartialFailure(f"{failed:,} of {rows:,} rows failed", todo=todo)
+
+
+def _frame(app: App, settings: Merging, plan: ShardPlan, parts: Gathered) -> Frame:
+    """What the columns of rows are read by, where records do not have them: INPUT, or the plan's, if that is there."""
+    names = [name for name in settings.rows or plan.inputs if name != "-"]
+    choice = Choice((), parts.identity)
+    if settings.run.view in {"csv", "tsv"} and (plan.each or (names and all(map(files.exists, names)))):
+        choice = replace(chosen(app, names, plan.each, settings.run), identity=parts.identity)
+    whole: Any = settings
+    asked = replace(
+        whole,
+        input=replace(whole.input, template=whole.input.template or _EVERY_ROW),
+        table=replace(whole.table, each=plan.each),
+    )
+    return frame_of(app, asked, choice, sends=False)
+
+
+def _reread(frame: Frame) -> Iterator[Row]:
+    with frame.inputs.again() as source:
+        yield from rows_of(source, None)
+
+
+def _write(settings: Merged, parts: Gathered) -> int:
+    """Write OUT and OUT.errors anew, and say how many rows they have. Raises UsageError, Busy, OutputFailure."""
+    run, path = settings.run, Path(settings.run.kept or "")
+    count = 0
+    with closing(RecordFile(path)) as out, closing(RecordFile(errors_path(path), named=False)) as errors:
+        if not (run.fresh or parts.within(out, errors)):
+            errors.withdraw()
+            todo = "choose another -O, or start over with --fresh (what is there will be lost)"
+            raise UsageError(f"{path} has records of rows that the parts do not have", todo=todo)
+        for records, sources in ((errors, parts.errors), (out, parts.outs)):
+            counted = _Counted(_lines(parts, sources, ordered=run.ordered))
+            records.rewrite(counted)
+            count += counted.count
+    return count
+
+
+class _Counted:
+    """Lines, counted as they pass."""
+
+    def __init__(self, lines: Iterator[bytes]) -> None:
+        self._lines = lines
+        self.count = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for line in self._lines:
+            self.count += 1
+            yield line
+
+
+def _lines(parts: Gathered, sources: list[RecordFile], *, ordered: bool) -> Iterator[bytes]:
+    if ordered:
+        return parts.in_order(sources)()
+    return chain.from_iterable((line for _, line in records.lines(parts.slots)) for records in sources)

@@ -1,0 +1,169 @@
+"""A part: one process's share of a batch: its settings, its rows, and the mark that it came to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from llmcli import files, jsonl
+from llmcli.batch.away.terms import Sent
+from llmcli.batch.engine.stats import Stats
+from llmcli.batch.input.choice import Choice
+from llmcli.batch.shards.deal import Deal
+from llmcli.batch.shards.shard_plan import ShardPlan
+from llmcli.errors import OutputFailure, PartialFailure, UsageError
+from llmcli.settings.batch.machines import MachinesSettings, Shard
+from llmcli.settings.batch.run import errors_path
+from llmcli.settings.batch.table import TableSettings
+from llmcli.settings.batch.view import view_of
+
+
+class InParts(Sent, Protocol):
+    """What a command says of the machines that it runs on."""
+
+    @property
+    def machines(self) -> MachinesSettings:
+        """Which part this is."""
+
+    @property
+    def table(self) -> TableSettings:
+        """How INPUT is read."""
+
+    @property
+    def rows(self) -> list[str] | None:
+        """The INPUTs."""
+
+
+Spreading = TypeVar("Spreading", bound=InParts)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """That a part came to its end: rows of the whole input, of its own, and records of rows that INPUT lost."""
+
+    rows: int
+    own: int
+    orphans: int
+
+
+@dataclass(frozen=True)
+class PartFiles:
+    """Where the files of a part stand."""
+
+    directory: Path
+    shard: Shard
+
+    @property
+    def out(self) -> Path:
+        """Its answers; its failures stand beside it."""
+        return self.directory / f"{self.shard.name}.jsonl"
+
+    @property
+    def failures(self) -> Path:
+        """Its failures."""
+        return errors_path(self.out)
+
+    @property
+    def _mark(self) -> Path:
+        return self.directory / f"{self.shard.name}.end.json"
+
+    def mark(self) -> Mark | None:
+        """The mark of its end; None where it did not come to it."""
+        try:
+            found: Any = jsonl.loads(files.read_regular(self._mark))
+            return Mark(int(found["rows"]), int(found["own"]), int(found["orphans"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def unmark(self) -> None:
+        """It goes on. Raises OutputFailure."""
+        with self._told():
+            self._mark.unlink(missing_ok=True)
+
+    def end(self, mark: Mark) -> None:
+        """It came to its end. Raises OutputFailure."""
+        with self._told():
+            files.replace(
+                self._mark, jsonl.line({"rows": mark.rows, "own": mark.own, "orphans": mark.orphans})
+            )
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            what = f"cannot write {self._mark}: {error.strerror}"
+            raise OutputFailure(what, todo="check the path and the disk") from None
+
+
+def check_machines(settings: InParts) -> None:
+    """Raise UsageError for what one part of a batch, or a merge, has no use for or cannot be without."""
+    machines, run, via = settings.machines, settings.run, settings.via
+    if machines.shard is not None and via.is_batch:
+        raise UsageError(f"and {via.flag} exclude each other", todo="drop one", flag="--shard")
+    if machines.part is None or (run.dry_run and run.output is None):
+        return
+    if run.output is None or run.output == "-":
+        raise UsageError("writes files of its own", todo="name their directory with -O DIR/", flag="--shard")
+    if view_of(run.output) is not None or run.output.lower().endswith((".jsonl", ".json")):
+        todo = f"-O DIR/ now, and when all parts have run: llmcli batch --merge DIR -O {run.output}"
+        raise UsageError(f"{run.output} is a file, and parts are files of a directory", todo=todo, flag="-O")
+
+
+def divided(settings: Spreading) -> Spreading:
+    """The settings of one part: its own file, and its share of what is of all. Rates are divided by Pace."""
+    shard = settings.machines.part
+    if shard is None:
+        return settings
+    run, money = settings.run, settings.money
+    most = run.max_failures
+    output = None if run.output is None else str(PartFiles(Path(run.output), shard).out)
+    own: Any = settings
+    return replace(  # type: ignore[no-any-return]
+        own,
+        run=replace(run, output=output, max_failures=None if most is None else max(1, most // shard.count)),
+        money=replace(money, max_cost=None if money.max_cost is None else money.max_cost / shard.count),
+    )
+
+
+def dealt(settings: InParts, choice: Choice) -> tuple[Choice, Deal | None]:
+    """What of the input is this part's: of several files some, of one some of its rows. Raises UsageError."""
+    shard, run = settings.machines.part, settings.run
+    if shard is None:
+        return choice, None
+    if run.output is not None:
+        plan = ShardPlan.of(shard.count, settings.rows or [], settings.table.each)
+        directory = Path(run.output).parent
+        plan.check(directory) if run.dry_run else plan.settle(directory)
+    if len(choice.parts) <= 1:
+        return choice, Deal(shard, run.limit)
+    if run.limit is not None:
+        todo = "give --shard one INPUT, or leave --limit out"
+        raise UsageError(
+            "is of the whole input, and several files are dealt unread", todo=todo, flag="--limit"
+        )
+    return replace(choice, parts=choice.parts[shard.index :: shard.count]), None
+
+
+@contextmanager
+def marked(settings: InParts, stats: Stats) -> Iterator[None]:
+    """Leave a mark where a part came to its end."""
+    shard, output = settings.machines.part, settings.run.output
+    if shard is None or output is None:
+        yield
+        return
+    part, failure = PartFiles(Path(output).parent, shard), None
+    part.unmark()
+    try:
+        yield
+    except PartialFailure as error:
+        failure = error
+    passed = stats.rows + stats.foreign
+    is_whole = stats.is_cut or (stats.complete and passed >= stats.found)
+    if is_whole and stats.done >= stats.rows:
+        part.end(Mark(passed, stats.rows, stats.orphans))
+    if failure is not None:
+        raise failure

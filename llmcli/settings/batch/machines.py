@@ -1,0 +1,62 @@
+"""Machines: which part of the rows is run here, and what parts are made one."""
+# No `from __future__ import annotations`: the annotations are read as objects.
+
+import re
+from dataclasses import dataclass
+from typing import Annotated
+
+from llmcli.errors import UsageError
+from llmcli.settings.flag import flag, settings
+
+_PART = re.compile(r"([0-9]{1,6})/([0-9]{1,6})", re.ASCII)
+MOST_PARTS = 99_999  # as their names have room for
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of `count` parts of the rows, by its `index` from 0."""
+
+    index: int
+    count: int
+
+    @property
+    def name(self) -> str:
+        """What its files are called by."""
+        return f"{self.index:05d}-of-{self.count:05d}"
+
+
+@settings("More than one machine")
+class MachinesSettings:
+    """How a batch is spread over processes."""
+
+    shard: Annotated[
+        str | None,
+        flag("--shard", metavar="I/N", help="Run part I of N, from 0, of the same rows; -O is a directory."),
+    ] = None
+    merge: Annotated[
+        str | None,
+        flag("--merge", metavar="DIR", help="Make the parts in DIR one OUT, once each row is there."),
+    ] = None
+
+    @property
+    def part(self) -> Shard | None:
+        """The part that is run here; None: all rows are. Raises UsageError."""
+        if self.shard is None:
+            return None
+        found = _PART.fullmatch(self.shard)
+        if found is None:
+            raise UsageError(
+                f"{self.shard} is no part", todo="I/N is part I of N: 0/16 up to 15/16", flag="--shard"
+            )
+        index, count = int(found[1]), int(found[2])
+        if not 1 <= count <= MOST_PARTS:
+            raise UsageError(f"{self.shard}: there are 1 to {MOST_PARTS:,} parts", flag="--shard")
+        if index >= count:
+            todo = f"they are numbered from 0: 0/{count} up to {count - 1}/{count}"
+            raise UsageError(f"{self.shard}: there is no part {index} of {count}", todo=todo, flag="--shard")
+        return Shard(index, count)
+
+    def check(self) -> None:
+        """Raise UsageError where flags exclude each other, or cannot be meant."""
+        if self.part is not None and self.merge is not None:
+            raise UsageError("and --merge exclude each other", todo="merge when all have run", flag="--shard")
