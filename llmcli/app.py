@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from llmcli.config import Config
@@ -40,8 +40,12 @@ class App:
         return drive(self.world, self.watch, work, deadline, fast=fast)
 
     def addresses(self, base_url: str | None = None, api: str | None = None) -> Addresses:
-        """Where models are. `api`: the one that all of them are asked at, whoever serves them."""
-        return Addresses(self.world.env, self.config.providers, base_url, api)
+        """Where models are. `api`: the one that all of them are asked at, whoever serves them.
+
+        A `base_url` that no flag gave is a profile's.
+        """
+        there = Addresses(self.world.env, self.config.providers, base_url, api)
+        return there if "base_url" in self.typed else replace(there, base_url=None, of_profile=base_url)
 
     def check_idle(self, flags: Mapping[str, str], without: str) -> None:
         """Raise UsageError for a flag that was typed and has no effect `without` another; a profile may hold it.

@@ -66,17 +66,7 @@ def defaults_under(
             values[name], origins[name], keys[name] = value, Origin.PROFILE, key
     if env.get("LLMCLI_MODEL"):
         values["model"], origins["model"] = env["LLMCLI_MODEL"], Origin.ENVIRONMENT
-    if _is_told_elsewhere(env.get("OPENAI_BASE_URL", "").strip(), str(values.get("model", ""))):
-        values.pop("base_url", None)
-        origins.pop("base_url", None)
     return Defaults(config, options, profile, values, origins, keys)
-
-
-def _is_told_elsewhere(said: str, model: str) -> bool:
-    """Whether an address that the environment says is for this model: OpenAI's own is for no other's models."""
-    from llmcli.registry.providers import OPENAI, is_default_address, split_model
-
-    return bool(said) and (split_model(model)[0] in {None, OPENAI} or not is_default_address(said))
 
 
 def _of_profile(

@@ -71,12 +71,13 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where models are: `base_url` and `api` are the command line's."""
+    """Where models are: `base_url` and `api` are the command line's, `of_profile` an address below the environment."""
 
     env: Mapping[str, str]
     providers: Mapping[str, ProviderConfig]
     base_url: str | None = None
     api: str | None = None
+    of_profile: str | None = None
     _known: dict[str, Endpoint] = field(default_factory=dict, compare=False, repr=False)
     _headers: dict[tuple[str, bool], Headers] = field(default_factory=dict, compare=False, repr=False)
 
@@ -85,9 +86,27 @@ class Addresses:
         if model not in self._known:
             if len(self._known) >= _MANY:
                 self._known.clear()
-            found = resolve(model, self.base_url, self.env, self.providers)
+            found = _resolved(model, self._given(model), self.env, self.providers)
             self._known[model] = replace(found, forced=self.api)
         return self._known[model]
+
+    def _given(self, model: str) -> str | None:
+        """The address that was given for all models, as far as it is for this one: None: its own provider's.
+
+        `--base-url`, else the provider's own environment variable, else OPENAI_BASE_URL, else a profile's; behind it
+        are config and the table. Raises UsageError for what is no address.
+        """
+        if self.base_url is not None:
+            return checked_address(argument(self.base_url))
+        address = _address_for_all(model, self.env, self.providers)
+        if address is not None or self.of_profile is None or self._has_variable(model):
+            return address
+        return checked_address(argument(self.of_profile))
+
+    def _has_variable(self, model: str) -> bool:
+        """Whether the provider of a model has an address in a variable of its own."""
+        named = split_model(model, self.providers.keys())[0] or OPENAI
+        return address_in_env(provider_named(named, self.providers), self.env) is not None
 
     def headers_of(self, endpoint: Endpoint) -> Headers:
         """What the config file and the environment say of headers to an endpoint. Raises UsageError.
@@ -108,9 +127,8 @@ class Addresses:
         try:
             return self.of(DEFAULT_MODEL if settings.model is None else argument(settings.model))
         except UsageError as error:
-            is_address = self.base_url is not None and (
-                address_of(self.base_url) is None or "#" in self.base_url
-            )
+            given = self.base_url or self.of_profile
+            is_address = given is not None and (address_of(given) is None or "#" in given)
             error.flag = "--base-url" if is_address else "--model"
             raise
 
@@ -121,22 +139,6 @@ class Addresses:
             model, _of_variable(model, self.env, self.providers), self.env, self.providers
         )
         return replace(found, forced=self.api)
-
-
-def resolve(
-    model: str, base_url: str | None, env: Mapping[str, str], providers: Mapping[str, ProviderConfig]
-) -> Endpoint:
-    """Find the provider and address of a model. Raises UsageError for what is no address.
-
-    The address: `--base-url`, else the provider's own environment variable, else OPENAI_BASE_URL, else config, else
-    its own.
-    """
-    address = (
-        checked_address(argument(base_url))
-        if base_url is not None
-        else _address_for_all(model, env, providers)
-    )
-    return _resolved(model, address, env, providers)
 
 
 def _resolved(
@@ -245,13 +247,6 @@ def beside(here: Endpoint, model: str, providers: Mapping[str, ProviderConfig]) 
     if here.as_typed or named not in {None, here.provider.name}:
         return replace(here, model=model)
     return replace(here, model=home_name(here.provider, name))
-
-
-def respelled(
-    name: str, base_url: str | None, env: Mapping[str, str], providers: Mapping[str, ProviderConfig]
-) -> str:
-    """What to type for a model that a session has as `provider/model`: less the provider, where names go as typed."""
-    return name.partition("/")[2] if resolve(name, base_url, env, providers).as_typed else name
 
 
 def _key_owners(here: Endpoint, providers: Mapping[str, ProviderConfig]) -> tuple[str, ...]:

@@ -379,3 +379,28 @@ def test_prices_of_ones_own_win(cli, config):
     config.write_text('[prices."gpt-4o-mini"]\ninput = 1000000\noutput = 0\n')
     cost = json.loads(cli("count", "-m", "gpt-4o-mini", "--json", "hi").out)
     assert cost["cost_usd"]["input"] == cost["tokens"]
+
+
+PROFILED = [
+    ("ollama/x", {}, [], "http://profile/v1"),
+    ("ollama/x", {"OLLAMA_HOST": "http://gpu:1"}, [], "http://gpu:1/v1"),
+    ("ollama/x", {"OLLAMA_HOST": "http://gpu:1"}, ["--base-url", "http://flag/v1"], "http://flag/v1"),
+    ("ollama/x", {"OPENAI_BASE_URL": "http://gate/v1"}, [], "http://gate/v1"),
+    ("ollama/x", {"OPENAI_BASE_URL": "https://api.openai.com/v1"}, [], "http://profile/v1"),
+    ("gpt-4o", {"OLLAMA_HOST": "http://gpu:1"}, [], "http://profile/v1"),
+    ("gpt-4o", {"OPENAI_BASE_URL": "https://api.openai.com/v1"}, [], "https://api.openai.com/v1"),
+]
+
+
+@pytest.mark.parametrize("how", ["-m", "LLMCLI_MODEL", "profile"])
+@pytest.mark.parametrize(("model", "env", "flags", "address"), PROFILED)
+def test_the_environments_address_goes_before_the_profiles(cli, tmp_path, model, env, flags, address, how):
+    config = tmp_path / "c.toml"
+    named = f'model = "{model}"\n' if how == "profile" else ""
+    config.write_text(
+        f'[providers.ollama]\nbase_url = "http://file/v1"\n[profiles.p]\n{named}base-url = "http://profile/v1"\n'
+    )
+    argv = ["ask", "--curl", "--profile", "p", *flags, *(["-m", model] if how == "-m" else []), "hi"]
+    told = {"LLMCLI_MODEL": model} if how == "LLMCLI_MODEL" else {}
+    shown = cli(*argv, env={"LLMCLI_CONFIG": str(config), **env, **told}).out
+    assert shown.split()[1] == f"{address}/chat/completions"

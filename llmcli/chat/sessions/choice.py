@@ -14,7 +14,6 @@ from llmcli.chat.sessions.session import Conversation
 from llmcli.chat.sessions.transcript import FileTranscript, MemoryTranscript, Transcript, check_transcript
 from llmcli.config import state_directory
 from llmcli.errors import NoInput
-from llmcli.request.endpoint import respelled
 from llmcli.settings.conversation import SessionSettings
 from llmcli.settings.request import RequestSettings
 
@@ -93,5 +92,6 @@ def with_model(app: App, request: RequestSettings, conversation: Conversation) -
     """The settings with the session's model, unless the command line names one."""
     if conversation.model is None or "model" in app.typed:
         return request
-    base_url, env, providers = request.base_url, app.world.env, app.config.providers
-    return replace(request, model=respelled(conversation.model, base_url, env, providers))
+    name = conversation.model
+    as_typed = app.addresses(request.base_url).of(name).as_typed  # there names go without the provider's
+    return replace(request, model=name.partition("/")[2] if as_typed else name)
