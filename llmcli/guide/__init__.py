@@ -44,7 +44,7 @@ TOPICS = tuple(topic for part in PARTS.values() for topic in part)
 EXAMPLES = 4  # that `--help` shows of a page
 
 _WIDTH = max(map(len, TOPICS))
-_COMMENT = re.compile(r"^<!-- .* -->\n", re.MULTILINE)
+_COMMENT = re.compile(r"^(<!-- .* -->|!\[.*\]\(.*\))\n", re.MULTILINE)  # and pictures
 _TYPED = re.compile(r"^```sh\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[([^\]]+)\]\(([\w-]+)\.md(?:#[\w-]+)?\)")
 
@@ -61,7 +61,7 @@ def source(topic: str) -> str:
 
 
 def page(topic: str) -> str:
-    """A page for the terminal: a link says which page it leads to, and comments for tools are left out."""
+    """A page for the terminal: a link says which page it leads to, and comments for tools and pictures are left out."""
     return _LINK.sub(r"\1 (llmcli help \2)", _COMMENT.sub("", source(topic)))
 
 

@@ -107,9 +107,12 @@ def _guarded(text: str) -> str:
     return re.sub(r"^(?=[.'])", r"\\&", text, flags=re.MULTILINE)
 
 
+PICTURE = re.compile(r"^!\[.*\n", re.MULTILINE)  # a terminal shows none
+
+
 def _blocks(source: str) -> Iterator[str]:
     """The macros of a page, but for its title and summary."""
-    tokens = PARSER.parse(source)
+    tokens = PARSER.parse(PICTURE.sub("", source))
     begin = next(number for number, token in enumerate(tokens) if token.type == "paragraph_close") + 1
     cells: list[str] = []
     for token in tokens[begin:]:
