@@ -110,14 +110,16 @@ class Builder:
 
     def with_own(self, own: Mapping[str, Any], stream: bool | None = None) -> Builder:
         """The same with parameters that win over those of the command line; `stream` None: as that says."""
-        ask = self.ask if stream is None else replace(self.ask, stream=stream)
+        if not own and stream in {None, self.ask.stream}:
+            return self
+        ask = self.ask if stream in {None, self.ask.stream} else replace(self.ask, stream=stream)
         extra = ask.extra
         if any(name in own for name in LIMITS):
             ask = replace(ask, max_tokens=None)
             extra = {name: value for name, value in extra.items() if name not in LIMITS}
         if "response_format" in own:
             ask = replace(ask, expects=None, choices=())
-        return replace(self, ask=replace(ask, extra={**extra, **own}))
+        return Builder(replace(ask, extra={**extra, **own}), self.endpoint, self.addresses)
 
     def again(self, request: Request, model: str) -> Request:
         """`request`, as it is now, for another model. Raises UsageError where that model rejects a parameter.

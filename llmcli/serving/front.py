@@ -19,6 +19,7 @@ Get = Callable[[str], Response]
 
 LONGEST_BODY = 64_000_000  # bytes
 _SLOWEST_BODY = 60.0  # seconds that a body may take to come
+_UNWATCHED = 0.02  # seconds in which nobody looks whether a client is still there
 _JSON = [(b"content-type", b"application/json")]
 _EVENTS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
 
@@ -55,14 +56,14 @@ class Front:
         except _Unread as error:
             await _send(send, self._refused(error.problem))
             return
-        watching = asyncio.create_task(_watch(receive, me))
+        watch = _Watch(receive, me)
         try:
             await _send(send, await self._reply(scope, body))
         except asyncio.CancelledError:
-            if not watching.done():  # it is we who end
+            if not watch.is_alone:  # it is we who end
                 raise
         finally:
-            watching.cancel()
+            watch.end()
 
     async def _reply(self, scope: AsgiScope, body: bytes) -> Response:
         if (problem := self._unwelcome(scope)) is not None:
@@ -159,11 +160,29 @@ async def _next(receive: AsgiReceive) -> Any:
     return message
 
 
-async def _watch(receive: AsgiReceive, task: asyncio.Task[Any]) -> None:
-    """End the work on a request whose client goes away."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    task.cancel()
+class _Watch:
+    """Ends the work on a request whose client goes away. It begins late: most requests are answered by then."""
+
+    def __init__(self, receive: AsgiReceive, work: asyncio.Task[Any]) -> None:
+        self._receive, self._work = receive, work
+        self._looking: asyncio.Task[None] | None = None
+        self._later = asyncio.get_running_loop().call_later(_UNWATCHED, self._begin)
+        self.is_alone = False
+
+    def _begin(self) -> None:
+        self._looking = asyncio.create_task(self._look())
+
+    async def _look(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.is_alone = True
+        self._work.cancel()
+
+    def end(self) -> None:
+        """Look no more."""
+        self._later.cancel()
+        if self._looking is not None:
+            self._looking.cancel()
 
 
 async def _send(send: AsgiSend, reply: Response) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
@@ -81,6 +82,8 @@ class Listener:
 
     async def begin(self, sock: socket.socket) -> None:
         """Take connections from a socket."""
+        gc.collect()
+        gc.freeze()  # what is there stays: each look through it for garbage would cost as much as 100 requests
         await self._server.startup(sockets=[sock])
 
     async def end(self, grace: float) -> None:

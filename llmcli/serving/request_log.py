@@ -28,12 +28,12 @@ class RequestLog:
 
     def answered(self, exchanged: Exchanged) -> None:
         """Count an answer, also one that is not what was asked for."""
-        line = exchanged.report.envelope()
         if (wrong := exchanged.wrong) is not None:
-            line["error"] = _told(wrong, 200)
             self._ends[wrong.exit_code.label] += 1
         self._count(exchanged.report)
-        self._keep(line)
+        if self._path is not None:
+            error = {} if wrong is None else {"error": _told(wrong, 200)}
+            self._keep({**exchanged.report.envelope(), **error})
 
     def failed(self, error: LlmcliError, request: Request | None, started: float, status: int = 200) -> None:
         """Count a request that was not answered; `status` is what the client was told, 200 in a stream."""
@@ -67,7 +67,7 @@ class RequestLog:
     def _count(self, report: Report) -> None:
         self.requests += 1
         self.cached += report.completion.meta.cached
-        self.tokens += (usage_of(report.completion) or {}).get("total_tokens") or 0
+        self.tokens += _tokens(report)
         self._cost = None if self._cost is None or report.cost is None else self._cost + report.cost
 
     def _keep(self, line: Json) -> None:
@@ -78,6 +78,15 @@ class RequestLog:
         except LlmcliError as error:
             self._path = None  # it is said once, and clients have their answers
             self._say(f"warning: {error}")
+
+
+def _tokens(report: Report) -> int:
+    """All tokens of an answer and of those before it, as far as they were counted."""
+    completion = report.completion
+    total = (completion.usage or {}).get("total_tokens")
+    if type(total) is int and not completion.meta.earlier:  # as nearly always
+        return total
+    return (usage_of(completion) or {}).get("total_tokens") or 0
 
 
 def _told(error: LlmcliError, status: int) -> Json:
