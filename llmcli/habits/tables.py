@@ -40,7 +40,8 @@ NEIGHBOURS = {
         "a schema is a file or a text: ask --schema 'name, age int' (llmcli help schemas)",
     ),
     **dict.fromkeys(
-        ("tools", "functions", "mcp"), "tools go with a request: ask --tools FILE (llmcli help tools)"
+        ("tools", "functions", "mcp"),
+        "tools go with a request: ask --tools FILE, or --mcp COMMAND (llmcli help tools)",
     ),
     **dict.fromkeys(
         ("plugins", "install", "uninstall", "pull", "update", "upgrade", "extension"),

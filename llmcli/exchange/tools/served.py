@@ -119,6 +119,7 @@ class Served:
         try:
             app.drive(self._servers.start(), network.deadline)
         except LlmcliError as error:
+            self._hint("an MCP server")
             told = [without(text, self._secrets) for text in (error.what, error.where, error.todo)]
             error.what, error.where, error.todo = told
             raise
@@ -163,7 +164,7 @@ class Served:
         self._tell()
         notes.detail(f"tool {offer.called}: {'failed' if ran.failed else 'done'}")
         if ran.failed:
-            self._hint(offer.called)
+            self._hint(f"tool {offer.called}")
         if self._keep is not None:
             keep_result(self._keep, place, kept, ran)
         return ran
@@ -189,12 +190,12 @@ class Served:
         for label, line in self._servers.heard() if self._servers is not None else ():
             self.app.notes.detail(f"mcp {label}: {without(line, self._secrets)}")
 
-    def _hint(self, called: str) -> None:
+    def _hint(self, what: str) -> None:
         withheld, self._withheld = self._withheld, ()
         if withheld:
             names = ", ".join(withheld)
             self.app.notes.say(
-                f"tool {called} failed; tools are not given {names} (--tool-env NAME gives one to them)"
+                f"{what} failed; tools are not given {names} (--tool-env NAME gives one to them)"
             )
 
 
