@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests import server as wire
-from tests.conftest import Result, part
+from tests.conftest import KEY, Result, part
 
 part("mcp")
 RAW = Path(__file__).parents[1] / "mcp" / "raw.py"
@@ -283,6 +283,30 @@ def test_images_come_after_all_results_of_the_turn(ask, server):
     assert [part["image_url"]["url"] for part in images["content"][1:]] == [
         f"data:image/png;base64,{PIXEL}"
     ] * 2
+
+
+def test_a_model_without_eyes_has_the_words_alone(cli, server):
+    shot = {"content": [{"type": "image", "data": PIXEL, "mimeType": "image/png"}]}
+    server.script = [wire.ok(tool_calls=[wire.call("shot", {})]), wire.ok("Done.")]
+    argv = ["ask", "-m", "gpt-3.5-turbo", "--base-url", server.base_url]
+    result = cli(*argv, "--mcp", raw(tools=[tool("shot")], results={"shot": shot}), "hi", env=KEY)
+    assert result.code == 0, result.err
+    (message,) = server.requests[1].json["messages"][2:]
+    assert message["content"] == "[image 1: image/png, 9 bytes]"
+
+
+def test_what_a_schema_lost_is_said_with_v(cli):
+    odd = raw(tools=[tool("x", oneOf=[{"required": ["a"]}])])
+    result = cli("ask", "-m", "offline/echo", "-v", "--mcp", odd, "hi")
+    assert "llmcli: mcp: raw.x: oneOf at the root of its schema is left out\n" in result.err
+
+
+def test_a_session_keeps_the_calls_and_their_results(cli, tmp_path):
+    path = tmp_path / "talk.jsonl"
+    argv = ["ask", "-m", "offline/echo?tools=each", "--session", str(path), "--mcp", raw()]
+    assert cli(*argv, "hi").code == 0
+    roles = [json.loads(line).get("role") for line in path.read_text().splitlines()]
+    assert roles == [None, "user", "assistant", "tool", "assistant"]
 
 
 def test_a_call_that_takes_too_long(told):
