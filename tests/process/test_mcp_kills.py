@@ -48,5 +48,5 @@ def test_a_deadline_in_a_call_ends_the_servers(process, tmp_path):
     ]
     result = process(*argv, env={"LLMCLI_DEADLINE_TEST": "1"})
     assert result.code == 124
-    assert result.err.startswith("llmcli: deadline: --deadline passed while waiting for the tool echo (")
+    assert result.err.startswith("llmcli: deadline: --deadline passed while waiting for ")
     assert marked("LLMCLI_DEADLINE_TEST") == []
