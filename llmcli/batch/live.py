@@ -255,6 +255,7 @@ def _plan(app: App, builder: Builder, outlet: Outlet, settings: Batched) -> Plan
         limit=options.limit if settings.machines.shard is None else None,  # of a part's rows: see Deal
         max_failures=options.max_failures,
         max_cost=None if money.max_cost is None else Decimal(str(money.max_cost)),
+        has_budget=money.budget_file is not None and money.replay is None,
         worst=lambda asked: worst(asked, app.prices.of, repairs),
         now=app.world.now,
         input_of=None if outlet.keep is None else outlet.keep.input_of,

@@ -171,3 +171,11 @@ def test_a_cache_that_cannot_be_written_is_said_before_the_request_is_sent(cli, 
     said = f"llmcli: warning: cannot keep the answer in {kept}: File exists; check the path\n"
     assert result.err.startswith(said)
     assert result.err.count("warning") == 1
+
+
+def test_a_price_that_nobody_knows_stops_a_batch_with_a_budget_file_at_its_first_row(both):
+    argv = ["batch", "-m", "openai/nobodys", "-M", "5", "--budget-file", "b", "rows.jsonl", "-O", "out.jsonl"]
+    run, rehearsal = both(*argv)
+    assert (run.code, rehearsal.code) == (2, 2)
+    assert "the price of openai/nobodys is not known" in rehearsal.err
+    assert run.err.splitlines()[-1] == rehearsal.err.splitlines()[-1]

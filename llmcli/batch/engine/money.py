@@ -22,7 +22,7 @@ class Money:
 
     def price(self, job: Job) -> None:
         """Find out what a job may cost, where that matters. Raises UsageError where nobody knows."""
-        if self._plan.max_cost is not None:
+        if self._plan.max_cost is not None or self._plan.has_budget:
             job.worst = self._plan.worst(job.request)
 
     def reserve(self, job: Job) -> None:

@@ -87,6 +87,7 @@ class Plan:
     limit: int | None = None
     max_failures: int | None = None
     max_cost: Decimal | None = None
+    has_budget: bool = False  # a file holds one, too
     worst: Callable[[Request], Decimal] = lambda _request: Decimal(0)
     notice: Callable[[str], None] | None = None
     tell: Callable[[str], None] = lambda _words: None
