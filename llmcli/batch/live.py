@@ -30,6 +30,7 @@ from llmcli.batch.ledger.ledger import Ledger
 from llmcli.batch.ledger.printed import Printed
 from llmcli.batch.ledger.skim import RETRYABLE
 from llmcli.batch.pacing.pace import Pace
+from llmcli.batch.pacing.shared_gate import shared_cells
 from llmcli.batch.program import Program, stoppable
 from llmcli.batch.progress import progress_of, summary
 from llmcli.batch.shards.part import InParts, dealt, marked
@@ -150,6 +151,8 @@ def _program(app: App, frame: Frame, outlet: Outlet, settings: Batched) -> Progr
     pace = Pace(options.rpm, options.tpm, crowd, most_connections(), settings.network.timeout)
     if (shard := settings.machines.part) is not None:
         pace.divide(shard.count)
+    if settings.machines.share is not None and not options.dry_run:
+        pace.share(shared_cells(settings.machines.share, app.world.clock()))
     world = app.world
     transport = batch_transport_of(app, frame.builder, settings, partial(pace.next, world.clock, world.sleep))
     return Program(

@@ -283,6 +283,7 @@ complete -c llmcli -n '__fish_seen_subcommand_from batch' -l keep-files -d 'Leav
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l poll -x -d 'Seconds between two looks at what is away (from 10 up to 300).'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l shard -x -d 'Run part I of N, from 0, of the same rows; -O is a directory.'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l merge -x -a '(__fish_complete_directories)' -d 'Make the parts in DIR one OUT, once each row is there.'
+complete -c llmcli -n '__fish_seen_subcommand_from batch' -l share -r -F -d 'Keep to one limit with all runs of this machine that name FILE.'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l file -s f -r -F -d 'Put a text file or web page before the prompt (repeatable; - is stdin).'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l system -s s -x -a '(__llmcli_at_file)' -d 'The system message.'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l messages -r -F -d 'Earlier messages (JSON array or JSONL), between system and prompt.'

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from llmcli.batch.pacing.pace import Gate, Pace
+from llmcli.batch.pacing.gate import Gate
+from llmcli.batch.pacing.pace import Pace
 from llmcli.batch.pacing.server_limit import ServerLimit
 
 

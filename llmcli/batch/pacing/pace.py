@@ -6,57 +6,19 @@ import math
 from collections.abc import Awaitable, Callable, Mapping
 
 from llmcli.batch.pacing.crowd import Crowd
+from llmcli.batch.pacing.gate import BURST, LIMIT_SHARE, Gate
 from llmcli.batch.pacing.limit_window import LimitWindow, declares
 from llmcli.batch.pacing.server_limit import ServerLimit
+from llmcli.batch.pacing.shared_gate import DECLARED, REQUESTS, TOKENS, SharedGate
+from llmcli.files import SharedNumbers
 from llmcli.loop.connections import MOST_CONNECTIONS
 
-_MARGIN = 0.99  # of a limit that is given
-_BURST = 0.1  # seconds by which requests may be ahead of it
 _LATENESS = 0.004  # seconds of delay that may be made up for where a server may refuse a burst
 _SHORT = 2.0  # seconds: for a Retry-After up to this not all need wait, where waiting has not helped
-_IDLE = 0.05  # seconds: later than this is a pause of the run, and not a clock that was late
 _HOLD = 61.0  # seconds, a little over a minute: a limit that holds us longer is tried, not believed
 _SAME = 1e-3  # seconds that make no difference
 _TRY_EVERY = 60.0  # seconds between two tries of it
 _ANSWER = 100.0  # tokens, the least that an answer of any length is taken to be at first
-
-
-class Gate:
-    """A generic cell rate algorithm: `rate` units a second, `burst` seconds' worth at once. Rate None: open.
-
-    `lateness`: the seconds that a unit may be late without those after it being so, too.
-    Source: ITU-T I.371, the virtual scheduling algorithm.
-    """
-
-    def __init__(self, per_minute: float | None, burst: float = _BURST, lateness: float = 0.0) -> None:
-        self.rate = None if per_minute is None else per_minute / 60 * _MARGIN
-        self._burst, self.lateness = burst, lateness
-        self._due = 0.0
-
-    def delay(self, now: float) -> float:
-        """Seconds until the next unit may pass."""
-        return max(0.0, self._due - self._burst - now) if self.rate is not None else 0.0
-
-    def set(self, rate: float | None, now: float) -> None:
-        """Have another rate; what is still to be waited for at a lower one is shortened."""
-        if rate is not None and self.rate is not None and rate > self.rate and self._due > now:
-            self._due = now + (self._due - now) * self.rate / rate
-        self.rate = rate
-
-    def take(self, now: float, units: float) -> None:
-        """Let units pass. Many at once pass as one, and are waited for afterwards."""
-        if self.rate is not None:
-            is_idle = now - self._due > _IDLE
-            self._due = (now if is_idle else max(self._due, now - self.lateness)) + units / self.rate
-
-    def reset(self) -> None:
-        """Be open, and forget what is still to be waited for."""
-        self.rate, self._due = None, 0.0
-
-    def correct(self, now: float, units: float) -> None:
-        """Count units in that were not known of when they passed; less than 0: that did not pass."""
-        if self.rate is not None:
-            self._due = (max(self._due, now) if units > 0 else self._due) + units / self.rate
 
 
 class Pace:
@@ -74,12 +36,14 @@ class Pace:
         timeout: float = math.inf,
     ) -> None:
         self.crowd = Crowd(concurrency, most, timeout)
-        self._requests = Gate(rpm)
-        self._tokens = Gate(tpm)
+        self._requests: Gate = Gate(rpm)
+        self._tokens: Gate = Gate(tpm)
         self._token_limit = tpm
         self._token_window = LimitWindow("tokens")
         self._server = ServerLimit()
         self._paced = Gate(None, burst=0.0, lateness=_LATENESS)
+        self._learned: Gate = self._paced  # a rate that was learned is this process's alone,
+        self._declared: Gate = self._paced  # one that is declared may be shared
         self._paused_until = 0.0
         self._headers: Mapping[str, str] = {}  # the last that came
         self._sent = 0.0  # time of the last request
@@ -94,13 +58,20 @@ class Pace:
             gate.rate = None if gate.rate is None else gate.rate / count
         self._server.window.parts = self._token_window.parts = count
 
+    def share(self, cells: SharedNumbers) -> None:
+        """Keep together with all that have these cells to limits that are given, or that headers declare."""
+        self._requests = SharedGate(self._requests, cells, REQUESTS)
+        self._tokens = SharedGate(self._tokens, cells, TOKENS)
+        self._declared = SharedGate(self._learned, cells, DECLARED)
+
     def delay(self, now: float) -> tuple[float, str]:
         """(seconds until a request may go, what holds it back)."""
         if self._is_free and now >= self._paused_until:
             return 0.0, "server"
         self._server.adjust(now)
+        self._paced = self._learned if self._server.declared is None else self._declared
         self._paced.set(self._server.rate, now)
-        self._paced.lateness = max(_LATENESS, min(_BURST, self._server.patience))
+        self._paced.lateness = max(_LATENESS, min(BURST, self._server.patience))
         tokens = self._tokens.delay(now)
         paced = self._paced.delay(now)
         if paced > _HOLD or (tokens > _HOLD and self._token_limit is None):
@@ -206,4 +177,4 @@ class Pace:
     def _told_tokens(self, headers: Mapping[str, str]) -> None:
         limit = self._token_window.a_minute(headers)
         if limit and self._token_limit is None:
-            self._tokens.rate = limit / 60 * _MARGIN
+            self._tokens.rate = limit / 60 * LIMIT_SHARE

@@ -102,8 +102,11 @@ class PartFiles:
 def check_machines(settings: InParts) -> None:
     """Raise UsageError for what one part of a batch, or a merge, has no use for or cannot be without."""
     machines, run, via = settings.machines, settings.run, settings.via
-    if machines.shard is not None and via.is_batch:
-        raise UsageError(f"and {via.flag} exclude each other", todo="drop one", flag="--shard")
+    if (machines.shard is not None or machines.share is not None) and via.is_batch:
+        flag = "--shard" if machines.shard is not None else "--share"
+        raise UsageError(f"and {via.flag} exclude each other", todo="drop one", flag=flag)
+    if machines.share is not None and run.dry_run:
+        raise UsageError("and --dry-run exclude each other", todo="drop one", flag="--share")
     if machines.part is None or (run.dry_run and run.output is None):
         return
     if run.output is None or run.output == "-":

@@ -1,4 +1,4 @@
-"""Machines: which part of the rows is run here, and what parts are made one."""
+"""Machines: which part of the rows is run here, what parts are made one, and who shares a limit."""
 # No `from __future__ import annotations`: the annotations are read as objects.
 
 import re
@@ -37,6 +37,12 @@ class MachinesSettings:
         str | None,
         flag("--merge", metavar="DIR", help="Make the parts in DIR one OUT, once each row is there."),
     ] = None
+    share: Annotated[
+        str | None,
+        flag(
+            "--share", metavar="FILE", help="Keep to one limit with all runs of this machine that name FILE."
+        ),
+    ] = None
 
     @property
     def part(self) -> Shard | None:
@@ -58,5 +64,17 @@ class MachinesSettings:
 
     def check(self) -> None:
         """Raise UsageError where flags exclude each other, or cannot be meant."""
-        if self.part is not None and self.merge is not None:
-            raise UsageError("and --merge exclude each other", todo="merge when all have run", flag="--shard")
+        part = self.part
+        given = {
+            "--shard": part is not None,
+            "--merge": self.merge is not None,
+            "--share": self.share is not None,
+        }
+        first, *others = [name for name, is_given in given.items() if is_given] or [""]
+        if others:
+            todo = (
+                "a part keeps to its own share of a limit"
+                if "--share" in others
+                else "merge when all have run"
+            )
+            raise UsageError(f"and {others[0]} exclude each other", todo=todo, flag=first)
