@@ -56,11 +56,11 @@ class RequestLog:
         self._ends[f"HTTP {problem.status}"] += 1
 
     def summary(self) -> str:
-        """`12 requests, 345 tokens, $0.000012, 3 from the cache; 2 rejected, 1 budget`."""
+        """`12 requests, 345 tokens, $0.000012, 3 cached; 2 rejected, 1 budget`."""
         plural = "" if self.requests == 1 else "s"
         cost = "price unknown" if self._cost is None else dollars(self._cost)
         parts = [f"{self.requests} request{plural}", f"{self.tokens} tokens", cost]
-        parts += [f"{self.cached} kept"] * bool(self.cached)
+        parts += [f"{self.cached} cached"] * bool(self.cached)
         ends = ", ".join(f"{count} {label}" for label, count in self._ends.most_common())
         return ", ".join(parts) + (f"; {ends}" if ends else "")
 
