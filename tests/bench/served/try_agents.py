@@ -17,6 +17,9 @@ def weather(city: str) -> str:
     return f"rain in {city}"
 
 
+LOOP = asyncio.Runner()  # one for all: the client is kept between runs
+
+
 async def streamed() -> object:
     run = Runner.run_streamed(Agent(name="A"), "hello there")
     async for _ in run.stream_events():
@@ -26,14 +29,14 @@ async def streamed() -> object:
 
 @case("agents stream")
 def _():
-    return asyncio.run(streamed())
+    return LOOP.run(streamed())
 
 
 @case("agents tool loop")
 def _():
-    return asyncio.run(Runner.run(Agent(name="A", tools=[weather]), "hello there")).final_output
+    return LOOP.run(Runner.run(Agent(name="A", tools=[weather]), "hello there")).final_output
 
 
 @case("agents output")
 def _():
-    return asyncio.run(Runner.run(Agent(name="A", output_type=City), "hello there")).final_output
+    return LOOP.run(Runner.run(Agent(name="A", output_type=City), "hello there")).final_output
