@@ -89,7 +89,14 @@ def create(path: Path, data: bytes) -> None:
     try:
         new.write([data])
         os.fsync(new.descriptor)
-        os.link(beside, path)
+        try:
+            os.link(beside, path)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links: there it may be seen while it is written
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(data)
     finally:
         new.close()
 
