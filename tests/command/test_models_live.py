@@ -116,7 +116,7 @@ def test_nothing_matches(live):
     )
 
 
-ASKING = ("--base-url=http://localhost:1", "--api-key-file=k", "-Hx: y", "--max-reply=9", "--timeout=1")
+ASKING = ("--base-url=http://localhost:1", "-Hx: y", "--max-reply=9", "--timeout=1")
 
 
 @pytest.mark.parametrize("flag", [*ASKING, "--deadline=1", "--retries=600"])

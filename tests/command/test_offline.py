@@ -32,8 +32,9 @@ def test_it_answers_with_the_last_user_text(cli):
     assert cli(*ECHO, "-s", "Be brief.", "hello", stdin=b"piped\n") == Result(0, "hello\n\npiped\n", "")
 
 
-def test_it_needs_no_key_and_reads_none(cli):
-    assert cli(*ECHO, "--api-key-file", "/no/such", "hi") == Result(0, "hi\n", "")
+def test_it_needs_no_key_and_a_file_of_one_that_is_not_there_is_refused_as_anywhere(cli):
+    assert cli(*ECHO, "hi") == Result(0, "hi\n", "")
+    assert cli(*ECHO, "--api-key-file", "/no/such", "hi").code == 2
 
 
 def test_it_says_offline(cli):

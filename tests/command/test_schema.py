@@ -190,7 +190,7 @@ def test_a_list_keeps_its_definitions_and_its_references(sent):
 @pytest.mark.parametrize(
     ("schema", "message"),
     [
-        ("", "--schema is empty; e.g. --schema 'name, age int'"),
+        ("", "--schema is empty; give it a value, or leave it out"),
         (
             "name, age number",
             "--schema: 'age number' is no field; write NAME [str|int|float|bool][: description], or name a file",

@@ -118,7 +118,7 @@ def test_a_full_disk_is_exit_74_and_the_session_stays_whole(shell, process):
 
 def test_two_at_once_take_no_turn_from_each_other(shell):
     done = shell(
-        'ask() { llmcli ask -m offline/echo --session s.jsonl --no-stdin "$1" >"$1" 2>>err; };'
+        'ask() { llmcli ask -m offline/echo --session s.jsonl --no-stdin "$1" >"$1.out" 2>>err; };'
         " for n in $(seq 12); do ask turn-$n & done; wait;"
         " sort -u err | grep -cv 'is using the session'; grep -c '\"role\":\"user\"' s.jsonl; wc -l < err"
     )

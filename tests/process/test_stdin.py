@@ -103,7 +103,7 @@ def test_no_stdin_leaves_a_loop_its_lines(shell):
 
 
 def test_many_at_once_under_xargs(shell):
-    done = shell("seq 24 | xargs -P8 -I{} llmcli ask -m offline/echo --no-stdin --format jsonl -u {}")
+    done = shell("seq 24 | xargs -P8 -I{} llmcli ask -m offline/echo --no-stdin -u --format jsonl {}")
     assert done.code == 0
     answers = [json.loads(line)["choices"][0]["message"]["content"] for line in done.out.splitlines()]
     assert sorted(map(int, answers)) == list(range(1, 25))
