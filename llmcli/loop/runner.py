@@ -70,44 +70,56 @@ def _fast_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
+class _Sigterm:
+    """The handler of SIGTERM while a task runs: it cancels that. `came`: it was called, be it too late for that."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
+        self._loop, self._task = loop, task
+        self.came = False
+
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        self.came = True
+        with suppress(RuntimeError):  # the loop has come to its end by itself
+            self._loop.call_soon_threadsafe(self._task.cancel)
+
+    def check(self) -> None:
+        """Raise Terminated where it came."""
+        if self.came:
+            raise Terminated("SIGTERM arrived")
+
+
 async def _supervised(watch: Watch, work: Coroutine[Any, Any, T], seconds: float | None) -> T:
     import asyncio
 
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - this runs in one
     loop = asyncio.get_running_loop()
-    terminated = False
-
-    def terminate(_number: int, _frame: FrameType | None) -> None:
-        nonlocal terminated
-        terminated = True
-        with suppress(RuntimeError):  # the loop has come to its end by itself
-            loop.call_soon_threadsafe(task.cancel)
+    sigterm = _Sigterm(loop, task)
 
     def check() -> None:
         """Raise what the loop would, if what it runs did not hold it up."""
-        if terminated:
-            raise Terminated("SIGTERM arrived")
+        sigterm.check()
         if task.cancelling():
             raise KeyboardInterrupt
         if (when := limit.when()) is not None and loop.time() >= when:
             raise alarm.passed(watch)
 
     with suppress(ValueError):  # not the main thread
-        signal.signal(signal.SIGTERM, terminate)
+        signal.signal(signal.SIGTERM, sigterm)
     loop.set_exception_handler(_reported)
     try:
         async with asyncio.timeout(seconds) as limit:
             with watch.using(check), alarm.held(lambda: bool(task.cancelling())):
-                return await work
+                done = await work
     except TimeoutError:
         if limit.expired():
             raise alarm.passed(watch) from None
         raise
     except asyncio.CancelledError:
-        if terminated:
-            raise Terminated("SIGTERM arrived") from None
+        sigterm.check()
         raise
+    sigterm.check()  # it came when the work was over: what follows would not hear of it
+    return done
 
 
 def _reported(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
