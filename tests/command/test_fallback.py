@@ -99,10 +99,10 @@ def test_a_model_of_another_provider_is_asked_at_its_own_address_with_its_own_ke
 def test_a_file_with_a_key_is_never_for_another_provider(cli, server, config, tmp_path):
     (tmp_path / "key").write_text("sk-openai")
     with wire.Server() as other:
-        config.write_text(f'[providers.local]\nbase_url = "{other.base_url}"\n')
+        config.write_text(f'[providers.mine]\nbase_url = "{other.base_url}"\n')
         server.script = wire.status(404)
         argv = ["--base-url", server.base_url, "--api-key-file", f"{tmp_path}/key", "-m", "tiny"]
-        assert cli("ask", *argv, "--fallback", "local/x", "hi").code == 0
+        assert cli("ask", *argv, "--fallback", "mine/x", "hi").code == 0
         assert "authorization" not in other.requests[0].headers
 
 

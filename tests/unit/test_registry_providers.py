@@ -21,7 +21,7 @@ HOSTED = [
     "huggingface",
     "xroute",
 ]
-LOCAL = ["ollama", "lmstudio", "vllm", "llamacpp", "sglang", "offline"]
+LOCAL = ["ollama", "lmstudio", "vllm", "llamacpp", "sglang", "local", "offline"]
 
 
 def test_the_table_holds_every_promised_provider_and_no_other():
