@@ -1,6 +1,6 @@
 """Put the models that the Responses API alone serves into the table of models, each on its line, in order.
 
-    python findings/responses_models.py model_prices_and_context_window_backup.json
+    python .ci/responses_models.py model_prices_and_context_window_backup.json
 
 The file is litellm's, out of its wheel: its rows that Chat Completions does not reach, of providers that
 `providers.json` has. The SDK that is installed names some more: its ResponsesModel less its ChatModel.
