@@ -13,7 +13,7 @@ class BatchTerms:
 
     `purpose` and `window` are said of a file and of a batch. `keep` is in seconds, how long files are to be kept, said
     to who takes that (None: it does not). `key_header`: two requests to create with one value of it make one batch.
-    `expires`: a batch ends when its time is up.
+    `expires`: a batch ends when its time is up. `tags`: a batch takes metadata. An empty `window` is not said.
     """
 
     url: str = "/v1/chat/completions"
@@ -24,22 +24,27 @@ class BatchTerms:
     keep: int | None = None
     key_header: str = ""
     expires: bool = True
+    tags: bool = True
 
     def url_of(self, path: str) -> str:
         """What a row says that is for another API, whose `path` stands behind a base URL."""
         return self.url.removesuffix("chat/completions") + path
 
 
-def batch_terms(provider: str, base_url: str, *, typed: bool = False) -> BatchTerms | None:
-    """The terms of a provider at an address; None where it is known to have no such API.
+_NOBODY = BatchTerms(key_header="Idempotency-Key")
+"""What is said where nobody is known: the header of RFC drafts, which does no harm where it means nothing."""
+
+
+def batch_terms(provider: str, base_url: str, *, typed: bool = False) -> BatchTerms | str:
+    """The terms of a provider at an address; where it is known to have no such API, what it has instead, if anything.
 
     Who has an address that is nobody's is taken to speak as OpenAI does, without what OpenAI alone takes; so is
     software that has none, where its address was `typed`: it may be a gateway that stands there.
     """
     known, there = find_provider(provider), provider_of_url(base_url)
     if known is None:
-        return BatchTerms()
+        return _NOBODY
     is_there = known.embedded or known.is_anywhere or (there is not None and there.name == known.name)
-    if not is_there or (known.batch is None and typed and not known.key_required):
-        return BatchTerms()
-    return None if known.batch is None else BatchTerms(**known.batch)
+    if not isinstance(known.batch, str):
+        return BatchTerms(**known.batch) if is_there else _NOBODY
+    return _NOBODY if not is_there or (typed and not known.key_required) else known.batch

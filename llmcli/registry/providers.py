@@ -38,7 +38,8 @@ class Provider:
     `key_header` is the header that its key stands in at addresses that fit the globs `key_header_at`. `account_env` are
     headers by name and the variables of their values, `headers_env` the variable that holds lines of further ones.
     `responses` is what its Responses API does that others do not, see `llmcli/request/responses/sent.py`.
-    `batch`: in what its Batch API differs from the usual (see BatchTerms); None: it has none that is OpenAI's.
+    `batch`: in what its Batch API differs from the usual (see BatchTerms); a text where it has none that is OpenAI's:
+    what it has instead.
     """
 
     name: str
@@ -62,7 +63,7 @@ class Provider:
     account_env: Mapping[str, str] = field(default_factory=dict)
     headers_env: str = ""
     responses: frozenset[str] = frozenset()
-    batch: Mapping[str, Any] | None = None
+    batch: Mapping[str, Any] | str = ""
 
     @property
     def how_to_give_a_key(self) -> str:
@@ -202,5 +203,5 @@ def _provider(name: str, row: Mapping[str, Any]) -> Provider:
         account_env=row.get("account_env", {}),
         headers_env=row.get("headers_env", ""),
         responses=frozenset(row.get("responses", ())),
-        batch=row.get("batch"),
+        batch=row.get("batch", ""),
     )

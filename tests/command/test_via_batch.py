@@ -226,6 +226,45 @@ def test_a_provider_without_such_an_api_is_refused(away):
     assert "ollama has no Batch API" in done.err
 
 
+@pytest.mark.parametrize(
+    ("model", "fact"),
+    [
+        ("anthropic/claude-haiku-5-5", "its batches (/v1/messages/batches) are of Anthropic's Messages"),
+        ("fireworks/accounts/fireworks/models/x", "its batches are datasets and batchInferenceJobs"),
+        ("openrouter/auto", "its batches (/api/v1/batches) take up to 5,000 requests inline"),
+        ("deepseek/deepseek-chat", "OpenAI's files and batches; leave --via batch out"),
+    ],
+)
+@pytest.mark.parametrize("more", [[], ["--dry-run"]], ids=["run", "dry run"])
+def test_a_provider_whose_api_is_of_another_shape_is_refused_with_that_fact(away, model, fact, more):
+    away.rows("a")
+    done = away.cli("batch", str(away.input), "-O", str(away.out), "--via", "batch", "-m", model, *more)
+    assert (done.code, done.out) == (2, "")
+    assert fact in done.err
+
+
+@pytest.mark.parametrize("dress", ["shouting", "wrapped"])
+def test_what_a_failed_batch_says_in_words_alone_is_shown(away, dress):
+    away.provider.script = Script(ends=["failed"], dress=frozenset({dress}))
+    away.rows("a")
+    done = away()
+    assert done.code == 65
+    assert "the provider failed the batch of 1 row: This line is not parseable." in done.err
+
+
+def test_two_requests_to_make_a_batch_have_one_key_of_idempotency(away):
+    away.provider.script = Script(refuse={"create": {0: 503}})
+    away.rows("a")
+    assert away().code == 0
+    keys = [
+        headers["idempotency-key"]
+        for method, path, headers in away.door.requests
+        if (method, path) == ("POST", "/v1/batches")
+    ]
+    assert len(keys) == 2
+    assert len(set(keys)) == 1
+
+
 def test_offline_models_rehearse_it(away):
     away.rows(*"abcd")
     assert away(model="offline/flaky?batch=expired&at=0.5").code == 0
@@ -526,7 +565,10 @@ def test_the_live_run_that_leaves_rows_alone_names_the_command_that_fetches_them
     assert away(via=False).err.rstrip().endswith("--via batch")
 
 
-@pytest.mark.parametrize("dress", ["string", "bare", "unended", "empty", "twice", "strange", "zero", "plain"])
+@pytest.mark.parametrize(
+    "dress",
+    ["string", "bare", "unended", "empty", "twice", "strange", "zero", "plain", "shouting", "wrapped"],
+)
 def test_files_come_in_many_dresses(away, dress):
     away.provider.script = Script(dress=frozenset({dress}))
     away.rows("a", "b")

@@ -16,6 +16,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
@@ -30,8 +31,9 @@ class Script:
     An end is `completed`, `expired`, `cancelled`, `failed`, `lines` (failed for its first row), `tokens` (beyond a
     limit) or `hangs`; `share` of its rows is done by then. `lose`: of each operation, which calls (from 0) act, and
     whose answers get lost. `refuse`: which are answered with a status before they act. `dress` are oddities of the
-    files: `string`, `bare`, `unended`, `empty`, `twice`, `strange`, `zero`, `plain`. `cut`: bytes after which the first
-    `cuts` downloads break off.
+    files: `string`, `bare`, `unended`, `empty`, `twice`, `strange`, `zero`, `plain`; and of batches: `shouting`
+    (statuses in upper case, PROGRESS, times and errors in words), `wrapped` (in `job`, with a share of work for
+    counts). `cut`: bytes after which the first `cuts` downloads break off.
     """
 
     ends: list[str] = field(default_factory=lambda: ["completed"])
@@ -232,13 +234,31 @@ class FakeBatches:
         batch = self.batches[identity]
         self._advance(batch)
         counts = {name: batch[name] for name in ("total", "completed", "failed")}
-        return {
+        told = {
             "id": identity, "object": "batch", "endpoint": "/v1/chat/completions", "status": batch["status"],
             "input_file_id": batch["file"], "output_file_id": batch["output"], "error_file_id": batch["errors"],
             "created_at": int(batch["created"]), "expires_at": int(batch["created"] + 24 * HOUR),
             "metadata": batch["metadata"], "request_counts": counts,
             "errors": {"object": "list", "data": batch["faults"]} if batch["faults"] else None,
         }  # fmt: skip
+        return self._dressed(told)
+
+    def _dressed(self, told: dict[str, Any]) -> dict[str, Any]:
+        words = "; ".join(fault["message"] for fault in (told["errors"] or {"data": []})["data"])
+        if "shouting" in self.script.dress:
+            status = told["status"].upper().removeprefix("IN_")
+            times = {name: _in_words(told[name]) for name in ("created_at", "expires_at")}
+            return told | times | {"status": status, "errors": words, "metadata": None}
+        if "wrapped" in self.script.dress:
+            counts = told.pop("request_counts")
+            done = (counts["completed"] + counts["failed"]) * 100 / (counts["total"] or 1)
+            job = {name: told[name] for name in told if name not in {"errors", "expires_at", "metadata"}}
+            times = {
+                "created_at": _in_words(told["created_at"]),
+                "job_deadline": _in_words(told["expires_at"]),
+            }
+            return {"job": job | times | {"progress": done, "error": words}, "warning": ""}
+        return told
 
     def _advance(self, batch: dict[str, Any]) -> None:
         if batch["status"] not in {"in_progress", "cancelling"} or self.now() < batch["until"]:
@@ -311,6 +331,10 @@ class FakeBatches:
             "purpose": "batch_output",
         }
         return identity
+
+
+def _in_words(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 _FAULTS = {

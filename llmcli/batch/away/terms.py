@@ -59,8 +59,9 @@ def check_terms(builder: Builder, request: RequestSettings) -> None:
 def terms_at(provider: str, base_url: str, *, typed: bool) -> BatchTerms:
     """The terms of a provider. Raises UsageError where it has no Batch API."""
     terms = batch_terms(provider, base_url, typed=typed)
-    if terms is None:
-        what = f"{provider} has no Batch API that takes OpenAI's files and batches"
+    if isinstance(terms, str):
+        fact = f": {terms}" if terms else ""
+        what = f"{provider} has no Batch API that takes OpenAI's files and batches{fact}"
         raise UsageError(what, todo="leave --via batch out, or go through a gateway with --base-url")
     return terms
 

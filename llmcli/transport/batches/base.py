@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
 from llmcli.wire import Json
@@ -114,10 +114,10 @@ def batch_seen(data: Json) -> BatchSeen:
         input=_named(data, "input_file_id"),
         output=_named(data, "output_file_id"),
         errors=_named(data, "error_file_id"),
-        faults=_faults(data.get("errors")),
+        faults=_faults(data.get("errors") or data.get("error")),
         metadata=metadata if isinstance(metadata, dict) else {},
         created=_time(data.get("created_at")),
-        expires=_time(data.get("expires_at")),
+        expires=_time(data.get("expires_at") or data.get("job_deadline")),
         total=_count(counts, "total"),
         done=_count(counts, "completed"),
         failed=_count(counts, "failed"),
@@ -140,7 +140,8 @@ def _named(data: Json, name: str) -> str | None:
 def _time(value: Any) -> float | None:
     if isinstance(value, str):
         try:
-            return datetime.fromisoformat(value).timestamp()
+            told = datetime.fromisoformat(value)
+            return (told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp()
         except (ValueError, OverflowError):
             return None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -154,6 +155,8 @@ def _count(counts: Json, name: str) -> int:
 
 def _faults(errors: Any) -> tuple[BatchFault, ...]:
     data = errors.get("data") if isinstance(errors, dict) else errors
+    if isinstance(data, str) and data:
+        data = [{"message": data}]
     found = []
     for each in data if isinstance(data, list) else []:
         if isinstance(each, dict):

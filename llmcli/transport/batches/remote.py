@@ -15,6 +15,7 @@ from llmcli.transport.batches.base import BatchSeen, FileSeen, batch_seen, file_
 from llmcli.transport.failures.breaks import not_whole
 from llmcli.transport.failures.diagnosis import Reply, failure, in_band, odd, parsed
 from llmcli.transport.keys import KeyOf
+from llmcli.transport.lazy import import_openai
 from llmcli.transport.sdk import Call, Sdk
 from llmcli.transport.wire.heads import Bounds, Break, How, WireReply
 from llmcli.wire import Json, Request
@@ -54,7 +55,7 @@ class RemoteBatches:
     async def create(self, file: str, metadata: Mapping[str, str]) -> BatchSeen:
         """See BatchApi."""
         terms = self._terms
-        beside: Json = {}
+        beside: Json = {} if not terms.tags else {"metadata": dict(metadata)}
         if terms.keep is not None:
             beside["output_expires_after"] = {"anchor": "created_at", "seconds": terms.keep}
 
@@ -62,10 +63,9 @@ class RemoteBatches:
             if terms.key_header:
                 headers = {**headers, terms.key_header: "-".join(metadata.values())}
             return client.batches.with_raw_response.create(
-                completion_window=terms.window,
+                completion_window=terms.window or import_openai().omit,
                 endpoint=terms.url_of(self._like.api.path),
                 input_file_id=file,
-                metadata=dict(metadata),
                 extra_headers=headers,
                 **beside,
             )
