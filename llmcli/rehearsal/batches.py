@@ -6,12 +6,14 @@ batches can be rehearsed, over as many runs as one likes.
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from llmcli import files, jsonl
 from llmcli.errors import CallFailed, LlmcliError, OutputFailure, Rejected, Told
@@ -35,13 +37,12 @@ class OfflineBatches:
     def __init__(self, folder: Path, like: Request, now: Callable[[], float]) -> None:
         self._folder, self._like, self._now = folder, like, now
 
-    async def upload(self, name: str, content: bytes) -> str:
+    async def upload(self, name: str, content: BinaryIO) -> str:
         """See BatchApi."""
         identity = f"file-offline-{os.urandom(6).hex()}"
         self._put(f"{identity}.data", content)
-        self._put(
-            f"{identity}.json", jsonl.line({"id": identity, "filename": name, "created_at": self._now()})
-        )
+        told = jsonl.line({"id": identity, "filename": name, "created_at": self._now()})
+        self._put(f"{identity}.json", [told])
         return identity
 
     async def create(self, file: str, metadata: Mapping[str, str]) -> BatchSeen:
@@ -102,14 +103,21 @@ class OfflineBatches:
         total = sum(1 for _ in self._lines(data["input_file_id"]))
         done = math.ceil(total * plan.at)
         attempts = _Attempts(len(list(self._folder.glob("batch_*.json"))))
-        results = list(self._results(data["input_file_id"], done, attempts, plan.status))
-        good = [line for is_good, line in results if is_good]
-        bad = [line for is_good, line in results if not is_good]
+        bad = list[bytes]()  # as a rule few
+
+        def good() -> Iterator[bytes]:
+            for is_good, line in self._results(data["input_file_id"], done, attempts, plan.status):
+                if is_good:
+                    yield line
+                else:
+                    bad.append(line)
+
+        output = self._output(data["id"], "output", good())
         return {
             "status": plan.status,
-            "output_file_id": self._output(data["id"], "output", good),
+            "output_file_id": output,
             "error_file_id": self._output(data["id"], "errors", bad),
-            "request_counts": {"total": total, "completed": len(good), "failed": len(bad)},
+            "request_counts": {"total": total, "completed": total - len(bad), "failed": len(bad)},
         }
 
     def _results(
@@ -136,11 +144,13 @@ class OfflineBatches:
             return {"status_code": 400, "request_id": None, "body": {"error": {"message": str(error)}}}
         return {"status_code": 200, "request_id": completion.meta.request_id, "body": completion.body}
 
-    def _output(self, batch: str, kind: str, lines: list[bytes]) -> str | None:
-        if not lines:
-            return None
+    def _output(self, batch: str, kind: str, lines: Iterable[bytes]) -> str | None:
+        """A file of lines; None where there are none."""
         identity = f"file-offline-{batch.rpartition('_')[2]}-{kind}"
-        self._put(f"{identity}.data", b"".join(lines))
+        left = iter(lines)
+        if (first := next(left, None)) is None:
+            return None
+        self._put(f"{identity}.data", itertools.chain([first], left))
         return identity
 
     def _lines(self, file: str) -> Iterator[bytes]:
@@ -160,13 +170,15 @@ class OfflineBatches:
         return data
 
     def _kept(self, data: Json) -> BatchSeen:
-        self._put(f"{data['id']}.json", jsonl.line(data))
+        self._put(f"{data['id']}.json", [jsonl.line(data)])
         return batch_seen(data)
 
-    def _put(self, name: str, data: bytes) -> None:
+    def _put(self, name: str, pieces: Iterable[bytes]) -> None:
         try:
             files.make_directory(self._folder)
-            files.replace(self._folder / name, data)
+            with closing(files.Replacement(self._folder / name)) as new:
+                new.write(pieces)
+                new.commit()
         except OSError as error:
             raise OutputFailure(
                 f"cannot keep {name} in {self._folder}: {error.strerror}", todo="check the disk"

@@ -6,7 +6,7 @@ here as bytes, since the SDK lets pass in silence what a script must know of.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from llmcli import __version__, jsonl
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
     from llmcli.transport.wire.exchange import Wire
+    from llmcli.transport.wire.outflow import Outflow
 
 Call = Callable[[Any, dict[str, Any]], Awaitable[Any]]
 
@@ -178,6 +179,17 @@ async def _wired(asking: Awaitable[Any]) -> WireReply:
     return sent
 
 
+async def _body(request: httpx2.Request) -> bytes | Outflow:
+    """What a request carries: whole, but for files, which are read as they go out."""
+    from llmcli.transport.wire.outflow import Outflow
+
+    size, stream = request.headers.get("content-length"), request.stream
+    is_form = request.headers.get("content-type", "").startswith("multipart/form-data")
+    if not is_form or size is None or not isinstance(stream, Iterable):
+        return await request.aread()
+    return Outflow(int(size), lambda: stream)
+
+
 def _carrier(wire: Wire, bounds: Bounds, streamed: bool, socket: str | None) -> httpx2.AsyncBaseTransport:
     """A transport for the SDK's client: the wire's reply is in the extension `sent` of an empty response."""
     import httpx2
@@ -187,7 +199,7 @@ def _carrier(wire: Wire, bounds: Bounds, streamed: bool, socket: str | None) -> 
             headers = tuple(each for each in request.headers.items() if each[0] != "content-length")
             times = (bounds.timeout, bounds.connecting)
             head = Head(request.method, str(request.url), headers, *times, streamed, socket)
-            sent = await wire.exchange(head, await request.aread())
+            sent = await wire.exchange(head, await _body(request))
             return httpx2.Response(sent.status, extensions={"sent": sent})
 
     return Carrier()

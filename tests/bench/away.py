@@ -110,11 +110,24 @@ def memory(home: Path, base: str, rows: int) -> None:
         print(f"{number:,} rows: {sent:.0f} MB to send, {fetched:.0f} MB to fetch")
 
 
+def large_files(home: Path, base: str) -> None:
+    """Rows of 30 kB: files of 64 MB go up, and come back, in the memory that small ones take."""
+    for number in (20, 8_000):
+        source, out = home / "large.jsonl", str(home / f"large{number}.jsonl")
+        with source.open("w") as stream:
+            stream.writelines(f'{{"prompt":"{n} {"word " * 6_000}"}}\n' for n in range(number))
+        common = ["batch", "-q", str(source), "-m", "tiny", "--base-url", base, "-O", out, "--via", "batch"]
+        _, sent = cost(*common, "--no-wait", code=75)
+        _, fetched = cost(*common)
+        print(f"{number:,} rows of 30 kB: {sent:.0f} MB to send, {fetched:.0f} MB to fetch")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--memory", type=int, default=0)
+    parser.add_argument("--large", action="store_true", help="memory of files that are as large as may be")
     options = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     with tempfile.TemporaryDirectory() as home, serving() as base:
@@ -122,6 +135,8 @@ def main() -> None:
             ratios(Path(home), base, options.rows, options.runs)
         if options.memory:
             memory(Path(home), base, options.memory)
+        if options.large:
+            large_files(Path(home), base)
 
 
 if __name__ == "__main__":

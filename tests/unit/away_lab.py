@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from llmcli.batch.away.courier import Courier
 from llmcli.batch.away.desk import Desk, mark_away
@@ -79,8 +79,8 @@ class FakeApi:
         self.knife.step()
         return done
 
-    async def upload(self, name: str, content: bytes) -> str:
-        return self._do(lambda: self.provider.upload(name, content))["id"]
+    async def upload(self, name: str, content: BinaryIO) -> str:
+        return self._do(lambda: self.provider.upload(name, content.read()))["id"]
 
     async def create(self, file: str, metadata: Mapping[str, str]) -> BatchSeen:
         return batch_seen(self._do(lambda: self.provider.create(file, dict(metadata))))

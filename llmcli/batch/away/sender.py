@@ -52,13 +52,14 @@ class Sender:
     # --- The file -------------------------------------------------------------------------------------------------
 
     async def _upload(self, api: BatchApi, portion: Portion, *, again: bool) -> None:
-        name, content = file_name(self._manifest, portion), spooled_content(self._manifest, portion)
+        name = file_name(self._manifest, portion)
         found = await self._file_named(api, name) if again else None
         waits = 0
         while found is None:
             self._manifest.note(portion, uploads=portion.uploads + 1)
             try:
-                found = await api.upload(name, content)
+                with spooled_content(self._manifest, portion) as content:
+                    found = await api.upload(name, content)
             except TransientFailure as error:
                 waits = await self._rest(waits, error)
                 if not error.no_connection:  # it may be there

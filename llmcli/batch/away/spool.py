@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from llmcli import files, jsonl
 from llmcli.batch.away.manifest import Manifest, Portion
@@ -219,10 +219,10 @@ def _line(descriptor: int, ends: array[int], index: int) -> bytes:
     return os.pread(descriptor, ends[index] - start, start)
 
 
-def spooled_content(manifest: Manifest, portion: Portion) -> bytes:
-    """What goes up of a portion. Raises UsageError where it is gone."""
+def spooled_content(manifest: Manifest, portion: Portion) -> BinaryIO:
+    """What goes up of a portion, to be read and closed. Raises UsageError where it is gone."""
     try:
-        return files.read_regular(upload_path(manifest, portion.number))
+        return open(files.open_regular(upload_path(manifest, portion.number)), "rb")  # noqa: PTH123 - it is open
     except OSError as error:
         raise _gone(manifest, error) from None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from llmcli.wire import Json
 
@@ -67,8 +67,8 @@ class BatchApi(Protocol):
     Nothing is sent twice in one call: who calls knows whether that may cost.
     """
 
-    async def upload(self, name: str, content: bytes) -> str:
-        """Put a file of rows there; its id."""
+    async def upload(self, name: str, content: BinaryIO) -> str:
+        """Put a file of rows there, read from its beginning as it goes; its id."""
 
     async def create(self, file: str, metadata: Mapping[str, str]) -> BatchSeen:
         """Make a batch of a file: from then on it costs."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any
+from typing import Any, BinaryIO
 
 from llmcli.errors import Rejected
 from llmcli.registry.batch_terms import BatchTerms
@@ -35,7 +35,7 @@ class RemoteBatches:
         self._new_sdk = sdk
         self._sdk = sdk(self._bounds)
 
-    async def upload(self, name: str, content: bytes) -> str:
+    async def upload(self, name: str, content: BinaryIO) -> str:
         """See BatchApi."""
         beside: Json = {}
         if self._terms.keep is not None:

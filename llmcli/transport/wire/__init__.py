@@ -9,8 +9,9 @@ How a request goes through it:
 1. A transport makes a `Head` once for an address and a key (`heads.py`), and hands it over with each body.
 2. `Wire` (`exchange.py`) takes an easy handle of libcurl that is free. Where it was last used for the same head,
    only the body is new; else it is set up for this one (`handles.py`), with the proxy that the environment's rules
-   give for the address (`proxies.py`) and with certificates (`trust.py`). Until an https address
-   has answered, a server that takes long to speak TLS is asked whether it speaks plain HTTP (`plain.py`).
+   give for the address (`proxies.py`) and with certificates (`trust.py`). A long body is read as it goes out
+   (`outflow.py`). Until an https address has answered, a server that takes long to speak TLS is asked whether it
+   speaks plain HTTP (`plain.py`).
    For a crowd a name is looked up here, once (`names.py`): of hundreds of look-ups at a time, libcurl loses some.
 3. The handle joins one of the multi handles that `Drive` (`drive.py`) runs under the event loop. libcurl says which
    sockets it waits for; those are watched by a selector of their own, and the loop watches that selector alone.

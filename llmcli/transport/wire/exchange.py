@@ -12,6 +12,7 @@ from llmcli.transport.wire.handles import Easy, Route, break_of, check_status, m
 from llmcli.transport.wire.heads import LONGEST, Break, Head, How, WireReply, head_of
 from llmcli.transport.wire.inflow import Inflow
 from llmcli.transport.wire.names import Names
+from llmcli.transport.wire.outflow import Outflow
 from llmcli.transport.wire.plain import watched
 from llmcli.transport.wire.trust import NO_CERTIFICATES, Certificates
 from llmcli.transport.wire.unpack import unpacked, unpacking
@@ -46,7 +47,7 @@ class Wire:
         self._routes: dict[str, Route] = {}
         self._met: set[str] = set()  # https addresses that have answered
 
-    async def exchange(self, head: Head, body: bytes = b"") -> WireReply:
+    async def exchange(self, head: Head, body: bytes | Outflow = b"") -> WireReply:
         """Send, and give the reply: its body whole, or with `head.streamed` in pieces.
 
         Raises Break where no head of a reply came, or not in time. A body that breaks off says so in the reply, or
@@ -93,7 +94,7 @@ class Wire:
         self._drive.close()
         self._free.clear()
 
-    def _taken(self, head: Head, body: bytes) -> Easy:
+    def _taken(self, head: Head, body: bytes | Outflow) -> Easy:
         """A handle that is ready for this."""
         easy = self._free.pop() if self._free else Easy()
         if easy.head is not head:

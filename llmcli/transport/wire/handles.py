@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pycurl
 
 from llmcli.transport.wire.heads import Break, Head, How
+from llmcli.transport.wire.outflow import Outflow
 from llmcli.transport.wire.trust import NO_CERTIFICATES, Certificates
 
 _SUPPRESS_CONNECT_HEADERS = 265  # an option that pycurl has no name for: what a proxy says is no reply
@@ -46,23 +47,28 @@ class Route:
 class Easy:
     """A handle, and where libcurl puts what comes: `lines` of heads, `pieces` of a body."""
 
-    __slots__ = ("again", "curl", "head", "lines", "pieces", "proxy", "size")
+    __slots__ = ("again", "body", "curl", "head", "lines", "pieces", "proxy")
 
     def __init__(self) -> None:
         self.curl = pycurl.Curl()
         self.head: Head | None = None
         self.proxy = ""  # on the way, fit to be shown
-        self.size = 0  # of the body that is to go out
+        self.body: bytes | Outflow = b""  # that is to go out
         self.again = 0  # times that it was sent once more
         self.lines: list[bytes] = []
         self.pieces: list[bytes] = []
 
-    def take(self, head: Head, body: bytes) -> None:
+    def take(self, head: Head, body: bytes | Outflow) -> None:
         """Make ready for the next exchange of the head that this handle is set up for."""
         self.lines.clear()
         self.pieces.clear()
-        self.size, self.again = len(body), 0
-        if head.method == "POST":
+        self.body, self.again = body, 0
+        if isinstance(body, Outflow):
+            self.curl.setopt(pycurl.POSTFIELDSIZE_LARGE, len(body))
+            self.curl.setopt(pycurl.READFUNCTION, body.read)
+            self.curl.setopt(pycurl.SEEKFUNCTION, body.seek)
+            self.head = None  # whoever takes this handle next sets it up anew
+        elif head.method == "POST":
             self.curl.setopt(pycurl.POSTFIELDS, body)
 
     def tell_of(self, hosts: list[str]) -> None:
@@ -74,6 +80,8 @@ class Easy:
         """Make ready for the same again, over a connection that nobody has used."""
         self.lines.clear()
         self.pieces.clear()
+        if isinstance(self.body, Outflow):
+            self.body.rewind()
         self.again += 1
         self.curl.setopt(pycurl.FRESH_CONNECT, 1)
         self.head = None  # whoever takes this handle next sets it up anew
@@ -204,7 +212,7 @@ def may_go_again(easy: Easy, code: int) -> bool:
         return False
     if not easy.curl.getinfo(pycurl.NUM_CONNECTS):
         return True
-    return easy.again < _MOST_AGAIN and easy.curl.getinfo(pycurl.SIZE_UPLOAD_T) < easy.size
+    return easy.again < _MOST_AGAIN and easy.curl.getinfo(pycurl.SIZE_UPLOAD_T) < len(easy.body)
 
 
 def _reason(easy: Easy, message: str) -> str:
