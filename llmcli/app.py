@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from llmcli.config import Config
 from llmcli.errors import ExitCode, UsageError
+from llmcli.lean.dataclass import dataclass
 from llmcli.loop.runner import drive
 from llmcli.loop.watch import Watch
 from llmcli.output.streams import Notes, Out, Outputs, Stdout

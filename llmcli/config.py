@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Literal
 
 from llmcli.address import address_of
 from llmcli.errors import ConfigError
+from llmcli.lean.dataclass import dataclass
 
 _STRING = (  # of TOML, or a comment
     r"""(?s)(?P<long>\"{3}(?:\\.|.)*?\"{3}|'{3}.*?'{3})|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|\#[^\n]*"""

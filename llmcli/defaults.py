@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import Any
 
 from llmcli.config import Config
 from llmcli.errors import ConfigError, LlmcliError, UsageError
+from llmcli.lean.dataclass import dataclass
 from llmcli.settings.flag import Option
 from llmcli.settings.profiles import ProfileError, taken
 

@@ -39,9 +39,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Self
+
+from llmcli.lean.dataclass import dataclass
 
 
 class ExitCode(IntEnum):
@@ -393,8 +394,6 @@ def end_in(error: BaseException) -> LlmcliError | KeyboardInterrupt | OutOfTime 
     if isinstance(error, LlmcliError):
         return error
     cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, Terminated | KeyboardInterrupt | OutOfTime):
-            return cause
+    while not (cause is None or isinstance(cause, Terminated | KeyboardInterrupt | OutOfTime)):
         cause = cause.__cause__
-    return None
+    return cause

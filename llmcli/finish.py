@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import Any
 
+from llmcli.lean.dataclass import dataclass
 from llmcli.wire import Chunk, Json
 
 

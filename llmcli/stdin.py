@@ -6,10 +6,11 @@ import os
 import select
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from llmcli.errors import DeadlinePassed, UsageError
+from llmcli.lean.dataclass import dataclass
 from llmcli.world import World, read_some, ready
 
 _SILENCE = 2.0  # seconds

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from functools import lru_cache
 from typing import Any, TypeVar
+
+from llmcli.lean.dataclass import dataclass
 
 _SNAPSHOT = r"(?:-latest|-\d[\d-]*)?(?::latest)?(?:\.gguf)?"  # behind the name of a model
 

@@ -7,11 +7,13 @@ import select
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, date, datetime
 from fcntl import F_GETFL, fcntl
 from io import UnsupportedOperation
 from typing import BinaryIO
+
+from llmcli.lean.dataclass import dataclass
 
 
 def _isatty(stream: BinaryIO | None) -> bool:

@@ -7,11 +7,11 @@ import signal
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from decimal import Decimal
 
 from llmcli.app import App
 from llmcli.batch.engine.stats import Stats
+from llmcli.lean.dataclass import dataclass
 from llmcli.output.status import BETWEEN, StatusLine, fitted
 from llmcli.output.streams import Notes, Stdout, nothing
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from itertools import chain, count, islice
 from typing import TypeVar
@@ -12,6 +12,7 @@ from llmcli.batch.engine.run import Source
 from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.records import code_of
 from llmcli.errors import BadCommand
+from llmcli.lean.dataclass import dataclass
 from llmcli.output.report import PriceOf
 from llmcli.registry.estimate import estimate
 from llmcli.tokens.count import counted_request

@@ -6,7 +6,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
@@ -24,6 +24,7 @@ from llmcli.batch.ledger.ledger import Ledger
 from llmcli.batch.ledger.printed import Printed
 from llmcli.batch.progress import Progress
 from llmcli.errors import Interrupted, LlmcliError, PartialFailure, Terminated, UsageError
+from llmcli.lean.dataclass import dataclass
 
 _TICK = 0.25  # seconds
 _SYNC = 4  # ticks between two times that the disk is asked to keep what was written

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -20,6 +20,7 @@ from llmcli.exchange.asked import Asked
 from llmcli.exchange.client import Client
 from llmcli.exchange.exchange import Exchanged
 from llmcli.exchange.stack import listing_of
+from llmcli.lean.dataclass import dataclass
 from llmcli.output.report import Report
 from llmcli.request.builder import Ask, Builder, build_request
 from llmcli.settings.conversation import ContextSettings, SessionSettings

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from llmcli.errors import ContextOverflow
+from llmcli.lean.dataclass import dataclass
 from llmcli.registry.models import find_model
 from llmcli.request.messages import SYSTEM
 from llmcli.wire import Message, Request

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 
 from llmcli.chat.fitting import Build, Fitting
@@ -22,6 +22,7 @@ from llmcli.errors import (
 )
 from llmcli.exchange.exchange import Exchanged
 from llmcli.finish import says
+from llmcli.lean.dataclass import dataclass
 from llmcli.output.calls import tool_calls
 from llmcli.output.report import dollars, joined_answers
 from llmcli.request.messages import SYSTEM, open_calls

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from llmcli import jsonl
 from llmcli.chat.context import Fit, Rules, Weighed, fit, limit_of, overflow, turns_of
@@ -12,6 +12,7 @@ from llmcli.chat.sessions.session import Conversation, KeptMessage, Summary
 from llmcli.chat.summary import Summarizer, opening_of
 from llmcli.chat.windows import MATTERS, Windows
 from llmcli.errors import ContextOverflow, PromptTooLong, UsageError
+from llmcli.lean.dataclass import dataclass
 from llmcli.request.messages import SYSTEM
 from llmcli.tokens.count import count_request
 from llmcli.tokens.encodings import Encoder, encoding_for, load

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from llmcli import jsonl
+from llmcli.lean.dataclass import dataclass
 from llmcli.output.sink import answer_text, calls_of, reasoning_of, text_of
 from llmcli.output.streams import Notes, Out
 from llmcli.wire import Chunk, Completion, Json

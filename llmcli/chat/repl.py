@@ -9,7 +9,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ from llmcli.errors import (
     OutputFailure,
     UsageError,
 )
+from llmcli.lean.dataclass import dataclass
 from llmcli.output.sink import text_of
 from llmcli.output.status import fitted
 from llmcli.output.streams import Notes

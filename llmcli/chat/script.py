@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from llmcli import jsonl
 from llmcli.app import App
@@ -11,6 +11,7 @@ from llmcli.chat.dialogue import LAST, Dialogue
 from llmcli.chat.turns import message_of, turns
 from llmcli.errors import LlmcliError, UsageError
 from llmcli.exchange.client import Client
+from llmcli.lean.dataclass import dataclass
 from llmcli.request.messages import SYSTEM
 from llmcli.request.prompt import Prompt
 from llmcli.settings.conversation import TurnSettings

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from llmcli import jsonl
 from llmcli.errors import Incomplete, NoTurn, TransientFailure
 from llmcli.exchange.exchange import Exchanged
+from llmcli.lean.dataclass import dataclass
 from llmcli.output.calls import inner_of, tool_calls
 from llmcli.output.sink import text_of
 from llmcli.registry.models import find_model

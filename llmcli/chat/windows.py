@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from llmcli.errors import LlmcliError, PromptTooLong
+from llmcli.lean.dataclass import dataclass
 from llmcli.registry.listed import listed_window, window_of
 from llmcli.registry.models import find_model
 from llmcli.registry.providers import provider_of_url

@@ -7,7 +7,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import MISSING, Field, dataclass, fields, replace
+from dataclasses import MISSING, Field, fields, replace
 from typing import Annotated, Any
 
 import typer
@@ -21,6 +21,7 @@ from llmcli.config import Config
 from llmcli.defaults import Defaults, defaults_under
 from llmcli.errors import ExitCode, LlmcliError, UsageError
 from llmcli.habits.understood import understood
+from llmcli.lean.dataclass import dataclass
 from llmcli.settings.flag import MOST, Argument, Flag, Option, flags_of, options_of, subjects
 from llmcli.settings.general import accepted
 

@@ -1,9 +1,9 @@
 """`llmcli ask`: one request, one answer."""
 # No `from __future__ import annotations`: the annotations are read as objects.
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
+from llmcli.lean.dataclass import dataclass
 from llmcli.settings.answer import GateSettings, LoopSettings, RepairSettings
 from llmcli.settings.conversation import ContextSettings, SessionSettings
 from llmcli.settings.flag import PROMPT

@@ -1,9 +1,9 @@
 """`llmcli batch`: rows in, records or a table out, each row exactly once."""
 # No `from __future__ import annotations`: the annotations are read as objects.
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
+from llmcli.lean.dataclass import dataclass
 from llmcli.settings.answer import RepairSettings
 from llmcli.settings.batch.machines import MachinesSettings
 from llmcli.settings.batch.run import RunSettings

@@ -3,7 +3,7 @@
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from llmcli.exchange.asked import ServesTools, pages_named
 from llmcli.exchange.client import Client
 from llmcli.exchange.judged import is_judged
 from llmcli.exchange.tools.opening import served
+from llmcli.lean.dataclass import dataclass
 from llmcli.output.markdown import screen_of
 from llmcli.request.builder import Builder
 from llmcli.request.names import say_names

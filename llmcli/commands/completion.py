@@ -1,12 +1,12 @@
 """`llmcli completion`: the completion script of a shell."""
 # No `from __future__ import annotations`: the annotations are read as objects.
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from llmcli.app import App
 from llmcli.errors import UsageError
+from llmcli.lean.dataclass import dataclass
 from llmcli.settings.flag import Argument, flag
 
 _SCRIPTS = {"bash": "llmcli.bash", "zsh": "_llmcli", "fish": "llmcli.fish"}

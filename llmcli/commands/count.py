@@ -1,10 +1,10 @@
 """`llmcli count`: the tokens and the price of the request that `ask` would send, with no network."""
 # No `from __future__ import annotations`: the annotations are read as objects.
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from llmcli.errors import UsageError
+from llmcli.lean.dataclass import dataclass
 from llmcli.settings.answer import GateSettings, LoopSettings, RepairSettings
 from llmcli.settings.batch.table import TableSettings
 from llmcli.settings.commands.counting import CountingSettings

@@ -2,12 +2,13 @@
 # No `from __future__ import annotations`: the annotations are read as objects.
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Any, Literal
 
 from llmcli import jsonl
 from llmcli.app import App
 from llmcli.errors import LlmcliError, UsageError
+from llmcli.lean.dataclass import dataclass
 from llmcli.local import LOCAL
 from llmcli.registry.listed import window_of
 from llmcli.registry.models import Model, find_model, matcher, nearest_model, search_models

@@ -1,10 +1,11 @@
 """`llmcli report`: what a batch was: to read, to look at, to compare."""
 # No `from __future__ import annotations`: the annotations are read as objects.
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from llmcli.errors import UsageError
+from llmcli.lean.dataclass import dataclass
 from llmcli.settings.flag import Argument, flag, settings
 from llmcli.settings.general import GeneralSettings
 

@@ -1,9 +1,9 @@
 """`llmcli serve`: our answers, for other programs."""
 # No `from __future__ import annotations`: the annotations are read as objects.
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
+from llmcli.lean.dataclass import dataclass
 from llmcli.settings.answer import RepairSettings
 from llmcli.settings.commands.serving import ServingSettings
 from llmcli.settings.flag import Argument

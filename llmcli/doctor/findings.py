@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from llmcli import jsonl
 from llmcli.errors import LlmcliError
+from llmcli.lean.dataclass import dataclass
 
 Status = Literal["ok", "note", "failed"]
 

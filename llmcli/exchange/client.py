@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeVar
 
 from llmcli.app import App
@@ -15,6 +15,7 @@ from llmcli.exchange.exchange import Exchanged, Follower, Way, exchange
 from llmcli.exchange.shown import check_media, lost_media, paid_before_failure, sink_of, tell, warn_of_missing
 from llmcli.exchange.stack import transport_of
 from llmcli.files import check_appendable
+from llmcli.lean.dataclass import dataclass
 from llmcli.loop.runner import run_at_once
 from llmcli.output.sink import Sink
 from llmcli.output.streams import Out

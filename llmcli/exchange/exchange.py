@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from llmcli.errors import LlmcliError, StreamCut, paid_first
@@ -12,6 +11,7 @@ from llmcli.exchange.chosen import choice_in
 from llmcli.exchange.judged import is_judged, recovered
 from llmcli.exchange.verdict import verdict
 from llmcli.finish import says_something
+from llmcli.lean.dataclass import dataclass
 from llmcli.output.report import PriceOf, Report
 from llmcli.output.sink import SILENT, Sink
 from llmcli.transport.answer import Answer

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from llmcli.lean.dataclass import dataclass
 
 _THINK = re.compile(r"<think>.*?</think>", re.DOTALL)
 _FENCE = re.compile(r"(`{3,}|~{3,})[^\n`]*\n(.*?)\s*\1[ \t]*", re.DOTALL)

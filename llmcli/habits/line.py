@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from llmcli.habits.tables import SYNONYMS
+from llmcli.lean.dataclass import dataclass
 from llmcli.settings.flag import Option
 
 Options = Mapping[str, Option]  # of a command, by each of their names

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
 from llmcli.errors import UsageError
+from llmcli.lean.dataclass import dataclass
 from llmcli.local.gguf import GgufHead, gguf_head
 
 MODELS = "LLMCLI_MODELS"

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import mmap
 import struct
-from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any
 
 from llmcli.errors import UsageError
+from llmcli.lean.dataclass import dataclass
 
 _MAGIC = b"GGUF"
 _SCALARS = {

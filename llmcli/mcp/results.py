@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from llmcli import jsonl
+from llmcli.lean.dataclass import dataclass
 from llmcli.wire import Json
 
 _NOTHING = "(no output)"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 from llmcli.errors import AuthFailure, LlmcliError, ToolFailure
+from llmcli.lean.dataclass import dataclass
 from llmcli.mcp.behind_http import Refusals, http_streams
 from llmcli.mcp.results import Ran, failed_call, read_result
 from llmcli.mcp.spec import ServerSpec

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import PurePath
 
 from llmcli.address import address_of, fault_of, shown_url
 from llmcli.errors import UsageError
+from llmcli.lean.dataclass import dataclass
 from llmcli.wire import Json
 
 _LAUNCHERS = {"npx", "uvx", "uv", "bunx", "pnpm", "node", "python", "python3", "docker", "deno", "sh", "bash"}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar
 
 from llmcli import jsonl
+from llmcli.lean.dataclass import dataclass
 from llmcli.output.sink import Thoughts, calls_of, text_of
 from llmcli.output.streams import Notes, Out
 from llmcli.wire import Chunk, Completion, Json

@@ -6,11 +6,12 @@ import io
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from llmcli.errors import LlmcliError
+from llmcli.lean.dataclass import dataclass
 from llmcli.output.streams import Out, Stdout, visible
 from llmcli.world import World
 

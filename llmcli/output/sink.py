@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar, Protocol
 
 from llmcli import jsonl
 from llmcli.finish import is_thought
+from llmcli.lean.dataclass import dataclass
 from llmcli.output.calls import arguments_of, inner_of, tool_calls
 from llmcli.output.media import links_of, media_of
 from llmcli.output.report import PriceOf, Report

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from llmcli.lean.dataclass import dataclass
 from llmcli.registry.providers import find_provider, provider_of_url
 
 

@@ -6,12 +6,13 @@ import difflib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from llmcli.lean.dataclass import dataclass
 from llmcli.registry.providers import default_provider, provider_name
 from llmcli.responses.names import RESPONSES
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 from llmcli.address import Address, address_of
+from llmcli.lean.dataclass import dataclass
 
 OPENAI = "openai"
 """The provider whose API all others speak; a model that names no provider is its."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import date
 from typing import Any
 
 from llmcli.errors import UsageError
+from llmcli.lean.dataclass import dataclass
 from llmcli.registry.models import find_model
 from llmcli.request.endpoint import Addresses, Endpoint, shares_server
 from llmcli.request.headers import typed_headers

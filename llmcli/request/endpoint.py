@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from fnmatch import fnmatchcase
 
 from llmcli.address import address_of
 from llmcli.config import ProviderConfig
 from llmcli.errors import UsageError
+from llmcli.lean.dataclass import dataclass
 from llmcli.registry.models import find_model
 from llmcli.registry.providers import (
     OPENAI,

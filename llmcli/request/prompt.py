@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 from llmcli.errors import UsageError
+from llmcli.lean.dataclass import dataclass
 from llmcli.request.params import parse_pair
 from llmcli.request.reading import ReadStdin, argument, read_file, text_or_file
 from llmcli.settings.input import InputSettings

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from llmcli.errors import UsageError
+from llmcli.lean.dataclass import dataclass
 from llmcli.request.builder import Builder
 from llmcli.request.messages import check_message_list
 from llmcli.request.params import checked_field

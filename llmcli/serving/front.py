@@ -7,10 +7,10 @@ import secrets
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+from llmcli.lean.dataclass import dataclass
 from llmcli.serving.listening import AsgiReceive, AsgiScope, AsgiSend
 from llmcli.serving.replies import Problem, Response
 

@@ -6,7 +6,6 @@ import asyncio
 import secrets
 import signal
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from llmcli.app import App
@@ -16,6 +15,7 @@ from llmcli.exchange.authorization import check_provider
 from llmcli.exchange.exchange import Way
 from llmcli.exchange.stack import serving_transport_of
 from llmcli.files import check_appendable
+from llmcli.lean.dataclass import dataclass
 from llmcli.loop.connections import most_connections
 from llmcli.request.builder import Builder
 from llmcli.request.reading import argument

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from llmcli import jsonl
 from llmcli.errors import (
@@ -21,6 +21,7 @@ from llmcli.errors import (
     TransientFailure,
     UsageError,
 )
+from llmcli.lean.dataclass import dataclass
 from llmcli.wire import Json
 
 _TOO_LONG = "context_length_exceeded"  # the one code that clients know by name

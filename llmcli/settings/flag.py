@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
-from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, FrozenInstanceError, fields, is_dataclass
 from typing import Any, Literal, TypeVar, dataclass_transform, get_args, get_origin
+
+from llmcli.lean.dataclass import dataclass
 
 Settings = TypeVar("Settings")
 
@@ -56,11 +59,12 @@ def flag(*names: str, help: str, **more: Any) -> Flag:  # noqa: A002 - the word 
 def settings(panel: str) -> Callable[[type[Settings]], type[Settings]]:
     """A subject: a frozen dataclass of flags, which stand under `panel` in the help.
 
-    Its methods are those below: what dataclass writes and compiles for each class is a tenth of a start.
+    Its methods are those below: each is made once in a start, with most of its fields as they stand, and to compile
+    an `__init__` of so many parameters takes longer.
     """
 
     def made(cls: type[Settings]) -> type[Settings]:
-        subject: Any = dataclass(init=False, repr=False, eq=False)(cls)
+        subject: Any = dataclasses.dataclass(init=False, repr=False, eq=False)(cls)
         subject.panel = panel
         subject.__init__, subject.__eq__, subject.__hash__ = _filled, _equal, None
         subject.__setattr__ = subject.__delattr__ = _frozen

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
+from llmcli.lean.dataclass import dataclass
 from llmcli.registry.providers import OPENAI
 from llmcli.tokens.encodings import Encoder, base_model, encoding_for, load
 from llmcli.tokens.harmony import Harmony, is_harmony

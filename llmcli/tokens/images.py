@@ -13,8 +13,9 @@ from __future__ import annotations
 import binascii
 import math
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from llmcli.lean.dataclass import dataclass
 
 if TYPE_CHECKING:
     from llmcli.wire import Json

@@ -18,6 +18,7 @@ MODULES = {
 }
 
 FLOORS = {
+    "lean": -1,  # the language, but for what it costs
     "llmcli": 0,
     "wire": 0,
     "address": 0,
@@ -122,7 +123,7 @@ def _may_import(here: str, there: str) -> bool:
 
 @pytest.mark.parametrize("module", sorted(name for name in MODULES if not FLOORS.get(room(name), 1)))
 def test_the_words_import_nothing_of_ours(module):
-    assert ours(module) == []
+    assert [name for name in ours(module) if room(name) != "lean"] == []
 
 
 def test_siblings_import_each_other_without_a_circle():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from llmcli.batch.away.manifest import Manifest, Portion
 from llmcli.batch.away.results import Result
@@ -18,6 +18,7 @@ from llmcli.batch.ledger.records import Course
 from llmcli.errors import ExitCode, LlmcliError, PartialFailure
 from llmcli.exchange.exchange import Exchanged
 from llmcli.exchange.layers.budget import BudgetFile
+from llmcli.lean.dataclass import dataclass
 from llmcli.registry.batch_terms import BatchTerms
 from llmcli.request.builder import Ask
 from llmcli.settings.batch.via import Finishing

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from llmcli import files, jsonl
 from llmcli.errors import Busy, OutputFailure, UsageError
+from llmcli.lean.dataclass import dataclass
 from llmcli.settings.batch.run import batches_path
 from llmcli.wire import Json
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, auto
 
 from llmcli.batch.engine.run import Job, Plan
 from llmcli.batch.engine.stats import Stats
 from llmcli.batch.pacing.pace import Pace
 from llmcli.errors import CallFailed, LlmcliError, Rejected, Told, TransientFailure
+from llmcli.lean.dataclass import dataclass
 
 LONGEST_HOLD = 60.0  # seconds for which a server's word is taken that nothing is to be sent
 _EVIDENCE = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Protocol
@@ -15,6 +15,7 @@ from llmcli.batch.pacing.pace import Pace
 from llmcli.errors import CallFailed, ExitCode
 from llmcli.exchange.exchange import Way
 from llmcli.exchange.layers.fallback import Rebuild
+from llmcli.lean.dataclass import dataclass
 from llmcli.wire import Request
 from llmcli.world import World
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
+
+from llmcli.lean.dataclass import dataclass
 
 
 class Latencies:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
 from glob import glob
 from os.path import normpath, samestat
 from pathlib import Path
@@ -17,6 +16,7 @@ from llmcli.batch.input.readers.named import shown_path
 from llmcli.batch.input.source import Part
 from llmcli.batch.input.spool import spooled
 from llmcli.errors import NoInput, UsageError
+from llmcli.lean.dataclass import dataclass
 from llmcli.settings.batch.run import RunSettings, batches_path
 
 _WITHOUT_OUTPUT = RunSettings()

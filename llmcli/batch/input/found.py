@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from llmcli.batch.input.readers.entry import Broken, Entry, NamedFile
 from llmcli.batch.input.readers.named import content_of, fields_of
 from llmcli.batch.input.shape import field_text
+from llmcli.lean.dataclass import dataclass
 from llmcli.wire import Json
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
@@ -17,6 +16,7 @@ from llmcli.batch.ledger.final import Done
 from llmcli.batch.ledger.slots import Slots
 from llmcli.errors import UsageError
 from llmcli.exchange.asked import Asked, Paged, pages_named
+from llmcli.lean.dataclass import dataclass
 from llmcli.output.report import dollars
 from llmcli.request.builder import Builder
 from llmcli.request.names import say_names

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from os import fsencode
 from os.path import normpath
 from typing import TYPE_CHECKING, Literal
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from llmcli import jsonl
 from llmcli.batch.input.readers.entry import Entry, NamedFile
 from llmcli.batch.input.shape import BadRow
+from llmcli.lean.dataclass import dataclass
 
 if TYPE_CHECKING:
     from llmcli.batch.input.rows import Row

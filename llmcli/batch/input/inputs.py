@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,6 +15,7 @@ from llmcli.batch.input.rows import Row, RowBuilder
 from llmcli.batch.input.source import Chain, EntrySource, FileSource, NamedSource, Part, PipeSource
 from llmcli.batch.input.spool import SpooledSource
 from llmcli.batch.shards.deal import Deal
+from llmcli.lean.dataclass import dataclass
 from llmcli.world import go_back
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from llmcli import jsonl
@@ -26,6 +26,7 @@ from llmcli.batch.input.shape import (
 )
 from llmcli.batch.input.templated import check_template, shown_field, templated
 from llmcli.errors import BadCommand, LlmcliError, UsageError
+from llmcli.lean.dataclass import dataclass
 from llmcli.request.builder import Builder
 from llmcli.request.messages import check_message_list
 from llmcli.request.params import checked_field

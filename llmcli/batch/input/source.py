@@ -6,7 +6,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +15,7 @@ from llmcli.batch.input.readers.entry import Batch, Columns, NamedFile, Placed
 from llmcli.batch.input.rows import Row, RowBuilder
 from llmcli.batch.shards.deal import Deal
 from llmcli.errors import LlmcliError, UsageError
+from llmcli.lean.dataclass import dataclass
 from llmcli.world import read_some
 
 BLOCK = 1 << 18  # bytes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from enum import IntEnum
 
@@ -12,6 +12,7 @@ from llmcli.batch.input.rows import Row
 from llmcli.batch.input.shape import BadRow
 from llmcli.batch.ledger.slots import Slots
 from llmcli.errors import UsageError
+from llmcli.lean.dataclass import dataclass
 
 _ODD, _WORD = 0x9E3779B97F4A7C15, (1 << 64) - 1  # spread the places of rows over 64 bits
 _ROOM = 1024  # rows that room is made for at a time

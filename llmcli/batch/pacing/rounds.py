@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+from llmcli.lean.dataclass import dataclass
 
 _WORTH = 0.1  # log(rows/s) that a step must bring for each log(crowd): twice as many for 7 % more,
 _WORTH_A_LEAP = 0.25  # and four times as many for 41 %: that overshoots by more

@@ -6,10 +6,11 @@ import math
 import operator
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from statistics import median
 
 from llmcli.batch.pacing.limit_window import LimitWindow, number
+from llmcli.lean.dataclass import dataclass
 
 _MARGIN = 0.99  # of a declared limit
 _SPEND = 30.0  # seconds over which what a server has left for us is used up

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, BinaryIO
 
 from llmcli import jsonl
@@ -13,6 +13,7 @@ from llmcli.batch.reporting.briefs import Brief
 from llmcli.batch.reporting.outs import BatchOut, RecordLine
 from llmcli.batch.reporting.prompts import question_in
 from llmcli.batch.views.answers import answer_of
+from llmcli.lean.dataclass import dataclass
 from llmcli.wire import Json, usage_count
 
 ROWS_A_BLOCK = 500

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from llmcli import jsonl
@@ -12,6 +12,7 @@ from llmcli.batch.reporting.gist import Gist, gist_of
 from llmcli.batch.reporting.measures import Percentiles, Timeline
 from llmcli.batch.reporting.outs import BatchOut
 from llmcli.errors import one_line
+from llmcli.lean.dataclass import dataclass
 from llmcli.wire import Json
 
 _BATCH = 4096  # entries whose numbers are added up at once

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from llmcli.batch.ledger.recordfile import HEAD
 from llmcli.errors import NoInput, UsageError
+from llmcli.lean.dataclass import dataclass
 from llmcli.settings.batch.run import errors_path
 from llmcli.settings.batch.view import view_of
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from llmcli import jsonl
 from llmcli.batch.reporting.briefs import Brief
+from llmcli.lean.dataclass import dataclass
 from llmcli.wire import Json
 
 PAIR_KINDS = (

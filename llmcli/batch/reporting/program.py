@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from llmcli.batch.reporting.briefs import briefs_of
 from llmcli.batch.reporting.figures import Figures, figures_of
 from llmcli.batch.reporting.outs import BatchOut
 from llmcli.batch.reporting.pairs import Comparison, Pair, compared, paired
+from llmcli.lean.dataclass import dataclass
 from llmcli.wire import Json
 
 

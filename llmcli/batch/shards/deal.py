@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from os import fsencode
 
 from llmcli.batch.input.readers.entry import Entry, NamedFile
+from llmcli.lean.dataclass import dataclass
 from llmcli.settings.batch.machines import Shard
 
 DEALT_ROWS = 4096  # rows

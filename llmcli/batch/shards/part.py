@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -15,6 +15,7 @@ from llmcli.batch.input.choice import Choice
 from llmcli.batch.shards.deal import Deal
 from llmcli.batch.shards.shard_plan import ShardPlan
 from llmcli.errors import OutputFailure, PartialFailure, UsageError
+from llmcli.lean.dataclass import dataclass
 from llmcli.settings.batch.machines import MachinesSettings, Shard
 from llmcli.settings.batch.run import errors_path
 from llmcli.settings.batch.table import TableSettings

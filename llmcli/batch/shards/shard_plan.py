@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from llmcli import files, jsonl
 from llmcli.errors import NoInput, OutputFailure, UsageError
+from llmcli.lean.dataclass import dataclass
 
 _ANOTHER = "type the command as it was, or choose another directory with -O DIR/"
 

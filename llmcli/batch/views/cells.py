@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from llmcli import jsonl
+from llmcli.lean.dataclass import dataclass
 
 _NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
 _RUN = re.compile(r"[=+\-@\t]")  # how a cell begins that a spreadsheet runs

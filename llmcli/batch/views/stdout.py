@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from llmcli.batch.input.rows import Row
 from llmcli.batch.views.answers import answer_of
 from llmcli.batch.views.cells import Risky, csv_header, csv_row, text_line, tsv_row
 from llmcli.batch.views.table import Answering, OwnColumns, input_of, parsed_record
 from llmcli.exchange.chosen import labels_of_choice
+from llmcli.lean.dataclass import dataclass
 from llmcli.wire import Json
 
 

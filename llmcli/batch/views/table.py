@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 
 from llmcli import jsonl
 from llmcli.batch.views.answers import Properties, answer_of, own_cell
 from llmcli.batch.views.cells import Cell
 from llmcli.errors import UsageError
+from llmcli.lean.dataclass import dataclass
 from llmcli.request.written import as_written
 from llmcli.wire import Json
 

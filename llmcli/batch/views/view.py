@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.final import key_in
@@ -12,6 +12,7 @@ from llmcli.batch.views.cells import Risky, csv_header, csv_row, text_line, tsv_
 from llmcli.batch.views.kept import Keep
 from llmcli.batch.views.table import Answering, OwnColumns, input_of, parsed_record
 from llmcli.errors import UsageError
+from llmcli.lean.dataclass import dataclass
 from llmcli.settings.batch.view import ViewKind
 from llmcli.wire import Json
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from llmcli import files
 from llmcli.chat.sessions.transcript import unreadable_session
 from llmcli.errors import UsageError
+from llmcli.lean.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

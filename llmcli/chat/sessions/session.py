@@ -16,12 +16,13 @@ that says `"replaces": true` is sent in place of those before it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from llmcli import jsonl
 from llmcli.chat.sessions.transcript import Transcript
 from llmcli.errors import UsageError
+from llmcli.lean.dataclass import dataclass
 from llmcli.request.messages import checked_message, settled
 from llmcli.wire import Json, Message
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from llmcli.errors import BudgetExceeded, Busy, OutputFailure, UsageError
 from llmcli.exchange.layers.spending import LINE, Account, account_line
 from llmcli.exchange.layers.window import Settle
 from llmcli.files import locks
+from llmcli.lean.dataclass import dataclass
 
 _LOCK_WAIT = 10.0  # seconds to wait for the file's lock
 _POLL = 0.02  # seconds between two looks at it

@@ -6,12 +6,12 @@ import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from llmcli import files, jsonl
 from llmcli.address import address_of
 from llmcli.errors import OutputFailure
+from llmcli.lean.dataclass import dataclass
 from llmcli.transport.answer import Answer
 from llmcli.wire import CHAT, Chunk, Completion, Json, Meta, Request
 

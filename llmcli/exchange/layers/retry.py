@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from llmcli.errors import (
@@ -16,6 +15,7 @@ from llmcli.errors import (
     WrongWay,
 )
 from llmcli.finish import Finish, finish_of
+from llmcli.lean.dataclass import dataclass
 from llmcli.transport.answer import Answer
 from llmcli.transport.base import Transport
 from llmcli.wire import Meta, Request

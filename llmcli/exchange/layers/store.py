@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -14,6 +14,7 @@ from llmcli import files
 from llmcli.errors import LlmcliError, NoInput, OutputFailure
 from llmcli.exchange.layers.folder import Folder, Kept, kept_under
 from llmcli.files import locks
+from llmcli.lean.dataclass import dataclass
 from llmcli.transport.answer import Answer
 from llmcli.transport.base import Transport
 from llmcli.wire import Chunk, Completion, Request

@@ -9,10 +9,10 @@ import signal
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 from llmcli import jsonl
 from llmcli.errors import ToolFailure, UsageError
+from llmcli.lean.dataclass import dataclass
 from llmcli.output.calls import arguments_of, inner_of, name_of
 from llmcli.wire import Json
 

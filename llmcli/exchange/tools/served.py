@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +12,7 @@ from llmcli.errors import LlmcliError, UsageError
 from llmcli.exchange.layers.store import recorded, recording
 from llmcli.exchange.tools.kept import keep_result, keep_tools, kept_result, kept_tools
 from llmcli.exchange.tools.opening import WithServers
+from llmcli.lean.dataclass import dataclass
 from llmcli.mcp.configs import filled, specs_of_file
 from llmcli.mcp.offered import Offer, offers_of
 from llmcli.mcp.results import Ran

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Protocol
 
 from llmcli.errors import Invalid, ToolFailure
 from llmcli.exchange.judged import offered, unfit_arguments
 from llmcli.exchange.verdict import verdict
+from llmcli.lean.dataclass import dataclass
 from llmcli.mcp.results import Image, Ran
 from llmcli.output.calls import name_of, tool_calls
 from llmcli.registry.models import find_model

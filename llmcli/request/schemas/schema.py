@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from llmcli import jsonl
 from llmcli.errors import UsageError
+from llmcli.lean.dataclass import dataclass
 from llmcli.request.reading import ReadStdin, argument, load_json
 from llmcli.request.schemas.strict import strictly
 from llmcli.request.schemas.validation import validator

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from llmcli.lean.dataclass import dataclass
 from llmcli.wire import Json
 
 NamedEvent = tuple[str, Json]

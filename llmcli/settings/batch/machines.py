@@ -2,10 +2,10 @@
 # No `from __future__ import annotations`: the annotations are read as objects.
 
 import re
-from dataclasses import dataclass
 from typing import Annotated
 
 from llmcli.errors import UsageError
+from llmcli.lean.dataclass import dataclass
 from llmcli.settings.flag import flag, settings
 
 _PART = re.compile(r"([0-9]{1,6})/([0-9]{1,6})", re.ASCII)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
+from llmcli.lean.dataclass import dataclass
 from llmcli.wire import Json
 
 ENDED = frozenset({"completed", "failed", "expired", "cancelled"})

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from llmcli import jsonl
+from llmcli.lean.dataclass import dataclass
 
 _SAYS = (
     "error",

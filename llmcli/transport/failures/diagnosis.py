@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from llmcli import jsonl
@@ -21,6 +21,7 @@ from llmcli.errors import (
     TransientFailure,
     UnfitModel,
 )
+from llmcli.lean.dataclass import dataclass
 from llmcli.registry.models import nearest_model
 from llmcli.registry.providers import find_provider, provider_of_url
 from llmcli.responses.names import RESPONSES

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 
 from llmcli.errors import (
@@ -21,6 +20,7 @@ from llmcli.errors import (
     TransientFailure,
     UnfitModel,
 )
+from llmcli.lean.dataclass import dataclass
 from llmcli.transport.failures.complaints import Complaint
 
 _TRANSIENT = {408, 409, 425, 429}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from llmcli.lean.dataclass import dataclass
 from llmcli.transport.folds.deltas import Text, fold, plain
 from llmcli.wire import Json
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from llmcli import jsonl
+from llmcli.lean.dataclass import dataclass
 from llmcli.wire import Json
 
 _IDENTITY = {"id", "type", "name", "role"}  # what some servers repeat in every delta

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from llmcli.errors import CallFailed
+from llmcli.lean.dataclass import dataclass
 from llmcli.responses.names import CALL_ITEMS
 from llmcli.transport.failures.complaints import is_error
 from llmcli.transport.failures.diagnosis import BROKEN_EVENT, Reply, in_band, odd, parsed

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import http.client
 import os
-from dataclasses import dataclass
 
 import pycurl
 
+from llmcli.lean.dataclass import dataclass
 from llmcli.transport.wire.heads import Break, Head, How
 from llmcli.transport.wire.outflow import Outflow
 from llmcli.transport.wire.trust import NO_CERTIFICATES, Certificates

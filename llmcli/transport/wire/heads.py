@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, auto
 from functools import lru_cache
+
+from llmcli.lean.dataclass import dataclass
 
 _STATUS, _END = ":status", ":end"  # which no header is called
 _USUAL = 256  # bytes of a line that are worth keeping

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from llmcli.errors import BadCommand
+from llmcli.lean.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from llmcli.batch.input.shape import BadRow
+from llmcli.lean.dataclass import dataclass
 from llmcli.wire import Json
 
 
