@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")  # but tab and line ends, which say what they mean
-_HALF = re.compile("[\ud800-\udfff]")
-_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+# Patterns that few texts need are compiled by the first that does.
+_HALF = "[\ud800-\udfff]"
+_PAIR = "[\ud800-\udbff][\udc00-\udfff]"
 _MILLISECONDS = 1 + len("2026-11-27T10:00:00.000")
 _DEEPEST = 200  # levels of brackets; orjson writes 254, and records put some around them
 _PLAIN = frozenset({str, int, float, bool, type(None)})
@@ -164,7 +165,7 @@ def _integer(text: str) -> int | None:
 
 def mended(text: str) -> str:
     """Text with U+FFFD for each half of a character that has no other half."""
-    return text if text.isascii() else _HALF.sub("\ufffd", joined_halves(text))
+    return text if text.isascii() else re.sub(_HALF, "\ufffd", joined_halves(text))
 
 
 def _mended_in(value: Any) -> Any:
@@ -191,7 +192,7 @@ def _may_hold_huge_integers(data: bytes) -> bool:
 
 def joined_halves(text: str) -> str:
     """Text with the halves of characters put together that stood in two pieces of JSON."""
-    return text if text.isascii() else _PAIR.sub(_one_character, text)
+    return text if text.isascii() else re.sub(_PAIR, _one_character, text)
 
 
 def _one_character(pair: re.Match[str]) -> str:

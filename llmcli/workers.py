@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any, NoReturn, TypeVar
 
 from llmcli.errors import LlmcliError
+from llmcli.world import cores
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -41,13 +42,6 @@ def spread(work: Callable[[T], R], items: Iterable[T], workers: int | None = Non
         gc.unfreeze()
         for worker in crew:
             worker.dismiss()
-
-
-def cores() -> int:
-    """The cores that we may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _shared(crew: list[_Worker], items: Iterator[tuple[int, T]]) -> Iterator[R]:

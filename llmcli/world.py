@@ -69,6 +69,13 @@ async def _sleep(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
+def cores() -> int:
+    """The cores that we may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _uniform(low: float, high: float) -> float:
     import random  # here, since only a failure is waited for
 

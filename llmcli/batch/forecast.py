@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import field
 from decimal import Decimal
-from itertools import chain, count, islice
+from itertools import chain, islice
 from typing import TypeVar
 
-from llmcli.batch.engine.run import Source
 from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.records import code_of
 from llmcli.errors import BadCommand
@@ -184,15 +183,3 @@ def _plus(left: Span | None, right: Span | None) -> Span | None:
     if left is None or right is None:
         return None
     return left[0] + right[0], left[1] + right[1], left[2] + right[2]
-
-
-def rows_of(source: Source, limit: int | None) -> Iterator[Row]:
-    """The rows of a source that has them all at hand, or the first `limit` of them. Raises BadCommand."""
-    numbers = count() if limit is None else range(limit)
-    for _ in numbers:
-        row = source.next()
-        if row is None:
-            return
-        if isinstance(row.error, BadCommand):
-            raise row.error
-        yield row

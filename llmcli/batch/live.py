@@ -12,20 +12,18 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from llmcli import files
 from llmcli.address import shown_url
 from llmcli.app import App
-from llmcli.batch.away.desk import StillAway
-from llmcli.batch.away.story import carry
-from llmcli.batch.away.terms import check_fresh, check_terms
-from llmcli.batch.dry_run import dry_run
-from llmcli.batch.engine.run import Plan, Run
+from llmcli.batch.away.terms import StillAway, check_fresh, check_terms
+from llmcli.batch.engine.run import Plan, Run, rows_of
 from llmcli.batch.engine.stats import Stats
-from llmcli.batch.forecast import rows_of
 from llmcli.batch.input.choice import chosen
 from llmcli.batch.input.frame import Frame, Tabled, frame_of
 from llmcli.batch.input.inputs import Inputs
 from llmcli.batch.input.rows import Row
 from llmcli.batch.input.spool import spool_of
+from llmcli.batch.ledger.final import Done
 from llmcli.batch.ledger.ledger import Ledger
 from llmcli.batch.ledger.printed import Printed
 from llmcli.batch.ledger.skim import RETRYABLE
@@ -45,11 +43,11 @@ from llmcli.loop.connections import MOST_CONNECTIONS, most_connections
 from llmcli.request.builder import Builder
 from llmcli.request.headers import without_secrets
 from llmcli.settings.batch.machines import Shard
-from llmcli.settings.batch.run import RunSettings, errors_path
+from llmcli.settings.batch.run import RunSettings, batches_path, errors_path
 from llmcli.wire import spelled
-from llmcli.workers import cores
+from llmcli.world import cores
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+_CONTROL = r"[\x00-\x1f\x7f\x85\u2028\u2029]"
 
 
 class Batched(Tabled, Outcoming, InParts, Protocol):
@@ -68,6 +66,8 @@ def run_rows(app: App, settings: Batched) -> None:
     if settings.via.is_batch:
         check_terms(frame.builder, settings.request)
     if settings.run.dry_run:
+        from llmcli.batch.dry_run import dry_run  # here, since a run counts nothing beforehand
+
         dry_run(app, program, settings)
     else:
         _run(app, program, frame.inputs, outlet, settings)
@@ -87,7 +87,7 @@ def _run(app: App, program: Program, inputs: Inputs, outlet: Outlet, settings: B
         reread = partial(_reread, inputs, options)
         with _summed_up(app, outlet, options, stats, records), _viewed(outlet, records, stats, reread):
             app.watch.waits_for("the rows that are not done")
-            carry(app, program, settings, records, done)
+            _carry(app, program, settings, records, done)
             outlet.check_written()
 
 
@@ -100,6 +100,43 @@ def _opened(outlet: Outlet, inputs: Inputs) -> Iterator[Ledger | Printed]:
         except UsageError:
             records.withdraw()
             raise
+
+
+def _carry(app: App, program: Program, settings: Batched, records: Ledger | Printed, done: Done) -> None:
+    """Have the rows answered, live or through the Batch API. Raises what stopped the run, PartialFailure, StillAway."""
+    if settings.via.is_batch and settings.money.replay is None and isinstance(records, Ledger):
+        from llmcli.batch.away.story import AwayRun  # here, since few runs go that way
+
+        AwayRun(app, program, settings).drive(records, done)
+        return
+    if settings.run.kept is not None:
+        _leave_alone(settings.run.kept, done)
+    failure: PartialFailure | None = None
+    try:
+        app.drive(program.execute(records, done), settings.network.deadline, fast=True)
+    except PartialFailure as error:
+        failure = error
+    if away := program.run.stats.away:
+        told = f"{failure.what}, and " if failure else ""
+        what = f"{told}{away:,} row{' is' if away == 1 else 's are'} away and were left alone"
+        raise StillAway(what, todo="the same command with --via batch fetches them")
+    if failure is not None:
+        raise failure
+
+
+def _leave_alone(kept: str, done: Done) -> None:
+    """Have a live run pass over the rows that are away. Raises UsageError, Busy."""
+    if not files.exists(batches_path(Path(kept))):
+        return
+    from llmcli.batch.away.desk import mark_away
+    from llmcli.batch.away.manifest import Manifest
+
+    manifest = Manifest(kept)
+    try:
+        for portion in manifest.away:
+            mark_away(manifest, portion, done)
+    finally:
+        manifest.release()
 
 
 def _tell_of_fewer(app: App, wanted: int | None, most: int) -> None:
@@ -242,7 +279,7 @@ def _typed(words: list[str]) -> str:
 def _escaped(word: str) -> str:
     r"""A word with control characters, as bash, zsh and ksh have them: $'one\ntwo'."""
     kept = word.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
-    return "$'" + _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", kept) + "'"
+    return "$'" + re.sub(_CONTROL, lambda match: f"\\u{ord(match[0]):04x}", kept) + "'"
 
 
 def _plan(app: App, builder: Builder, outlet: Outlet, settings: Batched) -> Plan:

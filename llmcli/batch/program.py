@@ -10,13 +10,12 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from llmcli.batch.engine.engine import Engine
 from llmcli.batch.engine.money import Money
-from llmcli.batch.engine.run import Job, OpenedInput, Run
+from llmcli.batch.engine.run import Job, OpenedInput, Run, rows_of
 from llmcli.batch.engine.stats import Stats
-from llmcli.batch.forecast import Counted, rows_of
 from llmcli.batch.input.frame import met
 from llmcli.batch.input.inputs import Inputs
 from llmcli.batch.ledger.final import Done, changed
@@ -25,6 +24,9 @@ from llmcli.batch.ledger.printed import Printed
 from llmcli.batch.progress import Progress
 from llmcli.errors import Interrupted, LlmcliError, PartialFailure, Terminated, UsageError
 from llmcli.lean.dataclass import dataclass
+
+if TYPE_CHECKING:
+    from llmcli.batch.forecast import Counted
 
 _TICK = 0.25  # seconds
 _SYNC = 4  # ticks between two times that the disk is asked to keep what was written

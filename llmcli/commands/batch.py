@@ -44,8 +44,7 @@ class BatchSettings:
     def check(self) -> None:
         """Raise UsageError where flags exclude each other."""
         from llmcli.batch.away.terms import check_away
-        from llmcli.batch.shards.merge import check_merge
-        from llmcli.batch.shards.part import check_machines
+        from llmcli.batch.shards.part import check_machines, check_merge
         from llmcli.batch.views.outlet import check_outlet
 
         check_outlet(self)
@@ -61,10 +60,11 @@ def batch(app: "App", settings: BatchSettings) -> int:
     messages.
     """
     from llmcli.batch.live import run_rows
-    from llmcli.batch.shards.merge import merge_parts
     from llmcli.batch.shards.part import divided
 
     if settings.machines.merge is not None:
+        from llmcli.batch.shards.merge import merge_parts
+
         merge_parts(app, settings)
         return 0
     run_rows(app, divided(settings))

@@ -28,7 +28,7 @@ from llmcli.transport.batches.base import BatchApi
 from llmcli.transport.wire.heads import Bounds
 from llmcli.transport.wire.trust import Certificates
 from llmcli.wire import Completion, Json, Request
-from llmcli.workers import cores
+from llmcli.world import cores
 
 _WAITS = "waiting for another process that asks the same, to have its answer from the cache"
 _LISTING = 5.0  # seconds that a server has for the list of its models

@@ -20,7 +20,7 @@ from llmcli.errors import UsageError
 from llmcli.local.found import LocalModel
 from llmcli.local.gguf import GgufHead
 from llmcli.wire import Json
-from llmcli.workers import cores
+from llmcli.world import cores
 
 # Servers stay until the process leaves: an orderly end waits for what is under way, up to a whole prompt.
 _loaded: list[Any] = []

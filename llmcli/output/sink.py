@@ -17,10 +17,7 @@ from llmcli.output.report import PriceOf, Report
 from llmcli.output.streams import Notes, Out
 from llmcli.wire import Chunk, Completion, Json
 
-_FENCE = re.compile(
-    r"^( {0,3})(`{3,}(?=[^`\n]*\n)|~{3,}+)([^\n]*)\n(.*?)(?:^ {0,3}\2[`~]*[ \t]*\r?$|\Z)",
-    re.MULTILINE | re.DOTALL,
-)
+_FENCE = r"(?ms)^( {0,3})(`{3,}(?=[^`\n]*\n)|~{3,}+)([^\n]*)\n(.*?)(?:^ {0,3}\2[`~]*[ \t]*\r?$|\Z)"
 
 
 class Sink(Protocol):
@@ -290,7 +287,7 @@ def _shown(call: Json) -> Json:
 
 def first_code_block(text: str) -> str:
     """The inside of the first fenced code block, less the fence's indentation; the whole text where there is none."""
-    match = _FENCE.search(text)
+    match = re.search(_FENCE, text)
     if match is None:
         return text
     return re.sub(rf"^ {{1,{len(match[1])}}}", "", match[4], flags=re.MULTILINE) if match[1] else match[4]

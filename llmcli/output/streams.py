@@ -14,13 +14,14 @@ from llmcli import files
 from llmcli.errors import LlmcliError, OutputFailure, ReaderGone, one_line
 from llmcli.files import Waiting, patiently, write_all
 
-_UNESCAPED = re.compile(r"[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")  # by JSON
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+# Patterns are compiled by the first text for a terminal.
+_UNESCAPED = r"[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"  # by JSON
+_CONTROL = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 
 
 def visible(text: str) -> str:
     """Text for a terminal: control characters (but newline and tab) shown, as cat -v does, not sent."""
-    return _CONTROL.sub(lambda match: _caret(ord(match[0])), text)
+    return re.sub(_CONTROL, lambda match: _caret(ord(match[0])), text)
 
 
 def _caret(code: int) -> str:
@@ -53,7 +54,9 @@ class _Shown:
     def write_bytes(self, data: bytes) -> None:
         """See Out. To a terminal this is JSON, whose control characters are escaped."""
         if self.terminal:
-            shown = _UNESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", data.decode("utf-8", "replace"))
+            shown = re.sub(
+                _UNESCAPED, lambda match: f"\\u{ord(match[0]):04x}", data.decode("utf-8", "replace")
+            )
             data = shown.encode()
         self._send(data)
 

@@ -18,15 +18,11 @@ _ODD = re.compile(rb"[-0-9](?:(?<=\d)[eE]|(?<=-)0|\.\d*0(?!\d)|\.0000|\d{16})")
 _STRING = r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'"
 _NAME = r"[^\W\d]\w*"
 _PATH = rf"{_NAME}(?:\s*\.\s*{_NAME}|\[(?:{_STRING}|[^\[\]\"'])*\])*"
-_TOKEN = re.compile(
-    rf"(?P<space>\s+)|(?P<text>{_STRING})|(?P<number>\d[\w.]*)|(?P<path>{_PATH})|(?P<sign>\*\*|//|[<>=!]=|.)",
-    re.DOTALL,
-)
+_TOKEN = rf"(?s)(?P<space>\s+)|(?P<text>{_STRING})|(?P<number>\d[\w.]*)|(?P<path>{_PATH})|(?P<sign>\*\*|//|[<>=!]=|.)"
 _INSIDE = rf"(?:{_STRING}|[^\"'])*?"
-_BLOCK = re.compile(
-    r"\{#.*?#\}|\{%[-+]?\s*raw\b.*?endraw\s*[-+]?%\}"
-    rf"|(?P<open>\{{\{{[-+]?|\{{%[-+]?\s*(?:if|elif|set\s[^=]*=|for\s.*?\sin\s))(?P<inside>{_INSIDE})(?P<close>[-+]?[%}}]\}})",
-    re.DOTALL,
+_BLOCK = (
+    r"(?s)\{#.*?#\}|\{%[-+]?\s*raw\b.*?endraw\s*[-+]?%\}"
+    rf"|(?P<open>\{{\{{[-+]?|\{{%[-+]?\s*(?:if|elif|set\s[^=]*=|for\s.*?\sin\s))(?P<inside>{_INSIDE})(?P<close>[-+]?[%}}]\}})"
 )
 WORDS = frozenset(
     [
@@ -91,7 +87,7 @@ def plain_value(value: Any) -> Any:
 
 def numeric(source: str) -> str:
     """The template with `|_plain` behind the operands of each expression that is more than names."""
-    return _BLOCK.sub(_rewritten, source)
+    return re.sub(_BLOCK, _rewritten, source)
 
 
 def _rewritten(block: re.Match[str]) -> str:
@@ -101,7 +97,7 @@ def _rewritten(block: re.Match[str]) -> str:
 
 
 def _expression(text: str) -> str:
-    tokens = [(match.lastgroup, match[0]) for match in _TOKEN.finditer(text)]
+    tokens = [(match.lastgroup, match[0]) for match in re.finditer(_TOKEN, text)]
     solid = [index for index, (kind, _) in enumerate(tokens) if kind != "space"]
     operands, reckons = [], False
     for place, index in enumerate(solid):

@@ -7,11 +7,12 @@ from contextlib import closing, suppress
 
 from llmcli.batch.away.closer import Closer
 from llmcli.batch.away.cutter import Cutter
-from llmcli.batch.away.desk import Desk, StillAway, batches_in_words, rows_in_words, standing
+from llmcli.batch.away.desk import Desk, batches_in_words, rows_in_words, standing
 from llmcli.batch.away.fetcher import Fetched, Fetcher
 from llmcli.batch.away.manifest import Portion
 from llmcli.batch.away.sender import Sender, until_answered
 from llmcli.batch.away.spool import tidy
+from llmcli.batch.away.terms import StillAway
 from llmcli.batch.engine.run import OpenedInput
 from llmcli.errors import BudgetExceeded, CallFailed, PartialFailure, Rejected
 from llmcli.transport.batches.base import BatchApi, BatchSeen

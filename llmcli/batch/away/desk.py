@@ -15,7 +15,7 @@ from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.final import Done
 from llmcli.batch.ledger.ledger import Ledger
 from llmcli.batch.ledger.records import Course
-from llmcli.errors import ExitCode, LlmcliError, PartialFailure
+from llmcli.errors import PartialFailure
 from llmcli.exchange.exchange import Exchanged
 from llmcli.exchange.layers.budget import BudgetFile
 from llmcli.lean.dataclass import dataclass
@@ -25,13 +25,6 @@ from llmcli.settings.batch.via import Finishing
 from llmcli.transport.base import Transport
 from llmcli.transport.batches.base import BatchApi, BatchSeen
 from llmcli.wire import Request
-
-
-class StillAway(LlmcliError):
-    """Rows are at the provider, or open: another run is to see to them."""
-
-    exit_code = ExitCode.TEMPFAIL
-
 
 Mend = Callable[[Sequence[tuple[Row, Result]]], Awaitable[Stats]]
 """Makes rows final live, each of which came with something to be mended; says what became of them."""

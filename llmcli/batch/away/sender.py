@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from llmcli.batch.away.desk import Desk, StillAway
+from llmcli.batch.away.desk import Desk
 from llmcli.batch.away.manifest import Manifest, Portion
 from llmcli.batch.away.spool import spooled_content
+from llmcli.batch.away.terms import StillAway
 from llmcli.errors import CallFailed, NotRunning, Rejected, TransientFailure, WrongWay
 from llmcli.exchange.layers.retry import backoff
 from llmcli.transport.batches.base import BatchApi, BatchSeen

@@ -9,10 +9,9 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
 
-from llmcli import files
 from llmcli.app import App
 from llmcli.batch.away.courier import Courier
-from llmcli.batch.away.desk import Desk, Lookup, Mend, StillAway, mark_away, rows_in_words
+from llmcli.batch.away.desk import Desk, Lookup, Mend, mark_away, rows_in_words
 from llmcli.batch.away.manifest import Manifest, Portion, manifest_path
 from llmcli.batch.away.mending import FirstAttempts, Handed
 from llmcli.batch.away.results import NotKept, Nowhere, Result
@@ -23,7 +22,6 @@ from llmcli.batch.input.rows import Row
 from llmcli.batch.input.spool import spool_of
 from llmcli.batch.ledger.final import Done
 from llmcli.batch.ledger.ledger import Ledger
-from llmcli.batch.ledger.printed import Printed
 from llmcli.batch.program import Program
 from llmcli.batch.progress import Progress
 from llmcli.errors import DeadlinePassed, Interrupted, PartialFailure, Terminated, UsageError
@@ -37,38 +35,6 @@ from llmcli.wire import CHAT, Request
 _TICK = 0.25  # seconds
 _APIS = {api.name: api for api in (CHAT, RESPONSES_API)}
 _SOMETHING = [{"role": "user", "content": "-"}]
-
-
-def carry(app: App, program: Program, settings: Sent, records: Ledger | Printed, done: Done) -> None:
-    """Have the rows answered, live or through the Batch API. Raises what stopped the run, PartialFailure, StillAway."""
-    if settings.via.is_batch and settings.money.replay is None and isinstance(records, Ledger):
-        AwayRun(app, program, settings).drive(records, done)
-        return
-    if settings.run.kept is not None:
-        _leave_alone(settings.run.kept, done)
-    failure: PartialFailure | None = None
-    try:
-        app.drive(program.execute(records, done), settings.network.deadline, fast=True)
-    except PartialFailure as error:
-        failure = error
-    if away := program.run.stats.away:
-        told = f"{failure.what}, and " if failure else ""
-        what = f"{told}{away:,} row{' is' if away == 1 else 's are'} away and were left alone"
-        raise StillAway(what, todo="the same command with --via batch fetches them")
-    if failure is not None:
-        raise failure
-
-
-def _leave_alone(kept: str, done: Done) -> None:
-    """Have a live run pass over the rows that are away. Raises UsageError, Busy."""
-    if not files.exists(manifest_path(kept)):
-        return
-    manifest = Manifest(kept)
-    try:
-        for portion in manifest.away:
-            mark_away(manifest, portion, done)
-    finally:
-        manifest.release()
 
 
 class AwayRun:

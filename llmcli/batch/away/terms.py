@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from llmcli import files
-from llmcli.batch.away.manifest import Manifest, manifest_path
-from llmcli.errors import UsageError
+from llmcli.errors import ExitCode, LlmcliError, UsageError
 from llmcli.exchange.asked import Paid
-from llmcli.registry.batch_terms import BatchTerms, batch_terms
 from llmcli.request.builder import Builder
-from llmcli.settings.batch.run import RunSettings
+from llmcli.settings.batch.run import RunSettings, batches_path
 from llmcli.settings.batch.via import ViaSettings
 from llmcli.settings.request import RequestSettings
+
+if TYPE_CHECKING:
+    from llmcli.registry.batch_terms import BatchTerms
+
+
+class StillAway(LlmcliError):
+    """Rows are at the provider, or open: another run is to see to them."""
+
+    exit_code = ExitCode.TEMPFAIL
 
 
 class Sent(Paid, Protocol):
@@ -58,6 +66,8 @@ def check_terms(builder: Builder, request: RequestSettings) -> None:
 
 def terms_at(provider: str, base_url: str, *, typed: bool) -> BatchTerms:
     """The terms of a provider. Raises UsageError where it has no Batch API."""
+    from llmcli.registry.batch_terms import batch_terms
+
     terms = batch_terms(provider, base_url, typed=typed)
     if isinstance(terms, str):
         fact = f": {terms}" if terms else ""
@@ -68,7 +78,9 @@ def terms_at(provider: str, base_url: str, *, typed: bool) -> BatchTerms:
 
 def check_fresh(kept: str) -> None:
     """Raise UsageError where starting over would lose what is paid for and away."""
-    if files.exists(manifest_path(kept)):
+    if files.exists(batches_path(Path(kept))):
+        from llmcli.batch.away.manifest import Manifest
+
         manifest = Manifest(kept)
         away = manifest.away
         manifest.release()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import count
 from typing import Protocol
 
 from llmcli import jsonl
 from llmcli.batch.engine.stats import Stats
 from llmcli.batch.input.rows import Row
 from llmcli.batch.pacing.pace import Pace
-from llmcli.errors import CallFailed, ExitCode
+from llmcli.errors import BadCommand, CallFailed, ExitCode
 from llmcli.exchange.exchange import Way
 from llmcli.exchange.layers.fallback import Rebuild
 from llmcli.lean.dataclass import dataclass
@@ -141,3 +142,15 @@ class Job:
         """The JSON of the request: the row's, unless that was for another model."""
         row = self.row
         return row.body if row.body and self.request is row.request else jsonl.dumps(self.request.body())
+
+
+def rows_of(source: Source, limit: int | None) -> Iterator[Row]:
+    """The rows of a source that has them all at hand, or the first `limit` of them. Raises BadCommand."""
+    numbers = count() if limit is None else range(limit)
+    for _ in numbers:
+        row = source.next()
+        if row is None:
+            return
+        if isinstance(row.error, BadCommand):
+            raise row.error
+        yield row

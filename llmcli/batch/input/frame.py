@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from llmcli import jsonl
 from llmcli.app import App
-from llmcli.batch.forecast import Counted, Tally, count_rows, row_record
 from llmcli.batch.input.choice import Choice, chosen
 from llmcli.batch.input.inputs import Inputs
 from llmcli.batch.input.rows import Row, RowBuilder, unseen
@@ -22,6 +21,9 @@ from llmcli.request.builder import Builder
 from llmcli.request.names import say_names
 from llmcli.request.prompt import Prompt
 from llmcli.settings.batch.table import TableSettings
+
+if TYPE_CHECKING:
+    from llmcli.batch.forecast import Counted, Tally
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ def tally_of(
 
     Raises UsageError where an id is there twice.
     """
+    from llmcli.batch.forecast import Tally, count_rows  # here, since a run counts nothing beforehand
+
     tally, done = Tally(), done or Done(slots=Slots())
     inputs.look()
     with inputs.all_at_hand() as source:
@@ -101,6 +105,8 @@ def check_met(row: Row, done: Done) -> None:
 
 def count_file(app: App, settings: CountedRows, path: str | None) -> None:
     """`count --rows`: one integer, the totals, or a line for each row."""
+    from llmcli.batch.forecast import row_record
+
     choice = chosen(app, [] if path is None else [path], settings.table.each)
     frame = frame_of(app, settings, choice, sends=False)
     shape = settings.output.shape

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any, BinaryIO
 
-from llmcli.batch.input.readers.arrays import read_array
-from llmcli.batch.input.readers.delimited import read_csv, read_tsv
 from llmcli.batch.input.readers.entry import Batch
 from llmcli.batch.input.readers.gate import through_gate
 from llmcli.batch.input.readers.jsonl import read_jsonl
@@ -54,9 +52,13 @@ def _read(
     if kind == "jsonl":
         return through_gate(read_jsonl(blocks), lambda first: no_jsonl(first, path))  # type: ignore[arg-type]
     if kind == "json":
+        from llmcli.batch.input.readers.arrays import read_array  # each kind's reader by its first file
+
         return through_gate(read_array(blocks), lambda _first: no_objects(path))
     if kind == "lines":
         return read_lines(blocks)
+    from llmcli.batch.input.readers.delimited import read_csv, read_tsv
+
     return (read_csv if kind == "csv" else read_tsv)(blocks, how, path)
 
 

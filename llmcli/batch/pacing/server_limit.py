@@ -7,7 +7,6 @@ import operator
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import field
-from statistics import median
 
 from llmcli.batch.pacing.limit_window import LimitWindow, number
 from llmcli.lean.dataclass import dataclass
@@ -162,6 +161,8 @@ class ServerLimit:
 
     def _lately(self, until: float) -> float:
         """The rate of the last requests that went out until a time, whatever pauses there were."""
+        from statistics import median  # here: it takes longer to import than all of this
+
         times = [time for time in self._sends if time <= until][-_ENOUGH:]
         gap = median(map(operator.sub, times[1:], times))
         return 1 / gap if gap else math.inf

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from llmcli import files
 from llmcli.app import App
-from llmcli.batch.forecast import rows_of
+from llmcli.batch.engine.run import rows_of
 from llmcli.batch.input.choice import Choice, chosen
 from llmcli.batch.input.frame import Frame, Tabled, frame_of
 from llmcli.batch.input.rows import Row
@@ -31,31 +31,6 @@ class Merged(Tabled, Outcoming, InParts, Protocol):
 
 
 Merging = TypeVar("Merging", bound=Merged)
-
-
-def check_merge(settings: Merged) -> None:
-    """Raise UsageError for what a merge has no use for, or cannot be without."""
-    run = settings.run
-    if settings.machines.merge is None:
-        return
-    others = {
-        "--via": settings.via.is_batch,
-        "--dry-run": run.dry_run,
-        "--retry-failed": run.retry_failed,
-        "--limit": run.limit is not None,
-        "--rpm": run.rpm is not None,
-        "--tpm": run.tpm is not None,
-        "-j": run.concurrency != "auto",
-        "--each": settings.table.each is not None,
-        "--write-each": settings.view.write_each is not None,
-    }
-    for name, is_given in others.items():
-        if is_given:
-            raise UsageError(
-                f"and {name} exclude each other", todo="it asks nothing: drop one", flag="--merge"
-            )
-    if run.kept is None:
-        raise UsageError("writes a file", todo="name it with -O", flag="--merge")
 
 
 def merge_parts(app: App, settings: Merging) -> None:

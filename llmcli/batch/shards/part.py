@@ -19,7 +19,7 @@ from llmcli.lean.dataclass import dataclass
 from llmcli.settings.batch.machines import MachinesSettings, Shard
 from llmcli.settings.batch.run import errors_path
 from llmcli.settings.batch.table import TableSettings
-from llmcli.settings.batch.view import view_of
+from llmcli.settings.batch.view import ViewSettings, view_of
 
 
 class InParts(Sent, Protocol):
@@ -36,6 +36,14 @@ class InParts(Sent, Protocol):
     @property
     def rows(self) -> list[str] | None:
         """The INPUTs."""
+
+
+class ToMerge(InParts, Protocol):
+    """And how its records are shown."""
+
+    @property
+    def view(self) -> ViewSettings:
+        """Whether each answer is a file, too."""
 
 
 Spreading = TypeVar("Spreading", bound=InParts)
@@ -115,6 +123,31 @@ def check_machines(settings: InParts) -> None:
     if view_of(run.output) is not None or run.output.lower().endswith((".jsonl", ".json")):
         todo = f"-O DIR/ now, and when all parts have run: llmcli batch --merge DIR -O {run.output}"
         raise UsageError(f"{run.output} is a file, and parts are files of a directory", todo=todo, flag="-O")
+
+
+def check_merge(settings: ToMerge) -> None:
+    """Raise UsageError for what a merge has no use for, or cannot be without."""
+    run = settings.run
+    if settings.machines.merge is None:
+        return
+    others = {
+        "--via": settings.via.is_batch,
+        "--dry-run": run.dry_run,
+        "--retry-failed": run.retry_failed,
+        "--limit": run.limit is not None,
+        "--rpm": run.rpm is not None,
+        "--tpm": run.tpm is not None,
+        "-j": run.concurrency != "auto",
+        "--each": settings.table.each is not None,
+        "--write-each": settings.view.write_each is not None,
+    }
+    for name, is_given in others.items():
+        if is_given:
+            raise UsageError(
+                f"and {name} exclude each other", todo="it asks nothing: drop one", flag="--merge"
+            )
+    if run.kept is None:
+        raise UsageError("writes a file", todo="name it with -O", flag="--merge")
 
 
 def divided(settings: Spreading) -> Spreading:

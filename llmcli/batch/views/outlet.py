@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from llmcli.app import App
 from llmcli.batch.engine.stats import Stats
@@ -16,7 +16,6 @@ from llmcli.batch.ledger.ledger import Ledger
 from llmcli.batch.ledger.printed import Printed
 from llmcli.batch.views.answers import Properties
 from llmcli.batch.views.cells import Risky
-from llmcli.batch.views.each import EachFile
 from llmcli.batch.views.kept import Keep
 from llmcli.batch.views.seal import Seal
 from llmcli.batch.views.stdout import Filtered, Form, TableForm, TextForm
@@ -28,6 +27,9 @@ from llmcli.settings.batch.run import RunSettings
 from llmcli.settings.batch.view import ViewSettings
 from llmcli.settings.request import RequestSettings
 from llmcli.wire import Json
+
+if TYPE_CHECKING:
+    from llmcli.batch.views.each import EachFile
 
 Reread = Callable[[], Iterator[Row]]
 """The rows of the input, from its beginning."""
@@ -170,6 +172,8 @@ def _each_file(settings: Outcoming, frame: Frame) -> EachFile | None:
     template = settings.view.write_each
     if template is None:
         return None
+    from llmcli.batch.views.each import EachFile  # here, since few runs write them
+
     return EachFile(template, _others(settings.run, frame), frame.inputs.builder.how.each)
 
 

@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 _UNITS = {
@@ -26,12 +25,12 @@ _UNITS = {
 }
 _NUMBER = r"\d+(?:\.\d+)?"
 _UNIT = r"(?:milliseconds?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|d)\b"
-_PART = re.compile(rf"({_NUMBER})\s*({_UNIT[:-2]})(?![a-z])", re.IGNORECASE)
+# Patterns are compiled by the first server that asks to wait.
+_PART = rf"(?i)({_NUMBER})\s*({_UNIT[:-2]})(?![a-z])"
 _SPAN = rf"{_NUMBER}\s*(?:{_UNIT[:-2]})(?:[\s,]*(?:and\s+)?{_NUMBER}\s*(?:{_UNIT[:-2]}))*(?![a-z])"
-_ASKED = re.compile(
-    rf"(?:(?:try|retry|wait|again|retrying|available|reset|resets)\b[^.;\d]{{0,40}}?\b(?:in|after|for)|"
-    rf"\bwait)\s*:?\s*(?:about\s+|at least\s+)?({_SPAN}|{_NUMBER}(?=\s*(?:$|[.;,)](?!\d))))",
-    re.IGNORECASE,
+_ASKED = (
+    rf"(?i)(?:(?:try|retry|wait|again|retrying|available|reset|resets)\b[^.;\d]{{0,40}}?\b(?:in|after|for)|"
+    rf"\bwait)\s*:?\s*(?:about\s+|at least\s+)?({_SPAN}|{_NUMBER}(?=\s*(?:$|[.;,)](?!\d))))"
 )
 _KEYS = {"retrydelay": 1.0, "retryafter": 1.0, "retryafterseconds": 1.0, "retryafterms": 0.001}
 _EPOCH = 1e9  # a number of seconds from here on is a time: no one waits for 30 years
@@ -66,13 +65,13 @@ def seconds(text: str, now: datetime | None = None) -> float | None:
 
 def asked_in(words: str) -> float | None:
     """Seconds that a sentence asks to wait; None: it does not."""
-    found = _ASKED.search(words)
+    found = re.search(_ASKED, words)
     return None if found is None else _span(found[1])
 
 
 def _span(text: str) -> float:
     """`1h2m3.5s` in seconds; a bare number is of seconds."""
-    parts = _PART.findall(text)
+    parts = re.findall(_PART, text)
     if not parts:
         return float(text)
     return math.fsum(float(number) * _unit(unit) for number, unit in parts)
@@ -122,6 +121,8 @@ def _number(text: str, scale: float = 1.0) -> float | None:
 
 
 def _until(date: str, now: datetime | None) -> float | None:
+    from email.utils import parsedate_to_datetime  # here, since few servers give a date
+
     try:
         when = datetime.fromisoformat(date) if date[:4].isdigit() else parsedate_to_datetime(date)
         when = when if when.tzinfo else when.replace(tzinfo=UTC)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 
 import pycurl
@@ -186,7 +185,9 @@ def check_status(easy: Easy, status: int) -> None:
 
 
 def _refused(easy: Easy, status: int) -> Break:
-    words = http.client.responses.get(status, "")
+    from http.client import responses  # here: it brings all of `email` with it
+
+    words = responses.get(status, "")
     return Break(How.REFUSED, f"{status} {words}".rstrip(), easy.proxy, status)
 
 
