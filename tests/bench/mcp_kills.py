@@ -27,6 +27,7 @@ RAW = Path(__file__).parents[1] / "mcp" / "raw.py"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
 MOMENTS = ("start", "call", "idle")
 PATIENCE = 15.0  # seconds until all must have ended
+SLOW = 10.0  # seconds that are worth a line
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Kill:
             started = Path(folder) / "pids"
             command = self._start(mark, started)
             self._wait(command, started)
+            if command.poll() is not None:
+                raise RuntimeError(f"it ended by itself before {self}: is the extra mcp installed?")
             command.send_signal(self.number)
             began = time.monotonic()
             command.communicate()
@@ -100,6 +103,8 @@ def main() -> int:
         pids, seconds = kill.left()
         done[f"{moment} {number.name}"] += 1
         longest = max(longest, seconds)
+        if seconds > SLOW:
+            print(f"{seconds:.1f} s: {kill}", flush=True)
         if pids:
             left += 1
             print(f"LEFT {pids}: {kill}", flush=True)

@@ -309,6 +309,17 @@ def test_a_session_keeps_the_calls_and_their_results(cli, tmp_path):
     assert roles == [None, "user", "assistant", "tool", "assistant"]
 
 
+def test_a_servers_own_check_of_arguments_is_the_one_that_counts(told):
+    zod = tool("shot", properties={"scale": {"enum": ["css"], "default": "css"}}, required=["scale"])
+    (message,) = told("shot", tools=[zod])
+    assert message["content"] == "{}"
+
+
+def test_arguments_that_are_no_object_never_reach_a_server(told):
+    (message,) = told("look", arguments="[1]")
+    assert message["content"] == "error: the arguments are not a valid JSON object: they are no object"
+
+
 def test_a_call_that_takes_too_long(told):
     (message,) = told("slow", "--tool-timeout", "0.3", hang="slow")
     assert message["content"] == "error: the tool did not finish within 0.3 s"

@@ -83,11 +83,12 @@ class Toolbox:
         if name not in self._run:
             self.tell(f"tool {name}: there is none")
             return _words(f"error: there is no tool {name}; there are: {', '.join(sorted(self.names))}")
-        if misfit := unfit_arguments(call, tools):
+        runs = commands if commands is not None and name in commands.names else None
+        if misfit := unfit_arguments(call, tools if runs else {}):  # a server checks its own: defaults count
             self.tell(f"tool {name}: the arguments {misfit}")
             return _words(f"error: the arguments {misfit}")
-        if commands is not None and name in commands.names:
-            return _words(await commands.run(call))
+        if runs is not None:
+            return _words(await runs.run(call))
         assert servers is not None  # noqa: S101 - one of them has the name
         ran: Ran = await servers.run(call, place)
         return ran
