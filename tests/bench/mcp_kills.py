@@ -95,6 +95,8 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     told = parser.parse_args()
+    for number in SIGNALS[:-1]:  # what started this may ignore them (nohup), and what is ignored is inherited
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     draw = random.Random(told.seed)
     left, longest, done = 0, 0.0, Counter[str]()
     for _ in range(told.kills):
