@@ -13,6 +13,9 @@ from llmcli.mcp.behind_http import Refusals, http_streams
 from llmcli.mcp.results import Ran, failed_call, read_result
 from llmcli.mcp.spec import ServerSpec
 from llmcli.mcp.stdio import Stdio
+from llmcli.transport.carried import WebWay
+from llmcli.transport.wire.heads import Break
+from llmcli.transport.wire.trust import NO_CERTIFICATES, Certificates
 from llmcli.wire import Json
 
 if TYPE_CHECKING:
@@ -38,13 +41,15 @@ class Limits:
 class Session:
     """A server that is started by `start`, asked by `call`, and ended by `close`.
 
-    `env` is what its process gets; `heard` is given each line of its stderr.
+    `env` is what its process gets, and names the proxies to one behind HTTP; `trusted` are our certificates for that.
+    `heard` is given each line of its stderr.
     """
 
     spec: ServerSpec
     env: Mapping[str, str]
     limits: Limits
     heard: Callable[[str], None] = lambda _line: None
+    trusted: Certificates = NO_CERTIFICATES
     tools: list[Json] = field(default_factory=list)
     title: str = ""  # what it calls itself
     _task: asyncio.Task[None] | None = None
@@ -103,7 +108,8 @@ class Session:
 
     async def _transport(self) -> Any:
         if self.spec.url is not None:
-            return http_streams(self.spec, self._refusals, self.limits.bytes)
+            way = WebWay(self.env, self.trusted, self.limits.bytes)
+            return http_streams(self.spec, self._refusals, way)
         spec = self.spec
         self._stdio = Stdio(spec.command, self.env, spec.cwd, self.limits.bytes, self.heard)
         await self._stdio.begin()
@@ -121,7 +127,7 @@ class Session:
                 return call.result()
             self._closing.set()  # where the SDK has not seen that it is lost
             await asyncio.wait({self._task})
-            lost = self._told(_raised(call) or _raised(self._task) or ToolFailure("it ended"))
+            lost = self._told(_raised(self._task) or _raised(call) or ToolFailure("it ended"))
         finally:
             await _cancelled(call)
         if isinstance(lost, AuthFailure):
@@ -193,6 +199,8 @@ class Session:
             )
         if isinstance(leaf, ToolFailure):
             return ToolFailure(f"MCP server {self.spec.label}: {leaf.what}", leaf.where, leaf.todo)
+        if isinstance(leaf, Break):
+            return self._refusals.broken(leaf, self.limits.bytes)
         what = str(getattr(leaf, "message", "") or leaf or "") or type(leaf).__name__
         if self.spec.url is not None:
             return self._refusals.error(what)

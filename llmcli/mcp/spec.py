@@ -50,9 +50,11 @@ class ServerSpec:
 
 
 def secrets_of_servers(specs: Iterable[ServerSpec], keys: Collection[str]) -> tuple[str, ...]:
-    """What no line of ours may show: keys, what is in headers, and variables of entries that hold one by their name."""
+    """What no line of ours may show: keys, what is in headers and URLs, and variables of entries that hold one."""
     found = {*keys}
     for spec in specs:
+        address = address_of(spec.url or "")
+        found.update(() if address is None else address.secrets)
         found.update(word for value in spec.headers.values() for word in value.split())
         found.update(value for name, value in spec.env.items() if _SECRET.search(name))
     return tuple(sorted((each for each in found if len(each) >= _LEAST), key=len, reverse=True))

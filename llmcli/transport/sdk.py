@@ -1,4 +1,4 @@
-"""One request at a time over HTTP: the only importer of openai (and of httpx2, which it brings).
+"""One request at a time over HTTP: the only importer of openai (its client is one of httpx2).
 
 The SDK makes the request, with its headers; its retries are off. The wire carries it, and what comes back is read
 here as bytes, since the SDK lets pass in silence what a script must know of.

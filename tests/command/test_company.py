@@ -20,6 +20,7 @@ import pytest
 from llmcli.address import asked
 from llmcli.transport.wire.proxies import proxy_for
 from tests import server as wire
+from tests.certificates import made, openssl
 from tests.server.socks import socks
 
 KEY = {"OPENAI_API_KEY": "sk-secret-0123456789"}
@@ -72,41 +73,6 @@ http {{
 """
 
 
-def _openssl(*words: str | Path) -> None:
-    subprocess.run([shutil.which("openssl") or "", *map(str, words)], check=True, capture_output=True)
-
-
-def _signed(folder: Path, name: str, subject: str) -> None:
-    """A key and a certificate that our authority has signed."""
-    _openssl(
-        "req",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-subj",
-        subject,
-        "-keyout",
-        folder / f"{name}.key",
-        "-out",
-        folder / f"{name}.csr",
-    )
-    (folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
-    authority = ["-CA", folder / "ca.pem", "-CAkey", folder / "ca.key", "-CAcreateserial"]
-    _openssl(
-        "x509",
-        "-req",
-        "-days",
-        "2",
-        "-in",
-        folder / f"{name}.csr",
-        *authority,
-        "-extfile",
-        folder / "names",
-        "-out",
-        folder / f"{name}.pem",
-    )
-
-
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -115,30 +81,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory) -> Path:
-    if shutil.which("openssl") is None:
-        pytest.skip("needs the openssl command")
-    folder = tmp_path_factory.mktemp("certificates")
-    authority = ["-subj", "/CN=Test authority", "-addext", "keyUsage=critical,keyCertSign"]
-    _openssl(
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        *authority,
-        "-keyout",
-        folder / "ca.key",
-        "-out",
-        folder / "ca.pem",
-    )
-    _signed(folder, "server", "/CN=localhost")
-    _signed(folder, "client", "/CN=ann")
-    (folder / "both.pem").write_text(
-        (folder / "client.pem").read_text() + (folder / "client.key").read_text()
-    )
-    return folder
+    return made(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +151,7 @@ def test_a_certificate_that_is_not_trusted_is_said_once(call, nginx):
 )
 def test_certificates_that_cannot_be_used_are_exit_2(cli, certificates, flags, problem):
     locked = ["-aes256", "-passout", "pass:x", "-out", certificates / "locked.key"]
-    _openssl("rsa", "-in", certificates / "client.key", *locked)
+    openssl("rsa", "-in", certificates / "client.key", *locked)
     words = [word.format(certificates) for word in flags]
     for more in ([], ["--dry-run"]):
         done = cli("ask", "--base-url", "https://127.0.0.1:9/v1", "-m", "tiny", *words, *more, "hi")

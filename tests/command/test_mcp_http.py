@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,39 +12,16 @@ import pytest
 
 from tests import server as wire
 from tests.conftest import part
+from tests.mcp.web import serving
 
 part("mcp")
-
-REAL = """
-import os, sys
-from mcp.server.mcpserver import MCPServer
-server = MCPServer("web")
-@server.tool()
-def add(a: int, b: int) -> int:
-    return a + b
-@server.tool()
-def die() -> str:
-    os._exit(1)
-server.run(transport=sys.argv[1], port=int(sys.argv[2]))
-"""
 
 
 @pytest.fixture
 def real(request) -> Iterator[str]:
     """The URL of a real server, over streamable HTTP or HTTP+SSE."""
-    kind = request.param
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    running = subprocess.Popen(
-        [sys.executable, "-c", REAL, kind, str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-    for line in running.stderr:
-        if b"running on" in line:
-            break
-    yield f"http://127.0.0.1:{port}/{'sse' if kind == 'sse' else 'mcp'}"
-    running.kill()
-    running.communicate()
+    with serving(request.param) as url:
+        yield url
 
 
 @pytest.mark.parametrize("real", ["streamable-http", "sse"], indirect=True)
@@ -118,7 +93,7 @@ def test_nobody_is_there(cli):
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/mcp"
     result = cli("ask", "-m", "offline/echo", "--mcp", url, "hi")
-    said = f"MCP server 127.0.0.1: All connection attempts failed ({url}); check the URL"
+    said = f"MCP server 127.0.0.1: cannot reach it: Connection refused ({url}); check the URL"
     assert (result.code, result.err) == (8, f"llmcli: tools: {said}\n")
 
 

@@ -59,7 +59,7 @@ FLOORS = {
 # Where the owner is told, and not merely the one module that imports it; a folder owns for all in it.
 OWNERS = {
     "html_to_markdown": "llmcli.exchange.pages.readable",
-    "httpx2": "llmcli.transport.sdk",  # openai brings it
+    "httpx2": "llmcli.transport",  # openai and mcp bring it
     "anyio": "llmcli.mcp",
     "mcp": "llmcli.mcp",
     "mcp_types": "llmcli.mcp",

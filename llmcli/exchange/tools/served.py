@@ -10,6 +10,7 @@ from pathlib import Path
 from llmcli.app import App
 from llmcli.errors import LlmcliError, UsageError
 from llmcli.exchange.layers.store import recorded, recording
+from llmcli.exchange.stack import trusted
 from llmcli.exchange.tools.kept import keep_result, keep_tools, kept_result, kept_tools
 from llmcli.exchange.tools.opening import WithServers
 from llmcli.lean.dataclass import dataclass
@@ -110,7 +111,8 @@ class Served:
         env, self._withheld = without_keys(*known, loop.tool_env)
         limits = Limits(_START, loop.tool_timeout or _CALL, network.max_reply)
         whole = [filled(spec, app.world.env) for spec in specs]
-        sessions = [Session(spec, {**env, **spec.env}, limits) for spec in whole]
+        trust = trusted(network)
+        sessions = [Session(spec, {**env, **spec.env}, limits, trusted=trust) for spec in whole]
         self._servers = Servers(sessions)
         app.watch.waits_for("MCP servers", ", ".join(spec.label for spec in specs))
         self._secrets = secrets_of_servers(
