@@ -101,6 +101,9 @@ def test_a_signal_ends_the_wait_and_no_batch(process, door, number, code):
 def test_a_deadline_ends_the_wait_and_no_batch(process, door):
     door.provider.script = Script(dwell=3600.0)
     write(process)
+    sent = process.start(*command(process, door, "--no-wait"))
+    sent.communicate(timeout=60)
+    assert sent.returncode == 75
     child = process.start(*command(process, door, "--deadline", "3"))
     _, said = child.communicate(timeout=60)
     assert child.returncode == 124, said

@@ -48,6 +48,7 @@ class Script:
     cut: int | None = None
     cuts: int = 0
     limit: int | None = None  # rows that may be enqueued at once
+    steady: bool = False  # a batch tells how many rows are done while it works
     shuffled: bool = True
     answer: Callable[[dict[str, Any]], tuple[int, Any]] | None = None
 
@@ -234,6 +235,9 @@ class FakeBatches:
         batch = self.batches[identity]
         self._advance(batch)
         counts = {name: batch[name] for name in ("total", "completed", "failed")}
+        if self.script.steady and batch["status"] == "in_progress":
+            left = (batch["until"] - self.now()) / (self.script.dwell or 1)
+            counts["completed"] = math.floor(batch["total"] * (1 - left))
         told = {
             "id": identity, "object": "batch", "endpoint": "/v1/chat/completions", "status": batch["status"],
             "input_file_id": batch["file"], "output_file_id": batch["output"], "error_file_id": batch["errors"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,30 @@ def test_killed_at_every_step_no_batch_is_made_twice(tmp_path, lag, stride):
     assert at > 60
 
 
+def test_a_file_whose_upload_was_killed_goes_with_a_recall(tmp_path):
+    lab = Lab(tmp_path, Script(), knife=Knife())
+    lab.write(ROWS[:1])
+    lab.knife.at = next(
+        at for at in range(1, 60) if _leaves_a_file(Lab(tmp_path / str(at), Script(), knife=Knife(at)))
+    )
+    with pytest.raises(Killed):
+        lab.run()
+    assert (lab.provider.calls["upload"], lab.provider.left > 0, lab.provider.created) == (1, True, 0)
+    with pytest.raises(LlmcliError):
+        lab.run(recall=True)
+    assert lab.provider.left == 0
+
+
+def _leaves_a_file(lab: Lab) -> bool:
+    """Whether the process dies when its file is there, and it does not know that yet."""
+    lab.home.mkdir()
+    lab.write(ROWS[:1])
+    with suppress(Killed):
+        lab.run()
+    manifest = lab.home / "out.batches.jsonl"
+    return bool(lab.provider.files) and manifest.exists() and b'"file"' not in manifest.read_bytes()
+
+
 scripts = st.builds(
     Script,
     ends=st.lists(
@@ -88,7 +113,7 @@ scripts = st.builds(
 @given(
     script=scripts,
     kills=st.lists(st.integers(1, 60), max_size=4),
-    rows=st.sampled_from([2, 4, 100]),
+    rows=st.sampled_from([1, 2, 4, 100]),
     keyed=st.booleans(),
     bad=st.booleans(),
 )

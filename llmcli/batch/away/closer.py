@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 
 from llmcli.batch.away.desk import Desk, rows_in_words, slot_of
-from llmcli.batch.away.fetcher import Fetched
+from llmcli.batch.away.fetching.fetcher import Fetched
 from llmcli.batch.away.manifest import Portion
 from llmcli.batch.away.sender import file_name
 from llmcli.batch.away.spool import drop, known_rows
@@ -130,10 +130,10 @@ class Closer:
             waits += 1
 
     async def _delete(self, api: BatchApi, portion: Portion) -> None:
-        """Take away what a portion has at the provider; of a file that may have gone up twice, all that are there."""
+        """Take away what a portion has at the provider; files whose answer may have been lost are found by name."""
         for file in portion.files:
             await api.delete(file)
-        if portion.uploads > 1:
+        if portion.uploads > (portion.file is not None):
             name = file_name(self._manifest, portion)
             try:
                 for file in [each.id async for each in api.files() if each.name == name]:

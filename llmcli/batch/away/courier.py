@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import aclosing, closing, suppress
 
 from llmcli.batch.away.closer import Closer
 from llmcli.batch.away.cutter import Cutter
-from llmcli.batch.away.desk import Desk, batches_in_words, rows_in_words, standing
-from llmcli.batch.away.fetcher import Fetched, Fetcher
+from llmcli.batch.away.desk import Desk, batches_in_words, rows_in_words
+from llmcli.batch.away.fetching.fetcher import Fetched, Fetcher
 from llmcli.batch.away.manifest import Portion
 from llmcli.batch.away.sender import Sender, until_answered
 from llmcli.batch.away.spool import tidy
 from llmcli.batch.away.terms import StillAway
+from llmcli.batch.away.watcher import Watcher
 from llmcli.batch.engine.run import OpenedInput
 from llmcli.errors import BudgetExceeded, CallFailed, PartialFailure, Rejected
 from llmcli.transport.batches.base import BatchApi, BatchSeen
@@ -30,8 +31,7 @@ class Courier:
         self._desk, self._source = desk, source
         self._manifest = desk.manifest
         self._sender, self._closer = Sender(desk), Closer(desk)
-        self._seen: dict[int, BatchSeen] = {}
-        self._told: dict[int, str] = {}
+        self._watcher = Watcher(desk)
         self._cancelled: dict[int, float] = {}
         self._mended_ok = self._mended_failed = 0
         self._aside: dict[int, Fetched] = {}  # portions with rows that are to be mended live
@@ -85,7 +85,7 @@ class Courier:
         desk.records.sync()
         for number, fetched in aside.items():
             del self._aside[number]
-            portion, seen = self._manifest.portions[number], self._seen[number]
+            portion, seen = self._manifest.portions[number], self._watcher.seen[number]
             await self._closer.settle(portion, seen.status, fetched, seen)
         desk.done.rewind()
         self.rows = self._count()
@@ -185,7 +185,7 @@ class Courier:
         except (Rejected, BudgetExceeded) as error:
             await self._closer.settle(portion, "refused", Fetched(0, 0, portion.rows))
             self._closer.over = self._closer.over or error
-        self._tell(portion, "sent")
+        self._watcher.tell(portion, "sent")
 
     async def _hold(self, portion: Portion) -> None:
         """Set aside in the budget file what a portion may cost. Raises BudgetExceeded."""
@@ -196,28 +196,14 @@ class Courier:
     async def _look(self) -> bool:
         """Look at every batch that is away, and fetch those that have ended; whether there was one."""
         ended = False
-        for portion in self._active:
-            if portion.batch is None:
-                continue
-            api = self._desk.api_of(self._desk.like(portion))
-            seen = await self._looked(api, portion)
-            self._seen[portion.number] = seen
-            self._tell(portion, seen.status)
-            if seen.has_ended or await self._is_stuck(api, portion, seen):
-                await self._bring(api, portion, seen)
-                ended = True
-        self._show()
+        async with aclosing(self._watcher.look([each for each in self._active if each.batch])) as looks:
+            async for portion, seen in looks:
+                api = self._desk.api_of(self._desk.like(portion))
+                if seen.has_ended or await self._is_stuck(api, portion, seen):
+                    await self._bring(api, portion, seen)
+                    ended = True
+        self._watcher.show()
         return ended
-
-    async def _looked(self, api: BatchApi, portion: Portion) -> BatchSeen:
-        batch = portion.batch or ""
-        try:
-            return await until_answered(lambda: api.batch(batch), self._desk)
-        except Rejected as error:
-            if error.meant == 404:
-                error.what = f"the batch {batch} of {rows_in_words(portion.rows)} is not there: {error.what}"
-                error.todo = "is it another key's, or another project's? --recall gives its rows up"
-            raise
 
     async def _is_stuck(self, api: BatchApi, portion: Portion, seen: BatchSeen) -> bool:
         """Whether a batch that should have ended long ago is taken for one that has: it is cancelled before."""
@@ -240,7 +226,6 @@ class Courier:
         self._desk.records.sync()
         if fetched.aside:
             self._aside[portion.number] = fetched
-            self._seen[portion.number] = seen
             return
         faults = [fault for fault in seen.faults if fault.line is None]
         await self._closer.settle(portion, seen.status, fetched, seen)
@@ -280,13 +265,3 @@ class Courier:
     def _later(self, delay: float) -> float:
         """Seconds until the look after the next."""
         return self._desk.poll or (min(delay * _GROWTH, _LONGEST) if delay else _FIRST)
-
-    def _tell(self, portion: Portion, status: str) -> None:
-        """Say it where a batch has come to another status."""
-        if self._told.get(portion.number) == status or portion.batch is None:
-            return
-        self._told[portion.number] = status
-        self._desk.say(f"batch {portion.batch} ({rows_in_words(portion.rows)} of {portion.model}): {status}")
-
-    def _show(self) -> None:
-        self._desk.run.stats.held = standing(list(self._manifest.portions.values()), self._seen)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import field
 
+from llmcli.batch.away.fetching.results import Result
 from llmcli.batch.away.manifest import Manifest, Portion
-from llmcli.batch.away.results import Result
 from llmcli.batch.away.spool import known_rows
 from llmcli.batch.engine.run import Beside, Run
 from llmcli.batch.engine.stats import Stats
@@ -23,7 +22,7 @@ from llmcli.registry.batch_terms import BatchTerms
 from llmcli.request.builder import Ask
 from llmcli.settings.batch.via import Finishing
 from llmcli.transport.base import Transport
-from llmcli.transport.batches.base import BatchApi, BatchSeen
+from llmcli.transport.batches.base import BatchApi
 from llmcli.wire import Request
 
 Mend = Callable[[Sequence[tuple[Row, Result]]], Awaitable[Stats]]
@@ -123,15 +122,3 @@ def rows_in_words(number: int) -> str:
 def batches_in_words(number: int) -> str:
     """`1 batch`, `12 batches`."""
     return f"{number:,} batch{'' if number == 1 else 'es'}"
-
-
-def standing(portions: list[Portion], seen: Mapping[int, BatchSeen]) -> str:
-    """`3 of 12 batches done, 41,200 of 240,000 rows, 6 in_progress, 1 finalizing`."""
-    away = [portion for portion in portions if portion.settled is None]
-    done = len(portions) - len(away)
-    total = sum(portion.rows for portion in portions)
-    come = sum(portion.rows for portion in portions if portion.settled is not None)
-    come += sum(seen[portion.number].done for portion in away if portion.number in seen)
-    states = Counter(seen[portion.number].status if portion.number in seen else "waiting" for portion in away)
-    parts = [f"{done:,} of {batches_in_words(len(portions))} done", f"{come:,} of {rows_in_words(total)}"]
-    return ", ".join([*parts, *(f"{number:,} {status}" for status, number in states.most_common())])

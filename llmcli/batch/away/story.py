@@ -12,9 +12,9 @@ from functools import partial
 from llmcli.app import App
 from llmcli.batch.away.courier import Courier
 from llmcli.batch.away.desk import Desk, Lookup, Mend, mark_away, rows_in_words
+from llmcli.batch.away.fetching.mending import FirstAttempts, Handed
+from llmcli.batch.away.fetching.results import NotKept, Nowhere, Result
 from llmcli.batch.away.manifest import Manifest, Portion, manifest_path
-from llmcli.batch.away.mending import FirstAttempts, Handed
-from llmcli.batch.away.results import NotKept, Nowhere, Result
 from llmcli.batch.away.terms import Sent, terms_at
 from llmcli.batch.engine.run import OpenedInput, Plan
 from llmcli.batch.engine.stats import Stats

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, NamedTuple, Protocol
 from llmcli.lean.dataclass import dataclass
 from llmcli.wire import Json
 
+_MOVING = ("status", "done", "failed", "share")
 ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
 _SPELLED = {
     "canceled": "cancelled",
@@ -32,7 +33,8 @@ class BatchFault(NamedTuple):
 class BatchSeen:
     """A batch as it was seen. `status` is in OpenAI's words; times are in seconds since 1970, None: not told.
 
-    `done`, `failed` and `total` are numbers of its rows; `output` and `errors` are ids of files, None: there is none.
+    `done`, `failed` and `total` are numbers of its rows, `share` is what of them is done where only that is told;
+    `output` and `errors` are ids of files, None: there is none.
     """
 
     id: str
@@ -47,6 +49,20 @@ class BatchSeen:
     total: int = 0
     done: int = 0
     failed: int = 0
+    share: float = 0.0
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether any of its rows is done."""
+        return bool(self.done or self.failed or self.share)
+
+    def done_of(self, rows: int) -> int:
+        """How many of its rows are done, well or not."""
+        return min(self.done + self.failed or int(rows * self.share), rows)
+
+    def is_as(self, other: BatchSeen) -> bool:
+        """Whether nothing has moved between the two."""
+        return all(getattr(self, name) == getattr(other, name) for name in _MOVING)
 
     @property
     def has_ended(self) -> bool:
@@ -122,6 +138,7 @@ def batch_seen(data: Json) -> BatchSeen:
         total=_count(counts, "total"),
         done=_count(counts, "completed"),
         failed=_count(counts, "failed"),
+        share=_share(data.get("progress")),
     )
 
 
@@ -147,6 +164,11 @@ def _time(value: Any) -> float | None:
             return None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number and value > 0 else None
+
+
+def _share(percent: Any) -> float:
+    is_number = isinstance(percent, int | float) and not isinstance(percent, bool)
+    return percent / 100 if is_number and 0 < percent <= 100 else 0.0
 
 
 def _count(counts: Json, name: str) -> int:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from llmcli.batch.away.desk import Desk, slot_of
+from llmcli.batch.away.fetching.results import AwayError, Delivery, Result, result_of
 from llmcli.batch.away.manifest import Portion
-from llmcli.batch.away.results import AwayError, Delivery, Result, result_of
 from llmcli.batch.away.spool import Spooled
 from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.records import failure_line, success_line

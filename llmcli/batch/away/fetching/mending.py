@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from llmcli.batch.away.results import Result, brought_answer
+from llmcli.batch.away.fetching.results import Result, brought_answer
 from llmcli.batch.input.rows import Row
 from llmcli.transport.answer import Answer
 from llmcli.transport.base import Transport
