@@ -6,6 +6,7 @@ import re
 from contextlib import suppress
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from os.path import normpath
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urljoin, urlsplit
 
 from llmcli.lean.dataclass import dataclass
@@ -20,6 +21,7 @@ _MANY = 1024  # addresses that one run may read before the first is read again
 _HARMLESS = {"api-version", "api_version", "version", "v"}  # names in a query whose values are no secrets
 _SECRETS = r"(?<=://)[^/?#]*(?=@)|(?<=[?&;])(?P<name>[^=&;#]*=)?[^=&;#][^&;#]*"
 _BEFORE_PATH = r"(?i)(https?://)[^/?#]*"
+_STORE = re.compile(r"(s3|gs|az)://", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,23 @@ def shown_url(text: str) -> str:
     if "://" not in text or address_of(text) is None:  # no address: nobody knows where its password ends
         text = re.sub(r"^((?:\w[\w+.-]*:/+)?).*@", r"\1***@", text, flags=re.DOTALL)
     return re.sub(_SECRETS, starred, text)
+
+
+def is_store_url(text: str) -> bool:
+    """Whether a name is that of objects in a store, and not of a file."""
+    return _STORE.match(text) is not None
+
+
+def store_url(text: str) -> str:
+    """The URL of objects as a library reads it: a name there is meant as it stands, `%`, `?` and `#` in it, too."""
+    scheme, _, place = text.partition("://")
+    bucket, slash, path = place.partition("/")
+    return f"{scheme.lower()}://{bucket}{slash}{quote(path)}"
+
+
+def normal_path(name: str) -> str:
+    """One spelling for the paths that mean the same, but that links are not looked at; a URL stays as it is."""
+    return name if is_store_url(name) else normpath(name)
 
 
 def _over_socket(text: str) -> Address | None:

@@ -20,18 +20,20 @@ from llmcli.batch.engine.run import Plan, Run, rows_of
 from llmcli.batch.engine.stats import Stats
 from llmcli.batch.input.choice import chosen
 from llmcli.batch.input.frame import Frame, Tabled, frame_of
+from llmcli.batch.input.identity import Identity
 from llmcli.batch.input.inputs import Inputs
 from llmcli.batch.input.rows import Row
 from llmcli.batch.input.spool import spool_of
 from llmcli.batch.ledger.final import Done
 from llmcli.batch.ledger.ledger import Ledger
-from llmcli.batch.ledger.printed import Printed
+from llmcli.batch.ledger.record_keeper import RecordKeeper
 from llmcli.batch.ledger.skim import RETRYABLE
 from llmcli.batch.pacing.pace import Pace
 from llmcli.batch.pacing.shared_gate import shared_cells
 from llmcli.batch.program import Program, stoppable
 from llmcli.batch.progress import progress_of, summary
-from llmcli.batch.shards.part import InParts, dealt, marked
+from llmcli.batch.segments.unsaved import BOUND
+from llmcli.batch.shards.part import InParts, begun, dealt, marked
 from llmcli.batch.views.outlet import Outcoming, Outlet, Reread
 from llmcli.errors import Interrupted, LlmcliError, PartialFailure, ReaderGone, Terminated, UsageError
 from llmcli.exchange.authorization import check_local, check_provider
@@ -42,7 +44,6 @@ from llmcli.local import LOCAL
 from llmcli.loop.connections import MOST_CONNECTIONS, most_connections
 from llmcli.request.builder import Builder
 from llmcli.request.headers import without_secrets
-from llmcli.settings.batch.machines import Shard
 from llmcli.settings.batch.run import RunSettings, batches_path, errors_path
 from llmcli.wire import spelled
 from llmcli.world import cores
@@ -80,10 +81,10 @@ def _run(app: App, program: Program, inputs: Inputs, outlet: Outlet, settings: B
     outlet.see_header(program.inputs.look())
     if options.fresh and options.kept is not None:
         check_fresh(options.kept)
-    with _opened(outlet, inputs) as records, marked(settings, stats):
+    with _opened(app, outlet, inputs, settings) as records, marked(begun(settings, records), stats):
         done = program.recovered(records, retry_failed=options.retry_failed, limit=options.limit)
         _tell_of_fewer(app, options.crowd, program.run.pace.crowd.limit)
-        _tell_of_repeats(app, settings.machines.part, program.run.pace.crowd.most)
+        _tell_of_repeats(app, settings, program.run.pace.crowd.most)
         reread = partial(_reread, inputs, options)
         with _summed_up(app, outlet, options, stats, records), _viewed(outlet, records, stats, reread):
             app.watch.waits_for("the rows that are not done")
@@ -92,9 +93,9 @@ def _run(app: App, program: Program, inputs: Inputs, outlet: Outlet, settings: B
 
 
 @contextmanager
-def _opened(outlet: Outlet, inputs: Inputs) -> Iterator[Ledger | Printed]:
+def _opened(app: App, outlet: Outlet, inputs: Inputs, settings: Batched) -> Iterator[RecordKeeper]:
     """Where records go. Exit 2 leaves no empty files behind."""
-    with closing(outlet.records(inputs.builder.identity)) as records:
+    with closing(_records(app, outlet, inputs.builder.identity, settings)) as records:
         try:
             yield records
         except UsageError:
@@ -102,7 +103,7 @@ def _opened(outlet: Outlet, inputs: Inputs) -> Iterator[Ledger | Printed]:
             raise
 
 
-def _carry(app: App, program: Program, settings: Batched, records: Ledger | Printed, done: Done) -> None:
+def _carry(app: App, program: Program, settings: Batched, records: RecordKeeper, done: Done) -> None:
     """Have the rows answered, live or through the Batch API. Raises what stopped the run, PartialFailure, StillAway."""
     if settings.via.is_batch and settings.money.replay is None and isinstance(records, Ledger):
         from llmcli.batch.away.story import AwayRun  # here, since few runs go that way
@@ -139,6 +140,15 @@ def _leave_alone(kept: str, done: Done) -> None:
         manifest.release()
 
 
+def _records(app: App, outlet: Outlet, identity: Identity, settings: Batched) -> RecordKeeper:
+    run, shard = settings.run, settings.machines.part
+    if not run.is_stored or shard is None:
+        return outlet.records(identity)
+    from llmcli.batch.segments.opened import stored_records
+
+    return stored_records(app, run.output or "", shard, identity, fresh=run.fresh)
+
+
 def _tell_of_fewer(app: App, wanted: int | None, most: int) -> None:
     """Say that -j asks for more than there can be."""
     if wanted is not None and wanted > most:
@@ -146,15 +156,19 @@ def _tell_of_fewer(app: App, wanted: int | None, most: int) -> None:
         app.notes.say(f"-j {wanted}: at most {most:,} requests at once{why}")
 
 
-def _tell_of_repeats(app: App, shard: Shard | None, most: int) -> None:
+def _tell_of_repeats(app: App, settings: Batched, most: int) -> None:
     """Say what a kill of a part may cost."""
+    shard = settings.machines.part
     if shard is not None:
         rows = "row that is" if most == 1 else f"{most:,} rows that are"
-        app.notes.say(f"part {shard.index} of {shard.count}: a kill repeats at most the {rows} under way")
+        unsaved = f" and the last {BOUND} of answers" if settings.run.is_stored else ""
+        app.notes.say(
+            f"part {shard.index} of {shard.count}: a kill repeats at most the {rows} under way{unsaved}"
+        )
 
 
 @contextmanager
-def _viewed(outlet: Outlet, records: Ledger | Printed, stats: Stats, reread: Reread) -> Iterator[None]:
+def _viewed(outlet: Outlet, records: RecordKeeper, stats: Stats, reread: Reread) -> Iterator[None]:
     """Make the view anew at the end of a run, however that ended, unless it was to be at once."""
     failure: LlmcliError | None = None
     try:
@@ -211,7 +225,7 @@ def _program(app: App, frame: Frame, outlet: Outlet, settings: Batched) -> Progr
 
 @contextmanager
 def _summed_up(
-    app: App, outlet: Outlet, options: RunSettings, stats: Stats, records: Ledger | Printed
+    app: App, outlet: Outlet, options: RunSettings, stats: Stats, records: RecordKeeper
 ) -> Iterator[None]:
     """Say at the end what the run was; an error then names the command that goes on."""
     try:
@@ -226,7 +240,7 @@ def _summed_up(
             app.notes.write(summary(stats, app.world.clock()))
         outlet.tell()
         _tell_of_orphans(app, options, stats)
-        if options.kept is not None and not isinstance(error, UsageError):
+        if options.lasts and not isinstance(error, UsageError):
             words = [word for word in _without_secrets(app.argv) if word != "--fresh" or records.is_stale]
             words += ["--via", "batch"] if stats.away else []  # a live run leaves those rows alone
             if isinstance(error, StillAway):
@@ -242,7 +256,8 @@ def _summed_up(
 def _tell_of_orphans(app: App, options: RunSettings, stats: Stats) -> None:
     if stats.orphans:
         rows = "row" if stats.orphans == 1 else "rows"
-        app.notes.say(f"{options.kept} has records of {stats.orphans} {rows} that INPUT no longer has")
+        where = options.kept or options.output
+        app.notes.say(f"{where} has records of {stats.orphans} {rows} that INPUT no longer has")
 
 
 def _drop_spool(options: RunSettings, stats: Stats) -> None:
@@ -259,7 +274,8 @@ def _resume(words: list[str], options: RunSettings, stats: Stats, error: LlmcliE
     retried_anyway = not stats.earlier_failed and RETRYABLE.issuperset(stats.failures)
     if not (retried_anyway or options.retry_failed):
         words.append("--retry-failed")
-    return f"see {errors_path(Path(options.kept or ''))}; to try them again: {_typed(words)}"
+    see = "" if options.kept is None else f"see {errors_path(Path(options.kept))}; "
+    return f"{see}to try them again: {_typed(words)}"
 
 
 def _without_secrets(words: Sequence[str]) -> list[str]:

@@ -19,8 +19,7 @@ from llmcli.batch.engine.stats import Stats
 from llmcli.batch.input.frame import met
 from llmcli.batch.input.inputs import Inputs
 from llmcli.batch.ledger.final import Done, changed
-from llmcli.batch.ledger.ledger import Ledger
-from llmcli.batch.ledger.printed import Printed
+from llmcli.batch.ledger.record_keeper import RecordKeeper
 from llmcli.batch.progress import Progress
 from llmcli.errors import Interrupted, LlmcliError, PartialFailure, Terminated, UsageError
 from llmcli.lean.dataclass import dataclass
@@ -75,7 +74,7 @@ class Program:
 
         return check
 
-    def recovered(self, records: Ledger | Printed, *, retry_failed: bool, limit: int | None) -> Done:
+    def recovered(self, records: RecordKeeper, *, retry_failed: bool, limit: int | None) -> Done:
         """What is done before the run, of the first `limit` rows of the whole input.
 
         Raises UsageError where a row of that has changed, and that is to stop us, or where an id is there twice.
@@ -97,7 +96,7 @@ class Program:
                     raise changed(row)
         done.rewind()
 
-    async def execute(self, records: Ledger | Printed, done: Done, rows: OpenedInput | None = None) -> None:
+    async def execute(self, records: RecordKeeper, done: Done, rows: OpenedInput | None = None) -> None:
         """Run all rows of the input, or only `rows`. Raises what stopped the run, or PartialFailure."""
         progress, stats = self.progress(), self.run.stats
         notice = progress.say if self.verbose else None
@@ -118,7 +117,7 @@ class Program:
 
 
 async def run_batch(
-    engine: Engine, records: Ledger | Printed, progress: Progress, host: Host, *, ordered: bool
+    engine: Engine, records: RecordKeeper, progress: Progress, host: Host, *, ordered: bool
 ) -> None:
     """Run the engine to its end, and leave the records whole and in order. Raises what stopped the run."""
     failure: PartialFailure | None = None
@@ -135,7 +134,7 @@ async def run_batch(
 
 
 @asynccontextmanager
-async def _ticking(engine: Engine, records: Ledger | Printed, progress: Progress) -> AsyncIterator[None]:
+async def _ticking(engine: Engine, records: RecordKeeper, progress: Progress) -> AsyncIterator[None]:
     ticker = asyncio.create_task(_tick(engine, records, progress))
     try:
         yield
@@ -146,7 +145,7 @@ async def _ticking(engine: Engine, records: Ledger | Printed, progress: Progress
         progress.close()
 
 
-async def _tick(engine: Engine, records: Ledger | Printed, progress: Progress) -> None:
+async def _tick(engine: Engine, records: RecordKeeper, progress: Progress) -> None:
     """Show the figures, and have the disk keep the records, now and then."""
     ticks = 0
     while True:
@@ -158,6 +157,7 @@ async def _tick(engine: Engine, records: Ledger | Printed, progress: Progress) -
             except LlmcliError as error:
                 engine.stop(error)
         engine.look()
+        engine.nudge()
         progress.tick(engine.stats, engine.now)
 
 

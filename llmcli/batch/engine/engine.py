@@ -78,6 +78,10 @@ class Engine:
             if self._health.only_tries:
                 self.abort()
 
+    def nudge(self) -> None:
+        """Look once more whether something can be sent: records may have room again. Called now and then."""
+        self._wake.set()
+
     async def run(self) -> None:
         """Run to the end. Raises what stopped the run, or PartialFailure where rows failed."""
         loop = asyncio.get_running_loop()

@@ -176,10 +176,14 @@ def done_so_far(options: RunSettings, identity: Identity) -> Done:
 
 def _check_identity(records: RecordFile, identity: Identity) -> None:
     """Raise UsageError where a file's rows are known by something else than this run's."""
-    known = records.first_known_by()
+    check_known(records.path, records.first_known_by(), identity)
+
+
+def check_known(path: Path | str, known: tuple[str, bytes] | None, identity: Identity) -> None:
+    """Raise UsageError where records are known by something else than this run's, see `row_known_by`."""
     if known is not None and (was := identity_of(*known)) != identity:
         todo = "type the command as it was, choose another -O, or start over with --fresh"
-        raise UsageError(f"{records.path} knows its rows by {was}, not by {identity}", todo=todo)
+        raise UsageError(f"{path} knows its rows by {was}, not by {identity}", todo=todo)
 
 
 def _take_failures(done: Done, errors: RecordFile, *, retry_failed: bool) -> None:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from llmcli import files, jsonl
+from llmcli.batch.ledger.journal_lines import HEAD, JournalLines, row_known_by
 from llmcli.batch.ledger.slots import Slots
-from llmcli.errors import Busy, OutputFailure, UsageError
+from llmcli.errors import Busy, OutputFailure
 
-# How a record begins: what its row is known by, and the digest of the row's body.
-HEAD = re.compile(rb'\{"id":"batch_req_(?:(\d{6,12})|([ifp])([0-9a-f]{16}))_([0-9a-f]{16})",')
 _LOOK = 1 << 20  # bytes from the beginning that show what a file is
-FAR = 100_000_000  # rows: a number that is so far beyond those before it is no row's (it would cost 800 MB)
 _OPEN_FILES = {
     Path("/dev"),
     Path("/dev/fd"),
 }  # names of what is open or a device; a file beside them is for nobody
 
 
-class RecordFile:
+class RecordFile(JournalLines):
     """Opens and locks its file. Raises Busy where another run has it, and OutputFailure.
 
     `named` is the file that the user named, which may be a link; whose name is ours may not: what it leads to
@@ -33,7 +30,8 @@ class RecordFile:
             raise _irregular(path)
         if not named and files.is_link(path):
             raise OutputFailure(f"{path} is a symbolic link", todo="take it away, or choose another -O")
-        self.path = path
+        super().__init__(path)
+        self.path: Path = path
         try:
             journal = files.StandingJournal if stands else files.Journal
             self._journal = journal(path, ours=not named)
@@ -130,33 +128,13 @@ class RecordFile:
         self.append(b"\n")
         return line + b"\n"
 
-    def row_of(self, line: bytes, number: int, highest: int, slots: Slots | None) -> int:
-        """The row of a line, by its first and its last bytes. Raises UsageError if it is no record."""
-        head = HEAD.match(line)
-        if head is None or not line.endswith((b"}}\n", b"}}")) or (head[1] is None) != (slots is not None):
-            raise self.foreign(number)
-        if slots is not None:
-            return slots.of(int(head[3], 16))
-        if (row := int(head[1])) > highest + FAR:
-            raise self.foreign(number)
-        return row
-
     def first_known_by(self) -> tuple[str, bytes] | None:
         """The letter of what the first record's row is known by (empty: its number), and the record.
 
         None where there is no whole record.
         """
-        head = HEAD.match(self._journal.read(0, 80))
-        line = b"" if head is None else next(iter(self._journal.lines()), b"")
-        return None if head is None or not line.endswith(b"}}\n") else ((head[2] or b"").decode(), line)
-
-    def foreign(self, number: int) -> UsageError:
-        """The error where a line of the file is something else."""
-        return UsageError(
-            f"{self.path} is no output of llmcli batch",
-            f"line {number}",
-            "choose another -O, or start over with --fresh (what is there will be lost)",
-        )
+        begins = HEAD.match(self._journal.read(0, 80)) is not None
+        return row_known_by(next(iter(self._journal.lines()), b"")) if begins else None
 
     def empty(self) -> None:
         """Take all lines away."""

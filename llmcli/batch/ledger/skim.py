@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from llmcli import jsonl
 from llmcli.batch.ledger.final import Place, Record
-from llmcli.batch.ledger.recordfile import FAR, HEAD, RecordFile
+from llmcli.batch.ledger.journal_lines import FAR, HEAD
 from llmcli.batch.ledger.slots import Slots
+from llmcli.errors import UsageError
 
 # Final in this run, worth another try in the next: moods of the server and the network, a key, an account, and
 # batches that ended before their time.
@@ -24,7 +25,20 @@ _TAIL = re.compile(  # what comes behind the row's own columns, which may hold a
 )
 
 
-def skimmed(records: RecordFile, slots: Slots | None) -> Iterator[tuple[int, int, float]]:
+class Skimmable(Protocol):
+    """Lines of records in stretches of them."""
+
+    def stretches(self) -> Iterator[bytes]:
+        """All lines."""
+
+    def row_of(self, line: bytes, number: int, highest: int, slots: Slots | None) -> int:
+        """See JournalLines."""
+
+    def foreign(self, number: int) -> UsageError:
+        """See JournalLines."""
+
+
+def skimmed(records: Skimmable, slots: Slots | None) -> Iterator[tuple[int, int, float]]:
     """(row, digest, $) of each line of OUT; a line whose ends say anything unusual is read whole.
 
     `slots` as in RecordFile.lines. Raises UsageError for what is no record.
@@ -49,7 +63,7 @@ def skimmed(records: RecordFile, slots: Slots | None) -> Iterator[tuple[int, int
             yield row, digest, cost
 
 
-def _read_whole(records: RecordFile, line: bytes, number: int) -> tuple[int, float]:
+def _read_whole(records: Skimmable, line: bytes, number: int) -> tuple[int, float]:
     try:
         record = record_of(line, Place.OUT, retry_failed=False)
     except (ValueError, KeyError, TypeError, OverflowError):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from llmcli.batch.ledger.recordfile import HEAD
+from llmcli.batch.ledger.journal_lines import HEAD
 from llmcli.errors import NoInput, UsageError
 from llmcli.lean.dataclass import dataclass
 from llmcli.settings.batch.run import errors_path

@@ -6,16 +6,17 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from itertools import chain, islice
-from os.path import normpath
 from pathlib import Path
 
 from llmcli import jsonl
+from llmcli.address import normal_path
 from llmcli.batch.input.identity import Identity
 from llmcli.batch.ledger.ledger import Ledger, identity_of
 from llmcli.batch.ledger.places import Places
 from llmcli.batch.ledger.recordfile import RecordFile
 from llmcli.batch.ledger.slots import Slots
-from llmcli.batch.shards.part import Mark, PartFiles
+from llmcli.batch.shards.mark import Mark
+from llmcli.batch.shards.part import PartFiles
 from llmcli.batch.shards.shard_plan import ShardPlan
 from llmcli.errors import Busy, ExitCode, LlmcliError, UsageError
 from llmcli.settings.batch.machines import Shard
@@ -146,9 +147,9 @@ class Gathered:
                 about = jsonl.loads(line)["llmcli"]
                 if slot >= len(stands):
                     stands.frombytes(bytes(8 * (slot + 1 - len(stands))))
-                stands[slot] = (files.get(normpath(about.get("file") or "-"), len(files)) << _FILE) + about[
-                    "row"
-                ]
+                stands[slot] = (
+                    files.get(normal_path(about.get("file") or "-"), len(files)) << _FILE
+                ) + about["row"]
         places = array("Q", bytes(8 * len(stands)))
         for place, slot in enumerate(sorted(range(len(stands)), key=stands.__getitem__)):
             places[slot] = place

@@ -16,9 +16,11 @@ from llmcli.batch.input.choice import Choice, chosen
 from llmcli.batch.input.frame import Frame, Tabled, frame_of
 from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.recordfile import RecordFile
+from llmcli.batch.segments.fetched import parts_at
 from llmcli.batch.shards.gathered import Gathered
 from llmcli.batch.shards.part import InParts
 from llmcli.batch.shards.shard_plan import ShardPlan, settled_plan
+from llmcli.batch.shards.shelf import shelf_of
 from llmcli.batch.views.outlet import Outcoming, Outlet
 from llmcli.errors import PartialFailure, UsageError
 from llmcli.settings.batch.run import errors_path
@@ -35,8 +37,13 @@ Merging = TypeVar("Merging", bound=Merged)
 
 def merge_parts(app: App, settings: Merging) -> None:
     """Make the parts one OUT. Raises Busy, RowsMissing, UsageError, and PartialFailure where rows have failed."""
-    directory = Path(settings.machines.merge or "")
-    plan = settled_plan(directory)
+    place = settings.machines.merge or ""
+    plan = settled_plan(shelf_of(place, reads=True))
+    with parts_at(place, plan, Path(settings.run.kept or "")) as directory:
+        _merge(app, settings, directory, plan)
+
+
+def _merge(app: App, settings: Merging, directory: Path, plan: ShardPlan) -> None:
     with closing(Gathered(directory, plan)) as parts:
         parts.check()
         frame = _frame(app, settings, plan, parts)

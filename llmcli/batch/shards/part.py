@@ -1,4 +1,4 @@
-"""A part: one process's share of a batch: its settings, its rows, and the mark that it came to its end."""
+"""A part: one process's share of a batch: its settings, its rows, its files, and when it is at its end."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from llmcli import files, jsonl
 from llmcli.batch.away.terms import Sent
 from llmcli.batch.engine.stats import Stats
 from llmcli.batch.input.choice import Choice
 from llmcli.batch.shards.deal import Deal
+from llmcli.batch.shards.mark import Mark
 from llmcli.batch.shards.shard_plan import ShardPlan
+from llmcli.batch.shards.shelf import shelf_of
 from llmcli.errors import OutputFailure, PartialFailure, UsageError
 from llmcli.lean.dataclass import dataclass
 from llmcli.settings.batch.machines import MachinesSettings, Shard
@@ -50,15 +52,6 @@ Spreading = TypeVar("Spreading", bound=InParts)
 
 
 @dataclass(frozen=True)
-class Mark:
-    """That a part came to its end: rows of the whole input, of its own, and records of rows that INPUT lost."""
-
-    rows: int
-    own: int
-    orphans: int
-
-
-@dataclass(frozen=True)
 class PartFiles:
     """Where the files of a part stand."""
 
@@ -82,8 +75,7 @@ class PartFiles:
     def mark(self) -> Mark | None:
         """The mark of its end; None where it did not come to it."""
         try:
-            found: Any = jsonl.loads(files.read_regular(self._mark))
-            return Mark(int(found["rows"]), int(found["own"]), int(found["orphans"]))
+            return Mark.of(jsonl.loads(files.read_regular(self._mark)))
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -95,9 +87,7 @@ class PartFiles:
     def end(self, mark: Mark) -> None:
         """It came to its end. Raises OutputFailure."""
         with self._told():
-            files.replace(
-                self._mark, jsonl.line({"rows": mark.rows, "own": mark.own, "orphans": mark.orphans})
-            )
+            files.replace(self._mark, jsonl.line(mark.plain))
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -116,10 +106,19 @@ def check_machines(settings: InParts) -> None:
         raise UsageError(f"and {via.flag} exclude each other", todo="drop one", flag=flag)
     if machines.share is not None and run.dry_run:
         raise UsageError("and --dry-run exclude each other", todo="drop one", flag="--share")
+    if run.is_stored and machines.part is None:
+        todo = (
+            "run it in parts, of which there may be one: --shard 0/1"
+            if machines.merge is None
+            else "name a file"
+        )
+        raise UsageError(f"{run.output}: only parts are kept on an object store", todo=todo, flag="-O")
     if machines.part is None or (run.dry_run and run.output is None):
         return
     if run.output is None or run.output == "-":
         raise UsageError("writes files of its own", todo="name their directory with -O DIR/", flag="--shard")
+    if run.is_stored:
+        _check_stored(settings)
     if view_of(run.output) is not None or run.output.lower().endswith((".jsonl", ".json")):
         todo = f"-O DIR/ now, and when all parts have run: llmcli batch --merge DIR -O {run.output}"
         raise UsageError(f"{run.output} is a file, and parts are files of a directory", todo=todo, flag="-O")
@@ -150,6 +149,13 @@ def check_merge(settings: ToMerge) -> None:
         raise UsageError("writes a file", todo="name it with -O", flag="--merge")
 
 
+def _check_stored(settings: InParts) -> None:
+    """Raise UsageError for what cannot be had of records on an object store."""
+    if settings.run.ordered:
+        todo = "segments are written as answers come: give it to --merge"
+        raise UsageError("is not for parts on an object store", todo=todo, flag="--ordered")
+
+
 def divided(settings: Spreading) -> Spreading:
     """The settings of one part: its own file, and its share of what is of all. Rates are divided by Pace."""
     shard = settings.machines.part
@@ -157,7 +163,9 @@ def divided(settings: Spreading) -> Spreading:
         return settings
     run, money = settings.run, settings.money
     most = run.max_failures
-    output = None if run.output is None else str(PartFiles(Path(run.output), shard).out)
+    output = run.output
+    if output is not None and not run.is_stored:
+        output = str(PartFiles(Path(output), shard).out)
     own: Any = settings
     return replace(  # type: ignore[no-any-return]
         own,
@@ -173,8 +181,8 @@ def dealt(settings: InParts, choice: Choice) -> tuple[Choice, Deal | None]:
         return choice, None
     if run.output is not None:
         plan = ShardPlan.of(shard.count, settings.rows or [], settings.table.each)
-        directory = Path(run.output).parent
-        plan.check(directory) if run.dry_run else plan.settle(directory)
+        shelf = shelf_of(run.output if run.is_stored else str(Path(run.output).parent))
+        plan.check(shelf) if run.dry_run else plan.settle(shelf)
     if len(choice.parts) <= 1:
         return choice, Deal(shard, run.limit)
     if run.limit is not None:
@@ -185,22 +193,36 @@ def dealt(settings: InParts, choice: Choice) -> tuple[Choice, Deal | None]:
     return replace(choice, parts=choice.parts[shard.index :: shard.count]), None
 
 
-@contextmanager
-def marked(settings: InParts, stats: Stats) -> Iterator[None]:
-    """Leave a mark where a part came to its end."""
+class Ending(Protocol):
+    """Where a part leaves the mark of its end."""
+
+    def end(self, mark: Mark) -> None:
+        """It came to its end. Raises OutputFailure."""
+
+
+def begun(settings: InParts, records: object) -> Ending | None:
+    """A part goes on: what has its mark from now on; None for a run that is no part. Raises OutputFailure."""
     shard, output = settings.machines.part, settings.run.output
     if shard is None or output is None:
-        yield
-        return
-    part, failure = PartFiles(Path(output).parent, shard), None
+        return None
+    if settings.run.is_stored:
+        return cast("Ending", records)
+    part = PartFiles(Path(output).parent, shard)
     part.unmark()
+    return part
+
+
+@contextmanager
+def marked(part: Ending | None, stats: Stats) -> Iterator[None]:
+    """Leave a mark where a part came to its end."""
+    failure = None
     try:
         yield
     except PartialFailure as error:
         failure = error
     passed = stats.rows + stats.foreign
     is_whole = stats.is_cut or (stats.complete and passed >= stats.found)
-    if is_whole and stats.done >= stats.rows:
+    if part is not None and is_whole and stats.done >= stats.rows:
         part.end(Mark(passed, stats.rows, stats.orphans))
     if failure is not None:
         raise failure

@@ -1,14 +1,16 @@
-"""The plan: what all parts of a directory have in common, in `DIR/plan.json`."""
+"""The plan: what all parts of a directory or a folder have in common, in its `plan.json`."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
-from llmcli import files, jsonl
-from llmcli.errors import NoInput, OutputFailure, UsageError
+from llmcli import jsonl
+from llmcli.address import normal_path
+from llmcli.batch.shards.shelf import Shelf
+from llmcli.errors import NoInput, UsageError
 from llmcli.lean.dataclass import dataclass
+
+_NAME = "plan.json"
 
 _ANOTHER = "type the command as it was, or choose another directory with -O DIR/"
 
@@ -24,33 +26,30 @@ class ShardPlan:
     @classmethod
     def of(cls, shards: int, inputs: list[str], each: str | None) -> ShardPlan:
         """The plan of a command line, whichever way its paths are spelled."""
-        return cls(shards, tuple(os.path.normpath(name) for name in inputs or ["-"] if each is None), each)
+        return cls(shards, tuple(normal_path(name) for name in inputs or ["-"] if each is None), each)
 
     @classmethod
-    def read(cls, directory: Path) -> ShardPlan | None:
-        """The plan of a directory; None where it has none. Raises UsageError, NoInput."""
-        path = plan_path(directory)
+    def read(cls, shelf: Shelf) -> ShardPlan | None:
+        """The plan that a shelf has; None where it has none. Raises UsageError, OutputFailure."""
+        data = shelf.read(_NAME)
         try:
-            found: Any = jsonl.loads(files.read_regular(path))
-            return cls(int(found["shards"]), tuple(map(str, found["inputs"])), found["each"])
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is no plan of parts"
-            raise UsageError(f"cannot read {path}: {reason}", todo="choose another directory") from None
+            found: Any = None if data is None else jsonl.loads(data)
+            return found and cls(int(found["shards"]), tuple(map(str, found["inputs"])), found["each"])
+        except (ValueError, KeyError, TypeError):
+            what = f"cannot read {shelf.named(_NAME)}: it is no plan of parts"
+            raise UsageError(what, todo="choose another directory") from None
 
-    def check(self, directory: Path) -> bool:
-        """Whether a directory has this plan already. Raises UsageError where it has another."""
-        found = ShardPlan.read(directory)
+    def check(self, shelf: Shelf) -> bool:
+        """Whether a shelf has this plan already. Raises UsageError where it has another."""
+        found = ShardPlan.read(shelf)
         if found is None:
             return False
         if found.shards != self.shards:
-            what = f"{directory} has parts of {found.shards}, not of {self.shards}"
+            what = f"{shelf} has parts of {found.shards}, not of {self.shards}"
             raise UsageError(what, todo=_ANOTHER, flag="--shard")
         if (found.inputs, found.each) != (self.inputs, self.each):
-            raise UsageError(
-                f"{directory} has parts of {found.named}, not of {self.named}", todo=_ANOTHER, flag="--shard"
-            )
+            what = f"{shelf} has parts of {found.named}, not of {self.named}"
+            raise UsageError(what, todo=_ANOTHER, flag="--shard")
         return True
 
     @property
@@ -60,31 +59,16 @@ class ShardPlan:
             return f"--each {self.each}"
         return ", ".join("stdin" if name == "-" else name for name in self.inputs)
 
-    def settle(self, directory: Path) -> None:
-        """Make this the plan of a directory, or find that it is. Raises UsageError, OutputFailure."""
-        if self.check(directory):
-            return
+    def settle(self, shelf: Shelf) -> None:
+        """Make this the plan of a shelf, or find that it is. Raises UsageError, OutputFailure."""
         plan = {"shards": self.shards, "inputs": self.inputs, "each": self.each}
-        try:
-            files.make_directory(directory)
-            files.create(plan_path(directory), jsonl.line(plan))
-        except FileExistsError:  # another part was first
-            if not files.is_directory(directory):
-                raise UsageError(f"{directory} is no directory", todo="-O DIR/", flag="--shard") from None
-            self.check(directory)
-        except OSError as error:
-            what = f"cannot write {plan_path(directory)}: {error.strerror}"
-            raise OutputFailure(what, todo="check the path and the disk") from None
+        if not self.check(shelf) and not shelf.create(_NAME, jsonl.line(plan)):
+            self.check(shelf)  # another part was first
 
 
-def plan_path(directory: Path) -> Path:
-    """Where the plan of a directory stands."""
-    return directory / "plan.json"
-
-
-def settled_plan(directory: Path) -> ShardPlan:
-    """The plan of a directory that has parts. Raises NoInput where it has none."""
-    found = ShardPlan.read(directory)
+def settled_plan(shelf: Shelf) -> ShardPlan:
+    """The plan of a shelf that has parts. Raises NoInput where it has none."""
+    found = ShardPlan.read(shelf)
     if found is None:
-        raise NoInput(f"there are no parts in {directory}", todo="run them with --shard I/N -O DIR/")
+        raise NoInput(f"there are no parts in {shelf}", todo="run them with --shard I/N -O DIR/")
     return found

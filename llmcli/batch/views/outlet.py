@@ -14,6 +14,7 @@ from llmcli.batch.input.readers.entry import Columns
 from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.ledger import Ledger
 from llmcli.batch.ledger.printed import Printed
+from llmcli.batch.ledger.record_keeper import RecordKeeper
 from llmcli.batch.views.answers import Properties
 from llmcli.batch.views.cells import Risky
 from llmcli.batch.views.kept import Keep
@@ -141,9 +142,9 @@ class Outlet:
             return TextForm(self._null)
         return TableForm(shape == "csv", self._answering, self._risky, lambda: self._own, self._app.notes.say)
 
-    def make_view(self, records: Ledger | Printed, stats: Stats, reread: Reread) -> None:
+    def make_view(self, records: RecordKeeper, stats: Stats, reread: Reread) -> None:
         """Make the view anew, if there is one. Raises UsageError, OutputFailure."""
-        if self._view is None or isinstance(records, Printed):
+        if self._view is None or not isinstance(records, Ledger):
             return
         self.renew(records.places(stats.found if stats.complete else None).lines, reread)
         self.told.append(f"{self._run.output} has {_counted(self._view.count, 'row')}, {_missing(stats)}")
@@ -188,14 +189,14 @@ def check_outlet(settings: Outcoming) -> None:
     """Raise UsageError where flags exclude each other, or have nothing to be about."""
     run, view = settings.run, settings.view
     passing = view.passing(settings.request.labels)
-    if passing and run.kept is not None:
+    if passing and run.lasts:
         todo = "OUT keeps all rows: filter it, or leave -O out"
         raise UsageError("prints rows, and -O writes them to a file", todo=todo, flag="--where")
     table = "write a table: -O OUT.csv, or --format csv"
     for flag, wanted in (("--into", view.into is not None), ("--safe-cells", view.safe_cells)):
         if wanted and not run.is_table:
             raise UsageError("without a table", todo=table, flag=flag)
-    is_text = run.view == "txt" if run.kept is not None else run.shape == "text"
+    is_text = run.view == "txt" if run.lasts else run.shape == "text"
     if view.null and not is_text:
         raise UsageError("without lines of text", todo="write -O OUT.txt, or --format text", flag="--null")
 

@@ -31,11 +31,19 @@ class MachinesSettings:
 
     shard: Annotated[
         str | None,
-        flag("--shard", metavar="I/N", help="Run part I of N, from 0, of the same rows; -O is a directory."),
+        flag(
+            "--shard",
+            metavar="I/N",
+            help="Run part I of N, from 0; -O is a directory, or s3://..., gs://, az://.",
+        ),
     ] = None
     merge: Annotated[
         str | None,
-        flag("--merge", metavar="DIR", help="Make the parts in DIR one OUT, once each row is there."),
+        flag(
+            "--merge",
+            metavar="DIR",
+            help="Make the parts in DIR (or s3://...) one OUT, once each row is there.",
+        ),
     ] = None
     share: Annotated[
         str | None,

@@ -5,6 +5,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Literal
 
+from llmcli.address import is_store_url
 from llmcli.errors import UsageError
 from llmcli.settings.batch.view import ViewKind, check_ending, view_of
 from llmcli.settings.flag import flag, settings
@@ -109,10 +110,20 @@ class RunSettings:
 
     @property
     def kept(self) -> str | None:
-        """The file of the records; None where they go to stdout, which nothing is kept of."""
-        if self.output == "-":
+        """The file of the records; None where they go to stdout, which nothing is kept of, or to an object store."""
+        if self.output == "-" or self.is_stored:
             return None
         return self.output if self.view is None else f"{self.output}.jsonl"
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether records go to an object store."""
+        return self.output is not None and is_store_url(self.output)
+
+    @property
+    def lasts(self) -> bool:
+        """Whether records are kept, so that the same command goes on."""
+        return self.kept is not None or self.is_stored
 
     @property
     def written(self) -> list[Path]:
@@ -143,7 +154,7 @@ class RunSettings:
     def _check_format(self) -> None:
         if self.dry_run and self.format in {"csv", "tsv"}:
             raise UsageError(f"{self.format} is not for --dry-run", todo="json is", flag="--format")
-        if not self.dry_run and self.kept is not None and self.shape != "jsonl":
+        if not self.dry_run and self.lasts and self.shape != "jsonl":
             ending = "txt" if self.shape == "text" else self.shape
             todo = f"-O OUT.{ending} writes it to a file"
             raise UsageError(f"{self.format} is what stdout gets without -O", todo=todo, flag="--format")
@@ -179,6 +190,6 @@ class RunSettings:
             check_ending(self.output)
         self._check_format()
         for flag_name, wanted in (("--fresh", self.fresh), ("--retry-failed", self.retry_failed)):
-            if wanted and self.kept is None:
+            if wanted and not self.lasts:
                 raise UsageError("without an output file", todo="name it with -O", flag=flag_name)
         _ = self.crowd
