@@ -1,4 +1,4 @@
-"""The listener: a socket, the server library behind it, and its end; the only importer of uvicorn."""
+"""The listener: a socket, the server library behind it, and its end."""
 
 from __future__ import annotations
 
@@ -61,9 +61,11 @@ class Listener:
     def __init__(self, application: AsgiApplication, most: int) -> None:
         import uvicorn
 
+        from llmcli.serving.http.connection import Connection
+
         config = uvicorn.Config(
             application,
-            http="h11",
+            http=Connection,
             ws="none",
             lifespan="off",
             log_config=None,

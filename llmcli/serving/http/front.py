@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from llmcli.lean.dataclass import dataclass
-from llmcli.serving.listening import AsgiReceive, AsgiScope, AsgiSend
+from llmcli.serving.http.listening import AsgiReceive, AsgiScope, AsgiSend
 from llmcli.serving.replies import Problem, Response
 
 Post = Callable[[bytes, str], Awaitable[Response]]
@@ -20,8 +20,13 @@ Get = Callable[[str], Response]
 LONGEST_BODY = 64_000_000  # bytes
 _SLOWEST_BODY = 60.0  # seconds that a body may take to come
 _UNWATCHED = 0.02  # seconds in which nobody looks whether a client is still there
+_TURN = 32  # pieces of a stream after which it is the turn of others
 _JSON = [(b"content-type", b"application/json")]
 _EVENTS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
+
+_CROWDED = Problem(
+    503, "too many connections are open", "overloaded", final=False, wait=1.0, headers={"connection": "close"}
+)
 
 
 class _Gone(Exception):
@@ -64,6 +69,14 @@ class Front:
                 raise
         finally:
             watch.end()
+
+    def malformed(self) -> Response:
+        """The reply to what is no HTTP."""
+        return self._refused(Problem(400, "this is no request of HTTP/1.1, or its head is too long", "malformed"))
+
+    async def crowded(self, _scope: AsgiScope, _receive: AsgiReceive, send: AsgiSend) -> None:
+        """Answers on a connection that is one too many, and closes it. See ASGI."""
+        await _send(send, self._refused(_CROWDED))
 
     async def _reply(self, scope: AsgiScope, body: bytes) -> Response:
         if (problem := self._unwelcome(scope)) is not None:
@@ -194,6 +207,10 @@ async def _send(send: AsgiSend, reply: Response) -> None:
         return
     async with aclosing(reply.pieces) as pieces:
         await send({"type": "http.response.start", "status": reply.status, "headers": headers + _EVENTS})
+        count = 0
         async for piece in pieces:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
+            count += 1
+            if count % _TURN == 0:  # pieces that are made here do not wait for anything
+                await asyncio.sleep(0)
     await send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,1 @@
+"""HTTP: a socket, its connections, and what each request on one of them comes to."""
