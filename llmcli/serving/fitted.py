@@ -6,8 +6,6 @@ from typing import Any
 
 from llmcli.wire import Chunk, Json, usage_count
 
-_COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
-
 
 def fitted_completion(body: Json, name: str) -> Json:
     """A Chat Completion in which nothing is missing; `name` is the model's, where the body has none."""
@@ -35,9 +33,10 @@ def fitted_usage_chunk(last: Chunk, name: str, counts: Any) -> Chunk:
 def fitted_usage(counts: Any) -> Json:
     """Usage whose counts are integers; a server that counts nothing has used nothing that could be told."""
     said = counts if isinstance(counts, dict) else {}
-    prompt, answer, total = (usage_count(said, name) for name in _COUNTS)
-    whole = (prompt or 0) + (answer or 0) if total is None else total
-    return {**said, "prompt_tokens": prompt or 0, "completion_tokens": answer or 0, "total_tokens": whole}
+    prompt, answer = usage_count(said, "prompt_tokens") or 0, usage_count(said, "completion_tokens") or 0
+    total = usage_count(said, "total_tokens")
+    whole = prompt + answer if total is None else total
+    return {**said, "prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": whole}
 
 
 def _head(body: Json, name: str, kind: str) -> Json:

@@ -158,10 +158,12 @@ class _Tally:
 
     def content(self, content: Any) -> None:
         """Count a string, null, or a list of parts."""
-        parts = content if isinstance(content, list) else [{"type": "text", "text": content}]
-        for part in parts:
+        if not isinstance(content, list):
+            self.strings(content, covered=True)
+            return
+        for part in content:
             self.part(_dict(part))
-        if len(parts) > 1:
+        if len(content) > 1:
             self.guess(0)  # how parts are joined is not published
 
     def part(self, part: Json) -> None:
@@ -176,7 +178,7 @@ class _Tally:
                 self.strings(part, covered=False)
 
     def strings(self, value: Any, *, covered: bool) -> None:
-        texts = list(_strings(value))
+        texts = [value] if isinstance(value, str) else list(_strings(value))
         for text in texts:
             self.text(text)
         if texts and not covered:

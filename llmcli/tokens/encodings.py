@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from llmcli.registry.providers import find_provider
@@ -11,11 +12,12 @@ from llmcli.tokens.harmony import is_harmony
 from llmcli.tokens.mapped import Mapped, Ranks, TooMuch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import tiktoken
 
 MAX_TOKEN_BYTES = 128  # the longest token of both encodings
+_SHORT, _REMEMBERED = 256, 1024  # characters of a text whose count is remembered, and how many of them are
 MAX_PART = 128 * MAX_TOKEN_BYTES  # characters; a run of spaces cut at multiples of 128 keeps its count
 
 # Constants of tiktoken_ext.openai_public (tiktoken 0.14), which itself would load its files by download.
@@ -88,6 +90,17 @@ class Encoder:
 
     def count(self, text: str) -> int:
         """Count the tokens of `text`."""
+        return len(self.encode(text)) if len(text) > _SHORT else self._short(text)
+
+    @functools.cached_property
+    def _short(self) -> Callable[[str], int]:
+        """The tokens of a short text: roles and types come again and again, and so does what is echoed."""
+        return functools.lru_cache(_REMEMBERED)(self._counted)
+
+    def _counted(self, text: str) -> int:
+        if self._mapped is not None and text.isascii():
+            with suppress(TooMuch):
+                return self._mapped.count(text)
         return len(self.encode(text))
 
     def decode(self, tokens: Sequence[int]) -> bytes:

@@ -90,6 +90,7 @@ class Mapped:
         self._ranks, self._patience = ranks, len(ranks)
         self._pieces = _Pieces(pattern)
         self._known: dict[str, list[int]] = {}
+        self._sizes = _Sizes(self._tokens)
 
     def encode(self, text: str) -> list[int]:
         """The tokens of a text, in which a lone surrogate is U+FFFD. Raises TooMuch."""
@@ -98,6 +99,10 @@ class Mapped:
             return self._encoded(text)
         except UnicodeEncodeError:
             return self._encoded(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+
+    def count(self, text: str) -> int:
+        """How many tokens a text has that is ASCII, soonest where its words came before. Raises TooMuch."""
+        return sum(map(self._sizes.__getitem__, self._pieces(text)))
 
     def _encoded(self, text: str) -> list[int]:
         found: list[int] = []
@@ -132,6 +137,18 @@ class Mapped:
         self._patience -= steps
         if self._patience < 0:
             raise TooMuch
+
+
+class _Sizes(dict[str, int]):
+    """How many tokens each piece is that was asked for."""
+
+    def __init__(self, tokens: Callable[[bytes], list[int]]) -> None:
+        super().__init__()
+        self._tokens = tokens
+
+    def __missing__(self, piece: str) -> int:
+        size = self[piece] = len(self._tokens(piece.encode()))
+        return size
 
 
 class _Pieces:

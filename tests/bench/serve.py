@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import statistics
@@ -34,9 +35,15 @@ config = uvicorn.Config(app, http="h11", ws="none", lifespan="off", log_config=N
 with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
     runner.run(uvicorn.Server(config).serve([sock]))
 """
-BODY = json.dumps(
-    {"model": "gpt-4o", "messages": [{"role": "user", "content": "Say in one sentence why the sky is blue."}]}
-).encode()
+HEAD = "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n"
+NUMBERS = itertools.count()
+
+
+def question() -> bytes:
+    """A request, no two of which ask the same."""
+    said = f"Say in one sentence why the sky is blue, for the {next(NUMBERS)}th time."
+    body = json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": said}]}).encode()
+    return HEAD.format(length=len(body)).encode() + body
 
 
 def started(*command: str) -> tuple[subprocess.Popen[bytes], str]:
@@ -47,19 +54,18 @@ def started(*command: str) -> tuple[subprocess.Popen[bytes], str]:
 
 
 def cpu(pid: int) -> float:
-    """Seconds of CPU time."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Seconds of CPU time, of all threads."""
+    threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
 
 async def ask(url: str, count: int) -> list[int]:
     """Statuses of requests one behind the other over one connection."""
     place = urlsplit(url)
     reader, writer = await asyncio.open_connection(place.hostname, place.port)
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(BODY)}\r\n\r\n".encode()
     statuses = []
     for _ in range(count):
-        writer.write(head + BODY)
+        writer.write(question())
         lines = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")
         length = next(
             int(line.split(b":")[1]) for line in lines if line.lower().startswith(b"content-length")
@@ -92,15 +98,16 @@ def main() -> None:
     }
     try:
         rates: dict[str, list[float]] = {name: [] for name in servers}
-        for _ in range(5):
+        for _ in range(20):
             for name, (child, url) in servers.items():
-                rates[name].append(rate(child.pid, url, requests))
+                rates[name].append(rate(child.pid, url, requests // 10))
         for name, found in rates.items():
             print(f"{name:15} {statistics.median(found):8.0f} requests/s of one core")
         empty, echo = (statistics.median(found) for found in rates.values())
         print(f"{'share':15} {echo / empty:8.2f} (at least 0.5)")
         statuses = asyncio.run(crowd(servers["offline/echo"][1], 500, 4))
         print(f"{'500 at once':15} {statuses.count(200):8} of {len(statuses)} answered")
+        sys.exit(0 if echo / empty >= 0.5 and statuses == [200] * 2000 else 1)
     finally:
         for child, _ in servers.values():
             child.kill()

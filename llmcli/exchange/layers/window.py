@@ -131,13 +131,15 @@ def check_window(request: Request, size: int | None = None) -> None:
 def _size(value: Any) -> int:
     """Bytes that the value's text may be tokens of, and a little for what holds it together."""
     if isinstance(value, str):
-        return (
-            1_000 + len(value) // 1_000
-            if value.startswith("data:")
-            else len(value.encode("utf-8", "replace"))
-        )
-    if isinstance(value, Mapping):
-        return sum(_size(key) + _size(part) + 8 for key, part in value.items())
+        return _length(value)
     if isinstance(value, list):
-        return sum(_size(part) + 8 for part in value)
+        return 8 * len(value) + sum(map(_size, value))
+    if isinstance(value, dict | Mapping):  # that it is a dict is seen sooner
+        return 8 * len(value) + sum(map(_size, value)) + sum(map(_size, value.values()))
     return 8
+
+
+def _length(text: str) -> int:
+    if text.startswith("data:"):
+        return 1_000 + len(text) // 1_000
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))

@@ -17,9 +17,8 @@ from llmcli.serving.replies import Problem, Response
 Post = Callable[[bytes, str], Awaitable[Response]]
 Get = Callable[[str], Response]
 
+WORK = "work"  # where in the state of a request its task is, for whom to cancel that takes it out
 LONGEST_BODY = 64_000_000  # bytes
-_SLOWEST_BODY = 60.0  # seconds that a body may take to come
-_UNWATCHED = 0.02  # seconds in which nobody looks whether a client is still there
 _TURN = 32  # pieces of a stream after which it is the turn of others
 _JSON = [(b"content-type", b"application/json")]
 _EVENTS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
@@ -47,50 +46,60 @@ class Front:
     token: str | None
     refused: Callable[[Problem], None]
     show: Callable[[str], None]
+    patience: float = 60.0
 
     async def __call__(self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
         """See ASGI."""
         if scope["type"] != "http":
             return
-        me = asyncio.current_task()
-        assert me is not None  # noqa: S101 - the server runs each request in one
+        scope["state"][WORK] = asyncio.current_task()
         try:
-            body = await _read(receive) if scope["method"] == "POST" else b""
+            await _send(send, await self._reply(scope, receive))
         except _Gone:
             return
-        except _Unread as error:
-            await _send(send, self._refused(error.problem))
-            return
-        watch = _Watch(receive, me)
-        try:
-            await _send(send, await self._reply(scope, body))
         except asyncio.CancelledError:
-            if not watch.is_alone:  # it is we who end
+            if WORK in scope["state"]:  # it is we who end
                 raise
-        finally:
-            watch.end()
+        except Exception:
+            self.show(traceback.format_exc())
+            raise
 
     def malformed(self) -> Response:
         """The reply to what is no HTTP."""
-        return self._refused(Problem(400, "this is no request of HTTP/1.1, or its head is too long", "malformed"))
+        return self._refused(
+            Problem(400, "this is no request of HTTP/1.1, or its head is too long", "malformed")
+        )
+
+    def late(self) -> Response:
+        """The reply to a request that comes too slowly."""
+        return self._refused(Problem(408, "the request did not come in time"))
 
     async def crowded(self, _scope: AsgiScope, _receive: AsgiReceive, send: AsgiSend) -> None:
         """Answers on a connection that is one too many, and closes it. See ASGI."""
         await _send(send, self._refused(_CROWDED))
 
-    async def _reply(self, scope: AsgiScope, body: bytes) -> Response:
-        if (problem := self._unwelcome(scope)) is not None:
+    async def _reply(self, scope: AsgiScope, receive: AsgiReceive) -> Response:
+        headers = dict(scope["headers"])
+        if (problem := self._unwelcome(headers)) is not None:
             return self._refused(problem)
         path, method = _path(scope), scope["method"]
         if method == "POST" and path in self.posts:
-            try:
-                return await self.posts[path](body, _header(scope, b"user-agent"))
-            except Exception:  # noqa: BLE001 - a bug: one request's end, not the server's
-                self.show(traceback.format_exc())
-                return self._refused(Problem(500, "this is a bug of llmcli: its stderr has the traceback"))
+            return await self._posted(path, headers, receive)
         if method in {"GET", "HEAD"} and (got := self._get(path)) is not None:
             return got
         return self._refused(self._nothing(method, path))
+
+    async def _posted(self, path: str, headers: Mapping[bytes, bytes], receive: AsgiReceive) -> Response:
+        try:
+            body = await _read(receive)
+            return await self.posts[path](body, _said(headers, b"user-agent"))
+        except _Unread as error:
+            return self._refused(error.problem)
+        except _Gone:
+            raise
+        except Exception:  # noqa: BLE001 - a bug: one request's end, not the server's
+            self.show(traceback.format_exc())
+            return self._refused(Problem(500, "this is a bug of llmcli: its stderr has the traceback"))
 
     def _refused(self, problem: Problem) -> Response:
         self.refused(problem)
@@ -103,13 +112,13 @@ class Front:
         found = next((known for known in self.gets if known.endswith("/") and path.startswith(known)), None)
         return None if found is None or path == found else self.gets[found](unquote(path.removeprefix(found)))
 
-    def _unwelcome(self, scope: AsgiScope) -> Problem | None:
+    def _unwelcome(self, headers: Mapping[bytes, bytes]) -> Problem | None:
         """Why a client is not answered: a page in a browser, or one without the token."""
-        if _header(scope, b"origin"):
+        if headers.get(b"origin"):
             return Problem(403, "requests of web pages (with an Origin header) are not answered", "origin")
         if self.token is None:
             return None
-        said = _header(scope, b"authorization").partition(" ")[2].strip() or _header(scope, b"api-key")
+        said = _said(headers, b"authorization").partition(" ")[2].strip() or _said(headers, b"api-key")
         if secrets.compare_digest(said.encode(), self.token.encode()):
             return None
         what = "the key is not the token of this llmcli serve" if said else "there is no key"
@@ -134,10 +143,9 @@ class _Unread(Exception):
         self.problem = problem
 
 
-def _header(scope: AsgiScope, name: bytes) -> str:
+def _said(headers: Mapping[bytes, bytes], name: bytes) -> str:
     """A header's value, empty where there is none."""
-    found = (value for key, value in scope["headers"] if key == name)
-    return str(next(found, b"").decode("latin-1"))
+    return headers.get(name, b"").decode("latin-1")
 
 
 def _path(scope: AsgiScope) -> str:
@@ -148,21 +156,17 @@ def _path(scope: AsgiScope) -> str:
 
 
 async def _read(receive: AsgiReceive) -> bytes:
-    """The body of a request. Raises _Gone, and _Unread for one that is too long or too slow."""
+    """The body of a request. Raises _Gone, and _Unread for one that is too long."""
     message = await _next(receive)
     if not message.get("more_body"):
         return bytes(message["body"])
     pieces, size = [message["body"]], len(message["body"])
-    try:
-        async with asyncio.timeout(_SLOWEST_BODY):
-            while message.get("more_body"):
-                message = await _next(receive)
-                pieces.append(message["body"])
-                size += len(message["body"])
-                if size > LONGEST_BODY:
-                    raise _Unread(Problem(413, f"the body is longer than {LONGEST_BODY // 1_000_000} MB"))
-    except TimeoutError:
-        raise _Unread(Problem(408, f"the body did not come within {_SLOWEST_BODY:g} s")) from None
+    while message.get("more_body"):
+        message = await _next(receive)
+        pieces.append(message["body"])
+        size += len(message["body"])
+        if size > LONGEST_BODY:
+            raise _Unread(Problem(413, f"the body is longer than {LONGEST_BODY // 1_000_000} MB"))
     return b"".join(pieces)
 
 
@@ -171,31 +175,6 @@ async def _next(receive: AsgiReceive) -> Any:
     if message["type"] == "http.disconnect":
         raise _Gone
     return message
-
-
-class _Watch:
-    """Ends the work on a request whose client goes away. It begins late: most requests are answered by then."""
-
-    def __init__(self, receive: AsgiReceive, work: asyncio.Task[Any]) -> None:
-        self._receive, self._work = receive, work
-        self._looking: asyncio.Task[None] | None = None
-        self._later = asyncio.get_running_loop().call_later(_UNWATCHED, self._begin)
-        self.is_alone = False
-
-    def _begin(self) -> None:
-        self._looking = asyncio.create_task(self._look())
-
-    async def _look(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        self.is_alone = True
-        self._work.cancel()
-
-    def end(self) -> None:
-        """Look no more."""
-        self._later.cancel()
-        if self._looking is not None:
-            self._looking.cancel()
 
 
 async def _send(send: AsgiSend, reply: Response) -> None:
