@@ -23,10 +23,10 @@ from llmcli.serving import child
 from llmcli.serving.answers import Answers
 from llmcli.serving.asked import Asker
 from llmcli.serving.catalogue import Catalogue
-from llmcli.serving.http.front import Front
-from llmcli.serving.http.listening import base_url, bound, listening
 from llmcli.serving.request_log import RequestLog
 from llmcli.serving.signals import Signals, caught
+from llmcli.serving.web.front import Front
+from llmcli.serving.web.listening import base_url, bound, listening
 from llmcli.settings.commands.serving import ServingSettings
 from llmcli.settings.request import RequestSettings
 

@@ -97,7 +97,8 @@ def count_request(body: Mapping[str, Any], encoder: Encoder) -> Count:
     for message in _list(body.get("messages")):
         tally.message(message)
     tally.add(REASONING_REPLY if tally.model.startswith(UNPUBLISHED) else REPLY)
-    tally.tools([*_list(body.get("tools")), *map(_as_tool, _list(body.get("functions")))])
+    if "tools" in body or "functions" in body:
+        tally.tools([*_list(body.get("tools")), *map(_as_tool, _list(body.get("functions")))])
     tally.response_format(_dict(body.get("response_format")))
     if choice := _dict(body.get("tool_choice")):
         tally.guess(NAMED_CHOICE)
@@ -251,7 +252,7 @@ class _Tally:
 
 
 def _most(tokens: int) -> int:
-    return math.ceil(round(tokens * MARGIN, 6))
+    return math.ceil(round(tokens * MARGIN, 6)) if tokens else 0
 
 
 def _dict(value: Any) -> Json:

@@ -74,7 +74,7 @@ OWNERS = {
     "regex": "llmcli.tokens.mapped",
     "tiktoken": "llmcli.tokens.encodings",
     "typer": "llmcli.cli.parse",
-    "uvicorn": "llmcli.serving.http",
+    "uvicorn": "llmcli.serving.web",
     "xllamacpp": "llmcli.local.server",
 }
 

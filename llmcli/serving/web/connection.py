@@ -8,9 +8,9 @@ from typing import Any, Protocol, cast
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from llmcli.serving.http.front import WORK
-from llmcli.serving.http.gathering import Gathering
 from llmcli.serving.replies import Response
+from llmcli.serving.web.front import WORK
+from llmcli.serving.web.gathering import Gathering
 
 _WORDS = {400: b"Bad Request", 408: b"Request Timeout"}
 

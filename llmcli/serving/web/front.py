@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from llmcli.lean.dataclass import dataclass
-from llmcli.serving.http.listening import AsgiReceive, AsgiScope, AsgiSend
 from llmcli.serving.replies import Problem, Response
+from llmcli.serving.web.listening import AsgiReceive, AsgiScope, AsgiSend
 
 Post = Callable[[bytes, str], Awaitable[Response]]
 Get = Callable[[str], Response]

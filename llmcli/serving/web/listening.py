@@ -61,7 +61,7 @@ class Listener:
     def __init__(self, application: AsgiApplication, most: int) -> None:
         import uvicorn
 
-        from llmcli.serving.http.connection import Connection
+        from llmcli.serving.web.connection import Connection
 
         config = uvicorn.Config(
             application,
