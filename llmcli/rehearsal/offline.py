@@ -15,7 +15,7 @@ from llmcli.rehearsal.chunks import chunks_of
 from llmcli.rehearsal.echo import completion_of
 from llmcli.tokens.encodings import Encoder, encoding_for, load
 from llmcli.transport.answer import Answer
-from llmcli.wire import Chunk, Completion, Json, Meta, Request
+from llmcli.wire import Chunk, Completion, Json, Meta, Request, spelled
 
 _EACH = "tools=each"
 
@@ -54,14 +54,8 @@ class Offline:
             from llmcli.rehearsal.flaky import maybe_fail
 
             maybe_fail(request, query, self._attempts, self._wait)
-        elif name != ECHO:
-            raise UnfitModel(
-                f"there is no model {request.name}",
-                todo="offline/echo or offline/flaky",
-                told=Told(404, "model_not_found"),
-            )
-        elif query not in {"", _EACH}:
-            raise UsageError(f"{request.name}: no such setting", todo=f"e.g. offline/echo?{_EACH}")
+        else:
+            check_rehearsed(request.model)
         encoder = load(encoding_for(PROVIDER, name)[0])
         try:
             return completion_of(request, encoder, each=_EACH in query.split("&")), encoder
@@ -71,3 +65,20 @@ class Offline:
                 todo="change the request",
                 told=Told(400),
             ) from None
+
+
+def check_rehearsed(model: str) -> None:
+    """Raise UnfitModel where there is no such model, UsageError where it cannot be asked to be like this."""
+    name, _, query = model.partition("?")
+    if name == "flaky":
+        from llmcli.rehearsal.flaky import batch_plan
+
+        batch_plan(query)
+    elif name != ECHO:
+        raise UnfitModel(
+            f"there is no model {spelled(PROVIDER, model)}",
+            todo="offline/echo or offline/flaky",
+            told=Told(404, "model_not_found"),
+        )
+    elif query not in {"", _EACH}:
+        raise UsageError(f"{spelled(PROVIDER, model)}: no such setting", todo=f"e.g. offline/echo?{_EACH}")

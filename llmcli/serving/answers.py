@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
@@ -40,6 +41,9 @@ class Answers:
             problem = problem_of(error)
             self._log.failed(error, request, started, problem.status)
             return problem.reply
+        except asyncio.CancelledError:
+            self._log.abandoned(request, started)
+            raise
 
     async def _answered(self, called: Called, started: float) -> Response:
         request = called.request
@@ -72,6 +76,9 @@ class Answers:
             self._log.failed(error, called.request, started)
             yield telling.failed(problem_of(error))
             return
+        except (asyncio.CancelledError, GeneratorExit):
+            self._log.abandoned(called.request, started)
+            raise
         self._log.answered(exchanged)
         yield telling.ended(completion)
 

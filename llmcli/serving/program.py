@@ -11,12 +11,14 @@ from typing import Any, Protocol
 from llmcli.app import App
 from llmcli.errors import Interrupted, LlmcliError, Terminated, UsageError
 from llmcli.exchange.asked import Paid
-from llmcli.exchange.authorization import check_provider
+from llmcli.exchange.authorization import check_local, check_provider
 from llmcli.exchange.exchange import Way
 from llmcli.exchange.stack import serving_transport_of
 from llmcli.files import check_appendable
 from llmcli.lean.dataclass import dataclass
 from llmcli.loop.connections import most_connections
+from llmcli.rehearsal import PROVIDER
+from llmcli.rehearsal.offline import check_rehearsed
 from llmcli.request.builder import Builder
 from llmcli.request.reading import argument
 from llmcli.serving import child
@@ -134,5 +136,8 @@ def service_of(app: App, settings: ServingAsked, words: Sequence[str]) -> Servic
     if service.fixed:
         at = builder.endpoint
         check_provider(at.provider.name, at.model, at.base_url)
+        check_local(app, at.provider.name, at.model, {})
+        if at.provider.name == PROVIDER:
+            check_rehearsed(at.model)
         app.warn(builder.warnings(app.world.today()))
     return service

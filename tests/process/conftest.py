@@ -7,13 +7,15 @@ import pty
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Process, Result
+from tests.process.served import HI, Got, Serve, serving
 from tests.server import Server
 
 
@@ -100,3 +102,22 @@ def terminal(process: Process):
             if pipe:
                 pipe.close()
         os.close(screen.keyboard)
+
+
+@pytest.fixture
+def serve(process: Process) -> Iterator[Serve]:
+    """Starts a `serve` that is stopped at the end of the test."""
+    with ExitStack() as stack:
+        yield lambda *argv, **env: stack.enter_context(serving(process, *argv, **env))
+
+
+@pytest.fixture
+def through(serve: Serve, server: Server) -> Callable[..., Got]:
+    """Asks the misbehaving server by way of a `serve`."""
+    running = serve("-m", "tiny", "--base-url", server.base_url, "--retries", "0")
+    token = running.child.stderr.readline().decode().split()[-1]
+
+    def ask(path: str = "/chat/completions", **fields: object) -> Got:
+        return running.send("POST", path, {"messages": HI, **fields}, Authorization=f"Bearer {token}")
+
+    return ask

@@ -63,7 +63,9 @@ class Connection(H11Protocol):
 
     def _refuse(self, reply: Response) -> None:
         """Reply to what is no request yet, and close."""
-        headers = [*reply.headers.items(), ("content-type", "application/json"), ("connection", "close")]
+        size = str(len(reply.body))
+        own = {"content-type": "application/json", "content-length": size, "connection": "close"}
+        headers = {**reply.headers, **own}.items()
         said = [(name.encode(), value.encode("latin-1")) for name, value in headers]
         events = (
             h11.Response(status_code=reply.status, headers=said, reason=_WORDS[reply.status]),

@@ -18,7 +18,6 @@ Post = Callable[[bytes, str], Awaitable[Response]]
 Get = Callable[[str], Response]
 
 WORK = "work"  # where in the state of a request its task is, for whom to cancel that takes it out
-LONGEST_BODY = 64_000_000  # bytes
 _TURN = 32  # pieces of a stream after which it is the turn of others
 _JSON = [(b"content-type", b"application/json")]
 _EVENTS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
@@ -47,6 +46,7 @@ class Front:
     refused: Callable[[Problem], None]
     show: Callable[[str], None]
     patience: float = 60.0
+    longest: int = 64_000_000
 
     async def __call__(self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
         """See ASGI."""
@@ -91,7 +91,7 @@ class Front:
 
     async def _posted(self, path: str, headers: Mapping[bytes, bytes], receive: AsgiReceive) -> Response:
         try:
-            body = await _read(receive)
+            body = await _read(receive, self.longest)
             return await self.posts[path](body, _said(headers, b"user-agent"))
         except _Unread as error:
             return self._refused(error.problem)
@@ -155,7 +155,7 @@ def _path(scope: AsgiScope) -> str:
     return path.removeprefix("/v1") if path.startswith("/v1/") else path
 
 
-async def _read(receive: AsgiReceive) -> bytes:
+async def _read(receive: AsgiReceive, longest: int) -> bytes:
     """The body of a request. Raises _Gone, and _Unread for one that is too long."""
     message = await _next(receive)
     if not message.get("more_body"):
@@ -165,8 +165,8 @@ async def _read(receive: AsgiReceive) -> bytes:
         message = await _next(receive)
         pieces.append(message["body"])
         size += len(message["body"])
-        if size > LONGEST_BODY:
-            raise _Unread(Problem(413, f"the body is longer than {LONGEST_BODY // 1_000_000} MB"))
+        if size > longest:
+            raise _Unread(Problem(413, f"the body is longer than {longest // 1_000_000} MB"))
     return b"".join(pieces)
 
 
