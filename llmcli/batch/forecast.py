@@ -11,12 +11,13 @@ from typing import TypeVar
 from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.records import code_of
 from llmcli.errors import BadCommand
+from llmcli.exchange.counted import CountOf, count_of
 from llmcli.lean.dataclass import dataclass
 from llmcli.output.report import PriceOf
 from llmcli.registry.estimate import estimate
-from llmcli.tokens.count import counted_request
+from llmcli.tokens.count import Count
 from llmcli.tokens.encodings import prepare
-from llmcli.wire import Json
+from llmcli.wire import Json, Request
 from llmcli.workers import spread
 
 T = TypeVar("T")
@@ -24,13 +25,28 @@ T = TypeVar("T")
 Span = tuple[Decimal, Decimal, Decimal]
 """$ of prompts, of the longest answers, and of both at most: where tokens are estimated, with a margin."""
 
-Priced = tuple[PriceOf, PriceOf]
-"""What gives the price of a model, and that of the Batch API."""
-
 _NOTHING = (Decimal(0), Decimal(0), Decimal(0))
 _CHUNK = 1 << 17  # bytes of rows that are counted at a time,
 _USUAL = 1_000  # of a row whose size is not known
 _FEW = 8  # chunks that are counted here
+
+
+@dataclass(frozen=True)
+class Scales:
+    """What rows are weighed with: the price of a model, that of the Batch API, and what counts a request's tokens."""
+
+    price_of: PriceOf
+    batch_price_of: PriceOf | None = None
+    count_of: CountOf = count_of
+
+    def span(self, request: Request, count: Count, *, batch: bool) -> Span | None:
+        """The money of a request, where its price and its longest answer are known."""
+        price_of = (self.batch_price_of or self.price_of) if batch else self.price_of
+        price = price_of(request.provider, request.model)
+        if price is None:
+            return None
+        prompt, answer, most = estimate(request, price, count.tokens, count.most, batch=batch)
+        return None if answer is None or most is None else (prompt, answer, most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,19 +125,17 @@ def money(amounts: Span | None) -> Json:
 def count_rows(
     found: Iterator[T],
     row_of: Callable[[T], Row],
-    price_of: PriceOf,
+    scales: Scales,
     workers: int | None = None,
-    batch_price_of: PriceOf | None = None,
 ) -> Iterator[Counted]:
     """Count the rows that `row_of` makes of what was found, in their order, on all cores but for a few.
 
-    `workers`: see `spread`; `batch_price_of`: the price of the Batch API. Only some are under way at once, never the
-    whole file. Raises BadCommand.
+    `workers`: see `spread`. Only some are under way at once, never the whole file. Raises BadCommand.
     """
-    chunks, prices = _chunks(found), (price_of, batch_price_of or price_of)
+    chunks = _chunks(found)
 
     def work(chunk: Sequence[T]) -> list[Counted]:
-        return _counted_together(map(row_of, chunk), prices)
+        return _counted_together(map(row_of, chunk), scales)
 
     yield from chain.from_iterable(map(work, islice(chunks, 1)))
     few = list(islice(chunks, _FEW))
@@ -147,14 +161,14 @@ def _chunks(found: Iterator[T]) -> Iterator[Sequence[T]]:
         yield chunk
 
 
-def _counted_together(rows: Iterable[Row], prices: Priced) -> list[Counted]:
+def _counted_together(rows: Iterable[Row], scales: Scales) -> list[Counted]:
     """Count rows, and drop what nobody needs of them any more. Raises BadCommand."""
     counts: list[Counted] = []
     kept = False
     for row in rows:
         if isinstance(row.error, BadCommand):
             raise row.error
-        counts.append(_counted(row, prices))
+        counts.append(_counted(row, scales))
         if row.request is not None and kept:
             row.request = None
         kept = kept or row.request is not None
@@ -162,21 +176,13 @@ def _counted_together(rows: Iterable[Row], prices: Priced) -> list[Counted]:
     return counts
 
 
-def _counted(row: Row, prices: Priced) -> Counted:
+def _counted(row: Row, scales: Scales) -> Counted:
     request = row.request
     if request is None:
         return Counted(row)
-    counted = counted_request(request.provider, request.model, request.fields)
-
-    def span(price_of: PriceOf, *, batch: bool) -> Span | None:
-        price = price_of(request.provider, request.model)
-        if price is None:
-            return None
-        prompt, answer, most = estimate(request, price, counted.tokens, counted.most, batch=batch)
-        return None if answer is None or most is None else (prompt, answer, most)
-
-    spans = (span(prices[0], batch=False), span(prices[1], batch=True))
-    return Counted(row, request.name, counted.tokens, counted.exact, *spans)
+    count = scales.count_of(request)
+    spans = (scales.span(request, count, batch=False), scales.span(request, count, batch=True))
+    return Counted(row, request.name, count.tokens, count.exact, *spans)
 
 
 def _plus(left: Span | None, right: Span | None) -> Span | None:

@@ -197,7 +197,9 @@ def _program(app: App, frame: Frame, outlet: Outlet, settings: Batched) -> Progr
     options = settings.run
     at = frame.builder.endpoint
     check_provider(at.provider.name, at.model, at.base_url)
-    check_local(app, at.provider.name, at.model, {})
+    check_local(
+        app, at.provider.name, at.model, frame.builder.request([{"role": "user", "content": ""}]).fields
+    )
     crowd = options.crowd or (cores() if at.provider.name == LOCAL else None)
     pace = Pace(options.rpm, options.tpm, crowd, most_connections(), settings.network.timeout)
     if (shard := settings.machines.part) is not None:

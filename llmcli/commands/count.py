@@ -82,7 +82,8 @@ def count(app: "App", settings: CountSettings) -> int:
         check_unsent(app, asked, settings)
         show_request(app, asked, app.stdout, settings.network, as_curl=not output.dry_run)
     else:
-        from llmcli.counting.shown import counted, show_count
+        from llmcli.counting.shown import show_count
+        from llmcli.exchange.counted import counted
 
         asked = _request(app, settings)
         if settings.money.limited:

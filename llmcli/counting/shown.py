@@ -8,22 +8,12 @@ from llmcli.app import App
 from llmcli.local import LOCAL
 from llmcli.registry.models import find_model
 from llmcli.settings.output import OutputSettings
-from llmcli.tokens.count import Count, counted_request
+from llmcli.tokens.count import Count
 from llmcli.tokens.encodings import encoding_for
 from llmcli.wire import Json, Request
 
 if TYPE_CHECKING:
     from decimal import Decimal
-
-
-def counted(app: App, request: Request) -> Count:
-    """The prompt tokens of a request."""
-    if request.provider == LOCAL:
-        from llmcli.local.counted import local_tokens
-
-        tokens = local_tokens(request.model, request.fields, app.world.env)
-        return Count(tokens, exact=True, most=tokens)
-    return counted_request(request.provider, request.model, request.fields)
 
 
 def show_count(app: App, request: Request, count: Count, output: OutputSettings) -> None:
@@ -48,17 +38,28 @@ def show_count(app: App, request: Request, count: Count, output: OutputSettings)
 
 def _record(app: App, request: Request, count: Count) -> Json:
     lowest, highest, total = _prices(app, request, count)
-    model = find_model(request.provider, request.model)
+    window, longest = _limits(app, request)
     return {
         "tokens": count.tokens,
         "method": "exact" if count.exact else "estimate",
         **({} if count.exact else {"margin": count.margin}),
         "encoding": None if request.provider == LOCAL else encoding_for(request.provider, request.model)[0],
         "model": request.model,
-        "context_window": model.context_window if model else None,
-        "max_output_tokens": model.max_output_tokens if model else None,
+        "context_window": window,
+        "max_output_tokens": longest,
         "cost_usd": {"input": _number(lowest), "output_max": _number(highest), "total_max": _number(total)},
     }
+
+
+def _limits(app: App, request: Request) -> tuple[int | None, int | None]:
+    """Tokens of the model's window, and of its longest answer."""
+    if request.provider == LOCAL:
+        from llmcli.local.found import context_of
+
+        context = context_of(request.model, app.world.env)
+        return context, context
+    model = find_model(request.provider, request.model)
+    return (model.context_window, model.max_output_tokens) if model else (None, None)
 
 
 def _prices(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from typing import Protocol
 
@@ -54,9 +55,10 @@ def show_text(app: App, settings: Shown, counting: CountingSettings) -> None:
 
 def _show_local(app: App, settings: Shown, endpoint: Endpoint) -> None:
     """The text in the tokens of a model that is here."""
-    from llmcli.local.counted import local_text_tokens
+    from llmcli.local.counted import LocalCounts
 
-    tokens = local_text_tokens(endpoint.model, _text(app, settings), app.world.env)
+    with closing(LocalCounts(app.world.env)) as counts:
+        tokens = counts.text_tokens(endpoint.model, _text(app, settings))
     request = Request(endpoint.provider.name, endpoint.model, endpoint.base_url, {})
     show_count(app, request, Count(tokens, exact=True, most=tokens), settings.output)
 

@@ -85,7 +85,7 @@ def transport_of(app: App, builder: Builder, settings: Asked) -> Transport:
         "fallback": _fallback(app, builder, money),
         "repair": _repair(app, settings.repair.repair),
     }
-    return _stacked(ByProvider(http, _embedded(app, http, 1)), layers | _stores(app, money))
+    return _stacked(ByProvider(http, _embedded(app, network, 1)), layers | _stores(app, money))
 
 
 def trusted(settings: CertificateSettings) -> Certificates:
@@ -142,7 +142,7 @@ def batch_transport_of(
         "repair": _repair(app, settings.repair.repair, before_repair),
     }
     return _stacked(
-        first(ByProvider(http, _embedded(app, http, settings.run.crowd or cores()))),
+        first(ByProvider(http, _embedded(app, network, settings.run.crowd or cores()))),
         layers | _stores(app, money),
     )
 
@@ -173,7 +173,7 @@ def serving_transport_of(app: App, builder: Builder, settings: Paid) -> Transpor
         "fallback": _fallback(app, builder, money),
         "repair": _repair(app, settings.repair.repair),
     }
-    return _stacked(ByProvider(http, _embedded(app, http, cores(), _POLITE)), layers | _stores(app, money))
+    return _stacked(ByProvider(http, _embedded(app, network, cores(), _POLITE)), layers | _stores(app, money))
 
 
 def batch_api_of(
@@ -213,16 +213,21 @@ def _stacked(bottom: Transport, layers: Wraps) -> Transport:
 
 
 def _embedded(
-    app: App, http: Callable[[], Transport], slots: int, wait: str | None = None
+    app: App, network: NetworkSettings, slots: int, wait: str | None = None
 ) -> Mapping[str, Callable[[], Transport]]:
     """The transports of the providers that answer in this process; `slots`: requests at a time."""
 
     def local() -> Transport:
         from llmcli.local.transport import Local
+        from llmcli.transport.pooled import Pooled
 
-        return Local(http(), app.world.env, slots)
+        return Local(Pooled(_no_key, _bounds(network)), app.world.env, slots)
 
     return {PROVIDER: lambda: _offline(wait), LOCAL: local}
+
+
+async def _no_key(_request: Request) -> None:
+    return None
 
 
 def _offline(wait: str | None = None) -> Transport:

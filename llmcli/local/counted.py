@@ -5,25 +5,36 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from llmcli.local.found import fitting_model
+from llmcli.local.found import check_tools, read_model
+from llmcli.local.gguf import GgufHead
 from llmcli.local.server import LocalServer
 
 
-def local_tokens(model: str, fields: Mapping[str, Any], env: Mapping[str, str]) -> int:
-    """The prompt tokens of a request. Raises UsageError."""
-    return int(_asked(model, fields, env, "/v1/chat/completions/input_tokens", dict(fields))["input_tokens"])
+class LocalCounts:
+    """Counts for models that are here; each is loaded when it is first needed, and kept until `close`."""
 
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+        self._servers: dict[str, tuple[LocalServer, GgufHead]] = {}
 
-def local_text_tokens(model: str, text: str, env: Mapping[str, str]) -> int:
-    """The tokens of a text alone. Raises UsageError."""
-    fields = {"content": text, "add_special": False, "parse_special": False}
-    return len(_asked(model, {}, env, "/tokenize", fields)["tokens"])
+    def tokens(self, model: str, fields: Mapping[str, Any]) -> int:
+        """The prompt tokens of a request. Raises UsageError."""
+        server, head = self._server_of(model)
+        check_tools(model, head, fields)
+        return int(server.asked("/v1/chat/completions/input_tokens", dict(fields))["input_tokens"])
 
+    def text_tokens(self, model: str, text: str) -> int:
+        """The tokens of a text alone. Raises UsageError."""
+        fields = {"content": text, "add_special": False, "parse_special": False}
+        return len(self._server_of(model)[0].asked("/tokenize", fields)["tokens"])
 
-def _asked(model: str, request: Mapping[str, Any], env: Mapping[str, str], path: str, fields: Any) -> Any:
-    found, head = fitting_model(model, request, env)
-    server = LocalServer(model, found, head, 1)
-    try:
-        return server.asked(path, fields)
-    finally:
-        server.close()
+    def close(self) -> None:
+        """Nothing more is counted."""
+        for server, _ in self._servers.values():
+            server.close()
+
+    def _server_of(self, model: str) -> tuple[LocalServer, GgufHead]:
+        if model not in self._servers:
+            found, head = read_model(model, self._env)
+            self._servers[model] = LocalServer(model, found, head, 1), head
+        return self._servers[model]

@@ -45,18 +45,25 @@ def local_model(model: str, env: Mapping[str, str]) -> LocalModel:
     return LocalModel(_path(name, env), said.get("ctx"), said.get("threads"))
 
 
-def fitting_model(
-    model: str, fields: Mapping[str, Any], env: Mapping[str, str]
-) -> tuple[LocalModel, GgufHead]:
-    """The file of a model that is to take a request of these fields. Raises UsageError where it cannot."""
+def read_model(model: str, env: Mapping[str, str]) -> tuple[LocalModel, GgufHead]:
+    """The file of a model, and what its head says. Raises UsageError."""
     found = local_model(model, env)
-    head = gguf_head(found.path)
+    return found, gguf_head(found.path)
+
+
+def context_of(model: str, env: Mapping[str, str]) -> int:
+    """The tokens that a conversation with a model may have. Raises UsageError."""
+    found, head = read_model(model, env)
+    return found.context_of(head.context)
+
+
+def check_tools(model: str, head: GgufHead, fields: Mapping[str, Any]) -> None:
+    """Raise UsageError where a request of these fields has tools, and the model's template no place for them."""
     if fields.get("tools") and not head.takes_tools:
         raise UsageError(
             f"local/{model} knows no tools: its chat template has no place for them",
             todo="choose a model that does, or leave --tools out",
         )
-    return found, head
 
 
 def _path(name: str, env: Mapping[str, str]) -> Path:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import mmap
 import struct
+from collections.abc import Mapping
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -91,12 +92,16 @@ _QUANTISATIONS = {
 
 @dataclass(frozen=True)
 class GgufHead:
-    """`context` in tokens, as the model was trained; `template` is its chat template; None: the file says none."""
+    """`context` in tokens, as the model was trained; `template` is its chat template; None: the file says none.
+
+    `size` in bytes; `token_size`: bytes of memory that a token of a conversation takes, 0 where that is not known.
+    """
 
     size: int
     context: int | None
     quantisation: str | None
     template: str | None
+    token_size: int = 0
 
     @property
     def takes_tools(self) -> bool:
@@ -105,8 +110,8 @@ class GgufHead:
 
     @property
     def takes_system(self) -> bool:
-        """Whether it has one for a system message; one that treats all roles alike has."""
-        text = self.template or ""
+        """Whether it has one for a system message; one that treats all roles alike has, as ChatML's does."""
+        text = self.template or "system"  # where there is none, llama.cpp takes that of ChatML
         return "system" in text or "message['role']" in text or "message.role" in text
 
 
@@ -148,14 +153,16 @@ class _Reader:
             name = self._text()
             said[name] = self._value(self._number("<I"))
         self._check_weights(tensors, said.get("general.alignment") or 32)
-        context = said.get(f"{said.get('general.architecture')}.context_length")
+        of_kind = _Hyperparameters(said)
+        context = of_kind["context_length"]
         kind = said.get("general.file_type")
-        template = said.get("tokenizer.chat_template")
+        template = said.get("tokenizer.chat_template.tool_use") or said.get("tokenizer.chat_template")
         return GgufHead(
             len(self._content),
-            context if isinstance(context, int) else None,
+            context or None,
             None if kind is None else _QUANTISATIONS.get(kind, f"type {kind}"),
             template if isinstance(template, str) else None,
+            of_kind.token_size(),
         )
 
     def _check_weights(self, tensors: int, alignment: int) -> None:
@@ -206,3 +213,21 @@ class _Reader:
             return
         (size,) = struct.unpack_from("<Q", self._content, self._at)
         self._at += 8 + size
+
+
+class _Hyperparameters:
+    """The numbers of a model's architecture; 0 for one that is not said, or not one number for all layers."""
+
+    def __init__(self, said: Mapping[str, Any]) -> None:
+        self._said, self._kind = said, said.get("general.architecture")
+
+    def __getitem__(self, name: str) -> int:
+        value = self._said.get(f"{self._kind}.{name}")
+        return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+    def token_size(self) -> int:
+        """Bytes of a token's keys and values, of 16 bits each, in all layers."""
+        heads = self["attention.head_count"]
+        usual = self["embedding_length"] // heads if heads else 0
+        key, value = (self[f"attention.{name}_length"] or usual for name in ("key", "value"))
+        return self["block_count"] * self["attention.head_count_kv"] * (key + value) * 2

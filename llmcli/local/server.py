@@ -6,12 +6,14 @@ speed, and without `cache_ram_mib = 0` memory grows with every prompt.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket as socketlib
-from contextlib import closing
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import closing, contextmanager
 from http import HTTPStatus
 from http.client import HTTPConnection
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -19,48 +21,69 @@ from llmcli import files, jsonl
 from llmcli.errors import UsageError
 from llmcli.local.found import LocalModel
 from llmcli.local.gguf import GgufHead
+from llmcli.local.memory import check_memory
+from llmcli.loop.aside import in_a_thread
 from llmcli.wire import Json
 from llmcli.world import cores
 
 # Servers stay until the process leaves: an orderly end waits for what is under way, up to a whole prompt.
 _loaded: list[Any] = []
 _BATCH = 64  # tokens of a prompt that are evaluated before we are heard again
+_SPINS = "GOMP_SPINCOUNT", "1000"
+"""How often a thread looks whether the others are there, before it sleeps. By default 300,000 times: on a machine
+that is busy with something else, too, 1 token/s came of 90, since whoever waited held up whom it waited for."""
 
 
 class LocalServer:
-    """A model that is loaded; `base_url` is where it answers. Loading takes half a second and more: use a thread."""
+    """A model that is being loaded, which takes half a second and more; `base_url` is where it answers then."""
 
     def __init__(self, name: str, model: LocalModel, head: GgufHead, slots: int) -> None:
-        """Raises UsageError where the file does not fit or cannot be loaded, or llama.cpp is not installed.
+        """Begins to load it. Raises UsageError where the file does not fit, or llama.cpp is not installed.
 
-        `name` is what answers call it.
+        `name` is what answers call it. Requests of `slots` are answered side by side.
         """
-        _check_memory(model.path, head.size)
-        llama = _llama()
+        context = model.context_of(head.context) * slots
+        check_memory(model.path, head.size, head.token_size * context)
+        with _spinning_little():
+            llama = _llama()
+        self._path = model.path
         self._folder = files.own_folder("llmcli-local-")
-        socket = self._folder / "llama.sock"
+        self._socket = str(self._folder / "llama.sock")
+        self.base_url = f"http+unix://{quote(self._socket)}/v1"
         params = llama.CommonParams()
-        params.model.path, params.hostnames, params.port = str(model.path), [str(socket)], 0
+        params.model.path, params.hostnames, params.port = str(model.path), [self._socket], 0
         params.model_alias = {name}
-        params.n_ctx, params.n_parallel = model.context_of(head.context) * slots, slots
+        params.n_ctx, params.n_parallel, params.fit_params = context, slots, False
         params.n_batch = params.n_ubatch = _BATCH
         params.n_threads_http = slots + 4
         params.cache_ram_mib = 0
         params.use_jinja, params.warmup, params.ui, params.verbosity = True, False, False, 0
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = model.threads or cores()
+        self._loading: Future[None] = in_a_thread(lambda: _loaded.append(llama.Server(params)), "llama.cpp")
+
+    def wait(self) -> None:
+        """Wait until it is loaded. Raises UsageError where it cannot be."""
         try:
-            _loaded.append(llama.Server(params))
+            self._loading.result()
         except (RuntimeError, ValueError) as error:
-            self.close()
-            raise UsageError(
-                f"llama.cpp cannot load {model.path}: {error}",
-                todo="try another file, or fewer tokens: ?ctx=2048",
-            ) from None
-        self._socket = str(socket)
-        self.base_url = f"http+unix://{quote(str(socket))}/v1"
+            raise self._unfit(error) from None
+
+    async def ready(self) -> None:
+        """The same, for a coroutine."""
+        try:
+            await asyncio.shield(asyncio.wrap_future(self._loading))
+        except (RuntimeError, ValueError) as error:
+            raise self._unfit(error) from None
+
+    def _unfit(self, error: Exception) -> UsageError:
+        return UsageError(
+            f"llama.cpp cannot load {self._path}: {error}",
+            todo="try another file, or fewer tokens: ?ctx=2048",
+        )
 
     def asked(self, path: str, fields: Json) -> Json:
         """The reply to what is asked beside the API: how many tokens something has. Raises UsageError."""
+        self.wait()
         with closing(_Connection(self._socket)) as connection:
             connection.request("POST", path, jsonl.dumps(fields), {"content-type": "application/json"})
             reply = connection.getresponse()
@@ -91,15 +114,23 @@ class _Connection(HTTPConnection):
 def _llama() -> Any:
     try:
         import xllamacpp
-    except ImportError:
+    except ModuleNotFoundError:
         raise UsageError(
             "local/ models want llama.cpp", todo="install it: pip install 'llmcli[local]'"
         ) from None
+    except ImportError as error:  # of a library of the system, as libgomp is
+        raise UsageError(f"llama.cpp cannot be loaded: {error}", todo="install what it names") from None
     return xllamacpp
 
 
-def _check_memory(path: Path, size: int) -> None:
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if size > there:
-        needed = f"{path} has {size / 1e9:.1f} GB of weights, this machine {there / 1e9:.1f} GB of memory"
-        raise UsageError(needed, todo="choose a smaller file")
+@contextmanager
+def _spinning_little() -> Iterator[None]:
+    """Have the threads of a library that is loaded in here spin less, unless the environment says how much."""
+    name, value = _SPINS
+    said = os.environ.get(name)
+    os.environ.setdefault(name, value)
+    try:
+        yield
+    finally:
+        if said is None:
+            del os.environ[name]  # it is for no child of ours

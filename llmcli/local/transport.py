@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
-from llmcli.local.found import fitting_model
+from llmcli.local.found import check_tools, read_model
+from llmcli.local.gguf import GgufHead
 from llmcli.local.server import LocalServer
 from llmcli.transport.answer import Answer
 from llmcli.transport.base import Transport
@@ -22,12 +22,13 @@ class Local:
 
     def __init__(self, inner: Transport, env: Mapping[str, str], slots: int) -> None:
         self._inner, self._env, self._slots = inner, env, slots
-        self._servers: dict[str, LocalServer] = {}
-        self._loading = asyncio.Lock()
+        self._servers: dict[str, tuple[LocalServer, GgufHead]] = {}
 
     async def ask(self, request: Request) -> Answer:
         """See Transport. Raises UsageError where the model cannot be had, or knows no tools."""
-        server = await self._server_of(request)
+        server, head = self._server_of(request)
+        check_tools(request.model, head, request.fields)
+        await server.ready()
         options = (
             dict(request.fields.get("stream_options") or {}) if request.stream else {"include_usage": True}
         )
@@ -42,16 +43,15 @@ class Local:
         finally:
             await answer.aclose()
 
-    async def _server_of(self, request: Request) -> LocalServer:
-        async with self._loading:
-            if (server := self._servers.get(request.model)) is None:
-                found, head = fitting_model(request.model, request.fields, self._env)
-                server = await asyncio.to_thread(LocalServer, request.model, found, head, self._slots)
-                self._servers[request.model] = server
-        return server
+    def _server_of(self, request: Request) -> tuple[LocalServer, GgufHead]:
+        if request.model not in self._servers:
+            found, head = read_model(request.model, self._env)
+            slots = max(self._slots, request.n)
+            self._servers[request.model] = LocalServer(request.model, found, head, slots), head
+        return self._servers[request.model]
 
     async def aclose(self) -> None:
         """See Transport."""
         await self._inner.aclose()
-        for server in self._servers.values():
+        for server, _ in self._servers.values():
             server.close()

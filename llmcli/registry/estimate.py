@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from llmcli.registry.models import find_model
-from llmcli.registry.prices import input_cost, worst_cost
+from llmcli.registry.prices import input_cost, is_free, worst_cost
 from llmcli.wire import Request
 
 
@@ -22,8 +22,10 @@ def estimate(
 ) -> tuple[Decimal, Decimal | None, Decimal | None]:
     """$ of a prompt of so many tokens, of the longest answers, and of both where it has `most` tokens.
 
-    The latter two are None where nothing limits the answers.
+    The latter two are None where nothing limits the answers, unless they are free.
     """
+    if is_free(price):
+        return Decimal(0), Decimal(0), Decimal(0)
     tier = "batch" if batch else request.service_tier
     prompt = input_cost(price, tokens, tier)
     longest = longest_answer(request)

@@ -44,6 +44,11 @@ class PriceError(ValueError):
 _FREE = {"in": 0, "out": 0}  # what is made here
 
 
+def is_free(price: Mapping[str, Any]) -> bool:
+    """Whether a model costs nothing, however much it says."""
+    return price == _FREE
+
+
 def cost(price: Mapping[str, Any], usage: Mapping[str, Any], service_tier: str | None = None) -> Decimal:
     """The cost of an answer in $, from the `usage` object as the API sent it; the Batch API is the tier "batch".
 
@@ -52,7 +57,7 @@ def cost(price: Mapping[str, Any], usage: Mapping[str, Any], service_tier: str |
     and is charged as reasoning. A count that is missing or no number is 0. Of cache writes the shortest
     lifetime is assumed, since the API does not say which it was; off-peak discounts are not known.
     """
-    if price == _FREE:
+    if is_free(price):
         return Decimal(0)
     prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
     unseen = max(0, _count(usage, "total_tokens") - prompt - completion)

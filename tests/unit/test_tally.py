@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from llmcli.batch.engine.stats import Latencies, Stats
-from llmcli.batch.forecast import Tally, count_rows, row_record
+from llmcli.batch.forecast import Scales, Tally, count_rows, row_record
 from llmcli.batch.input.rows import Row
 from llmcli.batch.progress import Lines, summary, words
 from tests.unit.test_engine import Numbers
@@ -102,7 +102,7 @@ def itself(row: Row) -> Row:
 
 def test_a_sum_is_not_known_when_a_part_is_not():
     tally = Tally()
-    for counted in count_rows(iter(Numbers(2).next, None), itself, lambda *_: {"in": 1, "out": 1}):
+    for counted in count_rows(iter(Numbers(2).next, None), itself, Scales(lambda *_: {"in": 1, "out": 1})):
         tally.add(counted)
         assert row_record(counted)["cost_usd"]["total_max"] is None, "nothing limits the answer of this model"
     assert (tally.rows, tally.invalid, tally.record()["cost_usd"]["input"]) == (2, 0, None)
@@ -111,7 +111,7 @@ def test_a_sum_is_not_known_when_a_part_is_not():
 def test_rows_are_counted_in_their_order_a_few_at_a_time():
     source = Numbers(5000)
     rows = iter(source.next, None)
-    counted = count_rows(rows, itself, lambda *_: None)
+    counted = count_rows(rows, itself, Scales(lambda *_: None))
     assert [next(counted).row.number for _ in range(10)] == list(range(10))
     assert source.given < 2000
     assert [one.row.number for one in counted] == list(range(10, 5000))

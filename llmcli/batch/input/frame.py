@@ -10,12 +10,14 @@ from llmcli import jsonl
 from llmcli.app import App
 from llmcli.batch.input.choice import Choice, chosen
 from llmcli.batch.input.inputs import Inputs
-from llmcli.batch.input.rows import Row, RowBuilder, unseen
+from llmcli.batch.input.rows import Row, RowBuilder
 from llmcli.batch.ledger.final import Done
 from llmcli.batch.ledger.slots import Slots
 from llmcli.errors import UsageError
 from llmcli.exchange.asked import Asked, Paged, pages_named
+from llmcli.exchange.counted import counting
 from llmcli.lean.dataclass import dataclass
+from llmcli.local import LOCAL
 from llmcli.output.report import dollars
 from llmcli.request.builder import Builder
 from llmcli.request.names import say_names
@@ -71,15 +73,17 @@ def tally_of(
 
     Raises UsageError where an id is there twice.
     """
-    from llmcli.batch.forecast import Tally, count_rows  # here, since a run counts nothing beforehand
+    from llmcli.batch.forecast import Scales, Tally, count_rows  # here, since a run counts nothing beforehand
 
     tally, done = Tally(), done or Done(slots=Slots())
     inputs.look()
-    with inputs.all_at_hand() as source:
+    is_here = (
+        inputs.builder.is_looked_at or inputs.builder.provider == LOCAL
+    )  # one model counts, or one looks
+    with inputs.all_at_hand() as source, counting(app) as count_of:
         entries = islice(iter(source.entry, None), limit)
-        workers = None if inputs.builder.see is unseen else 1  # who looks at each row does so here
-        prices = app.prices
-        for counted in count_rows(entries, inputs.builder.placed, prices.of, workers, prices.of_batch):
+        scales = Scales(app.prices.of, app.prices.of_batch, count_of)
+        for counted in count_rows(entries, inputs.builder.placed, scales, 1 if is_here else None):
             check_met(counted.row, done)
             tally.add(counted)
             see(counted)

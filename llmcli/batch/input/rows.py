@@ -109,6 +109,16 @@ class RowBuilder:
         self._before = prompt.opening
         self._common: Request | None = None
 
+    @property
+    def is_looked_at(self) -> bool:
+        """Whether somebody looks at each row."""
+        return self.see is not unseen
+
+    @property
+    def provider(self) -> str:
+        """The provider that rows are for, unless they name another."""
+        return self._builder.endpoint.provider.name
+
     def row(self, entry: Entry, number: int) -> Row:
         """The row of an entry: its request, or what is wrong with it."""
         custom_id: CustomId | None = f"row-{number}" if self._is_numbered else None

@@ -10,7 +10,7 @@ from llmcli.errors import CallFailed, ContextOverflow, UsageError
 from llmcli.output.report import PriceOf
 from llmcli.registry.estimate import longest_answer
 from llmcli.registry.models import find_model
-from llmcli.registry.prices import cost, worst_cost
+from llmcli.registry.prices import cost, is_free, worst_cost
 from llmcli.transport.answer import Answer
 from llmcli.transport.base import ReadAnswer, Transport, send_of
 from llmcli.wire import Completion, Request
@@ -91,6 +91,8 @@ def worst(request: Request, price_of: PriceOf, repairs: int = 0) -> Decimal:
             f"a budget cannot hold: the price of {request.name} is not known",
             todo="give it with --price IN,OUT ($ per million tokens) or [prices] in the config file",
         )
+    if is_free(price):
+        return Decimal(0)
     longest = longest_answer(request)
     if longest is None:
         raise UsageError(
