@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -218,10 +219,11 @@ def _embedded(
     """The transports of the providers that answer in this process; `slots`: requests at a time."""
 
     def local() -> Transport:
+        from llmcli.local.server import LocalServer
         from llmcli.local.transport import Local
         from llmcli.transport.pooled import Pooled
 
-        return Local(Pooled(_no_key, _bounds(network)), app.world.env, slots)
+        return Local(Pooled(_no_key, _bounds(network)), partial(LocalServer, app.world.env), slots)
 
     return {PROVIDER: lambda: _offline(wait), LOCAL: local}
 

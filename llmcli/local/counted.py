@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from llmcli.local.found import check_tools, read_model
-from llmcli.local.gguf import GgufHead
 from llmcli.local.server import LocalServer
 
 
@@ -15,26 +13,25 @@ class LocalCounts:
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = env
-        self._servers: dict[str, tuple[LocalServer, GgufHead]] = {}
+        self._servers: dict[str, LocalServer] = {}
 
     def tokens(self, model: str, fields: Mapping[str, Any]) -> int:
         """The prompt tokens of a request. Raises UsageError."""
-        server, head = self._server_of(model)
-        check_tools(model, head, fields)
+        server = self._server_of(model)
+        server.check(fields)
         return int(server.asked("/v1/chat/completions/input_tokens", dict(fields))["input_tokens"])
 
     def text_tokens(self, model: str, text: str) -> int:
         """The tokens of a text alone. Raises UsageError."""
         fields = {"content": text, "add_special": False, "parse_special": False}
-        return len(self._server_of(model)[0].asked("/tokenize", fields)["tokens"])
+        return len(self._server_of(model).asked("/tokenize", fields)["tokens"])
 
     def close(self) -> None:
         """Nothing more is counted."""
-        for server, _ in self._servers.values():
+        for server in self._servers.values():
             server.close()
 
-    def _server_of(self, model: str) -> tuple[LocalServer, GgufHead]:
+    def _server_of(self, model: str) -> LocalServer:
         if model not in self._servers:
-            found, head = read_model(model, self._env)
-            self._servers[model] = LocalServer(model, found, head, 1), head
+            self._servers[model] = LocalServer(self._env, model, 1)
         return self._servers[model]

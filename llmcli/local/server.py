@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket as socketlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from http import HTTPStatus
@@ -19,8 +19,7 @@ from urllib.parse import quote
 
 from llmcli import files, jsonl
 from llmcli.errors import UsageError
-from llmcli.local.found import LocalModel
-from llmcli.local.gguf import GgufHead
+from llmcli.local.found import check_tools, read_model
 from llmcli.local.memory import check_memory
 from llmcli.loop.aside import in_a_thread
 from llmcli.wire import Json
@@ -37,11 +36,13 @@ that is busy with something else, too, 1 token/s came of 90, since whoever waite
 class LocalServer:
     """A model that is being loaded, which takes half a second and more; `base_url` is where it answers then."""
 
-    def __init__(self, name: str, model: LocalModel, head: GgufHead, slots: int) -> None:
-        """Begins to load it. Raises UsageError where the file does not fit, or llama.cpp is not installed.
+    def __init__(self, env: Mapping[str, str], name: str, slots: int) -> None:
+        """Begins to load the model `name`. Requests of `slots` are answered side by side.
 
-        `name` is what answers call it. Requests of `slots` are answered side by side.
+        Raises UsageError where there is no such file, it does not fit, or llama.cpp is not installed.
         """
+        model, head = read_model(name, env)
+        self._name, self._head = name, head
         context = model.context_of(head.context) * slots
         check_memory(model.path, head.size, head.token_size * context)
         with _spinning_little():
@@ -60,6 +61,10 @@ class LocalServer:
         params.use_jinja, params.warmup, params.ui, params.verbosity = True, False, False, 0
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = model.threads or cores()
         self._loading: Future[None] = in_a_thread(lambda: _loaded.append(llama.Server(params)), "llama.cpp")
+
+    def check(self, fields: Mapping[str, Any]) -> None:
+        """Raise UsageError where the model takes no request of these fields."""
+        check_tools(self._name, self._head, fields)
 
     def wait(self) -> None:
         """Wait until it is loaded. Raises UsageError where it cannot be."""

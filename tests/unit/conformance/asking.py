@@ -29,8 +29,10 @@ from llmcli.errors import (
 )
 from llmcli.exchange.exchange import Way, exchange
 from llmcli.exchange.verdict import check
+from llmcli.local.transport import Local
 from llmcli.output.sink import text_of
 from llmcli.request.responses.sent import RESPONSES_API
+from llmcli.transport.answer import Answer
 from llmcli.transport.base import Transport
 from llmcli.transport.keys import KeyOf
 from llmcli.transport.pooled import Pooled
@@ -76,7 +78,34 @@ def pooled(
     return Pooled(always(key), Bounds(timeout, connect, longest))
 
 
-TRANSPORTS = {"sdk": sdk, "pooled": pooled}
+class Elsewhere:
+    """Stands for a model in this process: the test's server."""
+
+    base_url = ""
+
+    def check(self, fields: Any) -> None:
+        """It takes everything."""
+
+    async def ready(self) -> None:
+        """It is."""
+
+    def close(self) -> None:
+        """It goes with the test."""
+
+
+class OfServer(Local):
+    """The transport of models in this process, whose one model is at the request's address."""
+
+    async def ask(self, request: Request) -> Answer:
+        self.there.base_url = request.base_url
+        return await super().ask(request)
+
+    def __init__(self, **how: Any) -> None:
+        self.there = Elsewhere()
+        super().__init__(pooled(**how), lambda _model, _slots: self.there, 1)
+
+
+TRANSPORTS = {"sdk": sdk, "pooled": pooled, "local": OfServer}
 """Each HTTP transport: (key, timeout and its connect part in seconds, bytes of a reply) -> Transport."""
 
 
@@ -136,6 +165,9 @@ class Row:
     timeout: float = 10.0
     longest: int = 64_000_000
     chat_only: bool = False  # it is of the shape of Chat Completions, and of no other
+    unstreamed: bool = (
+        False  # its failure is one of a body that is no stream: a model in this process streams all
+    )
 
 
 def cases(rows: Iterable[Row]) -> list[Any]:
@@ -152,6 +184,8 @@ def becomes(row: Row, way: str, server: Server, new_transport: Callable[..., Tra
     """Ask the server for what the row's scenario does, and see the answer or the failure that the row expects."""
     server.script = row.scenario
     transport = new_transport(timeout=row.timeout, longest=row.longest)
+    if row.unstreamed and isinstance(transport, OfServer):
+        pytest.skip("it streams")
     request = request_to(server.base_url, way)
     if isinstance(row.expected, str):
         assert text(ask(transport, request)) == row.expected

@@ -83,6 +83,7 @@ def good_bodies() -> Iterator[Row]:
         ok("Hello", finish_reason="abort"),
         Fails(TransientFailure, "its finish_reason is abort", 200),
         ("whole",),
+        unstreamed=True,
     )
     yield Row(
         "abort",

@@ -41,7 +41,14 @@ def connections() -> Iterator[Row]:
     yield Row("stalled in the body", wire.stall(ok("Hello"), 9), late, timeout=0.2)
     silent = Fails(StreamCut, "nothing more came within 0.2 s")
     yield Row("stalled after some deltas", wire.stall(hello(STOP), -60), silent, ("stream",), timeout=0.2)
-    yield Row("stalled at the end of the body", wire.stall(ok("Hello"), -9), late, ("whole",), timeout=0.2)
+    yield Row(
+        "stalled at the end of the body",
+        wire.stall(ok("Hello"), -9),
+        late,
+        ("whole",),
+        timeout=0.2,
+        unstreamed=True,
+    )
     for how in ("close", "reset", "half"):
         yield Row(f"body cut by {how}", wire.cut(ok("Hello"), -9, how), broke, ("whole",))
         yield Row(f"stream cut by {how}", wire.cut(ok("Hello", done=False), -200, how), broke, ("stream",))

@@ -71,7 +71,9 @@ def rows() -> list[Row]:
     for name in ("gzip", "br", "zstd"):
         encoding, pack = PACKS[name]
         half = Fails(StreamCut, "cannot be unpacked: it is not whole")
-        all_of_them.append(Row(f"{name}, cut", packed(ok("Hello"), encoding, cut(pack)), half, ("whole",)))
+        all_of_them.append(
+            Row(f"{name}, cut", packed(ok("Hello"), encoding, cut(pack)), half, ("whole",), unstreamed=True)
+        )
         bomb = reply(BOMBS[name], headers={"content-encoding": encoding})
         long = Fails(StreamCut, "the reply is longer than 64 MB (--max-reply)")
         all_of_them.append(Row(f"{name}, a bomb", bomb, long))
