@@ -15,7 +15,6 @@ from llmcli.batch.ledger.final import Done
 from llmcli.batch.ledger.slots import Slots
 from llmcli.errors import UsageError
 from llmcli.exchange.asked import Asked, Paged, pages_named
-from llmcli.exchange.counted import counting
 from llmcli.lean.dataclass import dataclass
 from llmcli.local import LOCAL
 from llmcli.output.report import dollars
@@ -74,6 +73,7 @@ def tally_of(
     Raises UsageError where an id is there twice.
     """
     from llmcli.batch.forecast import Scales, Tally, count_rows  # here, since a run counts nothing beforehand
+    from llmcli.exchange.counted import counting
 
     tally, done = Tally(), done or Done(slots=Slots())
     inputs.look()
