@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
@@ -64,6 +64,10 @@ def run_rows(app: App, settings: Batched) -> None:
     outlet = Outlet(app, settings, frame)
     outlet.check()
     program = _program(app, frame, outlet, settings)
+    if settings.machines.on is not None:
+        from llmcli.batch.cluster.cluster_terms import check_place
+
+        check_place(app, settings)
     if settings.via.is_batch:
         check_terms(frame.builder, settings.request)
     if settings.run.dry_run:
@@ -88,7 +92,8 @@ def _run(app: App, program: Program, inputs: Inputs, outlet: Outlet, settings: B
         reread = partial(_reread, inputs, options)
         with _summed_up(app, outlet, options, stats, records), _viewed(outlet, records, stats, reread):
             app.watch.waits_for("the rows that are not done")
-            _carry(app, program, settings, records, done)
+            with _staffed(app, program, settings, outlet) as carried:
+                _carry(app, carried, settings, records, done)
             outlet.check_written()
 
 
@@ -101,6 +106,17 @@ def _opened(app: App, outlet: Outlet, inputs: Inputs, settings: Batched) -> Iter
         except UsageError:
             records.withdraw()
             raise
+
+
+def _staffed(
+    app: App, program: Program, settings: Batched, outlet: Outlet
+) -> AbstractContextManager[Program]:
+    """The program with whatever carries it out: this process, or workers of a cluster."""
+    if settings.machines.on is None:
+        return nullcontext(program)
+    from llmcli.batch.cluster.story import staffed  # here, since few runs go that way
+
+    return staffed(app, program, settings, lambda: outlet.looks)
 
 
 def _carry(app: App, program: Program, settings: Batched, records: RecordKeeper, done: Done) -> None:

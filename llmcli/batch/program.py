@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from llmcli.batch.engine.engine import Engine
 from llmcli.batch.engine.money import Money
@@ -31,6 +31,31 @@ _TICK = 0.25  # seconds
 _SYNC = 4  # ticks between two times that the disk is asked to keep what was written
 
 
+class Carrier(Protocol):
+    """What carries a run out: an Engine, or who has others do it."""
+
+    stats: Stats
+
+    @property
+    def now(self) -> float:
+        """See Engine."""
+
+    async def run(self) -> None:
+        """See Engine."""
+
+    def stop(self, reason: LlmcliError) -> None:
+        """See Engine."""
+
+    def abort(self) -> None:
+        """See Engine."""
+
+    def look(self) -> None:
+        """See Engine."""
+
+    def nudge(self) -> None:
+        """See Engine."""
+
+
 class Host(Protocol):
     """What writes for us."""
 
@@ -43,7 +68,7 @@ class Program:
     """A run, and what is around it, before its files are open.
 
     `spool` is the place for a copy of stdin, where that is to be kept. `progress` shows itself once it is made; with
-    `verbose`, it is told of each row.
+    `verbose`, it is told of each row. `engine` makes what carries the run out.
     """
 
     inputs: Inputs
@@ -53,6 +78,7 @@ class Program:
     host: Host
     ordered: bool
     verbose: bool
+    engine: Callable[[Run, Any, Any, Done], Carrier] = Engine
 
     def check_money(self) -> Callable[[Counted], None]:
         """What is shown rows that are not sent: it raises what would stop a run at the first good one."""
@@ -103,7 +129,7 @@ class Program:
         plan = replace(self.run.plan, notice=notice, tell=progress.say, time=self._time)
         source = rows or self.inputs.source(stats, self.spool)
         try:
-            engine = Engine(replace(self.run, plan=plan), source, records, done)
+            engine = self.engine(replace(self.run, plan=plan), source, records, done)
             await run_batch(engine, records, progress, self.host, ordered=self.ordered)
         finally:
             source.close()
@@ -117,7 +143,7 @@ class Program:
 
 
 async def run_batch(
-    engine: Engine, records: RecordKeeper, progress: Progress, host: Host, *, ordered: bool
+    engine: Carrier, records: RecordKeeper, progress: Progress, host: Host, *, ordered: bool
 ) -> None:
     """Run the engine to its end, and leave the records whole and in order. Raises what stopped the run."""
     failure: PartialFailure | None = None
@@ -134,7 +160,7 @@ async def run_batch(
 
 
 @asynccontextmanager
-async def _ticking(engine: Engine, records: RecordKeeper, progress: Progress) -> AsyncIterator[None]:
+async def _ticking(engine: Carrier, records: RecordKeeper, progress: Progress) -> AsyncIterator[None]:
     ticker = asyncio.create_task(_tick(engine, records, progress))
     try:
         yield
@@ -145,7 +171,7 @@ async def _ticking(engine: Engine, records: RecordKeeper, progress: Progress) ->
         progress.close()
 
 
-async def _tick(engine: Engine, records: RecordKeeper, progress: Progress) -> None:
+async def _tick(engine: Carrier, records: RecordKeeper, progress: Progress) -> None:
     """Show the figures, and have the disk keep the records, now and then."""
     ticks = 0
     while True:
@@ -178,7 +204,7 @@ def stoppable() -> Iterator[None]:
 
 
 @contextmanager
-def _signals(engine: Engine, say: Callable[[str], None], host: Host) -> Iterator[None]:
+def _signals(engine: Carrier, say: Callable[[str], None], host: Host) -> Iterator[None]:
     """The first SIGINT or SIGTERM lets what is under way finish; the second does not, whatever holds us up."""
     loop = asyncio.get_running_loop()
     reasons, heard = _reasons(), list[LlmcliError]()

@@ -44,6 +44,7 @@ class BatchSettings:
     def check(self) -> None:
         """Raise UsageError where flags exclude each other."""
         from llmcli.batch.away.terms import check_away
+        from llmcli.batch.cluster.cluster_terms import check_on
         from llmcli.batch.shards.part import check_machines, check_merge
         from llmcli.batch.views.outlet import check_outlet
 
@@ -51,6 +52,7 @@ class BatchSettings:
         check_away(self)
         check_machines(self)
         check_merge(self)
+        check_on(self)
 
 
 def batch(app: "App", settings: BatchSettings) -> int:

@@ -119,7 +119,7 @@ _llmcli() {
         batch)
             case $prev in
                 --output | -O | --share | --file | -f | --messages | --attachment | -a | --price | --schema | --tools | --cacert | --cert | --cert-key | --api-key-file | --budget-file) _llmcli_paths -f ;;
-                --id | --rpm | --tpm | --patience | --limit | --max-failures | --into | --where | --write-each | --delimiter | --each | --poll | --shard | --param | -p | --base-url | --max-tokens | -M | --stop | --logit-bias | --metadata | --option | -o | --header | -H | --temperature | --top-p | --n | --seed | --presence-penalty | --frequency-penalty | --top-logprobs | --user | --choices | --repair | --timeout | --deadline | --retries | --max-reply | --max-cost | --cache-ttl | --profile) _llmcli_text ;;
+                --id | --rpm | --tpm | --patience | --limit | --max-failures | --into | --where | --write-each | --delimiter | --each | --poll | --shard | --workers | --param | -p | --base-url | --max-tokens | -M | --stop | --logit-bias | --metadata | --option | -o | --header | -H | --temperature | --top-p | --n | --seed | --presence-penalty | --frequency-penalty | --top-logprobs | --user | --choices | --repair | --timeout | --deadline | --retries | --max-reply | --max-cost | --cache-ttl | --profile) _llmcli_text ;;
                 --concurrency | -j) _llmcli_words 'auto' ;;
                 --on-change) _llmcli_words 'stop rerun keep' ;;
                 --format) _llmcli_words 'text json jsonl csv tsv' ;;
@@ -128,6 +128,7 @@ _llmcli() {
                 --via) _llmcli_words 'batch' ;;
                 --finish) _llmcli_words 'batch live stop' ;;
                 --merge | --record | --replay) _llmcli_paths -d ;;
+                --on) _llmcli_words 'ray' ;;
                 --system | -s | --template | -t) _llmcli_text @ ;;
                 --detail) _llmcli_words 'low high auto' ;;
                 --model | -m | --fallback) _llmcli_models ;;
@@ -138,7 +139,7 @@ _llmcli() {
                 --service-tier) _llmcli_words 'auto default flex priority' ;;
                 --tool-choice) _llmcli_words 'auto none required' ;;
                 --ok) _llmcli_list 'error usage incomplete refused invalid budget partial tools gate rejected no-input quota io tempfail auth config deadline interrupted broken-pipe terminated' ;;
-                *) if [[ $cur == -* ]]; then _llmcli_words '--output -O --id --concurrency -j --rpm --tpm --patience --ordered --limit --max-failures --fresh --retry-failed --on-change --dry-run --format --json --keep --into --safe-cells --null -0 --where --write-each --input-format --delimiter --no-header --each --via --no-wait --finish --recall --keep-files --poll --shard --merge --share --file -f --system -s --messages --template -t --param -p --attachment -a --detail --no-stdin --model -m --base-url --api --max-tokens -M --stop --logit-bias --metadata --modalities --option -o --header -H --stream --no-stream --price --temperature --top-p --n --seed --presence-penalty --frequency-penalty --logprobs --top-logprobs --reasoning-effort --verbosity --service-tier --user --store --schema --schema-multi --no-strict --json-mode --choices --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --repair --cacert --cert --cert-key --api-key-file --timeout --deadline --retries --max-reply --max-cost --budget-file --cache --cache-ttl --record --replay --fallback --profile --ok --quiet -q --verbose -v --help -h --help-all'; else _llmcli_paths -f; fi ;;
+                *) if [[ $cur == -* ]]; then _llmcli_words '--output -O --id --concurrency -j --rpm --tpm --patience --ordered --limit --max-failures --fresh --retry-failed --on-change --dry-run --format --json --keep --into --safe-cells --null -0 --where --write-each --input-format --delimiter --no-header --each --via --no-wait --finish --recall --keep-files --poll --shard --merge --share --on --workers --file -f --system -s --messages --template -t --param -p --attachment -a --detail --no-stdin --model -m --base-url --api --max-tokens -M --stop --logit-bias --metadata --modalities --option -o --header -H --stream --no-stream --price --temperature --top-p --n --seed --presence-penalty --frequency-penalty --logprobs --top-logprobs --reasoning-effort --verbosity --service-tier --user --store --schema --schema-multi --no-strict --json-mode --choices --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --repair --cacert --cert --cert-key --api-key-file --timeout --deadline --retries --max-reply --max-cost --budget-file --cache --cache-ttl --record --replay --fallback --profile --ok --quiet -q --verbose -v --help -h --help-all'; else _llmcli_paths -f; fi ;;
             esac
             ;;
         count)

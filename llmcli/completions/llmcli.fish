@@ -284,6 +284,8 @@ complete -c llmcli -n '__fish_seen_subcommand_from batch' -l poll -x -d 'Seconds
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l shard -x -d 'Run part I of N, from 0; -O is a directory, or s3://..., gs://, az://.'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l merge -x -a '(__fish_complete_directories)' -d 'Make the parts in DIR (or s3://...) one OUT, once each row is there.'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l share -r -F -d 'Keep to one limit with all runs of this machine that name FILE.'
+complete -c llmcli -n '__fish_seen_subcommand_from batch' -l on -x -a ray -d 'Run on a Ray cluster: that of RAY_ADDRESS, or one of this machine.'
+complete -c llmcli -n '__fish_seen_subcommand_from batch' -l workers -x -d 'So many workers (one a node; on one machine, one a core).'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l file -s f -r -F -d 'Put a text file or web page before the prompt (repeatable; - is stdin).'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l system -s s -x -a '(__llmcli_at_file)' -d 'The system message.'
 complete -c llmcli -n '__fish_seen_subcommand_from batch' -l messages -r -F -d 'Earlier messages (JSON array or JSONL), between system and prompt.'

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from llmcli.errors import OutputFailure
 from llmcli.files import locks
@@ -40,6 +41,11 @@ def write_all(descriptor: int, data: bytes, waiting: Waiting = patiently) -> Non
             waiting()
         with suppress(BlockingIOError):
             view = view[os.write(descriptor, view[:piece]) :]
+
+
+def nowhere() -> TextIO:
+    """A text stream that keeps nothing, for others to print on."""
+    return Path(os.devnull).open("w")
 
 
 def append(descriptor: int, line: bytes) -> None:

@@ -126,6 +126,11 @@ def key_variables() -> set[str]:
     return {variable for provider in _providers().values() for variable in provider.api_key_env}
 
 
+def address_variables() -> set[str]:
+    """The variables that hold an address of any of them."""
+    return {provider.base_url_env for provider in _providers().values() if provider.base_url_env}
+
+
 def split_model(spec: str, known: Collection[str] = ()) -> tuple[str | None, str]:
     """Split `PROVIDER/NAME`; None where the first word is no provider: it is part of the name then.
 

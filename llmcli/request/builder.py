@@ -80,6 +80,18 @@ class Builder:
         builder.headers_to(builder.endpoint)  # what is wrong with them is said before a row is read
         return builder
 
+    def without_world(self) -> Builder:
+        """The same with nothing of this machine's environment in it, to be taken to another: see `in_world`."""
+        ask = replace(self.ask, headers=NO_HEADERS)
+        return replace(self, ask=ask, addresses=self.addresses.in_world({}))
+
+    def in_world(self, request: RequestSettings, env: Mapping[str, str]) -> Builder:
+        """The same in another environment. `request` is what it was made of. Raises UsageError."""
+        ask = replace(self.ask, headers=_headers(request, env))
+        builder = replace(self, ask=ask, addresses=self.addresses.in_world(env))
+        builder.headers_to(builder.endpoint)
+        return builder
+
     def request(self, messages: Sequence[Message], *, model: str | None = None) -> Request:
         """The request; only what was asked for is in it. `model`: another one than was chosen.
 
@@ -232,8 +244,13 @@ def ask_of(request: RequestSettings, read: ReadStdin, env: Mapping[str, str], *,
         expects=expects,
         choices=request.labels,
         stream=stream,
-        headers=typed_headers(request.header, env).over(_flag_headers(request)),
+        headers=_headers(request, env),
     )
+
+
+def _headers(request: RequestSettings, env: Mapping[str, str]) -> Headers:
+    """The headers of the command line. Raises UsageError for a variable that is not set."""
+    return typed_headers(request.header, env).over(_flag_headers(request))
 
 
 def _flag_headers(request: RequestSettings) -> Headers:

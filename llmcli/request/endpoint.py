@@ -91,6 +91,10 @@ class Addresses:
             self._known[model] = replace(found, forced=self.api)
         return self._known[model]
 
+    def in_world(self, env: Mapping[str, str]) -> Addresses:
+        """The same with another environment."""
+        return Addresses(env, self.providers, self.base_url, self.api, self.of_profile)
+
     def _given(self, model: str) -> str | None:
         """The address that was given for all models, as far as it is for this one: None: its own provider's.
 

@@ -40,6 +40,7 @@ class Template:
         import minijinja
 
         self.source = source
+        self._made_of = source, name, optional
         self._name = name
         self._undefined = "semi_strict" if optional else "strict"
         try:
@@ -50,6 +51,10 @@ class Template:
                 self._place(error),
                 "see the Jinja syntax: {{ name }}",
             ) from None
+
+    def __reduce__(self) -> tuple[Callable[..., Template], tuple[object, ...]]:
+        """As it goes to another process: parsed anew there."""
+        return _parsed, self._made_of
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -119,6 +124,10 @@ class Template:
             return f"{self._name}, line {error.line}"
         before = self.source.encode()[: span[0]].decode("utf-8", "ignore")
         return f"{self._name}, line {error.line}, column {len(before) - before.rfind(chr(10))}"
+
+
+def _parsed(source: str, name: str, optional: bool) -> Template:
+    return Template(source, name, optional=optional)
 
 
 @lru_cache(maxsize=16)

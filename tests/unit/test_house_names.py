@@ -19,6 +19,7 @@ KNOW = ("registry", "rehearsal", "local")  # the rooms that know a provider by i
 PACKAGES = {  # where the word is the package that is imported, or a page
     ("transport/lazy.py", "openai"),
     ("guide/__init__.py", "local"),
+    ("batch/cluster/ray_crew.py", "local"),  # how Ray calls a cluster of this machine alone
 }
 PROVIDERS = frozenset(provider_names())
 

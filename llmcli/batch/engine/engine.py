@@ -60,6 +60,11 @@ class Engine:
         """The time on the run's clock, in seconds."""
         return self._clock()
 
+    @property
+    def money(self) -> Money:
+        """What the run may spend."""
+        return self._money
+
     def stop(self, reason: LlmcliError) -> None:
         """Begin no more; what is under way is finished."""
         self._stopped = self._stopped or reason
@@ -163,7 +168,7 @@ class Engine:
         try:
             self._money.reserve(job)
         except BudgetExceeded as error:
-            if not self.stats.in_flight:
+            if not self.stats.in_flight and not self._money.grows:
                 self.stop(error)
             return False
         return True

@@ -11,47 +11,58 @@ from llmcli.output.report import Report
 
 
 class Money:
-    """Holds the plan's `max_cost`, where there is one. All amounts are in $."""
+    """Holds the plan's `max_cost`, where there is one. All amounts are in $.
+
+    `grows`: somebody else holds the whole, and allows more of it now and then. `short` is what a row may cost that
+    could not be begun, `dearest` the most that one could so far.
+    """
 
     def __init__(self, plan: Plan, stats: Stats) -> None:
         self._plan = plan
         self._stats = stats
-        self._spent = Decimal(0)  # where a cost is not known, what was reserved for it
+        self.allowed = plan.max_cost
+        self.grows = False
+        self.spent = Decimal(0)  # where a cost is not known, what was reserved for it
         self._doubted = Decimal(0)  # of that, for answers that never came
-        self._reserved = Decimal(0)
+        self.reserved = Decimal(0)
+        self.short = Decimal(0)
+        self.dearest = Decimal(0)
+
+    def allow(self, amount: Decimal | None) -> None:
+        """Allow so much in all, but no less than is spent or set aside; None: as much as may be."""
+        self.grows = True
+        if amount is not None:
+            self.allowed = max(amount, self.spent + self.reserved)
 
     def price(self, job: Job) -> None:
         """Find out what a job may cost, where that matters. Raises UsageError where nobody knows."""
         if self._plan.max_cost is not None or self._plan.has_budget:
             job.worst = self._plan.worst(job.request)
+            self.dearest = max(self.dearest, job.worst)
 
     def reserve(self, job: Job) -> None:
         """Set aside what a job may cost. Raises BudgetExceeded."""
-        most = self._plan.max_cost
+        most = self.allowed
         if most is None:
             return
-        spent = self._stats.earlier_spent + self._spent
-        if spent + self._reserved + job.worst > most:
-            doubted = f" (${self._doubted:.6f} of it for answers that broke off)" if self._doubted else ""
-            raise BudgetExceeded(
-                f"the next row may cost ${job.worst:.6f} on top of ${spent:.6f}{doubted},"
-                f" and --max-cost is ${most:.6f}",
-                str(job.row.custom_id),
-                "raise --max-cost",
-            )
+        before = self._stats.earlier_spent + self.spent
+        if before + self.reserved + job.worst > most:
+            self.short = job.worst
+            raise over_budget(job.worst, (before, self._doubted), most, str(job.row.custom_id))
+        self.short = Decimal(0)
         job.reserved = job.worst
-        self._reserved += job.reserved
+        self.reserved += job.reserved
 
     def release(self, job: Job) -> None:
         """Set nothing aside for a job any more."""
         if not job.reserved:
             return
-        self._reserved -= job.reserved
+        self.reserved -= job.reserved
         job.reserved = Decimal(0)
 
     def spend(self, job: Job, report: Report) -> None:
         """Count in what answers of a job took."""
-        if self._plan.max_cost is not None:
+        if self.allowed is not None:
             self._take(job, job.reserved if report.cost is None else report.cost)
         spent = self._stats.spent
         self._stats.spent = None if spent is None or report.cost is None else spent + report.cost
@@ -64,6 +75,17 @@ class Money:
     def _take(self, job: Job, amount: Decimal) -> None:
         """Count in an amount, for which no more is set aside then."""
         covered = min(amount, job.reserved)
-        self._spent += amount
-        self._reserved -= covered
+        self.spent += amount
+        self.reserved -= covered
         job.reserved -= covered
+
+
+def over_budget(worst: Decimal, spent: tuple[Decimal, Decimal], most: Decimal, where: str) -> BudgetExceeded:
+    """The error for a row that may cost `worst` on top of what is `spent`, and of that for answers that broke off."""
+    before, doubted = spent
+    broken = f" (${doubted:.6f} of it for answers that broke off)" if doubted else ""
+    return BudgetExceeded(
+        f"the next row may cost ${worst:.6f} on top of ${before:.6f}{broken}, and --max-cost is ${most:.6f}",
+        where,
+        "raise --max-cost",
+    )

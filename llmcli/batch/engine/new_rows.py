@@ -27,16 +27,15 @@ class Unsent(NamedTuple):
     error: LlmcliError
 
 
-class NewRows:
-    """Looks at one row after the other, and counts them."""
+class OpenRows:
+    """Looks at one row after the other, counts them, and passes over those that are final or away."""
 
-    def __init__(self, run: Run, source: Source, records: Records, done: Done, money: Money) -> None:
+    def __init__(self, run: Run, source: Source, records: Records, done: Done) -> None:
         self._plan, self._stats = run.plan, run.stats
         self._source = source
         self._records = records
         self._done = done
         self._resumes = bool(done) or done.has_away  # else no row needs to be looked up in it
-        self._money = money
         self._held: Row | None = None  # a row that is to be begun, once the records have room
 
     @property
@@ -48,8 +47,8 @@ class NewRows:
     def _past_limit(self) -> bool:
         return self._plan.limit is not None and self._stats.rows >= self._plan.limit
 
-    def next(self) -> Job | Unsent | Stop | Look:
-        """What the next row is. A source that cannot be read is a Stop."""
+    def open_row(self) -> Row | Stop | Look:
+        """The next row that is to be begun, if it is one. A source that cannot be read is a Stop."""
         try:
             row, self._held = self._held or self._row(), None
         except LlmcliError as error:
@@ -64,7 +63,7 @@ class NewRows:
         if not self._records.room(row.slot):
             self._held = row
             return Look.NOTHING
-        return self._begun(row)
+        return row
 
     def _changed(self, row: Row) -> Stop | None:
         """See to a row whose body may be another than the one that is done."""
@@ -98,11 +97,24 @@ class NewRows:
                 return Stop(error)
         return Look.PASSED
 
+
+class NewRows(OpenRows):
+    """The rows that are to be begun, as jobs."""
+
+    def __init__(self, run: Run, source: Source, records: Records, done: Done, money: Money) -> None:
+        super().__init__(run, source, records, done)
+        self._money = money
+
+    def next(self) -> Job | Unsent | Stop | Look:
+        """What the next row is. A source that cannot be read is a Stop."""
+        found = self.open_row()
+        return self._begun(found) if isinstance(found, Row) else found
+
     def _begun(self, row: Row) -> Job | Unsent | Stop:
         """The job of a row, if it can be sent."""
         error = row.error
         if row.request is not None:
-            job = Job(row, row.request, carried=self._done.cost(row.slot) if self._resumes else None)
+            job = Job(row, row.request, carried=self._done.cost(row.slot))
             try:
                 self._money.price(job)
             except UsageError as unpriced:

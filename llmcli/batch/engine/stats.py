@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import field
 from decimal import Decimal
 
@@ -23,6 +24,14 @@ class Latencies:
         """Take one in."""
         bucket = round(math.log(seconds / self._LEAST) / self._STEP) if seconds > self._LEAST else 0
         self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
+
+    @classmethod
+    def of(cls, parts: Iterable[Latencies]) -> Latencies:
+        """All that several have."""
+        whole = cls()
+        for part in parts:
+            whole._buckets.update(part._buckets)  # noqa: SLF001 - of its own kind
+        return whole
 
     def percentile(self, share: float) -> float | None:
         """The seconds that `share` of them (0 to 1) do not pass; None where there are none."""

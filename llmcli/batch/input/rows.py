@@ -188,6 +188,17 @@ class RowBuilder:
         other.see = see
         return other
 
+    @property
+    def is_numbered(self) -> bool:
+        """Whether a row is known by its number."""
+        return self._is_numbered
+
+    def built_by(self, builder: Builder) -> RowBuilder:
+        """The same with another builder of requests, and nobody who looks."""
+        other = copy(self)
+        other._builder, other._common, other.see = builder, None, unseen  # noqa: SLF001 - one of ours
+        return other
+
     @staticmethod
     def _failed(entry: Entry, row: Row) -> Row:
         """The row with what is known of it although it is none."""

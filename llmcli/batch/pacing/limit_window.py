@@ -33,7 +33,7 @@ class LimitWindow:
 
     unit: str
     length: float = _MINUTE  # seconds
-    parts: int = 1  # that share the limit equally: what is said here is of one
+    parts: float = 1  # that share the limit equally: what is said here is of one
     _guess: float = 0.0  # a longer window that a reply spoke for,
     _used: float = 0.0  # with so much of the limit used,
     _agreed: int = 0  # and how many did so

@@ -38,6 +38,7 @@ class Pace:
         self.crowd = Crowd(concurrency, most, timeout)
         self._requests: Gate = Gate(rpm)
         self._tokens: Gate = Gate(tpm)
+        self._whole = [(gate, gate.rate) for gate in (self._requests, self._tokens)]
         self._token_limit = tpm
         self._token_window = LimitWindow("tokens")
         self._server = ServerLimit()
@@ -52,10 +53,15 @@ class Pace:
         self._prompt_ratio = 0.3  # tokens a byte of body, as usage has it
         self._answer: float | None = None  # tokens of an answer, as usage has it
 
-    def divide(self, count: int) -> None:
-        """Keep to one of `count` equal parts of every limit that is given, or that headers declare."""
-        for gate in (self._requests, self._tokens):
-            gate.rate = None if gate.rate is None else gate.rate / count
+    def divide(self, count: float, now: float = 0.0) -> None:
+        """Keep from now on to one of `count` equal parts of every limit that is given, or that headers declare."""
+        if count == self._token_window.parts:
+            return
+        for gate, whole in self._whole:
+            if whole is not None:
+                gate.set(whole / count, now)
+        if self._token_limit is None and self._tokens.rate is not None:
+            self._tokens.set(self._tokens.rate * self._token_window.parts / count, now)
         self._server.window.parts = self._token_window.parts = count
 
     def share(self, cells: SharedNumbers) -> None:

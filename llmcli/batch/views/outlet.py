@@ -98,6 +98,11 @@ class Outlet:
         elif self._view is not None and row.columns is None and row.fields:
             self._check_later(row.fields, self.keep)
 
+    @property
+    def looks(self) -> bool:
+        """Whether it has to look at each row. Known once there are records."""
+        return any(each is not None for each in (self.keep, self.each, self._filtered))
+
     def see_header(self, columns: Columns | None) -> None:
         """Look at the columns of a table, which need have no row."""
         if columns is not None and self.keep is not None and not self._seen:

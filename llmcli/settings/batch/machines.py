@@ -2,7 +2,7 @@
 # No `from __future__ import annotations`: the annotations are read as objects.
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from llmcli.errors import UsageError
 from llmcli.lean.dataclass import dataclass
@@ -49,6 +49,19 @@ class MachinesSettings:
         str | None,
         flag(
             "--share", metavar="FILE", help="Keep to one limit with all runs of this machine that name FILE."
+        ),
+    ] = None
+
+    on: Annotated[
+        Literal["ray"] | None,
+        flag(
+            "--on", help="Run on a Ray cluster: that of RAY_ADDRESS, or one of this machine.", metavar="ray"
+        ),
+    ] = None
+    workers: Annotated[
+        int | None,
+        flag(
+            "--workers", low=1, metavar="N", help="So many workers (one a node; on one machine, one a core)."
         ),
     ] = None
 

@@ -1,0 +1,178 @@
+"""Workers on a Ray cluster, or on one that is begun on this machine; the only module that knows Ray."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
+from typing import TYPE_CHECKING, Any
+
+from llmcli import files
+from llmcli.batch.cluster.messages import Orders, WorkerLost, WorkReport
+from llmcli.errors import LlmcliError, TransientFailure, one_line
+from llmcli.world import World, cores
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from llmcli.batch.cluster.worker import Worker
+
+_FOLDER = "llmcli-ray-"  # begins the name of a folder for the sockets and logs of a cluster
+_CONNECT = 10.0  # seconds
+_MEMORY = 128 << 20  # bytes of shared memory for a cluster of this machine: orders and reports are small
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is told to anybody of how Ray is used
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the other way is warned of
+}
+_ALONE = {"RAY_AUTH_MODE": "token", "RAY_prestart_worker_first_driver": "0"}
+
+
+class RayWorker:
+    """A worker that is an actor."""
+
+    def __init__(self, actor: Any, name: str) -> None:
+        self.name = name
+        self._actor = actor
+
+    async def turn(self, orders: Orders) -> WorkReport:
+        """See RemoteWorker."""
+        from ray import exceptions
+
+        try:
+            report: WorkReport = await self._actor.turn.remote(orders)
+        except (exceptions.RayActorError, exceptions.WorkerCrashedError, exceptions.ObjectLostError) as error:
+            raise WorkerLost(_why(error)) from None
+        except exceptions.RayTaskError as error:
+            if isinstance(error.cause, LlmcliError):
+                raise error.cause from None
+            raise
+        return report
+
+    def dismiss(self) -> None:
+        """See RemoteWorker."""
+        import ray
+
+        with suppress(Exception):  # the cluster may be gone
+            ray.kill(self._actor)
+
+
+class RayCrew:
+    """Workers that have a recipe, as `Recipe.packed` gives it. `size`: so many at a time."""
+
+    def __init__(self, size: int, recipe: tuple[str, bytes]) -> None:
+        self.size = size
+        self._recipe = recipe
+        self._hired = 0
+
+    def hire(self) -> RayWorker:
+        """See Crew."""
+        import ray
+
+        self._hired += 1
+        kind = ray.remote(num_cpus=1, max_restarts=0, scheduling_strategy="SPREAD")(RayHost)
+        return RayWorker(kind.remote(*self._recipe), f"worker {self._hired}")
+
+
+class RayHost:
+    """What runs in an actor: a worker, made when it is first needed."""
+
+    def __init__(self, version: str, packed: bytes) -> None:
+        self._recipe = version, packed
+        self._worker: Worker | None = None
+
+    async def turn(self, orders: Orders) -> WorkReport:
+        """See RemoteWorker. Raises UsageError where it cannot be a worker of this batch."""
+        if self._worker is None:
+            from llmcli.batch.cluster.recipe import worker_of
+
+            self._worker = worker_of(*self._recipe, World(None, None, None, os.environ))
+        return await self._worker.turn(orders)
+
+
+@contextmanager
+def cluster(address: str | None, workers: int | None) -> Iterator[int]:
+    """Be connected to a cluster; how many workers there are to be. `address` None: one is begun here.
+
+    Raises TransientFailure.
+    """
+    os.environ.update(_QUIET)  # which Ray reads where it is imported
+    if not address:  # who can reach a cluster can run code in it, but for a token, which is nobody else's
+        os.environ.update(_ALONE, RAY_AUTH_TOKEN=secrets.token_hex(32))
+    folder = None if address else files.own_folder(_FOLDER)
+    try:
+        with _silenced():
+            import ray
+
+            try:
+                yield _joined(ray, address, workers) if address else _begun(ray, workers or cores(), folder)
+            finally:
+                ray.shutdown()
+    finally:
+        if folder is not None:
+            files.remove_folder(folder)
+
+
+@contextmanager
+def _silenced() -> Iterator[None]:
+    """Have nothing of what Ray says come out here: it prints on stdout what it logs of a worker that died."""
+    with ExitStack() as stack:
+        nowhere = stack.enter_context(files.nowhere())
+        stack.enter_context(redirect_stdout(nowhere))
+        stack.enter_context(redirect_stderr(nowhere))
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _begun(ray: Any, workers: int, folder: Path | None) -> int:
+    """Begin a cluster of this machine alone, that nobody else is told of."""
+    _init(
+        ray,
+        address="local",
+        num_cpus=2 * workers,  # one that says nothing keeps its place
+        num_gpus=0,
+        object_store_memory=_MEMORY,
+        include_dashboard=False,
+        _temp_dir=str(folder),
+    )
+    return workers
+
+
+def _init(ray: Any, **options: Any) -> None:
+    """Connect. What Ray's core says in the meantime goes past sys.stderr."""
+    kept, handler = os.dup(2), signal.getsignal(signal.SIGTERM)
+    try:
+        os.dup2(sys.stderr.fileno(), 2)  # which is nowhere: see _silenced
+        ray.init(log_to_driver=False, configure_logging=False, **options)
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        with suppress(ValueError):  # not the main thread
+            signal.signal(signal.SIGTERM, handler)  # Ray has its own
+
+
+def _joined(ray: Any, address: str, workers: int | None) -> int:
+    """Join a cluster. Raises TransientFailure where nobody answers."""
+    host, _, port = address.rpartition(":")
+    try:
+        if port.isdigit():  # Ray itself tries for minutes
+            socket.create_connection((host, int(port)), _CONNECT).close()
+        _init(ray, address=address)
+    except (OSError, RuntimeError, ValueError) as error:
+        what = f"no Ray cluster answers: {one_line(str(error))[:200]}"
+        raise TransientFailure(what, f"RAY_ADDRESS={address}", "see ray status") from None
+    if workers is not None:
+        return workers
+    nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
+    if len(nodes) != 1:
+        return max(1, len(nodes))
+    return max(1, int(nodes[0]["Resources"]["CPU"]))
+
+
+def _why(error: Exception) -> str:
+    return type(error).__name__.removesuffix("Error")

@@ -1,0 +1,44 @@
+"""The story of a run on a cluster: joined, staffed, carried out by a dispatcher, and left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from llmcli.app import App
+from llmcli.batch.cluster.dispatcher import Dispatcher
+from llmcli.batch.cluster.lending import Entries, Lender, Unmade
+from llmcli.batch.cluster.messages import FLUSH
+from llmcli.batch.cluster.ray_crew import RayCrew, cluster
+from llmcli.batch.cluster.recipe import Recipe
+from llmcli.batch.engine.run import Records, Run
+from llmcli.batch.ledger.final import Done
+from llmcli.batch.program import Program
+
+
+@contextmanager
+def staffed(app: App, program: Program, settings: Any, looks: Callable[[], bool]) -> Iterator[Program]:
+    """The program, carried out by workers of a cluster, to which we are connected for so long.
+
+    `settings` are those of a batch; `looks`: whether somebody here looks at each row. Raises TransientFailure.
+    """
+    rows = program.inputs.builder
+    plan = replace(program.run.plan, notice=app.notes.say if program.verbose else None)
+    app.watch.waits_for("the Ray cluster")
+    with cluster(app.world.env.get("RAY_ADDRESS") or None, settings.machines.workers) as size:
+        crew = RayCrew(size, Recipe.of(app, settings, rows, plan).packed())
+
+        def dispatcher(run: Run, source: Entries, records: Records, done: Done) -> Dispatcher:
+            unmade = Unmade(rows, done, always=looks() or not rows.is_numbered)
+            return Dispatcher(run, Lender(run, source, records, unmade), records, crew)
+
+        _tell(app, size, program.run.pace.crowd.most)
+        yield replace(program, engine=dispatcher)
+
+
+def _tell(app: App, size: int, most: int) -> None:
+    """Say what it may cost that a worker is killed."""
+    count = "1 worker" if size == 1 else f"{size:,} workers"
+    app.notes.say(f"{count}: one that is killed repeats at most the {most:,} rows under way and {FLUSH} more")
