@@ -39,6 +39,7 @@ class Script:
     ends: list[str] = field(default_factory=lambda: ["completed"])
     share: float = 0.5
     dwell: float = 60.0
+    cancelling: float | None = None  # seconds that a cancel takes (None: half of `dwell`)
     list_lag: float = 0.0
     file_lag: float = 0.0
     lose: Mapping[str, set[int]] = field(default_factory=dict)
@@ -165,7 +166,8 @@ class FakeBatches:
             batch["status"], batch["end"], batch["until"] = (
                 "cancelling",
                 "cancelled",
-                self.now() + self.script.dwell / 2,
+                self.now()
+                + (self.script.dwell / 2 if self.script.cancelling is None else self.script.cancelling),
             )
             return self._told(identity)
 

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from contextlib import aclosing, closing, suppress
+from contextlib import aclosing, closing
 
 from llmcli.batch.away.closer import Closer
 from llmcli.batch.away.cutter import Cutter
 from llmcli.batch.away.desk import Desk, batches_in_words, rows_in_words
 from llmcli.batch.away.fetching.fetcher import Fetched, Fetcher
 from llmcli.batch.away.manifest import Portion
-from llmcli.batch.away.sender import Sender, until_answered
+from llmcli.batch.away.recaller import Recaller
+from llmcli.batch.away.sender import Sender
 from llmcli.batch.away.spool import tidy
 from llmcli.batch.away.terms import StillAway
 from llmcli.batch.away.watcher import Watcher
 from llmcli.batch.engine.run import OpenedInput
-from llmcli.errors import BudgetExceeded, CallFailed, PartialFailure, Rejected
-from llmcli.transport.batches.base import BatchApi, BatchSeen
+from llmcli.errors import BudgetExceeded, PartialFailure, Rejected
+from llmcli.transport.batches.base import BatchSeen
 
 _FIRST, _LONGEST, _GROWTH = 10.0, 300.0, 1.5  # seconds between two looks
+_SOON = 1.0  # seconds that nobody waits for
 _IDLE = 3  # rounds that may bring no row to its end
-_AFTER = 3600.0  # seconds after its time in which a batch may still end by itself
-_CANCELLING = 900.0  # seconds that a batch may take to be cancelled
 
 
 class Courier:
@@ -32,7 +33,7 @@ class Courier:
         self._manifest = desk.manifest
         self._sender, self._closer = Sender(desk), Closer(desk)
         self._watcher = Watcher(desk)
-        self._cancelled: dict[int, float] = {}
+        self._recaller = Recaller(desk, self._sender, self._closer)
         self._mended_ok = self._mended_failed = 0
         self._aside: dict[int, Fetched] = {}  # portions with rows that are to be mended live
         self._held: Portion | None = None  # that waits for others to end
@@ -98,9 +99,8 @@ class Courier:
     async def recall(self) -> None:
         """Cancel what is away, and fetch what it has done."""
         tidy(self._manifest)
-        for portion in self._manifest.away:
-            await self._recall(portion)
-        await self._until_ended()
+        await self._call_back()
+        await self._mend()
         await self._closer.sweep()
         self._desk.done.rewind()
         self.rows = self._count()
@@ -147,10 +147,15 @@ class Courier:
                 delay = 0.0
             if not wait or not self._active:
                 return
-            await self._rest(delay)
+            await self._rest(min(delay, max(self._patience(), _SOON)))
             delay = self._later(delay)
             if await self._look():
                 delay = min(delay, _FIRST)
+            if self._active and self._patience() <= _SOON:
+                rows = rows_in_words(sum(portion.rows for portion in self._active))
+                self._desk.say(f"the deadline is near: {rows} called back, to go live")
+                await self._call_back()
+                return
 
     async def _send_more(self, cutter: Cutter) -> bool:
         """Send portions as far as the provider takes them; whether there was one."""
@@ -198,30 +203,15 @@ class Courier:
         ended = False
         async with aclosing(self._watcher.look([each for each in self._active if each.batch])) as looks:
             async for portion, seen in looks:
-                api = self._desk.api_of(self._desk.like(portion))
-                if seen.has_ended or await self._is_stuck(api, portion, seen):
-                    await self._bring(api, portion, seen)
+                if await self._recaller.is_over(portion, seen):
+                    await self._bring(portion, seen)
                     ended = True
         self._watcher.show()
         return ended
 
-    async def _is_stuck(self, api: BatchApi, portion: Portion, seen: BatchSeen) -> bool:
-        """Whether a batch that should have ended long ago is taken for one that has: it is cancelled before."""
-        now, cancelled = self._desk.now, self._cancelled.get(portion.number)
-        if cancelled is not None:
-            return now - cancelled > _CANCELLING
-        expires = self._desk.terms_of(self._desk.like(portion)).expires
-        if expires and seen.expires is not None and now > seen.expires + _AFTER:
-            self._desk.say(
-                f"batch {portion.batch} should have ended an hour ago, and is {seen.status}: cancelled"
-            )
-            self._cancelled[portion.number] = now
-            with suppress(CallFailed):  # it ends without, too
-                await api.cancel(portion.batch or "")
-        return False
-
-    async def _bring(self, api: BatchApi, portion: Portion, seen: BatchSeen) -> None:
+    async def _bring(self, portion: Portion, seen: BatchSeen) -> None:
         """Fetch what a batch has done, and settle it."""
+        api = self._desk.api_of(self._desk.like(portion))
         fetched = await Fetcher(self._desk, portion, api, seen).fetch()
         self._desk.records.sync()
         if fetched.aside:
@@ -232,35 +222,27 @@ class Courier:
         if seen.status == "failed" and faults:
             self._closer.blame(portion, faults[0])
 
-    async def _recall(self, portion: Portion) -> None:
-        """Cancel a portion's batch, if it has one; else its rows are open."""
-        api = self._desk.api_of(self._desk.like(portion))
-        if portion.batch is None and not await self._sender.find(portion):
-            await self._closer.settle(portion, "recalled", Fetched(0, 0, portion.rows))
-            return
-        batch = portion.batch or ""
-        try:
-            seen = await until_answered(lambda: api.batch(batch), self._desk)
-            if not seen.has_ended and seen.status != "cancelling":
-                await until_answered(lambda: api.cancel(batch), self._desk)
-        except Rejected as error:
-            if error.meant == 404:
-                self._desk.say(f"warning: the batch {batch} is not there: its rows are open")
-                await self._closer.settle(portion, "gone", Fetched(0, 0, portion.rows))
-        self._cancelled[portion.number] = self._desk.now
-
-    async def _until_ended(self) -> None:
+    async def _call_back(self) -> None:
+        """Have what is away end, and fetch what it has done."""
+        self._held = None
+        for portion in self._active:
+            await self._recaller.recall(portion)
         delay = 0.0
         while self._active:
             await self._rest(delay)
             delay = self._later(delay)
             await self._look()
-        await self._mend()
 
     async def _rest(self, seconds: float) -> None:
         world = self._desk.run.world
         if seconds:
             await world.sleep(seconds if self._desk.poll else world.uniform(seconds / 2, seconds))
+
+    def _patience(self) -> float:
+        """Seconds until what is away is called back, so that its rows can still go live in time."""
+        if self._desk.patience is None:
+            return math.inf
+        return self._desk.patience(sum(portion.rows for portion in self._active))
 
     def _later(self, delay: float) -> float:
         """Seconds until the look after the next."""

@@ -26,8 +26,9 @@ class Portion:
     """Rows that go together: one file of one model, and one batch.
 
     `api` is what its rows are sent to. `size` in bytes; `tokens` of all prompts and `worst` in $, None: not counted;
-    `at` and `creating` in seconds since 1970, the latter where a batch may have been asked for whose id is not known.
-    `held` is its line in a budget file, see BudgetFile. `uploads` of its file were begun. `files` are the provider's.
+    `at` and `creating` in seconds since 1970, the latter where a batch may have been asked for whose id is not known;
+    `cancelling`: since when it is asked to end. `held` is its line in a budget file, see BudgetFile. `uploads` of its
+    file were begun. `files` are the provider's.
     """
 
     number: int
@@ -45,6 +46,7 @@ class Portion:
     file: str | None = None
     creating: float | None = None
     batch: str | None = None
+    cancelling: float | None = None
     settled: str | None = None
     files: list[str] = field(default_factory=list)
     swept: bool = False

@@ -11,10 +11,11 @@ from functools import partial
 
 from llmcli.app import App
 from llmcli.batch.away.courier import Courier
-from llmcli.batch.away.desk import Desk, Lookup, Mend, mark_away, rows_in_words
+from llmcli.batch.away.desk import Desk, Lookup, Mend, batches_in_words, mark_away, rows_in_words
 from llmcli.batch.away.fetching.mending import FirstAttempts, Handed
 from llmcli.batch.away.fetching.results import NotKept, Nowhere, Result
 from llmcli.batch.away.manifest import Manifest, Portion, manifest_path
+from llmcli.batch.away.recaller import CANCELLING
 from llmcli.batch.away.terms import Sent, terms_at
 from llmcli.batch.engine.run import OpenedInput, Plan
 from llmcli.batch.engine.stats import Stats
@@ -33,6 +34,7 @@ from llmcli.transport.batches.base import BatchApi
 from llmcli.wire import CHAT, Request
 
 _TICK = 0.25  # seconds
+_LIVE = 5.0  # rows/s that go live at the end: careful, as nobody has measured any yet
 _APIS = {api.name: api for api in (CHAT, RESPONSES_API)}
 _SOMETHING = [{"role": "user", "content": "-"}]
 
@@ -195,7 +197,20 @@ class AwayRun:
             poll=via.poll,
             around=lambda bottom: kept_around(app, self._settings.money, bottom),
             say=progress.say,
+            patience=self._patience(),
         )
+
+    def _patience(self) -> Callable[[int], float] | None:
+        """How long rows that are away may be waited for, where those that are not back go live before a deadline."""
+        deadline = self._settings.network.deadline
+        if deadline is None or self._settings.via.finish != "live":
+            return None
+
+        def left(rows: int) -> float:
+            remaining = self._app.world.remaining(deadline) or 0.0
+            return remaining - min(deadline / 2, CANCELLING + rows / _LIVE)
+
+        return left
 
     def _terms_of(self, request: Request) -> BatchTerms:
         typed = self._settings.request.base_url is not None
@@ -235,4 +250,5 @@ def _going_on(manifest: Manifest) -> str:
     sent = [portion for portion in manifest.away if portion.batch is not None]
     if not sent:
         return ""
-    return f"; {len(sent)} batch{'' if len(sent) == 1 else 'es'} go on at the provider"
+    goes = "goes" if len(sent) == 1 else "go"
+    return f"; {batches_in_words(len(sent))} {goes} on at the provider"
