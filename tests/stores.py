@@ -53,3 +53,12 @@ def keys(url: str) -> list[str]:
     from obstore.store import from_url
 
     return sorted(each["path"] for chunk in obstore.list(from_url(url)) for each in chunk)
+
+
+def put(url: str, data: bytes) -> None:
+    """Make an object."""
+    import obstore
+    from obstore.store import from_url
+
+    place, _, name = url.rpartition("/")
+    obstore.put(from_url(place), name, data)

@@ -178,8 +178,8 @@ class Bucket:
     async def probe(self) -> None:
         """Raise UsageError where the store makes what is there already: then nothing keeps two writers apart."""
         key = f"_llmcli/probe-{secrets.token_hex(8)}"
+        await self.create(key, b"1 " + secrets.token_bytes(8))
         try:
-            await self.create(key, b"1 " + secrets.token_bytes(8))
             if await self.create(key, b"2 " + secrets.token_bytes(8)):
                 what = f"{self.url}: its server does not heed conditions (If-None-Match), and two writers would mix"
                 raise UsageError(what, todo="keep records in a directory, or on another server", flag="-O")

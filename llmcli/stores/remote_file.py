@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+from typing import BinaryIO
 
 from llmcli.errors import UsageError
 from llmcli.stores.bucket import BRIEF, Bucket, StoredObject, Tempo
 from llmcli.stores.failures import as_input
 
+_BUFFER = 1 << 16  # bytes
 _FIRST, _MOST = 1 << 18, 1 << 23  # bytes that are asked for at once: a look at the beginning is to be cheap
 
 
@@ -28,9 +30,9 @@ class Remote:
         """Bytes."""
         return self.found.size
 
-    def open(self) -> RemoteFile:
+    def open(self) -> BinaryIO:
         """Its bytes, from the beginning."""
-        return RemoteFile(self)
+        return io.BufferedReader(RemoteFile(self), _BUFFER)
 
 
 class RemoteFile(io.RawIOBase):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import stores
+from tests import object_server, stores
 from tests.conftest import Cli, Result, part
 
 ROWS = 4_200  # a block and some
@@ -137,3 +137,17 @@ def test_what_cannot_be_stored(cli, argv, code, said):
 def test_a_folder_without_parts_is_no_input(cli, out):
     assert run(cli, "--merge", out, "-O", "all.jsonl").code == 66
     assert run(cli, "--merge", out, "-O", f"{out}/all.jsonl").code == 2
+
+
+def test_a_server_that_heeds_no_condition_or_lets_nobody_write_is_told_of_before_a_row_is_sent(cli, server):
+    write("rows.jsonl", 3)
+    argv = ("batch", "-q", "rows.jsonl", "-m", "tiny", "--base-url", server.base_url, "--shard", "0/1")
+    with object_server.serving() as (objects, given), stores.environment(given):
+        objects.heeds_conditions = False
+        said = cli(*argv, "-O", "s3://rows/out")
+        assert (said.code, "does not heed conditions (If-None-Match)" in said.err) == (2, True)
+        objects.heeds_conditions, objects.is_writable = True, False
+        said = cli(*argv, "-O", "s3://rows/out")
+    assert (said.code, "secret" in said.err) == (74, False)
+    assert "403 Forbidden (AccessDenied); check the keys in the environment (AWS_ACCESS_KEY_ID, " in said.err
+    assert server.requests == []

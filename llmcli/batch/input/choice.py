@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
+from contextlib import suppress
 from glob import glob
-from os.path import normpath, samestat
+from os.path import samestat
 from pathlib import Path
 
 from llmcli import files
+from llmcli.address import is_store_url, normal_path
 from llmcli.app import App
 from llmcli.batch.input.identity import Identity
 from llmcli.batch.input.readers.named import shown_path
 from llmcli.batch.input.source import Part
 from llmcli.batch.input.spool import spooled
-from llmcli.errors import NoInput, UsageError
+from llmcli.errors import LlmcliError, NoInput, UsageError
 from llmcli.lean.dataclass import dataclass
 from llmcli.settings.batch.run import RunSettings, batches_path
 
@@ -63,17 +65,34 @@ def _parts(app: App, names: Sequence[str], run: RunSettings) -> list[Part]:
         return [Part(spooled(run.kept), is_spool=True)]
     seen: dict[str, str] = {}
     for name in names or ["-"]:
-        place = normpath(name)
+        place = normal_path(name)
         if place in seen:
             raise UsageError(f"INPUT {name} is there twice", todo="name it once")
         seen[place] = name
     several = len(seen) > 1
-    parts = [
-        Part(None if name == "-" else name, shown_path(name) if several else None) for name in seen.values()
-    ]
+    parts = [_part(name, shown_path(name) if several else None) for name in seen.values()]
     for part in parts:
-        _check(app, part, run)
+        if part.remote is None:
+            _check(app, part, run)
     return parts
+
+
+def _part(name: str, file: str | None) -> Part:
+    if not is_store_url(name):
+        return Part(None if name == "-" else name, file)
+    from llmcli.stores.remote_file import Remote
+
+    return Part(name, file, remote=Remote(name))
+
+
+def is_there(name: str) -> bool:
+    """Whether an INPUT can be read, as far as its name tells."""
+    if not is_store_url(name):
+        return files.exists(name)
+    with suppress(LlmcliError):
+        _part(name, None)
+        return True
+    return False
 
 
 def _check(app: App, part: Part, run: RunSettings) -> None:
@@ -116,6 +135,9 @@ def _status_of_stdin(app: App) -> os.stat_result | None:
 
 def _matching(pattern: str, run: RunSettings) -> list[str]:
     """The files that a pattern names, by their bytes, but for those that we write."""
+    if is_store_url(pattern):
+        todo = "name objects as INPUT, or copy them here first"
+        raise UsageError("makes rows of files of this machine", todo=todo, flag="--each")
     ours = [str(path) for path in run.written]
     ours += [] if run.kept is None else [f"{run.kept}.stdin", f"{run.kept}.stdin.part", f"{run.output}.view"]
     ours += [] if run.kept is None else [str(batches_path(Path(run.kept)))]

@@ -35,9 +35,8 @@ class Inputs:
     @property
     def size(self) -> int | None:
         """Bytes of all; None where that is not known."""
-        if self.paths is not None or not all(_is_file(part) for part in self.parts):
-            return None
-        return sum(Path(part.path or "").stat().st_size for part in self.parts)
+        sizes = [part.size for part in self.parts]
+        return None if self.paths is not None or None in sizes else sum(filter(None, sizes))
 
     @property
     def takes_stdin(self) -> bool:
@@ -106,7 +105,7 @@ class Inputs:
 
     def _source(self, part: Part, stats: Stats, spool: Path | None) -> EntrySource:
         if part.path is not None:
-            kind = FileSource if _is_file(part) else PipeSource
+            kind = FileSource if part.is_file else PipeSource
             return kind(part, self.builder, stats)
         assert self.stdin is not None  # noqa: S101 - the command looked
         if spool is None:
@@ -119,8 +118,4 @@ class Inputs:
     def _is_lasting(self, part: Part) -> bool:
         if part.path is None:
             return self.stdin is not None and self.stdin.seekable()
-        return _is_file(part)
-
-
-def _is_file(part: Part) -> bool:
-    return part.path is not None and files.is_file(part.path)
+        return part.is_file or part.remote is not None

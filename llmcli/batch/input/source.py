@@ -7,8 +7,9 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
+from llmcli import files
 from llmcli.batch.engine.stats import Stats
 from llmcli.batch.input.kinds import batches_of
 from llmcli.batch.input.readers.entry import Batch, Columns, NamedFile, Placed
@@ -17,6 +18,9 @@ from llmcli.batch.shards.deal import Deal
 from llmcli.errors import LlmcliError, UsageError
 from llmcli.lean.dataclass import dataclass
 from llmcli.world import read_some
+
+if TYPE_CHECKING:
+    from llmcli.stores.remote_file import Remote
 
 BLOCK = 1 << 18  # bytes
 _BATCHES = 8  # that a pipe may be ahead of the engine
@@ -27,20 +31,35 @@ _NONE = Batch((), ())
 class Part:
     """One INPUT; path None: stdin. `file` is what its rows are known by, where there are several.
 
-    `is_spool`: it is what stdin once was, whose name says nothing of its kind.
+    `is_spool`: it is what stdin once was, whose name says nothing of its kind. `remote`: its path is the URL of this.
     """
 
     path: str | None
     file: str | None = None
     is_spool: bool = False
+    remote: Remote | None = None
 
     @property
     def name(self) -> str | None:
         """What errors call it, and what may say its kind."""
         return None if self.is_spool else self.path
 
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file of this machine."""
+        return self.path is not None and self.remote is None and files.is_file(self.path)
+
+    @property
+    def size(self) -> int | None:
+        """Bytes; None where that is not known."""
+        if self.remote is not None:
+            return self.remote.size
+        return Path(self.path or "").stat().st_size if self.is_file else None
+
     def open(self) -> BinaryIO:
         """Its bytes. Raises UsageError."""
+        if self.remote is not None:
+            return self.remote.open()
         assert self.path is not None  # noqa: S101 - stdin is open
         try:
             return Path(self.path).open("rb")

@@ -9,10 +9,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from llmcli import files
 from llmcli.app import App
 from llmcli.batch.engine.run import rows_of
-from llmcli.batch.input.choice import Choice, chosen
+from llmcli.batch.input.choice import Choice, chosen, is_there
 from llmcli.batch.input.frame import Frame, Tabled, frame_of
 from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.recordfile import RecordFile
@@ -66,7 +65,7 @@ def _frame(app: App, settings: Merging, plan: ShardPlan, parts: Gathered) -> Fra
     """What the columns of rows are read by, where records do not have them: INPUT, or the plan's, if that is there."""
     names = [name for name in settings.rows or plan.inputs if name != "-"]
     choice = Choice((), parts.identity)
-    if settings.run.view in {"csv", "tsv"} and (plan.each or (names and all(map(files.exists, names)))):
+    if settings.run.view in {"csv", "tsv"} and (plan.each or (names and all(map(is_there, names)))):
         choice = replace(chosen(app, names, plan.each, settings.run), identity=parts.identity)
     whole: Any = settings
     asked = replace(
