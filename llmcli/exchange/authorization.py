@@ -82,9 +82,9 @@ def check_provider(provider: str, model: str, base_url: str) -> None:
 def check_local(app: App, provider: str, model: str, fields: Mapping[str, Any]) -> None:
     """Raise UsageError where a model is to answer in this process that is not here, or cannot take these fields."""
     if provider == LOCAL:
-        from llmcli.local.found import check_tools, read_model
+        from llmcli.local.found import check_fields, read_model
 
-        check_tools(model, read_model(model, app.world.env)[1], fields)
+        check_fields(model, read_model(model, app.world.env)[1], fields)
 
 
 def _needs_key(request: Request, provider: Provider) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -17,6 +17,7 @@ MODELS = "LLMCLI_MODELS"
 
 _ENDING = ".gguf"
 _MOST_CONTEXT = 8192  # tokens of a slot, where nothing is said
+_BOUNDS = {"ctx": (64, 10_000_000), "threads": (1, 512)}  # beyond which llama.cpp ends the process
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,13 @@ def local_model(model: str, env: Mapping[str, str]) -> LocalModel:
     name, _, query = model.partition("?")
     said = {}
     for key, value in parse_qsl(query, keep_blank_values=True):
-        if key not in {"ctx", "threads"} or not value.isdecimal() or int(value) < 1:
+        least, most = _BOUNDS.get(key, (0, 0))
+        if not most:
             raise UsageError(
                 f"local/{model}: {key}={value} is not known", todo="ctx=TOKENS and threads=N are"
             )
+        if not value.isdecimal() or len(value) > 12 or not least <= int(value) <= most:
+            raise UsageError(f"local/{model}: {key} is a number from {least} to {most}, not {value!r}")
         said[key] = int(value)
     return LocalModel(_path(name, env), said.get("ctx"), said.get("threads"))
 
@@ -51,14 +55,29 @@ def read_model(model: str, env: Mapping[str, str]) -> tuple[LocalModel, GgufHead
     return found, gguf_head(found.path)
 
 
+def _kinds(fields: Mapping[str, Any]) -> Iterator[str]:
+    """The types of the parts of all messages."""
+    messages = fields.get("messages")
+    for message in messages if isinstance(messages, list) else ():
+        content = message.get("content") if isinstance(message, dict) else None
+        for part in content if isinstance(content, list) else ():
+            if isinstance(part, dict):
+                yield str(part.get("type", "text"))
+
+
 def context_of(model: str, env: Mapping[str, str]) -> int:
     """The tokens that a conversation with a model may have. Raises UsageError."""
     found, head = read_model(model, env)
     return found.context_of(head.context)
 
 
-def check_tools(model: str, head: GgufHead, fields: Mapping[str, Any]) -> None:
-    """Raise UsageError where a request of these fields has tools, and the model's template no place for them."""
+def check_fields(model: str, head: GgufHead, fields: Mapping[str, Any]) -> None:
+    """Raise UsageError where a request has tools, and the model's template no place for them, or more than text."""
+    if kind := next((kind for kind in _kinds(fields) if kind not in {"text", "refusal"}), None):
+        raise UsageError(
+            f"local/{model} reads text alone, and the request has a part of type {kind}",
+            todo="leave the attachment out, or choose a model that takes it",
+        )
     if fields.get("tools") and not head.takes_tools:
         raise UsageError(
             f"local/{model} knows no tools: its chat template has no place for them",
@@ -113,12 +132,13 @@ def _of_packages() -> Iterator[Path]:
                 yield path
 
 
-def local_models(env: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """What `llmcli models local/` tells of each model that is here; one whose head cannot be read is left out."""
+def local_models(env: Mapping[str, str], say: Callable[[str], None]) -> Iterator[dict[str, Any]]:
+    """What `llmcli models local/` tells of each model that is here; `say` tells what is wrong with another file."""
     for path in models_here(env):
         try:
             head = gguf_head(path)
-        except UsageError:
+        except UsageError as error:
+            say(error.what)
             continue
         knows = {"function_calling": head.takes_tools, "system_messages": head.takes_system}
         yield {

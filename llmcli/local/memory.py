@@ -7,22 +7,22 @@ import resource
 from collections.abc import Iterator
 from pathlib import Path
 
-from llmcli.errors import UsageError
+from llmcli.errors import BadCommand
 
 _OF_GROUP = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 _OWN = 600_000_000  # bytes of addresses that the program and its libraries take, without a model
 
 
 def check_memory(path: Path, weights: int, conversations: int) -> None:
-    """Raise UsageError where the weights of a file, or these and what conversations need, are too much, in bytes."""
+    """Raise BadCommand where the weights of a file, or these and what conversations need, are too much, in bytes."""
     there = min(_bounds())
     if weights > there:
-        raise UsageError(
+        raise BadCommand(
             f"{path} has {_size(weights)} of weights, this machine {_size(there)} of memory",
             todo="choose a smaller file",
         )
     if weights + conversations > there:
-        raise UsageError(
+        raise BadCommand(
             f"{path} and its conversations need {_size(weights + conversations)}, this machine has {_size(there)}",
             todo="choose a shorter context (?ctx=2048), or fewer at once (-j)",
         )

@@ -18,8 +18,8 @@ from typing import Any
 from urllib.parse import quote
 
 from llmcli import files, jsonl
-from llmcli.errors import UsageError
-from llmcli.local.found import check_tools, read_model
+from llmcli.errors import BadCommand, UsageError
+from llmcli.local.found import check_fields, read_model
 from llmcli.local.memory import check_memory
 from llmcli.loop.aside import in_a_thread
 from llmcli.wire import Json
@@ -28,6 +28,7 @@ from llmcli.world import cores
 # Servers stay until the process leaves: an orderly end waits for what is under way, up to a whole prompt.
 _loaded: list[Any] = []
 _BATCH = 64  # tokens of a prompt that are evaluated before we are heard again
+_MOST = 2**31 - 1  # tokens of all conversations, which is an int there
 _SPINS = "GOMP_SPINCOUNT", "1000"
 """How often a thread looks whether the others are there, before it sleeps. By default 300,000 times: on a machine
 that is busy with something else, too, 1 token/s came of 90, since whoever waited held up whom it waited for."""
@@ -54,7 +55,7 @@ class LocalServer:
         params = llama.CommonParams()
         params.model.path, params.hostnames, params.port = str(model.path), [self._socket], 0
         params.model_alias = {name}
-        params.n_ctx, params.n_parallel, params.fit_params = context, slots, False
+        params.n_ctx, params.n_parallel, params.fit_params = min(context, _MOST), slots, False
         params.n_batch = params.n_ubatch = _BATCH
         params.n_threads_http = slots + 4
         params.cache_ram_mib = 0
@@ -64,7 +65,7 @@ class LocalServer:
 
     def check(self, fields: Mapping[str, Any]) -> None:
         """Raise UsageError where the model takes no request of these fields."""
-        check_tools(self._name, self._head, fields)
+        check_fields(self._name, self._head, fields)
 
     def wait(self) -> None:
         """Wait until it is loaded. Raises UsageError where it cannot be."""
@@ -80,8 +81,8 @@ class LocalServer:
         except (RuntimeError, ValueError) as error:
             raise self._unfit(error) from None
 
-    def _unfit(self, error: Exception) -> UsageError:
-        return UsageError(
+    def _unfit(self, error: Exception) -> BadCommand:
+        return BadCommand(
             f"llama.cpp cannot load {self._path}: {error}",
             todo="try another file, or fewer tokens: ?ctx=2048",
         )
@@ -120,11 +121,11 @@ def _llama() -> Any:
     try:
         import xllamacpp
     except ModuleNotFoundError:
-        raise UsageError(
+        raise BadCommand(
             "local/ models want llama.cpp", todo="install it: pip install 'llmcli[local]'"
         ) from None
     except ImportError as error:  # of a library of the system, as libgomp is
-        raise UsageError(f"llama.cpp cannot be loaded: {error}", todo="install what it names") from None
+        raise BadCommand(f"llama.cpp cannot be loaded: {error}", todo="install what it names") from None
     return xllamacpp
 
 

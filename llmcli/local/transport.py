@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
+from llmcli.local.grammar import for_grammar
 from llmcli.transport.answer import Answer
 from llmcli.transport.base import Transport
 from llmcli.wire import Completion, Request
@@ -55,11 +56,8 @@ class Local:
 
 
 def _streamed(request: Request) -> Request:
-    if request.stream:
-        return request
-    return replace(
-        request, fields={**request.fields, "stream": True, "stream_options": {"include_usage": True}}
-    )
+    streams = {} if request.stream else {"stream": True, "stream_options": {"include_usage": True}}
+    return replace(request, fields=for_grammar({**request.fields, **streams}))
 
 
 async def _whole(answer: Answer) -> Completion:

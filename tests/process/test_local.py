@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import lzma
+import os
+import re
 import signal
 
 import pytest
@@ -12,21 +14,10 @@ from tests import llama
 
 pytestmark = pytest.mark.skipif(not llama.available(), reason="xllamacpp is not here")
 
-TOOLS = json.dumps(
-    [
-        {
-            "type": "function",
-            "function": {
-                "name": "get_weather",
-                "parameters": {
-                    "type": "object",
-                    "properties": {"city": {"type": "string"}},
-                    "required": ["city"],
-                },
-            },
-        }
-    ]
-)
+CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+WEATHER = [{"type": "function", "function": {"name": "get_weather", "parameters": CITY}}]
+TOOLS = json.dumps(WEATHER)
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +63,9 @@ def test_a_schema_labels_and_tools_are_enforced_by_its_grammar(process):
 def test_a_conversation_keeps_the_model_and_its_prefix(process):
     told = process("chat", "-m", "local/tiny.gguf", "--temperature", "0", "-u", stdin=b"Hi\nAgain\n")
     assert (told.code, told.out) == (0, "Hello! The sky is blue.\n" * 2)
+    first, second = ([int(n) for n in re.findall(r"\d+", line)[:3]] for line in told.err.splitlines())
+    assert first[1] == 0
+    assert first[0] + first[2] - 2 <= second[1] < second[0], "what was read and said is not read again"
 
 
 def test_a_batch_has_each_row_once_and_goes_on_after_a_kill(shell):
@@ -93,7 +87,10 @@ def test_a_batch_has_each_row_once_and_goes_on_after_a_kill(shell):
         ("torn.gguf", "torn.gguf is torn"),
         ("head.gguf", "head.gguf is torn"),
         (".", "local/. is a directory"),
-        ("tiny.gguf?ctx=x", "ctx=x is not known"),
+        ("tiny.gguf?context=1", "context=1 is not known"),
+        ("tiny.gguf?ctx=x", "ctx is a number from 64 to 10000000, not 'x'"),
+        ("tiny.gguf?ctx=1", "ctx is a number from 64 to 10000000, not '1'"),
+        ("tiny.gguf?threads=100000", "threads is a number from 1 to 512, not '100000'"),
     ],
 )
 @pytest.mark.parametrize("command", ["ask", "dry", "batch", "count"])
@@ -118,6 +115,12 @@ def test_models_of_the_variable_are_listed_and_asked_by_name(process, model):
     folder.joinpath("small one.gguf").write_bytes(model)
     folder.joinpath("torn.gguf").write_bytes(model[:100])
     env = {"LLMCLI_MODELS": str(process.home / "models")}
+    told = process("models", "local/", env=env)
+    file = str(folder / "small one.gguf")
+    row = ["local/small one", "4096", "6 MB", "F32", "tools schema system", file]
+    assert re.split(" {2,}", told.out.splitlines()[1]) == row
+    assert told.err == f"llmcli: {folder / 'torn.gguf'} is torn: it ends before its weights do\n"
+    assert process("models", "local/other", env=env).code == 1
     told = json.loads(process("models", "local/small*", "--json", env=env).out)
     assert [(each["id"], each["bytes"]) for each in told] == [("local/small one", len(model))]
     assert {"function_calling", "response_schema"} <= set(told[0]["supports"])
@@ -139,3 +142,84 @@ def test_too_long_a_prompt_is_rejected_by_name(process):
     told = process("ask", "-m", "local/tiny.gguf?ctx=256", "word " * 500)
     assert told.code == 65
     assert "256 tokens" in told.err
+
+
+def test_a_count_of_rows_is_what_the_model_reads(process):
+    bodies = [
+        {"prompt": "Hi"},
+        {
+            "messages": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Weather?"}],
+            "tools": WEATHER,
+        },
+    ]
+    process.home.joinpath("rows.jsonl").write_text("".join(json.dumps(body) + "\n" for body in bodies))
+    batch = ("batch", "rows.jsonl", "-m", "local/tiny.gguf", "-M", "200", "--temperature", "0")
+    records = map(json.loads, process(*batch, "--ordered").out.splitlines())
+    read = [record["response"]["body"]["usage"]["prompt_tokens"] for record in records]
+    counted = process("count", "-m", "local/tiny.gguf", "--rows", "rows.jsonl", "--format", "jsonl")
+    assert [json.loads(line)["tokens"] for line in counted.out.splitlines()] == read
+    told = json.loads(process(*batch, "--dry-run", "--json").out)
+    assert (told["tokens"], told["method"]) == (sum(read), "exact")
+
+
+def test_a_model_that_costs_nothing_passes_no_budget(process):
+    ask = ("ask", "-m", "local/tiny.gguf", "--temperature", "0", "--max-cost", "0.01", "Hi")
+    assert process(*ask).out == "Hello! The sky is blue.\n"
+    told = json.loads(process("count", *ask[1:], "--json").out)
+    assert (told["context_window"], told["cost_usd"]["total_max"]) == (4096, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "kept"), [(r"^\d{3}$", True), (r"^[^\d]{3}$", True), (r"^(a|b){2}$", True), (r"\d", False)]
+)
+def test_a_pattern_is_enforced_or_judged_and_the_library_says_nothing(process, pattern, kept):
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "string", "pattern": pattern}},
+        "required": ["a"],
+    }
+    ask = ("ask", "-m", "local/tiny.gguf", "-M", "60", "--seed", "4", "--temperature", "1.5", "Hi")
+    told = process(*ask, "--schema", json.dumps(schema))
+    assert "WARNING" not in told.err
+    if kept:
+        assert (told.code, told.err) == (0, "")
+        assert re.search(pattern, json.loads(told.out)["a"])
+    else:
+        assert told.code in {0, 3, 5}
+    if told.code == 5:
+        assert "does not match" in told.err
+
+
+def test_tools_and_images_for_a_model_that_knows_none_are_exit_2(process, model):
+    process.home.joinpath("plain.gguf").write_bytes(model.replace(b"tools", b"boots"))
+    for command, *words in (("ask", "Hi"), ("ask", "--dry-run", "Hi"), ("count", "Hi"), ("batch",)):
+        told = process(
+            command, "-m", "local/plain.gguf", "--tools", TOOLS, *words, stdin=b'{"prompt":"Hi"}\n'
+        )
+        assert (told.code, told.out) == (2, "")
+        assert "local/plain.gguf knows no tools" in told.err
+    process.home.joinpath("dot.png").write_bytes(PNG)
+    told = process("ask", "-m", "local/tiny.gguf", "-a", "dot.png", "Hi")
+    assert told.code == 2
+    assert "reads text alone" in told.err
+
+
+@pytest.mark.parametrize("command", ["ask", "count", "batch"])
+@pytest.mark.parametrize("name", ["tiny.gguf?ctx=10000000", "large.gguf"])
+def test_what_does_not_fit_the_memory_is_exit_2(shell, process, model, command, name):
+    process.home.joinpath("large.gguf").write_bytes(model)
+    os.truncate(process.home / "large.gguf", 1 << 43)  # of which the disk holds the model alone
+    words = {"batch": "-O out.jsonl <rows.jsonl"}.get(command, "Hi")
+    process.home.joinpath("rows.jsonl").write_bytes(b'{"prompt":"Hi"}\n' * 3)
+    told = shell(f"ulimit -v 4000000; llmcli {command} -m 'local/{name}' {words}")
+    assert (told.code, told.out) == (2, "")
+    assert re.search(r"large.gguf has .* of weights|its conversations need|cannot read", told.err)
+
+
+def test_it_answers_other_programs(shell):
+    told = shell(
+        "llmcli serve -m 'local/tiny.gguf?threads=1' -- sh -c '"
+        'llmcli ask --base-url "$OPENAI_BASE_URL" -m any --temperature 0 Hi; '
+        'llmcli ask --base-url "$OPENAI_BASE_URL" -m any --temperature 0 --api responses --no-stream Hi\''
+    )
+    assert (told.code, told.out) == (0, "Hello! The sky is blue.\n" * 2)
