@@ -1,61 +1,142 @@
-"""The clients that people have, each in an environment of its own, against `llmcli serve`: what works, a line each.
+"""The clients that people have, each in an environment of its own, against `llmcli serve`: a table of what works.
 
-    python tests/bench/served_clients.py [DIRECTORY]
+    python tests/bench/served_clients.py [DIRECTORY] [--only NAME...] [-v]
 
-Environments are made below DIRECTORY (a new one) with pip and, where node is here, npm. A proxy that nobody is behind
-and a wrong OPENAI_API_BASE are in the environment: `serve --` has to keep the clients from both.
+Environments are made below DIRECTORY (a new one, else what is there is used again) with pip and, where node is here,
+npm. A proxy that nobody is behind and a wrong OPENAI_API_BASE are in the environment: `serve --` has to keep the
+clients from both. What is asked for has four parts, each served in its own way: what works, a 429 with Retry-After,
+streams that break off, and answers that do not come, of which the client has enough: it has to leave them, and so do we.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests import server as wire
 
 HERE = Path(__file__).parent / "served"
 PYTHON = {
-    "try_pydantic_ai.py": ["pydantic-ai-slim[openai]"],
-    "try_langchain.py": ["langchain-openai"],
-    "try_agents.py": ["openai-agents"],
-    "try_llm.py": ["llm"],
-    "try_litellm_instructor.py": ["litellm", "instructor"],
+    "openai": ["openai", "pydantic"],
+    "llm": ["llm"],
+    "pydantic_ai": ["pydantic-ai-slim[openai]"],
+    "langchain": ["langchain-openai"],
+    "agents": ["openai-agents"],
+    "instructor": ["instructor"],
+    "litellm": ["litellm"],
 }
-NODE = ["openai", "ai@5", "@ai-sdk/openai@2", "@ai-sdk/openai-compatible@1", "zod@3"]
+NODE = ["openai", "ai@5", "@ai-sdk/openai@2", "@ai-sdk/openai-compatible@1", "zod@3", "wait-on"]
 NOWHERE = "http://127.0.0.1:9"
-WRONG = {"HTTP_PROXY": NOWHERE, "http_proxy": NOWHERE, "OPENAI_API_BASE": NOWHERE}
+PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY")
+PROXIED = ["env", *(f"{name}={NOWHERE}" for name in PROXIES), "NODE_USE_ENV_PROXY=1"]
+CASES = ("answer", "stream", "tools", "structured", "429", "broken", "cancel")
+PARTS = ("works", "limited", "broken", "slow")
 
 
-def served(directory: Path, *command: str) -> int:
-    """How many clients failed."""
-    serve = [sys.executable, "-m", "llmcli", "serve", "-q", "-m", "offline/echo?tools=each", "--", *command]
-    env = {**os.environ, **WRONG, "LLM_USER_PATH": str(directory)}
-    done = subprocess.run(serve, cwd=directory, env=env, capture_output=True, text=True, check=False)
-    print(done.stdout, end="", flush=True)
-    if done.returncode:
-        print(f"FAILED with {done.returncode}: {done.stderr.strip()[-300:]}", flush=True)
-    return done.stdout.count(" FAILED ") + bool(done.returncode)
+@contextmanager
+def upstream(part: str) -> Iterator[tuple[list[str], wire.Server | None]]:
+    """What `serve` is to be told, and who stands behind it."""
+    if part in {"works", "limited"}:
+        yield ["-m", "offline/echo?tools=each" if part == "works" else "offline/flaky?rate=1"], None
+        return
+    with wire.Server() as server:
+        server.script = (
+            wire.cut(wire.ok("Hello there, you"), -60)
+            if part == "broken"
+            else wire.ok("Hello there, you", hold=wire.Hold(), after=2)
+        )
+        yield ["-m", "tiny", "--base-url", server.base_url, "--retries", "0"], server
 
 
-def main() -> int:
-    top = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp()).resolve()
-    failed = 0
+def served(directory: Path, part: str, command: list[str]) -> list[dict[str, Any]]:
+    """The lines of a client."""
+    with upstream(part) as (flags, server):
+        serve = [sys.executable, "-m", "llmcli", "serve", "-q", *flags, "--", *PROXIED, *command]
+        env = {**os.environ, "OPENAI_API_BASE": NOWHERE, "LLM_USER_PATH": str(directory), "PART": part}
+        done = subprocess.run(
+            serve, cwd=directory, env=env, capture_output=True, text=True, check=False, timeout=900
+        )
+        lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+        if done.returncode:
+            lines.append(
+                {
+                    "client": command[-1],
+                    "api": part,
+                    "case": "answer",
+                    "ok": False,
+                    "came": done.stderr[-300:],
+                }
+            )
+        if server is not None and part == "slow":
+            for request in server.requests:
+                request.finished.wait(10)
+            if not all(request.gone for request in server.requests) or len(server.requests) < len(lines):
+                lines.append(
+                    {"client": command[-1], "api": part, "case": "cancel", "ok": False, "came": "not left"}
+                )
+    return lines
+
+
+def environments(top: Path, only: list[str]) -> Iterator[tuple[Path, list[str]]]:
+    """Where each client is, and how it is run."""
     for name, packages in PYTHON.items():
-        place = top / name.removesuffix(".py")
+        place = top / f"try_{name}"
+        if name not in only:
+            continue
         if not place.exists():
             subprocess.run([sys.executable, "-m", "venv", place], check=True)
             subprocess.run([place / "bin/pip", "install", "-q", *packages], check=True)
-        failed += served(place, str(place / "bin/python"), "-W", "ignore", str(HERE / name))
-    if shutil.which("npm"):
+        yield place, [str(place / "bin/python"), "-W", "ignore", str(HERE / f"try_{name}.py")]
+    if "curl" in only:
+        yield top, ["sh", str(HERE / "try_curl.sh")]
+    if shutil.which("npm") and "node" in only:
         place = top / "node"
         if not place.exists():
             place.mkdir(parents=True)
             subprocess.run(["npm", "install", "--silent", *NODE], cwd=place, check=True)
         shutil.copy(HERE / "node.mjs", place)
-        failed += served(place, "node", "node.mjs")
-    return 1 if failed else 0
+        yield place, ["node", "node.mjs"]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("directory", nargs="?")
+    parser.add_argument("--only", nargs="*", default=[*PYTHON, "curl", "node"])
+    parser.add_argument("-v", "--verbose", action="store_true")
+    options = parser.parse_args()
+    top = Path(options.directory or tempfile.mkdtemp()).resolve()
+    top.mkdir(parents=True, exist_ok=True)
+    lines = [
+        line
+        for place, command in environments(top, options.only)
+        for part in PARTS
+        for line in served(place, part, command)
+    ]
+    table: dict[tuple[str, str], dict[str, bool]] = {}
+    for line in lines:
+        row = table.setdefault((line["client"], line["api"]), {})
+        row[line["case"]] = row.get(line["case"], True) and line["ok"]
+    print(f"{'client':26} {'API':10}", *(f"{name:10}" for name in CASES))
+    for (client, api), row in table.items():
+        cells = ["-" if name not in row else "ok" if row[name] else "FAILED" for name in CASES]
+        print(f"{client[-26:]:26} {api:10}", *(f"{cell:10}" for cell in cells))
+    for line in lines if options.verbose else ():
+        print(json.dumps(line))
+    wrong = [line for line in lines if not line["ok"]]
+    for line in wrong:
+        print(json.dumps(line))
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

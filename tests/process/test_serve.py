@@ -291,6 +291,9 @@ def test_a_broken_stream_of_events_ends_in_an_error(through, server):
     server.script = wire.cut(wire.ok("Hello there, you"), -60)
     name, data = typed(through("/responses", input="hi", messages=None, stream=True))[-1]
     assert (name, data["type"], data["error"]["message"]) == ("error", "error", data["message"])
+    assert (
+        data["code"] == data["error"]["code"] == "server_error"
+    )  # the Vercel AI SDK hears of no error without
 
 
 # The upstream

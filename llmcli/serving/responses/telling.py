@@ -76,8 +76,9 @@ class ResponseTelling:
         return b"".join(map(self._event, events))
 
     def failed(self, problem: Problem) -> bytes:
-        """The event of an error: some clients look for it in `error`, some beside the type."""
+        """The event of an error: some clients look for it in `error`, some beside the type, and some for a code."""
         error = problem.body["error"]
+        error["code"] = error["code"] or error["type"]
         said = {key: error[key] for key in ("code", "message", "param")}
         data = {"type": "error", **said, "error": error, "sequence_number": self._number}
         return b"event: error\ndata: " + jsonl.dumps(data) + b"\n\n"

@@ -2,48 +2,39 @@
 
 import asyncio
 
-from case import case
-from pydantic import BaseModel
+from case import HI, City, case, weather
 from pydantic_ai import Agent, NativeOutput
 
+for api, model in (("chat", "openai-chat:gpt-4o"), ("responses", "openai:gpt-5")):
 
-class City(BaseModel):
-    name: str
-    people: int
-
-
-def weather(city: str) -> str:
-    return f"rain in {city}"
-
-
-@case("pydantic-ai text")
-def _():
-    return Agent("openai:gpt-5").run_sync("hello there").output
-
-
-@case("pydantic-ai tool and output")
-def _():
-    agent = Agent("openai:gpt-5", output_type=City)
-    agent.tool_plain(weather)
-    return agent.run_sync("hello").output
-
-
-@case("pydantic-ai chat tool and output")
-def _():
-    agent = Agent("openai-chat:gpt-4o", output_type=City)
-    agent.tool_plain(weather)
-    return agent.run_sync("hello").output
-
-
-@case("pydantic-ai native output")
-def _():
-    return Agent("openai:gpt-5", output_type=NativeOutput(City)).run_sync("x").output
-
-
-@case("pydantic-ai stream")
-def _():
-    async def last() -> str:
-        async with Agent("openai:gpt-5").run_stream("one two three") as run:
+    async def last(model=model):
+        async with Agent(model).run_stream(HI) as run:
             return [text async for text in run.stream_text()][-1]
 
-    return asyncio.run(last())
+    @case("pydantic-ai", api, "answer", HI)
+    def _():
+        return Agent(model).run_sync(HI).output
+
+    @case("pydantic-ai", api, "stream", HI)
+    def _():
+        return asyncio.run(last())
+
+    @case("pydantic-ai", api, "tools", City)
+    def _():
+        return Agent(model, output_type=City, tools=[weather]).run_sync(HI).output
+
+    @case("pydantic-ai", api, "structured", City)
+    def _():
+        return Agent(model, output_type=NativeOutput(City)).run_sync(HI).output
+
+    @case("pydantic-ai", api, "429")
+    def _():
+        return Agent(model).run_sync(HI).output
+
+    @case("pydantic-ai", api, "broken")
+    def _():
+        return asyncio.run(last())
+
+    @case("pydantic-ai", api, "cancel")
+    def _():
+        return asyncio.run(asyncio.wait_for(Agent(model).run(HI), 2))
