@@ -8,7 +8,7 @@ from typing import Literal
 from llmcli.errors import ContextOverflow
 from llmcli.lean.dataclass import dataclass
 from llmcli.registry.models import find_model
-from llmcli.request.messages import SYSTEM
+from llmcli.request.messages import SYSTEM, begins_turn
 from llmcli.wire import Message, Request
 
 Strategy = Literal["window", "summarize", "error"]
@@ -52,12 +52,12 @@ def limit_of(
 
 
 def turns_of(messages: Sequence[Message]) -> list[list[int]]:
-    """The numbers of each turn's messages: a user message and all up to the next. System messages are in none."""
+    """The numbers of each turn's messages: a user's own and all up to the next. System messages are in none."""
     turns: list[list[int]] = []
     for number, message in enumerate(messages):
         if message["role"] in SYSTEM:
             continue
-        if message["role"] == "user" or not turns:
+        if not turns or begins_turn(messages, number):
             turns.append([])
         turns[-1].append(number)
     return turns

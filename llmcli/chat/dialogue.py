@@ -25,7 +25,7 @@ from llmcli.finish import says
 from llmcli.lean.dataclass import dataclass
 from llmcli.output.calls import tool_calls
 from llmcli.output.report import dollars, joined_answers
-from llmcli.request.messages import SYSTEM, open_calls
+from llmcli.request.messages import SYSTEM, begins_turn, open_calls
 from llmcli.wire import Completion, Message, Request
 
 LAST = (OutputFailure, ReaderGone, Terminated, DeadlinePassed)
@@ -271,4 +271,10 @@ def _plain(message: Message) -> Message:
 
 
 def _tool_messages(said: Sequence[Message]) -> list[Message]:
-    return [one for one in said if one.get("tool_calls") or one["role"] in {"tool", "function"}]
+    """The calls and their results, images included."""
+    images = [one["role"] == "user" and not begins_turn(said, at) for at, one in enumerate(said)]
+    return [
+        one
+        for one, image in zip(said, images, strict=True)
+        if image or one.get("tool_calls") or one["role"] in {"tool", "function"}
+    ]

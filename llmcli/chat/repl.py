@@ -31,7 +31,7 @@ from llmcli.lean.dataclass import dataclass
 from llmcli.output.sink import text_of
 from llmcli.output.status import fitted
 from llmcli.output.streams import Notes
-from llmcli.request.messages import SYSTEM
+from llmcli.request.messages import SYSTEM, begins_turn
 from llmcli.wire import Message
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ class Repl:
         if self._failed:
             return await self._ask(self._failed, self._failed_after)
         start, messages = self._last_turn()
-        asked = [message for message in messages if message["role"] == "user"]
+        asked = [message for at, message in enumerate(messages) if begins_turn(messages, at)]
         return await self._ask(asked or messages[:1], after=start)
 
     async def _do_pin(self, _rest: str) -> None:

@@ -43,6 +43,12 @@ def settled(messages: Sequence[Message]) -> int:
     return count
 
 
+def begins_turn(messages: Sequence[Message], number: int) -> bool:
+    """Whether a message is a user's own: one behind tools' results brings the images that no result takes."""
+    before = next((each["role"] for each in reversed(messages[:number]) if each["role"] not in SYSTEM), None)
+    return messages[number]["role"] == "user" and before not in {"tool", "function"}
+
+
 def check_message_list(value: Any, name: str) -> list[Message]:
     """A list of messages that a row brings: not empty, each an object with a role. Raises UsageError.
 

@@ -124,10 +124,8 @@ def result_messages(calls: Sequence[Json], results: Sequence[Ran], *, sees: bool
             lines.append(piece if isinstance(piece, str) else f"[image {len(images)}: {piece.words}]")
         messages.append({"role": "tool", "tool_call_id": call["id"], "content": "\n".join(lines)})
     if images and sees:
-        told = {
-            "type": "text",
-            "text": f"Image{'s' * (len(images) > 1)} 1 to {len(images)} of the tools' results:",
-        }
+        which = "Image 1" if len(images) == 1 else f"Images 1 to {len(images)}"
+        told = {"type": "text", "text": f"{which} of the tools' results:"}
         parts = [{"type": "image_url", "image_url": {"url": image.url}} for image in images]
         messages.append({"role": "user", "content": [told, *parts]})
     return messages
