@@ -2,16 +2,62 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from llmcli import jsonl
 from llmcli.wire import Json
 
-_KINDS = {"text", "image", "audio", "resource_link", "resource"}
+_KINDS: dict[str, dict[str, type]] = {  # of parts, with what each must have
+    "text": {"text": str},
+    "image": {"data": str, "mimeType": str},
+    "audio": {"data": str, "mimeType": str},
+    "resource_link": {"name": str, "uri": str},
+    "resource": {"resource": dict},
+}
+_SERVER_ERROR = -32000
+
+
+def answer_as_sdk_takes(message: object) -> object:
+    """A message of JSON-RPC as the SDK takes it: an answer that is none in a detail would be waited for in vain."""
+    if not isinstance(message, dict) or "id" not in message or "method" in message:
+        return message
+    head = {"jsonrpc": "2.0", "id": message["id"]}
+    if (error := message.get("error")) is not None:
+        return {**head, "error": _error(error)}
+    if "result" not in message:
+        return message
+    return {**head, "result": as_sdk_takes(_result(message["result"]))}
+
+
+def _error(error: object) -> Json:
+    if not isinstance(error, dict):
+        return {"code": _SERVER_ERROR, "message": _text(error)}
+    code = error.get("code")
+    is_code = isinstance(code, int) and not isinstance(code, bool)
+    return {**error, "code": code if is_code else _SERVER_ERROR, "message": _text(error.get("message", ""))}
+
+
+def _result(result: object) -> Json:
+    """A result that is an object; another one is the text of a tool's."""
+    if isinstance(result, dict):
+        return result
+    return {"content": [] if result is None else [{"type": "text", "text": _text(result)}]}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else jsonl.dumps(value).decode()
+
+
+def fault_in(error: Any) -> str:
+    """What pydantic's ValidationError says first: its own words are for programmers."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def as_sdk_takes(result: Json) -> Json:
     """A JSON-RPC result as the SDK takes it; the same object where nothing is wrong."""
-    if isinstance(result.get("tools"), list):
-        return {**result, "tools": [_tool(each) for each in result["tools"] if _is_tool(each)]}
+    if isinstance(tools := result.get("tools", ()), list | None):  # null is the empty list of servers in Go
+        return {**result, "tools": [_tool(each) for each in tools or () if _is_tool(each)]}
     if result.keys() & {"content", "structuredContent", "isError"}:
         return _called(result)
     return result
@@ -51,13 +97,17 @@ def _called(result: Json) -> Json:
     if "structuredContent" in changed and (parts or not isinstance(changed["structuredContent"], dict)):
         structured = changed.pop("structuredContent")
         if not parts and structured is not None:
-            changed["content"] = [{"type": "text", "text": jsonl.dumps(structured).decode()}]
+            changed["content"] = [{"type": "text", "text": _text(structured)}]
     return changed
 
 
 def _part(part: object) -> Json:
-    """A part of a kind that the SDK knows; another one as its own JSON."""
-    if isinstance(part, dict) and part.get("type") in _KINDS:
+    """A part of a kind that the SDK knows, with all that it must have; another one as its own JSON."""
+    if isinstance(part, dict) and _is_whole(part):
         return {key: value for key, value in part.items() if key not in {"annotations", "_meta", "icons"}}
-    text = part if isinstance(part, str) else jsonl.dumps(part).decode()
-    return {"type": "text", "text": text}
+    return {"type": "text", "text": _text(part)}
+
+
+def _is_whole(part: Json) -> bool:
+    wanted = _KINDS.get(str(part.get("type")))
+    return wanted is not None and all(isinstance(part.get(key), kind) for key, kind in wanted.items())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from llmcli.errors import AuthFailure, LlmcliError, ToolFailure
 from llmcli.lean.dataclass import dataclass
 from llmcli.mcp.behind_http import Refusals, http_streams
+from llmcli.mcp.mending import fault_in
 from llmcli.mcp.results import Ran, failed_call, read_result
 from llmcli.mcp.spec import ServerSpec
 from llmcli.mcp.stdio import Stdio
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _PAGES = 1000  # of a list of tools
 _OTHER_VERSION = -32022  # what a server says that knows no handshake
+_NO_METHOD = -32601
 _TIMED_OUT = -32001
 
 
@@ -152,7 +154,9 @@ class Session:
             return failed_call(
                 f"{error.message} (code {error.code})" + (f": {error.data}" if error.data else "")
             )
-        except (ValidationError, RuntimeError) as error:
+        except ValidationError as error:
+            return failed_call(f"the server's result is not what MCP says: {fault_in(error)}")
+        except RuntimeError as error:
             return failed_call(f"the server's result is not what MCP says: {error}")
         return read_result(result.model_dump(by_alias=True, exclude_none=True, mode="json"))
 
@@ -202,6 +206,8 @@ class Session:
         if isinstance(leaf, Break):
             return self._refusals.broken(leaf, self.limits.bytes)
         what = str(getattr(leaf, "message", "") or leaf or "") or type(leaf).__name__
+        if type(leaf).__name__ == "ValidationError":
+            what = f"its answer is not what MCP says: {fault_in(leaf)}"
         if self.spec.url is not None:
             return self._refusals.error(what)
         return self._lost(what)
@@ -235,11 +241,18 @@ def _sdk() -> Callable[[Any, str, float], Client]:
 
 
 async def _listed(client: Client) -> list[Json]:
-    """All pages of the tools. A cursor that does not move ends them."""
+    """All pages of the tools. A cursor that does not move ends them; a server that knows no such list has none."""
+    from mcp import MCPError
+
     tools: list[Json] = []
     cursor, seen = None, set()
     for _ in range(_PAGES):
-        page = await client.list_tools(cursor=cursor)
+        try:
+            page = await client.list_tools(cursor=cursor)
+        except MCPError as error:
+            if error.code == _NO_METHOD:
+                break
+            raise
         tools += [each.model_dump(by_alias=True, exclude_none=True, mode="json") for each in page.tools]
         cursor = page.next_cursor
         if not cursor or cursor in seen:

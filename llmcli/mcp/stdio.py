@@ -17,12 +17,13 @@ from typing import Any
 from llmcli import jsonl
 from llmcli.errors import ToolFailure
 from llmcli.mcp.lifeline import Guard, signal_group
-from llmcli.mcp.mending import as_sdk_takes
+from llmcli.mcp.mending import answer_as_sdk_takes
 
 _KEPT = 20  # lines of stderr
 _LONGEST = 1 << 16  # bytes of a line of stderr
 _EOF_WAIT = 2.0  # seconds that a server has to end after its stdin has
 _TERM_WAIT = 2.0  # and after SIGTERM
+_SHOWN = 200  # bytes of a line on stdout that is no message
 _LAST_WORDS = 0.5  # seconds until the end of a dead one's stderr
 
 
@@ -46,6 +47,7 @@ class Stdio:
         self.too_long = False
         self.has_gone = False  # before it was told to
         self._is_ending = False
+        self._is_silent = False  # it lives, and has closed its stdout
 
     @property
     def ending(self) -> str:
@@ -53,6 +55,8 @@ class Stdio:
         code = self._process.returncode if self._process is not None else None
         if code is None or not self.has_gone:
             return ""
+        if self._is_silent:
+            return "it closed its stdout"
         return f"it ended with exit code {code}" if code >= 0 else f"it was killed by signal {-code}"
 
     async def begin(self) -> None:
@@ -116,6 +120,8 @@ class Stdio:
         process, self._is_ending = self._process, True
         if process is None or process.returncode is not None:
             return
+        if self.has_gone and not await _ended(process, _LAST_WORDS):
+            self._is_silent = True
         if process.stdin is not None:
             process.stdin.close()
         if not await _ended(process, patience):
@@ -134,15 +140,18 @@ class Stdio:
         async with into:
             while line := await self._line(self._process.stdout):
                 try:
-                    data = jsonl.loads(line)
-                    if isinstance(data, dict) and isinstance(data.get("result"), dict):
-                        data = {**data, "result": as_sdk_takes(data["result"])}
+                    data = answer_as_sdk_takes(jsonl.loads(line))
                     message = jsonrpc_message_adapter.validate_python(data, by_name=False)
                 except ValueError:
+                    self._pass_over(line)
                     continue
                 with suppress(Exception):  # nobody listens any more
                     await into.send(SessionMessage(message))
             self.has_gone = not (self._is_ending or self.too_long)
+
+    def _pass_over(self, line: bytes) -> None:
+        if text := line[:_SHOWN].decode("utf-8", "replace").strip():
+            self._heard(f"no message on stdout: {text}")
 
     async def _line(self, out: asyncio.StreamReader) -> bytes:
         try:

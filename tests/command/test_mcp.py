@@ -103,12 +103,32 @@ def test_a_command_that_is_not_there(cli):
     [
         ({"exit": 0}, "it ended with exit code 0"),
         ({"initialize": {"error": {"code": -32000, "message": "no licence"}}}, "no licence"),
+        ({"verbatim": {"initialize": {"error": "no licence"}}}, "no licence"),
+        ({"verbatim": {"initialize": {"result": {}}}}, "its answer is not what MCP says: capabilities: "),
+        (
+            {"verbatim": {"tools/list": {"result": {"tools": "none"}}}},
+            "its answer is not what MCP says: tools: ",
+        ),
+        ({"verbatim": {"tools/list": None}}, "it closed its stdout"),
     ],
 )
 def test_a_server_that_fails_at_the_start(cli, how, said):
     result = cli("ask", "-m", "offline/echo", "--mcp", raw(**how), "hi")
     assert (result.code, result.out) == (8, "")
-    assert result.err.startswith(f"llmcli: tools: MCP server raw: {said} (")
+    assert result.err.startswith(f"llmcli: tools: MCP server raw: {said}")
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        {"result": {"tools": []}},
+        {"result": {"tools": None}},
+        {"error": {"code": -32601, "message": "Method not found"}},
+    ],
+)
+def test_a_server_without_tools_is_said(cli, says):
+    result = cli("ask", "-m", "offline/echo", "--mcp", raw(verbatim={"tools/list": says}), "hi")
+    assert (result.code, result.out, result.err) == (0, "hi\n", "llmcli: MCP server raw offers no tools\n")
 
 
 def test_one_that_fails_ends_the_others(cli, tmp_path):
@@ -331,6 +351,27 @@ def test_a_server_that_dies_in_a_call(told):
     assert message["content"] == said
 
 
+@pytest.mark.parametrize(
+    ("says", "content"),
+    [
+        ({"error": "boom"}, "error: boom (code -32000)"),
+        ({"error": {"message": "boom"}}, "error: boom (code -32000)"),
+        ({"result": None}, "(no output)"),
+        ({"result": ["a"]}, '["a"]'),
+        ({"result": "plain"}, "plain"),
+        ({"result": text("fine"), "error": None}, "fine"),
+        ({"result": text("fine"), "jsonrpc": "1.0"}, "fine"),
+        (
+            {"result": {"content": [None, {"type": "text"}, {"type": "image"}]}},
+            'null\n{"type":"text"}\n{"type":"image"}',
+        ),
+    ],
+)
+def test_an_answer_that_is_no_json_rpc_is_not_waited_for(told, says, content):
+    (message,) = told("look", verbatim={"tools/call": says})
+    assert message["content"] == content
+
+
 def test_a_long_result_is_whole(told):
     (message,) = told("big", big=10_000_000)
     assert len(message["content"]) == 10_000_000
@@ -346,6 +387,7 @@ def test_junk_on_stdout_is_passed_over_and_stderr_shown_with_v(cli):
     result = cli("ask", "-m", "offline/echo", "--mcp", how, "-v", "hi")
     assert (result.code, result.out) == (0, "hi\n")
     assert "llmcli: mcp raw: listening\n" in result.err
+    assert "llmcli: mcp raw: no message on stdout: Welcome!\n" in result.err
     assert cli("ask", "-m", "offline/echo", "--mcp", how, "hi").err == ""
 
 

@@ -5,7 +5,8 @@ is a JSON-RPC error. `say`: lines on stderr at the start, `banner`: a line on st
 the start. `silent`: answer nothing. `die`: end in a call of this tool. `hang`: never answer a call of this tool.
 `deaf`: ignore the end of stdin, and SIGTERM. `child`: start a child that sleeps, in a group of its own where it says
 "away". `started`: a file that gets a line with our pid. `env`: the tool `env` tells these variables. `modern`: refuse
-`initialize`. `endless`: the list never ends.
+`initialize`. `endless`: the list never ends. `verbatim`: what stands beside the id in the answer to a method; null: it
+closes its stdout. `meet`: files; a call writes the first and waits for all.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ def call(name: str, arguments: dict) -> dict:
         os._exit(3)
     if name == HOW.get("hang"):
         time.sleep(1000)
+    if "meet" in HOW:
+        meet([Path(each) for each in HOW["meet"]])
     if name in HOW.get("results", {}):
         return HOW["results"][name]
     if name == "env":
@@ -44,6 +47,12 @@ def call(name: str, arguments: dict) -> dict:
     else:
         text = str(arguments.get("text", arguments))
     return {"content": [{"type": "text", "text": text}]}
+
+
+def meet(files: list[Path]) -> None:
+    files[0].touch()
+    while not all(each.exists() for each in files):
+        time.sleep(0.01)
 
 
 def initialized(params: dict) -> dict:
@@ -102,6 +111,12 @@ def main() -> None:
     for line in sys.stdin:
         message = json.loads(line)
         if "id" not in message or HOW.get("silent"):
+            continue
+        if message["method"] in HOW.get("verbatim", {}):
+            if (verbatim := HOW["verbatim"][message["method"]]) is None:
+                os.close(1)
+                continue
+            send({"id": message["id"], **verbatim})
             continue
         got = answer(message["method"], message.get("params") or {})
         if HOW.get("modern"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
@@ -145,8 +146,12 @@ class Served:
         self.offers, remarks = offers_of(lists, taken)
         for remark in remarks:
             notes.detail(f"mcp: {remark}")
+        for each in listed:
+            if not each.tools:
+                notes.say(f"MCP server {each.spec.label} offers no tools")
         if self._servers is not None:
-            counts = ", ".join(f"{label} ({len(tools)})" for label, tools in lists)
+            offered = Counter(offer.server for offer in self.offers)
+            counts = ", ".join(f"{label} ({offered[at]})" for at, (label, _) in enumerate(lists))
             (notes.say if self.reads else notes.detail)(f"MCP servers were started for their tools: {counts}")
 
     async def run(self, call: Json, place: str) -> Ran:
