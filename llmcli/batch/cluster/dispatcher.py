@@ -20,6 +20,7 @@ from llmcli.batch.engine.new_rows import Look, Unsent
 from llmcli.batch.engine.outcomes import Stop
 from llmcli.batch.engine.run import Records, Run
 from llmcli.batch.engine.stats import Latencies, Stats
+from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.records import Course, failure_line
 from llmcli.errors import (
     Interrupted,
@@ -145,8 +146,9 @@ class Dispatcher:
         """One worker, from its first orders to its end."""
         try:
             while not account.ended and not self._is_idle(account):
-                turn = asyncio.ensure_future(account.worker.turn(self._orders(account)))
-                self._take(account, await self._heard(account, turn))
+                orders = await self._orders(account)
+                turn = asyncio.ensure_future(account.worker.turn(orders))
+                await self._take(account, await self._heard(account, turn))
         except WorkerLost as lost:
             self._lose(account, str(lost))
         finally:
@@ -204,12 +206,12 @@ class Dispatcher:
 
     # --- Orders ---------------------------------------------------------------------------------------------------
 
-    def _orders(self, account: WorkerAccount) -> Orders:
+    async def _orders(self, account: WorkerAccount) -> Orders:
         accounts = self._accounts.values()
         taken, account.taken = account.taken, []
         self._rates.look([each for each in accounts if not each.gone], self._clock())
         account.part = 0.0 if account.gone else self._rates.part_of(account, accounts)
-        rows = self._lent(account)
+        rows = await self._lent(account)
         return Orders(
             rows=rows,
             part=account.part,
@@ -220,22 +222,35 @@ class Dispatcher:
             abort=self._aborted,
         )
 
-    def _lent(self, account: WorkerAccount) -> Sequence[Lent]:
+    async def _lent(self, account: WorkerAccount) -> Sequence[Lent]:
         """Rows for a worker, as many as it wants and there are."""
         if not account.reported or account.gone or account.part * self._crew.size < 0.1:
             return ()
         lent: list[Lent] = []
         size = 0
-        while len(lent) < account.wants and size < _BYTES and self._stopped is None:
-            loan = self._next()
+        for _ in range(account.wants):
+            loan = self._next() if size < _BYTES else None
             if loan is None:
                 break
             loan.holder = account.number
-            placed = loan.lent.placed
-            account.places.add(placed.number + placed.before)
+            if await self._is_kept(loan):
+                continue
+            account.places.add(loan.place)
             lent.append(loan.lent)
-            size += len(placed.entry) if isinstance(placed.entry, bytes | str) else 1000
+            size += loan.size
         return lent
+
+    async def _is_kept(self, loan: Loan) -> bool:
+        """Whether the answer to a row is kept, so that nobody needs to be asked."""
+        shelf = self._lender.shelf
+        if shelf is None:
+            return False
+        line = await shelf.record(loan.row)
+        if line is None or not self._write(loan.slot, line, None):
+            return False
+        del self._lender.loans[loan.place]
+        self._count(loan, line, None)
+        return True
 
     def _next(self) -> Loan | None:
         """The next row to be lent. Those that nobody can send are final."""
@@ -264,13 +279,12 @@ class Dispatcher:
 
     # --- Reports --------------------------------------------------------------------------------------------------
 
-    def _take(self, account: WorkerAccount, report: WorkReport) -> None:
+    async def _take(self, account: WorkerAccount, report: WorkReport) -> None:
         account.reported = True
         account.stats, account.purse = report.stats, report.purse
         account.allowed = report.purse.allowed
         account.wants, account.held = report.wants, report.held
-        for told in report.records:
-            self._finish(account, told)
+        kept = [loan for told in report.records if (loan := self._finish(account, told)) is not None]
         for words in report.said:
             self._plan.tell(words)
         if report.ended:
@@ -279,30 +293,34 @@ class Dispatcher:
                 self.stop(report.reason)
         if (over := self._money.over(self._accounts.values())) is not None:
             self.stop(over)
+        if self._lender.shelf is not None:
+            for row, line in kept:
+                await self._lender.shelf.keep(row, line)
 
-    def _finish(self, account: WorkerAccount, told: ToldRecord) -> None:
-        """Make a row final, if it is not that already."""
+    def _finish(self, account: WorkerAccount, told: ToldRecord) -> tuple[Row, bytes] | None:
+        """Make a row final, if it is not that already; the row and its record, where that has an answer."""
         account.places.discard(told.place)
         loan = self._lender.loans.get(told.place)
         if loan is None:
-            return
+            return None
         code = _code(told.line) if told.failed else None
         if not self._write(loan.slot, told.line, code):
-            return
+            return None
         del self._lender.loans[told.place]
         holder = None if loan.holder is None else self._accounts.get(loan.holder)
         if holder is not None and holder is not account:
             holder.places.discard(told.place)
             holder.taken.append(told.place)
-        self._count(loan, told, code)
+        self._count(loan, told.line, code)
+        return None if told.failed else (loan.row, told.line)
 
-    def _count(self, loan: Loan, told: ToldRecord, code: str | None) -> None:
+    def _count(self, loan: Loan, line: bytes, code: str | None) -> None:
         stats, most = self.stats, self._plan.max_failures
         if code is None:
             stats.ok += 1
             if self._plan.beside is not None:
                 try:
-                    self._plan.beside.written(loan.row, told.line)
+                    self._plan.beside.written(loan.row, line)
                 except LlmcliError as error:
                     self.stop(error)
             return

@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol
 
 from llmcli.batch.cluster.messages import Lent
+from llmcli.batch.cluster.shelf import Shelf
 from llmcli.batch.engine.new_rows import Look, OpenRows, Unsent
 from llmcli.batch.engine.outcomes import Stop
 from llmcli.batch.engine.run import Records, Run, Source
-from llmcli.batch.input.readers.entry import Placed
+from llmcli.batch.input.found import ReadFile
+from llmcli.batch.input.readers.entry import NamedFile, Placed
 from llmcli.batch.input.rows import Row, RowBuilder
+from llmcli.batch.input.shape import BadRow
 from llmcli.batch.ledger.final import Done
 from llmcli.errors import BadCommand
 from llmcli.lean.dataclass import dataclass
@@ -37,6 +40,17 @@ class Loan:
     slot: int
     row: Row
     holder: int | None = None
+
+    @property
+    def place(self) -> int:
+        """The row's place in the whole input."""
+        return self.lent.placed.number + self.lent.placed.before
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it has."""
+        entry = self.lent.placed.entry
+        return self.row.size or (len(entry) if isinstance(entry, bytes | str) else 1000)
 
 
 class Unmade(NamedTuple):
@@ -80,9 +94,15 @@ class _Kept:
 
 
 class Lender:
-    """Gives one open row after the other: first those that came back, then new ones."""
+    """Gives one open row after the other: first those that came back, then new ones.
 
-    def __init__(self, run: Run, source: Entries, records: Records, unmade: Unmade) -> None:
+    `shelf`: where answers are kept, which needs the rows as they are made.
+    """
+
+    def __init__(
+        self, run: Run, source: Entries, records: Records, unmade: Unmade, shelf: Shelf | None = None
+    ) -> None:
+        self.shelf = shelf
         self._kept = _Kept(source, unmade)
         self._done = unmade.done
         self._rows = OpenRows(run, self._kept, records, unmade.done)
@@ -116,8 +136,13 @@ class Lender:
             return Stop(row.error) if isinstance(row.error, BadCommand) else Unsent(row, row.error)
         placed = self._kept.placed
         assert placed is not None  # noqa: S101 - the row was made of it
+        if isinstance(placed.entry, NamedFile):
+            try:
+                placed = placed._replace(entry=ReadFile.of(placed.entry))
+            except BadRow as error:
+                return Unsent(row, error)
         loan = Loan(Lent(placed, self._done.cost(row.slot)), row.slot, row)
-        self.loans[placed.number + placed.before] = loan
+        self.loans[loan.place] = loan
         return loan
 
     def returned(self, places: Iterable[int]) -> int:

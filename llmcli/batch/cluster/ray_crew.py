@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from typing import TYPE_CHECKING, Any
 
-from llmcli import files
+from llmcli import __version__, files
+from llmcli.batch.cluster.cluster_terms import INSTALL
 from llmcli.batch.cluster.messages import Orders, WorkerLost, WorkReport
-from llmcli.errors import LlmcliError, TransientFailure, one_line
+from llmcli.errors import LlmcliError, TransientFailure, UsageError, one_line
 from llmcli.world import World, cores
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from llmcli.batch.cluster.worker import Worker
 
 _FOLDER = "llmcli-ray-"  # begins the name of a folder for the sockets and logs of a cluster
+_UNMADE = "creation task"  # in what Ray says of an actor that could not be made
 _CONNECT = 10.0  # seconds
 _MEMORY = 128 << 20  # bytes of shared memory for a cluster of this machine: orders and reports are small
 _QUIET = {
@@ -46,7 +48,7 @@ class RayWorker:
         try:
             report: WorkReport = await self._actor.turn.remote(orders)
         except (exceptions.RayActorError, exceptions.WorkerCrashedError, exceptions.ObjectLostError) as error:
-            raise WorkerLost(_why(error)) from None
+            raise _lost(error) from None
         except exceptions.RayTaskError as error:
             if isinstance(error.cause, LlmcliError):
                 raise error.cause from None
@@ -174,5 +176,10 @@ def _joined(ray: Any, address: str, workers: int | None) -> int:
     return max(1, int(nodes[0]["Resources"]["CPU"]))
 
 
-def _why(error: Exception) -> str:
-    return type(error).__name__.removesuffix("Error")
+def _lost(error: Exception) -> Exception:
+    """What a worker's death comes to: another one takes its place, unless none could run there."""
+    if _UNMADE not in str(error):
+        return WorkerLost(type(error).__name__.removesuffix("Error"))
+    last = str(error).strip().splitlines()[-1]
+    what = f"workers cannot run llmcli {__version__}: {last}"
+    return UsageError(what, todo=f"install it on all machines of the cluster: {INSTALL}")

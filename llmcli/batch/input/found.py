@@ -31,10 +31,24 @@ class Found:
         return self.text if self.text is not None else field_text(self.fields, "prompt", self.line)
 
 
+@dataclass(frozen=True, slots=True)
+class ReadFile(NamedFile):
+    """A file that is a row, and what it says, for whoever cannot read it."""
+
+    found: Found
+
+    @classmethod
+    def of(cls, entry: NamedFile) -> ReadFile:
+        """The file, read. Raises BadRow."""
+        return cls(entry.path, found_in(entry))
+
+
 def found_in(entry: Entry) -> Found:
     """What an entry says that is no JSON. Raises BadRow."""
     if isinstance(entry, dict):
         return Found(entry, is_table=True)
+    if isinstance(entry, ReadFile):
+        return entry.found
     if isinstance(entry, str):
         return Found({"text": entry}, text=entry)
     if isinstance(entry, Broken):
