@@ -242,10 +242,10 @@ class Dispatcher:
 
     async def _is_kept(self, loan: Loan) -> bool:
         """Whether the answer to a row is kept, so that nobody needs to be asked."""
-        shelf = self._lender.shelf
-        if shelf is None:
+        answers = self._lender.answers
+        if answers is None:
             return False
-        line = await shelf.record(loan.row)
+        line = await answers.record(loan.row)
         if line is None or not self._write(loan.slot, line, None):
             return False
         del self._lender.loans[loan.place]
@@ -293,9 +293,9 @@ class Dispatcher:
                 self.stop(report.reason)
         if (over := self._money.over(self._accounts.values())) is not None:
             self.stop(over)
-        if self._lender.shelf is not None:
+        if self._lender.answers is not None:
             for row, line in kept:
-                await self._lender.shelf.keep(row, line)
+                await self._lender.answers.keep(row, line)
 
     def _finish(self, account: WorkerAccount, told: ToldRecord) -> tuple[Row, bytes] | None:
         """Make a row final, if it is not that already; the row and its record, where that has an answer."""

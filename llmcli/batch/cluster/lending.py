@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol
 
+from llmcli.batch.cluster.kept_answers import KeptAnswers
 from llmcli.batch.cluster.messages import Lent
-from llmcli.batch.cluster.shelf import Shelf
 from llmcli.batch.engine.new_rows import Look, OpenRows, Unsent
 from llmcli.batch.engine.outcomes import Stop
 from llmcli.batch.engine.run import Records, Run, Source
@@ -96,13 +96,13 @@ class _Kept:
 class Lender:
     """Gives one open row after the other: first those that came back, then new ones.
 
-    `shelf`: where answers are kept, which needs the rows as they are made.
+    `answers`: where answers are kept, which needs the rows as they are made.
     """
 
     def __init__(
-        self, run: Run, source: Entries, records: Records, unmade: Unmade, shelf: Shelf | None = None
+        self, run: Run, source: Entries, records: Records, unmade: Unmade, answers: KeptAnswers | None = None
     ) -> None:
-        self.shelf = shelf
+        self.answers = answers
         self._kept = _Kept(source, unmade)
         self._done = unmade.done
         self._rows = OpenRows(run, self._kept, records, unmade.done)

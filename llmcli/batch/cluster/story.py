@@ -10,11 +10,11 @@ from typing import Any
 
 from llmcli.app import App
 from llmcli.batch.cluster.dispatcher import Dispatcher
+from llmcli.batch.cluster.kept_answers import KeptAnswers
 from llmcli.batch.cluster.lending import Entries, Lender, Unmade
 from llmcli.batch.cluster.messages import FLUSH
 from llmcli.batch.cluster.ray_crew import RayCrew, cluster
 from llmcli.batch.cluster.recipe import Recipe
-from llmcli.batch.cluster.shelf import Shelf
 from llmcli.batch.engine.run import Records, Run
 from llmcli.batch.ledger.final import Done
 from llmcli.batch.program import Program
@@ -34,20 +34,20 @@ def staffed(app: App, program: Program, settings: Any, looks: Callable[[], bool]
         crew = RayCrew(size, Recipe.of(app, settings, rows, plan).packed())
 
         def dispatcher(run: Run, source: Entries, records: Records, done: Done) -> Dispatcher:
-            shelf = _shelf(app, settings, run)
-            unmade = Unmade(rows, done, always=looks() or not rows.is_numbered or shelf is not None)
-            return Dispatcher(run, Lender(run, source, records, unmade, shelf), records, crew)
+            answers = _answers(app, settings, run)
+            unmade = Unmade(rows, done, always=looks() or not rows.is_numbered or answers is not None)
+            return Dispatcher(run, Lender(run, source, records, unmade, answers), records, crew)
 
         _tell(app, size, program.run.pace.crowd.most)
         yield replace(program, engine=dispatcher)
 
 
-def _shelf(app: App, settings: Any, run: Run) -> Shelf | None:
+def _answers(app: App, settings: Any, run: Run) -> KeptAnswers | None:
     """Where answers are kept, if they are."""
     money = settings.money
     if not money.cache and money.record is None:
         return None
-    return Shelf(partial(kept_around, app, money), run.way, run.plan)
+    return KeptAnswers(partial(kept_around, app, money), run.way, run.plan)
 
 
 def _tell(app: App, size: int, most: int) -> None:

@@ -1,4 +1,4 @@
-"""The shelf: answers that are kept beside the records, in the cache or a recording, of rows that others send."""
+"""Kept answers: what is kept beside the records, in the cache or a recording, of rows that others send."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from llmcli.transport.base import Transport
 from llmcli.wire import Completion, Meta, Request
 
 
-class NotOnShelf(LlmcliError):
+class NoKeptAnswer(LlmcliError):
     """No answer is kept, and none is there."""
 
 
@@ -27,17 +27,17 @@ class _Come:
         self.answers: dict[int, Completion] = {}  # by the identity of their requests
 
     async def ask(self, request: Request) -> Answer:
-        """See Transport. Raises NotOnShelf."""
+        """See Transport. Raises NoKeptAnswer."""
         completion = self.answers.pop(id(request), None)
         if completion is None:
-            raise NotOnShelf(request.name)
+            raise NoKeptAnswer(request.name)
         return Answer.of(completion)
 
     async def aclose(self) -> None:
         """See Transport."""
 
 
-class Shelf:
+class KeptAnswers:
     """Looks rows up, and keeps answers. `around(bottom)` is a transport with what keeps them around it."""
 
     def __init__(self, around: Callable[[Transport], Transport], way: Way, plan: Plan) -> None:
@@ -50,7 +50,7 @@ class Shelf:
         assert row.request is not None  # noqa: S101 - it is a good row
         try:
             exchanged = await exchange(row.request, self._way)
-        except NotOnShelf:
+        except NoKeptAnswer:
             return None
         if exchanged.wrong is not None:
             return None
