@@ -129,7 +129,7 @@ class Preview:
         self._size += size
 
     def _terms_of(self, request: Request) -> BatchTerms:
-        return terms_at(request.provider, request.base_url, typed=self._typed)
+        return terms_at(request.provider, request.base_url, request.model, typed=self._typed)
 
     def record(self) -> Json:
         """The same as JSON."""

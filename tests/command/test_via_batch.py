@@ -272,6 +272,23 @@ def test_offline_models_rehearse_it(away):
     assert away.is_swept()
 
 
+@pytest.mark.parametrize("more", [[], ["--dry-run"]], ids=["run", "dry run"])
+@pytest.mark.parametrize("query", ["batch=nonsense", "batch=expired&at=2", "rate=7"])
+def test_what_offline_models_cannot_rehearse_is_refused_before_a_row_goes(away, query, more):
+    away.rows("a")
+    done = away(*more, model=f"offline/flaky?{query}")
+    assert (done.code, done.out) == (2, "")
+    assert f"offline/flaky?{query}: rate is 0 to 1" in done.err
+    assert not away.manifest.exists()
+
+
+def test_a_row_of_an_offline_model_that_cannot_be_rehearsed_is_that_rows_failure(away):
+    away.input.write_text('{"prompt":"a"}\n{"prompt":"b","model":"offline/flaky?batch=nonsense"}\n')
+    assert away(model="offline/echo").code == 7
+    assert [code for _, code in away.failures] == ["invalid_row"]
+    assert away.is_swept()
+
+
 def test_a_dry_run_says_how_many_files_and_what_is_away_and_sends_nothing(away):
     away.rows("a", "b")
     away("--no-wait")

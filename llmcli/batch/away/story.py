@@ -214,7 +214,7 @@ class AwayRun:
 
     def _terms_of(self, request: Request) -> BatchTerms:
         typed = self._settings.request.base_url is not None
-        return terms_at(request.provider, request.base_url, typed=typed)
+        return terms_at(request.provider, request.base_url, request.model, typed=typed)
 
     def _like(self, portion: Portion) -> Request:
         """A request of a portion's model. Raises UsageError where the command line now means another address."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from llmcli import files
 from llmcli.errors import ExitCode, LlmcliError, UsageError
 from llmcli.exchange.asked import Paid
+from llmcli.rehearsal import PROVIDER
 from llmcli.request.builder import Builder
 from llmcli.settings.batch.run import RunSettings, batches_path
 from llmcli.settings.batch.via import ViaSettings
@@ -61,13 +62,18 @@ def check_away(settings: Sent) -> None:
 def check_terms(builder: Builder, request: RequestSettings) -> None:
     """Raise UsageError where the provider of the command line has no Batch API."""
     endpoint = builder.endpoint
-    terms_at(endpoint.provider.name, endpoint.base_url, typed=request.base_url is not None)
+    typed = request.base_url is not None
+    terms_at(endpoint.provider.name, endpoint.base_url, endpoint.model, typed=typed)
 
 
-def terms_at(provider: str, base_url: str, *, typed: bool) -> BatchTerms:
-    """The terms of a provider. Raises UsageError where it has no Batch API."""
+def terms_at(provider: str, base_url: str, model: str, *, typed: bool) -> BatchTerms:
+    """The terms of a model's provider. Raises UsageError where it has no Batch API, or rehearses no such model."""
     from llmcli.registry.batch_terms import batch_terms
 
+    if provider == PROVIDER:
+        from llmcli.rehearsal.offline import check_rehearsed
+
+        check_rehearsed(model)
     terms = batch_terms(provider, base_url, typed=typed)
     if isinstance(terms, str):
         fact = f": {terms}" if terms else ""
