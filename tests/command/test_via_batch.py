@@ -475,6 +475,39 @@ def test_a_batch_of_another_key_is_not_submitted_again(away):
     assert away.answers == expected("a")
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "words"),
+    [
+        (401, 77, "HTTP 401"),
+        (
+            404,
+            65,
+            "has no Batch API that takes files: status 404 (HTTP 404, openai/tiny); leave --via batch out",
+        ),
+        (405, 65, "has no Batch API that takes files"),
+        (501, 75, "has no Batch API that takes files"),
+    ],
+)
+def test_rows_of_which_no_file_was_taken_are_open_again(away, status, code, words):
+    away.provider.script = Script(refuse={"upload": {0: status}})
+    away.rows("a", "b")
+    done = away()
+    assert (done.code, words in done.err) == (code, True), done.err
+    assert (away.provider.calls["upload"], away.provider.calls["files"]) == (1, 0)
+    assert not away.manifest.exists()
+    assert away(via=False).code == 0
+    assert away.answers == expected("a", "b")
+
+
+def test_rows_that_no_server_was_there_for_are_open_again(away):
+    away.rows("a")
+    where = ["--base-url", "http://127.0.0.1:1/v1", "-m", "tiny", "--via", "batch"]
+    done = away.cli("batch", str(away.input), "-O", str(away.out), *where)
+    assert (done.code, "Connection refused" in done.err) == (75, True)
+    assert not away.manifest.exists()
+    assert away(via=False).code == 0
+
+
 def test_a_limit_of_tokens_is_learned_and_waited_for(away):
     away.provider.script = Script(ends=["tokens", "completed"])
     away.rows("a", "b")

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from llmcli.batch.away.manifest import Manifest
 from llmcli.errors import LlmcliError
 from tests.server.batch_provider import Script
 from tests.unit.away_lab import Killed, Knife, Lab
@@ -171,3 +172,12 @@ def test_looked_at_recalled_and_waited_for_in_any_order(script, acts, kills, lim
         lab.knife.at = None
         carried(lab)
         is_whole(lab, ROWS)
+
+
+def test_what_a_full_disk_left_half_written_goes_with_the_rest(tmp_path):
+    manifest = Manifest(str(tmp_path / "out.jsonl"))
+    manifest.begin()
+    manifest.folder.mkdir()
+    (manifest.folder / "x-0.rows.jsonl.part").touch()
+    manifest.close()
+    assert not list(tmp_path.iterdir())

@@ -112,7 +112,8 @@ class Closer:
             try:
                 await self._deleted(portion)
             except (CallFailed, UsageError) as error:
-                self._desk.say(f"warning: files of batch {portion.batch} are still at the provider: {error}")
+                whose = f"batch {portion.batch}" if portion.batch else rows_in_words(portion.rows)
+                self._desk.say(f"warning: files of {whose} are still at the provider: {error}")
                 return
         self._manifest.note(portion, swept=True)
         drop(self._manifest, portion)

@@ -17,7 +17,7 @@ from llmcli.batch.away.spool import tidy
 from llmcli.batch.away.terms import StillAway
 from llmcli.batch.away.watcher import Watcher
 from llmcli.batch.engine.run import OpenedInput
-from llmcli.errors import BudgetExceeded, PartialFailure, Rejected
+from llmcli.errors import BudgetExceeded, CallFailed, PartialFailure, Rejected
 from llmcli.transport.batches.base import BatchSeen
 
 _FIRST, _LONGEST, _GROWTH = 10.0, 300.0, 1.5  # seconds between two looks
@@ -187,7 +187,9 @@ class Courier:
         try:
             await self._hold(portion)
             await self._sender.send(portion, again=again)
-        except (Rejected, BudgetExceeded) as error:
+        except (CallFailed, BudgetExceeded) as error:
+            if portion.uploads and not isinstance(error, Rejected):
+                raise  # it may be there
             await self._closer.settle(portion, "refused", Fetched(0, 0, portion.rows))
             self._closer.over = self._closer.over or error
         self._watcher.tell(portion, "sent")

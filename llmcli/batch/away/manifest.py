@@ -155,9 +155,10 @@ class Manifest:
         return self.folder / "provider"
 
     def spooled(self) -> Iterator[Path]:
-        """The files of the folder that are ours."""
+        """The files of the folder that are ours, those that are not whole included."""
         if files.is_directory(self.folder):
-            yield from self.folder.glob("*.jsonl")
+            for shape in ("*.jsonl", "*.part"):
+                yield from self.folder.glob(shape)
 
     def begin(self) -> None:
         """Give the run a name, where it has none."""

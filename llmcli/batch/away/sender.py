@@ -23,6 +23,7 @@ LOOKS = 3  # for a batch that may have been made: lists of them lag
 LAG = 60.0  # seconds in which they show it
 _SKEW = 3600.0  # seconds that the provider's clock may be behind
 _MOST = 2_000  # batches that are looked at for one of ours
+_NO_SUCH_CALL = {404, 405, 501}
 _WAITS = 12  # waits for a provider that is not well, before a run gives up: some ten minutes
 _LONGEST = 60.0  # seconds of one
 
@@ -61,9 +62,14 @@ class Sender:
             try:
                 with spooled_content(self._manifest, portion) as content:
                     found = await api.upload(name, content)
-            except TransientFailure as error:
+            except CallFailed as error:
+                is_final = self._is_refused(error) or error.meant in _NO_SUCH_CALL
+                if is_final or error.no_connection:  # nothing is there
+                    self._manifest.note(portion, uploads=portion.uploads - 1)
+                if is_final:
+                    raise _blamed(error, portion) from None
                 waits = await self._rest(waits, error)
-                if not error.no_connection:  # it may be there
+                if not error.no_connection:
                     found = await self._file_named(api, name)
         self._manifest.note(portion, file=found)
 
@@ -153,6 +159,14 @@ class Sender:
 def file_name(manifest: Manifest, portion: Portion) -> str:
     """What a portion's file is called at the provider."""
     return f"llmcli-{manifest.run}-{portion.number}-{portion.digest[:8]}.jsonl"
+
+
+def _blamed(error: CallFailed, portion: Portion) -> CallFailed:
+    """The error of an upload, which says what is wrong where a server does not know that call."""
+    if error.meant in _NO_SUCH_CALL:
+        error.what = f"{portion.base_url} has no Batch API that takes files: {error.what}"
+        error.todo = "leave --via batch out, or check the address"
+    return error
 
 
 def _misses_file(error: CallFailed) -> bool:

@@ -238,7 +238,7 @@ def tidy(manifest: Manifest) -> None:
     wanted: set[Any] = set()
     for portion in manifest.away:
         wanted |= {upload_path(manifest, portion.number), rows_path(manifest, portion.number)}
-    for path in [*manifest.spooled(), *manifest.folder.glob("*.part")]:
+    for path in list(manifest.spooled()):
         if path not in wanted:
             path.unlink(missing_ok=True)
 
