@@ -92,9 +92,19 @@ def _run(app: App, program: Program, inputs: Inputs, outlet: Outlet, settings: B
         reread = partial(_reread, inputs, options)
         with _summed_up(app, outlet, options, stats, records), _viewed(outlet, records, stats, reread):
             app.watch.waits_for("the rows that are not done")
-            with _staffed(app, program, settings, outlet) as carried:
+            with _staffed(app, program, settings, outlet) as carried, _written(outlet):
                 _carry(app, carried, settings, records, done)
-            outlet.check_written()
+
+
+@contextmanager
+def _written(outlet: Outlet) -> Iterator[None]:
+    """Raise OutputFailure at the end for files of answers that cannot be written, also where rows failed."""
+    try:
+        yield
+    except PartialFailure:
+        outlet.check_written()
+        raise
+    outlet.check_written()
 
 
 @contextmanager

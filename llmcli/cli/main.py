@@ -68,6 +68,11 @@ class CommandLine:
         return code
 
     def _code(self) -> int:
+        if not self._argv:
+            parse(["--help"], self._line)
+            raise UsageError(
+                "there is no command", todo="name one of these, or give a prompt of several words"
+            )
         self._parsed = parse(self._argv, self._line)
         if self._parsed is None:
             return 0

@@ -23,7 +23,7 @@ from llmcli.errors import ExitCode, LlmcliError, UsageError
 from llmcli.habits.understood import understood
 from llmcli.lean.dataclass import dataclass
 from llmcli.settings.flag import MOST, Argument, Flag, Option, flags_of, options_of, subjects
-from llmcli.settings.general import accepted
+from llmcli.settings.general import accepted, accepted_in
 
 COMMANDS = ("ask", "chat", "batch", "count", "models", "report", "serve", "doctor", "completion", "help")
 
@@ -83,7 +83,11 @@ def parse(argv: Sequence[str], line: Line) -> Parsed | None:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    words, remarks = understood(argv, COMMANDS, _options)
+    try:
+        words, remarks = understood(argv, COMMANDS, _options)
+    except UsageError:
+        line.accepted = accepted_in(argv)
+        raise
     try:
         parsed = app(args=words, prog_name="llmcli", standalone_mode=False, obj=line)
     except typer.TyperException as error:

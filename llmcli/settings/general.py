@@ -3,6 +3,7 @@
 
 from collections.abc import Sequence
 from dataclasses import field
+from itertools import pairwise
 from typing import Annotated
 
 from llmcli.errors import ExitCode, UsageError
@@ -25,6 +26,16 @@ class GeneralSettings:
     ] = False
     help: Annotated[bool, flag("--help", "-h", help="Show this and exit.", everyday=True)] = False
     help_all: Annotated[bool, flag("--help-all", help="Show all options and exit.", everyday=True)] = False
+
+
+def accepted_in(argv: Sequence[str]) -> frozenset[ExitCode]:
+    """The exits that `--ok` of a line turns to 0 which cannot be parsed; none where it names no exit."""
+    names = [word.removeprefix("--ok=") for word in argv if word.startswith("--ok=")]
+    names += [value for word, value in pairwise(argv) if word == "--ok"]
+    try:
+        return accepted(names)
+    except UsageError:
+        return frozenset()
 
 
 def accepted(names: Sequence[str]) -> frozenset[ExitCode]:

@@ -225,3 +225,21 @@ def test_another_model_is_asked_in_the_way_that_it_takes(cli, server):
     assert cli("ask", *argv, "--choices", "bug,other", "x", env=env) == Result(0, "bug\n", "")
     first, second = (request.fields["messages"] for request in server.requests)
     assert first == second
+
+
+@pytest.mark.parametrize(
+    ("model", "in_words"),
+    [
+        ("gpt-4", True),
+        ("gpt-3.5-turbo-0125", True),
+        ("gpt-4o-2024-05-13", True),
+        ("gpt-4o", False),
+        ("gpt-4o-mini-2024-07-18", False),
+        ("openai/a-model-that-nobody-knows", False),
+        ("ollama/llama3", False),
+    ],
+)
+def test_a_model_that_is_known_without_schemas_is_asked_in_words(cli, model, in_words):
+    body = json.loads(cli("ask", "--dry-run", "-m", model, "--choices", "bug,other", "x").out)
+    assert ("response_format" not in body) == in_words
+    assert body["messages"][0]["content"].endswith("bug, other") == in_words

@@ -354,3 +354,12 @@ def test_exit_2_usage_a_number_that_no_clock_or_purse_holds(cli, flag, value):
     done = cli("ask", "-m", "offline/echo", f"{flag}={value}", "hi")
     assert done.code == 2
     assert done.err.startswith(f"llmcli: usage: Invalid value for '{flag}': ")
+
+
+@pytest.mark.parametrize(
+    "argv", ["--ok usage ask --temp 1 hi", "ask --temp 1 hi --ok=usage", "asc --ok usage"]
+)
+def test_ok_holds_for_a_line_that_cannot_be_parsed(cli, argv):
+    done = cli(*argv.split())
+    assert (done.code, done.out) == (0, "")
+    assert done.err.startswith("llmcli: usage: ")

@@ -148,7 +148,7 @@ def test_a_line_that_works_as_it_is_meant(typed, argv, stdin, out):
         ("ask --ordered hi", "batch has --ordered"),
         ("models --temperature 1", "ask and chat and batch have --temperature"),
         ("batch --workers 4 rows.jsonl", "it is --concurrency"),
-        ("ask --workers 4 hi", "batch has --concurrency"),
+        ("ask --workers 4 hi", "batch has --workers"),
         ("ask --nothing-of-the-kind hi", "see llmcli ask --help"),
         ("ask -5 degrees", "words that begin with - stand behind --"),
         ("ask --version", "llmcli --version"),

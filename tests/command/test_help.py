@@ -65,3 +65,12 @@ def test_a_broken_config_file_does_not_keep_from_reading_how_to_mend_it(cli, con
 
 def test_on_a_terminal_without_a_descriptor_the_text_is_plain(cli):
     assert cli("help", "exits", terminal=True, env={"PAGER": "less"}) == cli("help", "exits")
+
+
+def test_the_program_alone_prints_its_help_and_exits_2(cli):
+    done = cli()
+    assert done.code == 2
+    assert done.out == cli("--help").out
+    assert done.err == (
+        "llmcli: usage: there is no command; name one of these, or give a prompt of several words\n"
+    )

@@ -619,3 +619,14 @@ def test_a_table_of_jsonl_has_the_columns_that_keep_names_alone(batch, home):
     assert batch("-q", "a.jsonl", "-m", "offline/echo", "-O", "o.csv").code == 0
     assert batch("-q", "a.jsonl", "-m", "offline/echo", "-O", "o.csv", "--keep", "id").code == 0
     assert (home / "o.csv").read_text() == '"id","answer","error"\n"1","x",\n'
+
+
+@pytest.mark.parametrize("name", [".", "..", "./", "/", "new/", "new/..", "../"])
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]], ids=["run", "dry run"])
+def test_an_output_that_is_a_directory_is_refused_and_no_bug(cli, tmp_path, monkeypatch, name, dry):
+    (tmp_path / "in").mkdir()
+    monkeypatch.chdir(tmp_path / "in")
+    done = cli("batch", "-q", "-m", "offline/echo", "-O", name, *dry, stdin=b'{"prompt": "a"}\n')
+    said = f"llmcli: usage: -O {name} is a directory; name a file; a part of a batch, --shard I/N, takes a directory\n"
+    assert done == Result(2, "", said)
+    assert list((tmp_path / "in").iterdir()) == []

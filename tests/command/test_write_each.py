@@ -277,3 +277,16 @@ def test_files_that_the_pattern_does_not_reach_are_written(batch, home, pattern,
     for _ in range(2):
         assert batch(*argv) == Result(0, "", "")
     assert (home / "o.jsonl").read_text().count("\n") == 1
+
+
+def test_a_file_that_cannot_be_written_is_told_although_a_row_failed(batch, home, server):
+    (home / "rows.csv").write_text("id\na\nb\na\n")
+    server.script = wire.echo
+    argv = ["rows.csv", "--base-url", server.base_url, "-m", "tiny", "-t", "{{ id }}", "-O", "o.jsonl"]
+    argv += ["--write-each", "out/{{ id }}"]
+    assert batch(*argv).code == 7
+    (home / "out/a").unlink()
+    (home / "out/a").mkdir()
+    done = batch(*argv)
+    assert (done.code, done.out) == (74, "")
+    assert done.err.startswith("llmcli: io: 1 answer has no file of its own: ")

@@ -43,7 +43,8 @@ def check_on(settings: OnCluster) -> None:
     machines = settings.machines
     if machines.on is None:
         if machines.workers is not None:
-            raise UsageError("without --on", todo="add --on ray, or drop it", flag="--workers")
+            todo = "add --on ray; of the requests under way at once, it is --concurrency"
+            raise UsageError("without --on", todo=todo, flag="--workers")
         return
     for name, (is_given, todo) in _others(settings).items():
         if is_given:

@@ -113,6 +113,9 @@ def check_machines(settings: InParts) -> None:
             else "name a file"
         )
         raise UsageError(f"{run.output}: only parts are kept on an object store", todo=todo, flag="-O")
+    if machines.part is None and run.kept is not None and run.kept.rpartition("/")[2] in {"", ".", ".."}:
+        todo = "name a file; a part of a batch, --shard I/N, takes a directory"
+        raise UsageError(f"{run.output} is a directory", todo=todo, flag="-O")
     if machines.part is None or (run.dry_run and run.output is None):
         return
     if run.output is None or run.output == "-":

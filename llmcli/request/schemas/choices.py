@@ -15,10 +15,15 @@ KEY = "label"
 
 
 def takes_schema(endpoint: Endpoint) -> bool:
-    """Whether a model is not known to do without `response_format`."""
+    """Whether a model is not known to do without `response_format`.
+
+    Where a provider says what its models can do (servers of one's own do not), what it does not say is not there.
+    """
     provider = endpoint.provider
     model = find_model(provider.name, endpoint.model)
+    said = model.caps if model is not None and provider.key_required else frozenset[str]()
     lacks = model is not None and "response_schema" in model.lacks
+    lacks = lacks or bool(said and "response_schema" not in said)
     return not lacks and "response_format" not in provider.rejected | provider.ignored
 
 
