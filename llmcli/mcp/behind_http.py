@@ -38,8 +38,8 @@ class Refusals:
         return self.status in {*_AUTH, *_FORGOTTEN}
 
     def hear(self, method: str, status: int, headers: Mapping[str, str]) -> None:
-        """Look at a reply; 405 to GET means no more than that there is no stream."""
-        if status >= 400 and not (status in _SSE_GONE and method == "GET"):
+        """Look at a reply: 405 to GET means no more than that there is no stream, and to DELETE nothing at all."""
+        if status >= 400 and method != "DELETE" and not (status in _SSE_GONE and method == "GET"):
             self.status, self._challenge = status, headers.get("www-authenticate", "")
 
     def error(self, what: str) -> LlmcliError:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from llmcli import jsonl
 from llmcli.wire import Json
 
@@ -46,12 +44,6 @@ def _result(result: object) -> Json:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else jsonl.dumps(value).decode()
-
-
-def fault_in(error: Any) -> str:
-    """What pydantic's ValidationError says first: its own words are for programmers."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def as_sdk_takes(result: Json) -> Json:

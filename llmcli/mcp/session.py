@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from llmcli.errors import AuthFailure, LlmcliError, ToolFailure
 from llmcli.lean.dataclass import dataclass
 from llmcli.mcp.behind_http import Refusals, http_streams
-from llmcli.mcp.mending import fault_in
+from llmcli.mcp.reasons import ending_in, fault_in, leaf_of, protocol_code, said_in
 from llmcli.mcp.results import Ran, failed_call, read_result
 from llmcli.mcp.spec import ServerSpec
 from llmcli.mcp.stdio import Stdio
@@ -67,11 +67,20 @@ class Session:
             await self._open("legacy" if self.spec.command or self.spec.old_sse else "auto")
         except _Unspoken:
             await self._open("auto")
-        except ToolFailure:
-            if not (self._refusals.is_no_endpoint and (self.spec.url or "").endswith("/sse")):
+        except ToolFailure as error:
+            if not self._refusals.is_no_endpoint or self.spec.old_sse:
                 raise
-            self.spec, self._refusals = replace(self.spec, old_sse=True), Refusals(self.spec)
+            await self._open_as_it_was(error)
+
+    async def _open_as_it_was(self, error: ToolFailure) -> None:
+        """Open a server that takes no POST as one of HTTP+SSE. Raises `error` where it is none."""
+        given, refusals = self.spec, self._refusals
+        self.spec, self._refusals = replace(given, old_sse=True), Refusals(given)
+        try:
             await self._open("legacy")
+        except ToolFailure:
+            self.spec, self._refusals = given, refusals
+            raise error from None
 
     async def _open(self, mode: str) -> None:
         self._closing = asyncio.Event()
@@ -90,7 +99,9 @@ class Session:
             await _cancelled(self._task)
             raise self._lost(f"it did not list its tools within {self.limits.start:g} s")
         reason = self._task.exception() or ToolFailure("it ended")
-        raise _Unspoken if mode == "legacy" and _code_of(reason) == _OTHER_VERSION else self._told(reason)
+        raise (
+            _Unspoken if mode == "legacy" and protocol_code(reason) == _OTHER_VERSION else self._told(reason)
+        )
 
     async def _hold(self, mode: str, up: asyncio.Future[None]) -> None:
         """Hold the client open until it is to be closed: the SDK wants it entered and left by one task."""
@@ -151,9 +162,7 @@ class Session:
                 raise
             if self._refusals.status:
                 return failed_call(f"the server answered HTTP {self._refusals.status}")
-            return failed_call(
-                f"{error.message} (code {error.code})" + (f": {error.data}" if error.data else "")
-            )
+            return failed_call(said_in(error))
         except ValidationError as error:
             return failed_call(f"the server's result is not what MCP says: {fault_in(error)}")
         except RuntimeError as error:
@@ -194,7 +203,7 @@ class Session:
 
     def _told(self, reason: BaseException | None) -> LlmcliError:
         """Why it was lost, in its own last words."""
-        leaf = _leaf(reason)
+        leaf = leaf_of(reason)
         if isinstance(leaf, LlmcliError) and not isinstance(leaf, ToolFailure):
             return leaf
         if self._stdio is not None and self._stdio.too_long:
@@ -205,9 +214,7 @@ class Session:
             return ToolFailure(f"MCP server {self.spec.label}: {leaf.what}", leaf.where, leaf.todo)
         if isinstance(leaf, Break):
             return self._refusals.broken(leaf, self.limits.bytes)
-        what = str(getattr(leaf, "message", "") or leaf or "") or type(leaf).__name__
-        if type(leaf).__name__ == "ValidationError":
-            what = f"its answer is not what MCP says: {fault_in(leaf)}"
+        what = ending_in(leaf)
         if self.spec.url is not None:
             return self._refusals.error(what)
         return self._lost(what)
@@ -259,18 +266,6 @@ async def _listed(client: Client) -> list[Json]:
             break
         seen.add(cursor)
     return tools
-
-
-def _leaf(error: BaseException | None) -> BaseException | None:
-    """The first error of a group of groups."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
-def _code_of(error: BaseException) -> int | None:
-    code = getattr(_leaf(error), "code", None)
-    return code if isinstance(code, int) else None
 
 
 def _raised(task: asyncio.Task[Any]) -> BaseException | None:

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from tests import server as wire
+from tests.command.test_mcp import raw, tool
 from tests.conftest import part
 from tests.mcp.web import serving
 
@@ -24,7 +25,7 @@ def real(request) -> Iterator[str]:
         yield url
 
 
-@pytest.mark.parametrize("real", ["streamable-http", "sse"], indirect=True)
+@pytest.mark.parametrize("real", ["streamable-http", "json", "sse"], indirect=True)
 def test_a_server_is_asked_and_lost(ask, server, real):
     calls = [
         wire.ok(tool_calls=[wire.call("add", {"a": 1, "b": 2})]),
@@ -39,11 +40,40 @@ def test_a_server_is_asked_and_lost(ask, server, real):
     assert told[2] == "error: the server 127.0.0.1 is gone"
 
 
+HELLO = {
+    "protocolVersion": "2025-06-18",
+    "capabilities": {"tools": {}},
+    "serverInfo": {"name": "odd", "version": "1"},
+}
+LOOK = {"name": "look", "inputSchema": {"type": "object"}}
+
+
 class Odd(BaseHTTPRequestHandler):
-    """Answers with the status of the path."""
+    """Answers with the status of the path; `/call/STATUS` to a call alone."""
 
     def do_POST(self) -> None:
-        status = int(self.path.strip("/"))
+        message = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
+        if self.path.startswith("/call/") and message.get("method") != "tools/call":
+            self.begin(message)
+        else:
+            self.refuse(int(self.path.rpartition("/")[2]))
+
+    def begin(self, message: dict) -> None:
+        """Answer what comes before a call."""
+        if "id" not in message:
+            self.send_response(405 if self.command != "POST" else 202)
+            self.end_headers()
+            return
+        methods = {"initialize": HELLO, "tools/list": {"tools": [LOOK]}}
+        result = methods.get(message["method"])
+        said = {"error": {"code": -32601, "message": "Unknown"}} if result is None else {"result": result}
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Mcp-Session-Id", "1")
+        self.end_headers()
+        self.wfile.write(json.dumps({"jsonrpc": "2.0", "id": message["id"], **said}).encode())
+
+    def refuse(self, status: int) -> None:
         self.send_response(status)
         if status == 401:
             self.send_header("WWW-Authenticate", 'Bearer resource_metadata="http://x.test/meta"')
@@ -53,7 +83,7 @@ class Odd(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"<html>")
 
-    do_GET = do_POST  # noqa: N815 - the library's name
+    do_GET = do_DELETE = do_POST  # noqa: N815 - the library's name
 
     def log_message(self, *args: object) -> None:
         pass
@@ -86,6 +116,57 @@ def test_what_servers_answer(cli, odd, status, code, said):
     assert (result.code, result.out) == (code, "")
     assert result.err.startswith(f"llmcli: {said}".replace("URL", url, 1))
     assert ("http://x.test/meta" in result.err) == (status == 401)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_server_that_wants_to_know_in_a_call_who_asks(ask, server, odd, status):
+    server.script = wire.ok(tool_calls=[wire.call("look", {})])
+    url = f"{odd}/call/{status}"
+    result = ask("--mcp", url, "hi")
+    assert (result.code, result.out) == (77, "")
+    assert result.err.startswith(
+        f"llmcli: auth: MCP server 127.0.0.1: HTTP {status} ({url}); it wants the header Authorization"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "content"),
+    [
+        (429, "error: the server answered HTTP 429"),
+        (503, "error: the server answered HTTP 503"),
+        (404, "error: MCP server 127.0.0.1: HTTP 404"),
+    ],
+)
+def test_a_refused_call_is_told_to_the_model(ask, server, odd, status, content):
+    server.script = [wire.ok(tool_calls=[wire.call("look", {})]), wire.ok("Done.")]
+    assert ask("--mcp", f"{odd}/call/{status}", "hi").code == 0
+    assert server.requests[1].json["messages"][-1]["content"] == content
+
+
+def test_a_lost_server_is_one_error_and_the_others_go_on(ask, server, odd):
+    calls = [wire.call(name, {}, f"call_{name}") for name in ("look", "add", "wall", "echo")]
+    again = [wire.call("echo", {"text": "still here"})]
+    server.script = [wire.ok(tool_calls=calls), wire.ok(tool_calls=again), wire.ok("Done.")]
+    with serving("streamable-http") as url:
+        local = ["--mcp", raw(tools=[tool("wall")], die="wall"), "--mcp", raw(tools=[tool("echo")])]
+        result = ask(
+            "--mcp",
+            f"{odd}/call/404",
+            "--mcp",
+            url,
+            *local,
+            "--mcp-allow",
+            "[!a]*",
+            "--mcp-allow",
+            "add",
+            "hi",
+        )
+    assert (result.code, result.out) == (0, "Done.\n"), result.err
+    messages = server.requests[2].json["messages"]
+    told = [each["content"] for each in messages if each["role"] == "tool"]
+    assert told[0] == "error: MCP server 127.0.0.1: HTTP 404"
+    assert "validation" in told[1]  # the real server's own check of arguments
+    assert told[2:] == ["error: MCP server raw: it ended with exit code 3: it hit a wall", "{}", "still here"]
 
 
 def test_nobody_is_there(cli):
