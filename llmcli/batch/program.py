@@ -106,7 +106,9 @@ class Program:
         Raises UsageError where a row of that has changed, and that is to stop us, or where an id is there twice.
         """
         done = records.recover(retry_failed=retry_failed, limit=limit)
-        changes = self.run.plan.on_change == "stop" and done.has_gaps
+        deal = self.inputs.deal
+        has_gaps = done.has_gaps() if deal is None else done.has_gaps(deal.own_below)
+        changes = self.run.plan.on_change == "stop" and has_gaps
         if changes or self.inputs.builder.identity.by == "id":
             self._check(done, changes=changes)
         self.run.stats.earlier, self.run.stats.earlier_failed = done.count, done.failed

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import stores
+from tests import object_server, stores
 from tests.conftest import Cli, Result, part
 
 ROWS = 4_200
@@ -86,6 +86,19 @@ def test_a_part_takes_its_rows_of_an_object_and_keeps_them_there(cli, place):
         assert run(cli, *argv) == Result(0, "", "")
     assert run(cli, "--merge", f"{place}/out", "-O", "all.csv").code == 0  # whose columns are the object's
     assert len(Path("all.csv").read_text().splitlines()) == ROWS + 1
+
+
+def test_a_part_that_goes_on_reads_its_input_once(cli):
+    rows = b"".join(b'{"prompt":"%d"}\n' % row for row in range(ROWS))
+    with object_server.serving() as (objects, given), stores.environment(given):
+        asked = []
+        for more in (b"", b'{"prompt":"more"}\n'):
+            stores.put("s3://rows/in/rows.jsonl", rows + more)
+            objects.requests.clear()
+            for index in range(2):
+                assert run(cli, "s3://rows/in/rows.jsonl", "--shard", f"{index}/2", "-O", "out/").code == 0
+            asked.append(objects.requests.count("GET in/rows.jsonl"))
+    assert asked == [4, 4]  # a look at the beginning, and the run
 
 
 def test_several_objects_are_dealt_whole(cli, place):

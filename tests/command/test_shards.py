@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from llmcli.batch.shards.deal import DEALT_ROWS, Deal
+from llmcli.settings.batch.machines import Shard
 from tests.conftest import Cli, Result
 
 ROWS = 4_200  # a block and some
@@ -172,6 +174,8 @@ def test_an_output_with_other_rows_is_left_alone(cli):
     before = Path("all.jsonl").read_bytes()
     assert run(cli, "--merge", "out", "-O", "all.jsonl").code == 2
     assert Path("all.jsonl").read_bytes() == before
+    assert run(cli, "--merge", "out", "-O", "rows.jsonl").code == 2
+    assert not Path("rows.errors.jsonl").exists()
     assert run(cli, "--merge", "out", "-O", "all.jsonl", "--fresh").code == 0
     assert run(cli, "--merge", "out", "-O", "all.jsonl").code == 0
     assert len(records("all.jsonl")) == 3
@@ -184,6 +188,15 @@ def test_the_limit_is_of_the_whole_input(cli):
     assert [len(records(f"out/0000{part}-of-00002.jsonl")) for part in range(2)] == [4096, 3]
     assert run(cli, "--merge", "out", "-O", "all.jsonl").code == 0
     assert len(records("all.jsonl")) == 4099
+
+
+def test_the_deal_knows_how_many_rows_are_a_parts():
+    for count in (1, 2, 3):
+        for index in range(count):
+            deal = Deal(Shard(index, count))
+            for rows in (0, 1, 4095, 4096, 4097, 9000, 12288, 12289, 30000):
+                own = sum(row // DEALT_ROWS % count == index for row in range(rows))
+                assert deal.own_below(rows) == own
 
 
 def test_rows_may_be_added_at_the_end(cli):

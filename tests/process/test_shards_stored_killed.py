@@ -49,6 +49,8 @@ def test_a_stored_part_that_is_killed_goes_on_from_its_segments(process: Process
         objects.lie = object_server.honest
         last = process(*argv, env=given)
         assert (last.code, "done before" in last.err) == (0, True)
-        assert process("batch", "--merge", "s3://rows/out", "-O", "all.jsonl", "--ordered", env=given).code == 0
+        assert (
+            process("batch", "--merge", "s3://rows/out", "-O", "all.jsonl", "--ordered", env=given).code == 0
+        )
     records = [json.loads(line) for line in (tmp_path / "all.jsonl").read_bytes().splitlines()]
     assert [record["llmcli"]["row"] for record in records] == list(range(ROWS))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import field
 from decimal import Decimal
 from enum import IntEnum
@@ -80,12 +80,11 @@ class Done:
         """One more than the highest row that has a record."""
         return len(self._places)
 
-    @property
-    def has_gaps(self) -> bool:
-        """Whether rows that are not final may come before one that is."""
+    def has_gaps(self, own: Callable[[int], int] = lambda rows: rows) -> bool:
+        """Whether rows that are not final may come before one that is; `own(n)`: how many of the first n are ours."""
         if self.slots is not None:
             return bool(self._places)
-        return 0 < self.count < (len(self) if self.limit is None else min(len(self), self.limit))
+        return 0 < self.count < own(len(self) if self.limit is None else min(len(self), self.limit))
 
     def meet(self, row: Row) -> int | None:
         """A row of the input has come; where its key is that of a row before it, the place of that one."""

@@ -43,6 +43,11 @@ class Deal:
         digest = hashlib.blake2b(fsencode(entry.path), digest_size=8).digest()
         return int.from_bytes(digest, "big") % self.shard.count == self.shard.index
 
+    def own_below(self, rows: int) -> int:
+        """How many of the first rows are ours."""
+        rounds, rest = divmod(rows, DEALT_ROWS * self.shard.count)
+        return rounds * DEALT_ROWS + min(max(rest - self.shard.index * DEALT_ROWS, 0), DEALT_ROWS)
+
     def ends_at(self, number: int) -> bool:
         """Whether row `number` and those behind it are nobody's."""
         return self.limit is not None and number >= self.limit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -54,7 +54,7 @@ def _merge(app: App, settings: Merging, directory: Path, plan: ShardPlan) -> Non
             outlet.renew(parts.in_order([*parts.outs, *parts.errors]), lambda: _reread(frame))
         failed = parts.failed
         of = f"{plan.shards:,} part{'' if plan.shards == 1 else 's'}"
-        app.notes.say(f"{settings.run.kept} has {rows:,} rows of {of}, {failed:,} of them failed")
+        app.notes.say(f"{settings.run.output} has {rows:,} rows of {of}, {failed:,} of them failed")
         outlet.tell()
         if failed:
             todo = f"see {errors_path(Path(settings.run.kept or ''))}; the parts try them again with --retry-failed"
@@ -85,9 +85,8 @@ def _write(settings: Merged, parts: Gathered) -> int:
     """Write OUT and OUT.errors anew, and say how many rows they have. Raises UsageError, Busy, OutputFailure."""
     run, path = settings.run, Path(settings.run.kept or "")
     count = 0
-    with closing(RecordFile(path)) as out, closing(RecordFile(errors_path(path), named=False)) as errors:
+    with closing(RecordFile(path)) as out, _beside(path) as errors:
         if not (run.fresh or parts.within(out, errors)):
-            errors.withdraw()
             todo = "choose another -O, or start over with --fresh (what is there will be lost)"
             raise UsageError(f"{path} has records of rows that the parts do not have", todo=todo)
         for records, sources in ((errors, parts.errors), (out, parts.outs)):
@@ -95,6 +94,17 @@ def _write(settings: Merged, parts: Gathered) -> int:
             records.rewrite(counted)
             count += counted.count
     return count
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[RecordFile]:
+    """OUT.errors; where OUT is not to be written, none is left that was not there."""
+    with closing(RecordFile(errors_path(path), named=False)) as errors:
+        try:
+            yield errors
+        except UsageError:
+            errors.withdraw()
+            raise
 
 
 class _Counted:
