@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llmcli import __version__
+from llmcli.lean.dataclass import dataclass
 from llmcli.transport.wire.heads import Head, WireReply
 
 if TYPE_CHECKING:
