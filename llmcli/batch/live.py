@@ -221,11 +221,9 @@ def _reread(inputs: Inputs, options: RunSettings) -> Iterator[Row]:
 
 def _program(app: App, frame: Frame, outlet: Outlet, settings: Batched) -> Program:
     options = settings.run
-    at = frame.builder.endpoint
+    at, ask = frame.builder.endpoint, frame.builder.ask
     check_provider(at.provider.name, at.model, at.base_url)
-    check_local(
-        app, at.provider.name, at.model, frame.builder.request([{"role": "user", "content": ""}]).fields
-    )
+    check_local(app, at.provider.name, at.model, {"tools": ask.tools, **ask.extra})
     crowd = options.crowd or (cores() if at.provider.name == LOCAL else None)
     pace = Pace(options.rpm, options.tpm, crowd, most_connections(), settings.network.timeout)
     if (shard := settings.machines.part) is not None:
