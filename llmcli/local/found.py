@@ -29,8 +29,9 @@ class LocalModel:
     threads: int | None = None
 
     def context_of(self, own: int | None) -> int:
-        """The tokens of a slot; `own`: what the model was trained with."""
-        return self.context or min(own or _MOST_CONTEXT, _MOST_CONTEXT)
+        """The tokens of a slot; `own`: what the model was trained with, beyond which llama.cpp gives none."""
+        wanted = self.context or _MOST_CONTEXT
+        return min(wanted, own or wanted)
 
 
 def local_model(model: str, env: Mapping[str, str]) -> LocalModel:

@@ -205,15 +205,15 @@ def test_tools_and_images_for_a_model_that_knows_none_are_exit_2(process, model)
 
 
 @pytest.mark.parametrize("command", ["ask", "count", "batch"])
-@pytest.mark.parametrize("name", ["tiny.gguf?ctx=10000000", "large.gguf"])
+@pytest.mark.parametrize("name", ["tiny.gguf?ctx=10000000", "large.gguf"])  # 4096 is what it was trained with
 def test_what_does_not_fit_the_memory_is_exit_2(shell, process, model, command, name):
     process.home.joinpath("large.gguf").write_bytes(model)
     os.truncate(process.home / "large.gguf", 1 << 43)  # of which the disk holds the model alone
     words = {"batch": "-O out.jsonl <rows.jsonl"}.get(command, "Hi")
     process.home.joinpath("rows.jsonl").write_bytes(b'{"prompt":"Hi"}\n' * 3)
-    told = shell(f"ulimit -v 4000000; llmcli {command} -m 'local/{name}' {words}")
+    told = shell(f"ulimit -v 595700; llmcli {command} -m 'local/{name}' {words}")
     assert (told.code, told.out) == (2, "")
-    assert re.search(r"large.gguf has .* of weights|its conversations need|cannot read", told.err)
+    assert re.search(r"large.gguf has .* of weights|its conversations need|cannot read", told.err), told.err
 
 
 def test_it_answers_other_programs(shell):
