@@ -10,7 +10,10 @@ from llmcli.settings.flag import Argument, flag, settings
 from llmcli.settings.general import GeneralSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from llmcli.app import App
+    from llmcli.batch.reporting.outs import BatchOut
 
 
 @settings("Report")
@@ -60,22 +63,28 @@ def report(app: "App", settings: ReportSettings) -> int:
 
     Two OUTs are compared row by row; more are added up.
     """
+    from llmcli.batch.reporting.outs import outs_named
+
+    with outs_named(settings.out or ()) as outs:
+        _show(app, outs, settings.reporting)
+    return 0
+
+
+def _show(app: "App", outs: "Sequence[BatchOut]", options: ReportingSettings) -> None:
     from llmcli import jsonl
-    from llmcli.batch.reporting.outs import out_named
-    from llmcli.batch.reporting.program import Reported, reported
+    from llmcli.batch.reporting.program import reported
     from llmcli.batch.reporting.shown import comparison_text, report_text
 
-    options = settings.reporting
-    found: Reported = reported([out_named(name) for name in settings.out or ()])
+    as_text = options.format == "text" and not options.json
+    found = reported(outs, whole=options.html is not None or not as_text)
     if options.html is not None:
         from llmcli.batch.reporting.page import write_page
 
         write_page(found, options.html, options.input, app.notes.say)
-    if options.json or options.format != "text":
+    if not as_text:
         write = jsonl.line if options.format == "jsonl" and not options.json else jsonl.pretty
         app.stdout.write_bytes(write(found.record()))
     elif found.comparison is None:
         app.stdout.write(report_text(found.figures[0]))
     else:
         app.stdout.write(comparison_text(found.figures, found.comparison))
-    return 0

@@ -20,9 +20,10 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests import chromium
 
 CHILD = """
-import resource, sys, time
+import gc, resource, sys
+gc.set_threshold(50_000)  # as in a real start
 from llmcli.cli.main import main
-code = main(["report", *sys.argv[1:]])
+main(["report", *sys.argv[1:]])
 usage = resource.getrusage(resource.RUSAGE_SELF)
 print(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, file=sys.stderr)
 """
@@ -61,6 +62,7 @@ def write(path: Path, rows: int, letters: int) -> None:
             }
             at = f"2026-11-27T{row // 360000:02d}:{row // 6000 % 60:02d}:{row // 100 % 60:02d}.000Z"
             about = {
+                "input": {"prompt": f"{text[:200]} {row}"},
                 "row": row,
                 "attempts": 1,
                 "latency_ms": 800.5 + row % 997,
@@ -68,7 +70,6 @@ def write(path: Path, rows: int, letters: int) -> None:
                 "model": "openai/m",
                 "at": at,
             }
-            about["input"] = {"prompt": f"{text[:200]} {row}"}
             line = {"id": f"batch_req_{row:06d}_{row:016x}", "custom_id": f"row-{row}"}
             line |= {
                 "response": {"status_code": 200, "request_id": "r", "body": body},

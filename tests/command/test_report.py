@@ -202,3 +202,56 @@ def test_the_model_of_a_hostile_server_does_not_reach_the_terminal(cli, out):
     told = cli("report", "out.jsonl").out
     assert "\x1b" not in told
     assert "models    m^[[2J 1" in told
+
+
+def test_rows_that_are_asked_again_count_as_they_are_now_while_the_run_goes_on(cli, out):
+    out("out.jsonl", record(0), record(1, digest=5))
+    out("out.errors.jsonl", record(2, None), record(3, None))
+    out(
+        "out.redone.jsonl", record(1, "No"), record(2), record(3, None, code="rejected"), '{"id":"batch_req_0'
+    )
+    found = json.loads(cli("report", "out.jsonl", "--json").out)
+    assert (found["rows"], found["ok"], found["failed"]) == (4, 3, 1)
+    assert list(found["failures"]) == ["rejected"]
+    out("same.jsonl", record(0), record(1), record(2))
+    out("same.errors.jsonl", record(3, None, code="rejected"))
+    beside = json.loads(cli("report", "out.jsonl", "same.jsonl", "--json").out)["comparison"]
+    assert (beside["equal"], beside["changed"], beside["failed_in_both"]) == (2, 1, 1)
+    assert cli("report", "out.jsonl", "--html", "page.html").code == 0
+
+
+HOSTILE_USAGES = [
+    {"prompt_tokens": "12", "completion_tokens": {"a": 1}},
+    {"prompt_tokens": None, "completion_tokens": [], "prompt_tokens_details": "x"},
+    {"completion_tokens_details": [1], "prompt_tokens_details": {"cached_tokens": "9"}},
+]
+
+
+@pytest.mark.parametrize("usage", HOSTILE_USAGES, ids=str)
+def test_a_usage_in_another_form_is_left_out(cli, out, usage):
+    out("out.jsonl", record(0), record(1, usage=usage))
+    result = cli("report", "out.jsonl")
+    assert (result.code, result.err) == (0, "")
+    assert "out.jsonl: 2 rows, 2 ok, 0 failed" in result.out
+    assert "(0 reasoning)" in result.out
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"at": "yesterday"},
+        {"at": "2026-13-27T10:00:00.000Z"},
+        {"at": 5},
+        {"latency_ms": "1"},
+        {"cost_usd": [1]},
+        {"attempts": None},
+        {"model": ["m"]},
+        {"model": 5},
+    ],
+    ids=str,
+)
+def test_a_line_whose_figures_are_none_is_named(cli, out, about):
+    out("out.jsonl", record(0), record(1, about=about))
+    result = cli("report", "out.jsonl")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("llmcli: usage: out.jsonl is no output of llmcli batch (line 2); ")

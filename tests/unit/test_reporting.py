@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmcli.batch.reporting.gist import gist_of, whole_gist
+from llmcli.batch.reporting.columns import figure_columns
+from llmcli.batch.reporting.gist import BROKEN, gists_in, whole_gist
 from llmcli.batch.reporting.measures import Percentiles, Timeline
 
 ABOUT = {
@@ -25,39 +26,106 @@ HOSTILE = st.sampled_from(
 TEXTS = st.lists(HOSTILE | st.text(), max_size=4).map("".join)
 
 
-def lean(gist):
-    """What figures take of a gist."""
-    reasons = [choice.get("finish_reason") for choice in gist["choices"]]
-    return reasons, gist["usage"] or {}, gist["llmcli"], gist.get("error")
-
-
-@given(TEXTS, TEXTS, st.none() | st.integers(0, 9), st.sampled_from([1, 2]), st.booleans(), st.booleans())
-def test_a_record_read_by_its_ends_says_the_same(text, kept, tokens, choices, blanks, failed):
-    body = {
-        "choices": [
-            {"index": index, "message": {"content": text}, "finish_reason": "stop", "logprobs": None}
-            for index in range(choices)
-        ],
-        "usage": tokens and {"prompt_tokens": tokens, "completion_tokens": 1},
-        "system_fingerprint": text,
+ODD = st.sampled_from([None, "12", [], {}, {"a": 1}, -1, 0, 3, 2.5, True])
+CHOICES = st.lists(
+    st.fixed_dictionaries(
+        {"message": st.fixed_dictionaries({"content": TEXTS})}, optional={"finish_reason": ODD | TEXTS}
+    ),
+    max_size=3,
+)
+USAGES = st.fixed_dictionaries(
+    {},
+    optional={
+        **dict.fromkeys(["prompt_tokens", "completion_tokens"], st.integers(0, 9) | ODD),
+        "prompt_tokens_details": ODD | st.fixed_dictionaries({"cached_tokens": ODD}),
+        "completion_tokens_details": ODD | st.fixed_dictionaries({"reasoning_tokens": ODD}),
+    },
+)
+BODIES = (
+    st.fixed_dictionaries(
+        {}, optional={"system_fingerprint": TEXTS, "choices": CHOICES, "usage": ODD | USAGES}
+    )
+    | ODD
+)
+RECORDS = st.fixed_dictionaries(
+    {
+        "id": st.just("batch_req_000001_0000000000000001"),
+        "custom_id": TEXTS,
+        "response": st.none() | st.fixed_dictionaries({"status_code": st.just(200), "body": BODIES}),
+        "error": st.none() | st.fixed_dictionaries({"code": TEXTS, "message": ODD}),
+        "llmcli": st.builds(
+            lambda kept, more: {**kept, **ABOUT, **more},
+            st.fixed_dictionaries(
+                {},
+                optional={
+                    "input": st.fixed_dictionaries(
+                        {}, optional={"choices": CHOICES, "llmcli": st.just(ABOUT)}
+                    )
+                },
+            ),
+            st.fixed_dictionaries(
+                {},
+                optional={
+                    "latency_ms": st.none() | st.floats(0, 1e5),
+                    "choice": ODD | st.just({"label": "a"}),
+                },
+            ),
+        ),
     }
-    line = {
+)
+
+
+def written(records, separators=(",", ":")) -> bytes:
+    lines = [json.dumps(record, separators=separators, ensure_ascii=False) for record in records]
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
+
+
+def added_up(stretch: bytes):
+    """What figures take of a stretch, however it is read; None where it says that it is to be read line by line."""
+    try:
+        return figure_columns(gists_in(stretch))
+    except BROKEN:
+        return None
+
+
+def line_by_line(stretch: bytes):
+    return figure_columns([whole_gist(line) for line in stretch.splitlines(keepends=True)])
+
+
+@given(st.lists(RECORDS, min_size=1, max_size=4), st.booleans())
+def test_records_read_from_their_reasons_on_say_the_same(records, blanks):
+    stretch = written(records, (", ", ": ") if blanks else (",", ":"))
+    whole, fast = line_by_line(stretch), added_up(stretch)
+    if fast is not None:
+        whole, fast = (
+            columns._replace(errors=[error is None for error in columns.errors]) for columns in (whole, fast)
+        )
+        assert fast == whole
+
+
+def test_usual_records_are_not_read_line_by_line():
+    body = {"choices": [{"index": 0, "message": {"content": "x"}, "finish_reason": "stop"}], "usage": None}
+    usual = {
         "id": "batch_req_000001_0000000000000001",
-        "custom_id": text,
-        "response": None if failed else {"status_code": 200, "request_id": kept, "body": body},
-        "error": {"code": text, "message": kept} if failed else None,
-        "llmcli": {**ABOUT, "input": {"usage": kept, "llmcli": {"row": 1}, "finish_reason": text}},
+        "custom_id": "a",
+        "response": {"body": body},
+        "error": None,
     }
-    separators = (", ", ": ") if blanks else (",", ":")
-    content = json.dumps(line, separators=separators, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
-    assert lean(gist_of(content)) == lean(whole_gist(content))
+    usual |= {"llmcli": {"input": {"prompt": "y"}, **ABOUT}}
+    failed = {**usual, "response": None, "error": {"code": "tempfail", "message": "x"}}
+    for records in ([usual] * 3, [failed] * 3, [usual, failed]):
+        fast = added_up(written(records))
+        assert fast is not None
+        assert fast.models == ["m"] * len(records)
+        assert fast == line_by_line(written(records))
 
 
 @pytest.mark.parametrize(
     "line", [b"\n", b"{}\n", b"[]\n", b'{"llmcli":{},"id":"x"}\n', b"\xff\n", b"nonsense\n"]
 )
 def test_what_is_no_record(line):
-    assert gist_of(line) is None
+    assert whole_gist(line) is None
+    assert added_up(line) is None
 
 
 def test_percentiles_are_exact_as_long_as_there_are_few():

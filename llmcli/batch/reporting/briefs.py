@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from llmcli import jsonl
-from llmcli.batch.reporting.figures import gist_labels
+from llmcli.batch.reporting.figures import told_labels
 from llmcli.batch.reporting.gist import whole_gist
 from llmcli.batch.reporting.outs import BatchOut, RecordLine
 from llmcli.batch.views.answers import answer_of
@@ -40,8 +40,7 @@ def briefs_of(out: BatchOut) -> list[Brief]:
 
 
 def _brief(out: BatchOut, line: RecordLine) -> Brief:
-    gist = whole_gist(line.content)
-    if gist is None:
+    if whole_gist(line.content) is None:
         raise out.foreign(line)
     data = jsonl.loads(line.content)
     about, error = data["llmcli"], data["error"]
@@ -51,7 +50,7 @@ def _brief(out: BatchOut, line: RecordLine) -> Brief:
         about["row"],
         data["id"][-16:],
         None if error is None else str(error.get("code")),
-        ", ".join(gist_labels(gist)) or None,
+        ", ".join(told_labels(about.get("choice"))) or None,
         hash(answer_of(data)),
         line._replace(content=b""),
     )

@@ -6,11 +6,11 @@ import zlib
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import field
-from typing import Any, BinaryIO
+from typing import Any
 
 from llmcli import jsonl
 from llmcli.batch.reporting.briefs import Brief
-from llmcli.batch.reporting.outs import BatchOut, RecordLine
+from llmcli.batch.reporting.outs import BatchOut
 from llmcli.batch.reporting.prompts import question_in
 from llmcli.batch.views.answers import answer_of
 from llmcli.lean.dataclass import dataclass
@@ -38,7 +38,6 @@ class Cells:
     cut: int = 0
     asked: bool = False  # a prompt was found
     _size: int = field(default=0, init=False)
-    _open: dict[tuple[int, int], BinaryIO] = field(default_factory=dict, init=False)
 
     def blocks(self, rows: Iterable[tuple[int, Sequence[RunRow | None]]]) -> Iterator[bytes]:
         """Blocks of rows, each gzipped and in base64: until the page would be too large.
@@ -74,22 +73,11 @@ class Cells:
                 runs.append(0)
                 continue
             run, brief = shown
-            record = jsonl.loads(self._line(run, brief.line))
+            record = jsonl.loads(self.outs[run].read(brief.line))
             runs.append(self._run(record, brief))
             prompt = prompt or self._prompt(record, brief)
             name = name or str(brief.custom_id)
         return [self._short(name), kind, self._short(prompt), *runs]
-
-    def _line(self, run: int, line: RecordLine) -> bytes:
-        if (stream := self._open.get((run, line.file))) is None:
-            stream = self._open[run, line.file] = self.outs[run].files[line.file].open("rb")
-        stream.seek(line.offset)
-        return stream.readline()
-
-    def close(self) -> None:
-        """Close the files of records."""
-        for stream in self._open.values():
-            stream.close()
 
     def _run(self, record: Json, brief: Brief) -> list[Any]:
         about, error = record["llmcli"], record["error"]

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import field
 from typing import Any
 
 from llmcli import jsonl
-from llmcli.batch.reporting.gist import Gist, gist_of
+from llmcli.batch.reporting.columns import FigureColumns, figure_columns
+from llmcli.batch.reporting.gist import BROKEN, Gist, gists_in, whole_gist
 from llmcli.batch.reporting.measures import Percentiles, Timeline
 from llmcli.batch.reporting.outs import BatchOut
 from llmcli.errors import one_line
 from llmcli.lean.dataclass import dataclass
 from llmcli.wire import Json
 
-_BATCH = 4096  # entries whose numbers are added up at once
 _SHARES = (0.5, 0.9, 0.95, 0.99)
-_NOTHING: Json = {}
 _EXAMPLE = 300  # characters of a message
 
 
@@ -70,83 +69,49 @@ class Figures:
     def take(self, out: BatchOut) -> Figures:
         """Add the records of an OUT. Raises UsageError where a line is none."""
         self.names.append(out.name)
-        numbers: tuple[list[float], list[float], list[float]] = ([], [], [])
-        latencies, costs, answers = numbers
-        tokens_in = tokens_out = cached = reasoning = 0
-        kinds: Counter[Any] = Counter()
-        slots, width = self.timeline.slots, self.timeline.width
-        for number, (content, gist) in enumerate(_gists(out), 1):
-            # for each of a million rows: no calls that can be saved
-            about, usage, choices = gist["llmcli"], gist["usage"] or _NOTHING, gist["choices"]
-            latency, cost, at = about["latency_ms"], about["cost_usd"], about["at"][:width]
-            given, taken = usage.get("prompt_tokens"), usage.get("completion_tokens")
-            slot = slots.get(at)
-            if slot is None:
-                slot = slots[at] = [0.0] * 6
-            slot[0] += 1
-            if latency is not None:
-                latencies.append(latency)
-                slot[4] += latency
-                slot[5] += 1
-            if cost is not None:
-                costs.append(cost)
-                slot[3] += cost
-            if taken is not None:
-                answers.append(taken)
-                slot[2] += (given or 0) + taken
-            kinds[
-                about["model"],
-                choices[0].get("finish_reason") if len(choices) == 1 else reasons_of(choices),
-                "error" in gist,
-                cost is None,
-                about["attempts"],
-            ] += 1
-            tokens_in += given or 0
-            tokens_out += taken or 0
-            if details := usage.get("prompt_tokens_details"):
-                cached += details.get("cached_tokens") or 0
-            if details := usage.get("completion_tokens_details"):
-                reasoning += details.get("reasoning_tokens") or 0
-            if len(gist) > 3 or len(about) > 6:
-                self._take_rare(gist, content, slot)
-            if number % _BATCH == 0:
-                self._fold(numbers)
-                slots, width = self.timeline.slots, self.timeline.width
-        self._fold(numbers)
-        self._take_kinds(kinds)
-        self.tokens.update({"in": tokens_in, "cached": cached, "out": tokens_out, "reasoning": reasoning})
+        for stretch in out.stretches():
+            try:
+                gists = gists_in(stretch)
+                columns = figure_columns(gists)
+            except BROKEN:
+                gists = _checked(out, stretch)
+                columns = figure_columns(gists)
+            self._add(columns)
+            if columns.errors.count(None) < len(gists):
+                self._add_failures(gists, stretch)
+        self.cost = self.costs.total
         return self
 
-    def _fold(self, numbers: Sequence[list[float]]) -> None:
-        for spread, taken in zip((self.latency, self.costs, self.answers), numbers, strict=True):
-            spread.take(taken)
-            taken.clear()
+    def _add(self, columns: FigureColumns) -> None:
+        failed = len(columns.errors) - columns.errors.count(None)
+        self.ok += len(columns.errors) - failed
+        self.failed += failed
+        self.unpriced += _unpriced(columns)
+        self.attempts += columns.attempts
+        self.tokens.update(columns.tokens)
+        self.models.update(columns.models)
+        self.reasons.update(columns.reasons)
+        self.latency.take(columns.latencies)
+        self.costs.take(columns.costs)
+        self.answers.take(columns.taken)
+        for choice in columns.choices:
+            self.labels.update(told_labels(choice))
+        for at, span in columns.spans():
+            self.timeline.add(at, _sums(columns, span))
         self.timeline.tidy()
 
-    def _take_rare(self, gist: Gist, content: bytes, slot: list[float]) -> None:
-        """Labels; of a failure its code, and the first as an example."""
-        self.labels.update(gist_labels(gist))
-        if (error := gist.get("error")) is None:
-            return
-        slot[1] += 1
-        code = str(error.get("code"))
-        if (same := self.failures.get(code)) is not None:
-            same.count += 1
-            return
-        known = jsonl.loads(content)["custom_id"]
-        message = one_line(str(error.get("message")))[:_EXAMPLE]
-        self.failures[code] = Failures(1, known, gist["llmcli"]["row"], message)
-
-    def _take_kinds(self, kinds: Counter[Any]) -> None:
-        for (model, finish, bad, unpriced, attempts), times in kinds.items():
-            self.ok += 0 if bad else times
-            self.failed += times if bad else 0
-            self.unpriced += times if unpriced and not bad else 0
-            self.attempts += times * attempts
-            self.models[model or "none"] += times
-            for reason in finish if isinstance(finish, tuple) else () if finish is None else (finish,):
-                self.reasons[reason] += times
-        self.cost = self.costs.total
+    def _add_failures(self, gists: Sequence[Gist], stretch: bytes) -> None:
+        """Count failures by code; the first of each is an example."""
+        lines = stretch.split(b"\n")
+        for gist, line in zip(gists, lines, strict=False):
+            if (error := gist["error"]) is None:
+                continue
+            code = str(error.get("code"))
+            if (same := self.failures.get(code)) is not None:
+                same.count += 1
+                continue
+            message = one_line(str(error.get("message")))[:_EXAMPLE]
+            self.failures[code] = Failures(1, jsonl.loads(line)["custom_id"], gist["llmcli"]["row"], message)
 
     def record(self) -> Json:
         """All of it as JSON. Times are in milliseconds, `seconds` and `at` apart; costs in $; null is not known."""
@@ -175,32 +140,49 @@ class Figures:
         }
 
 
-def _gists(out: BatchOut) -> Iterator[tuple[bytes, Gist]]:
-    for content in out.contents():
-        gist = gist_of(content)
+def _unpriced(columns: FigureColumns) -> int:
+    """How many answers are of unknown price."""
+    if None not in columns.costs:
+        return 0
+    return sum(map(lambda cost, error: cost is None and error is None, columns.costs, columns.errors))
+
+
+def _sums(columns: FigureColumns, span: slice) -> list[float]:
+    """What came in one second; see Timeline."""
+    latencies, errors = columns.latencies[span], columns.errors[span]
+    return [
+        len(errors),
+        len(errors) - errors.count(None),
+        sum(columns.given[span]) + sum(filter(None, columns.taken[span])),
+        sum(filter(None, columns.costs[span])),
+        sum(filter(None, latencies)),
+        len(latencies) - latencies.count(None),
+    ]
+
+
+def _checked(out: BatchOut, stretch: bytes) -> list[Gist]:
+    """The gists of lines, each read alone. Raises UsageError where one is no record."""
+    found: list[Gist] = []
+    for content in stretch.splitlines(keepends=True):
+        gist = whole_gist(content)
         if gist is None:
             raise out.foreign(next(line for line in out.lines() if line.content == content))
-        yield content, gist
+        found.append(gist)
+    return found
 
 
-def figures_of(outs: Iterable[BatchOut]) -> Figures:
-    """The figures of these, added up. Raises UsageError."""
-    figures = Figures()
+def figures_of(outs: Iterable[BatchOut], *, whole: bool) -> Figures:
+    """The figures of these, added up; `whole`: also the shares that no terminal shows. Raises UsageError."""
+    figures = Figures(costs=Percentiles(has_shares=whole), answers=Percentiles(has_shares=whole))
     for out in outs:
         figures.take(out)
     return figures
 
 
-def gist_labels(gist: Gist) -> list[str]:
-    """The labels of a gist's choices; of one that is none of the labels, nothing."""
-    choice = gist["llmcli"].get("choice")
+def told_labels(choice: Any) -> list[str]:
+    """The labels that a record tells; where it tells of none of the labels, nothing."""
     told = choice if isinstance(choice, list) else [choice] if choice else []
     return [str(each["label"]) for each in told if isinstance(each, dict) and each.get("label") is not None]
-
-
-def reasons_of(choices: Sequence[Json]) -> tuple[str, ...] | None:
-    """The finish reasons of several choices; None where there are none."""
-    return tuple(str(choice.get("finish_reason")) for choice in choices) or None
 
 
 def _most_first(failures: dict[str, Failures]) -> list[tuple[str, Failures]]:

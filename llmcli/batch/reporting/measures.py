@@ -3,39 +3,51 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from math import ceil, exp, floor, log
+from operator import add
 from typing import NamedTuple
 
 _EXACT = 10_000  # numbers that are kept as they are
-_STEPS = 200  # parts that a factor of e is cut in: half a per cent
+_STEPS = 200.0  # parts that a factor of e is cut in: half a per cent
 _MOST_SECONDS = 20_000  # of a run that are told apart
 _PARTS = 60  # that a run's time is shown in
 
 
 class Percentiles:
-    """Numbers of 0 and more: exact up to 10,000 of them, else within half a per cent."""
+    """Numbers of 0 and more: exact up to 10,000 of them, else within half a per cent.
 
-    def __init__(self) -> None:
+    `has_shares`: else only their number, their sum and the highest are wanted.
+    """
+
+    def __init__(self, *, has_shares: bool = True) -> None:
+        self._has_shares = has_shares
         self.count, self.total, self.highest = 0, 0.0, 0.0
         self._few: list[float] = []
         self._steps: Counter[int] = Counter()
         self._zeros = 0
 
-    def take(self, numbers: list[float]) -> None:
-        """Take some in."""
-        if not numbers:
+    def take(self, numbers: Iterable[float | None]) -> None:
+        """Take some in; None is no number."""
+        known = [number for number in numbers if number is not None]
+        if not known:
             return
-        self.count += len(numbers)
-        self.total += sum(numbers)
-        self.highest = max(self.highest, *numbers)
-        self._few += numbers
-        if self.count > _EXACT:
-            positive = [number for number in self._few if number > 0]
-            self._zeros += len(self._few) - len(positive)
-            self._steps.update([floor(part * _STEPS) for part in map(log, positive)])
-            self._few = []
+        self.count += len(known)
+        self.total += sum(known)
+        self.highest = max(self.highest, *known)
+        if not self._has_shares:
+            return
+        self._few += known
+        if len(self._few) > _EXACT:
+            self._fold()
+
+    def _fold(self) -> None:
+        """Count what was kept, by the steps that it is in."""
+        positive = [number for number in self._few if number > 0]
+        self._zeros += len(self._few) - len(positive)
+        self._steps.update(map(floor, map(_STEPS.__mul__, map(log, positive))))
+        self._few = []
 
     def at(self, *shares: float) -> list[float | None]:
         """The numbers that these shares of all are at most: 0.5 is the median; None where there are none."""
@@ -44,6 +56,7 @@ class Percentiles:
         if not self._steps and not self._zeros:
             few = sorted(self._few)
             return [few[max(0, ceil(share * len(few)) - 1)] for share in shares]
+        self._fold()
         return [self._step(ceil(share * self.count)) for share in shares]
 
     def _step(self, rank: int) -> float:
@@ -90,6 +103,11 @@ class Timeline:
     def __init__(self) -> None:
         self.slots: dict[str, list[float]] = {}
         self.width = len("2026-11-27T10:00:00")  # of `at`, as far as it names a slot
+
+    def add(self, at: str, sums: Sequence[float]) -> None:
+        """Add what came in a second: rows, failures, tokens, $, the sum of the latencies and their number."""
+        slot = self.slots.setdefault(at[: self.width], [0.0] * 6)
+        slot[:] = map(add, slot, sums)
 
     def tidy(self) -> None:
         """Make minutes of seconds where there are too many."""

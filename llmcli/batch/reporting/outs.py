@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
+from llmcli import files
 from llmcli.batch.ledger.journal_lines import HEAD
 from llmcli.errors import NoInput, UsageError
 from llmcli.lean.dataclass import dataclass
-from llmcli.settings.batch.run import errors_path
+from llmcli.settings.batch.run import errors_path, redone_path
 from llmcli.settings.batch.view import view_of
 
-_BUFFER = 1 << 20  # bytes
+_OUT, _ERRORS, _REDONE = range(3)
+_STRETCH = 1 << 17  # bytes: what a core's own cache holds, with what is made of it
+_FEW = 64  # records of the files beside OUT in a stretch
 
 
 class RecordLine(NamedTuple):
-    """A record, newline included, and where it stands: file (0: OUT, 1: its errors), offset, number of the line."""
+    """A record, newline included, and where it stands.
+
+    `file` is 0 for OUT, 1 for its errors, 2 for the records of rows that were asked again; `number` is the line's.
+    """
 
     content: bytes
     file: int
@@ -26,87 +35,147 @@ class RecordLine(NamedTuple):
 
 @dataclass(frozen=True)
 class BatchOut:
-    """What one `-O` of a batch left: `name` as it was typed, and the files of records."""
+    """What one `-O` of a batch left: `name` as it was typed, and the files of records, which are open.
+
+    A run may put other files in their place meanwhile: what is read is what stood there as they were opened.
+    """
 
     name: str
-    files: tuple[Path, ...]
+    paths: tuple[Path, Path, Path]
+    descriptors: tuple[int | None, ...]
 
     def lines(self) -> Iterator[RecordLine]:
-        """The record of each row: where it has an answer, not the failure that was before it.
+        """The record of each row: its newest, and where it has an answer, not the failure that was before it.
 
-        A line that is being written, or was torn, is passed over. Takes some 100 bytes a failure.
+        A line that is being written, or was torn, is passed over. Takes some 100 bytes a record that is not in OUT.
         """
-        failed = self._failed()
-        for line in self._read(0):
-            failed.pop(known_by(line.content), None) if failed else None
-            yield line
-        for which in range(1, len(self.files)):
-            yield from (
-                line for line in self._read(which) if failed.get(known_by(line.content)) == line.number
-            )
+        beside = self._beside()
+        yield from (line for line in self._lines(_OUT) if not beside or _counts(line.content, beside))
+        yield from self._of_beside(beside)
 
-    def contents(self) -> Iterator[bytes]:
-        """The same records, without their places: many a second."""
-        failed = self._failed()
-        with self._opened(0) as stream:
-            for content in stream:
-                if failed:
-                    failed.pop(known_by(content), None)
-                if content.endswith(b"\n"):
-                    yield content
-        for which in range(1, len(self.files)):
-            for line in self._read(which):
-                if failed.get(known_by(line.content)) == line.number:
-                    yield line.content
+    def stretches(self) -> Iterator[bytes]:
+        """The same records, many at a time, without their places."""
+        beside = self._beside()
+        for _, stretch in self._stretches(_OUT):
+            yield b"".join([each for each in _split(stretch) if _counts(each, beside)]) if beside else stretch
+        rest = (line.content for line in self._of_beside(beside))
+        while stretch := b"".join(islice(rest, _FEW)):
+            yield stretch
 
-    def _failed(self) -> dict[bytes, int]:
-        """By what a row is known by: the number of its last failure's line."""
-        return {
-            known_by(line.content): line.number
-            for which in range(1, len(self.files))
-            for line in self._read(which)
-        }
+    def read(self, line: RecordLine) -> bytes:
+        """A record again, by its place."""
+        descriptor, data = self.descriptors[line.file], b""
+        assert descriptor is not None  # noqa: S101 - it was read before
+        while b"\n" not in data and (more := os.pread(descriptor, _STRETCH, line.offset + len(data))):
+            data += more
+        return data.partition(b"\n")[0]
 
     def foreign(self, line: RecordLine) -> UsageError:
         """The error where a line is no record."""
         return UsageError(
-            f"{self.files[line.file]} is no output of llmcli batch",
+            f"{self.paths[line.file]} is no output of llmcli batch",
             f"line {line.number}",
             "name the OUT of a batch: OUT.jsonl, or OUT.csv beside OUT.csv.jsonl",
         )
 
-    def _read(self, which: int) -> Iterator[RecordLine]:
-        offset = 0
-        with self._opened(which) as stream:
-            for number, content in enumerate(stream, 1):
-                if content.endswith(b"\n"):
-                    yield RecordLine(content, which, offset, number)
-                offset += len(content)
+    def _beside(self) -> dict[bytes, tuple[int, int]]:
+        """By what a row is known by: the file and the number of its last line in the files beside OUT."""
+        return {
+            known_by(line.content): (which, line.number)
+            for which in (_ERRORS, _REDONE)
+            for line in self._lines(which)
+        }
 
-    def _opened(self, which: int) -> BinaryIO:
-        try:
-            return self.files[which].open("rb", buffering=_BUFFER)
-        except OSError as error:
-            raise UsageError(
-                f"cannot read {self.files[which]}: {error.strerror}", todo="check the path"
-            ) from None
+    def _of_beside(self, beside: dict[bytes, tuple[int, int]]) -> Iterator[RecordLine]:
+        for which in (_ERRORS, _REDONE):
+            for line in self._lines(which):
+                if beside.get(known_by(line.content)) == (which, line.number):
+                    yield line
+
+    def _lines(self, which: int) -> Iterator[RecordLine]:
+        number = 0
+        for offset, stretch in self._stretches(which):
+            place = offset
+            for content in _split(stretch):
+                number += 1
+                yield RecordLine(content, which, place, number)
+                place += len(content)
+
+    def _stretches(self, which: int) -> Iterator[tuple[int, bytes]]:
+        """(offset, whole lines), many at a time."""
+        descriptor = self.descriptors[which]
+        if descriptor is None:
+            return
+        begun, read = bytearray(), 0
+        while block := os.pread(descriptor, _STRETCH, read):
+            read += len(block)
+            end = block.rfind(b"\n") + 1
+            if end:
+                offset = read - len(block) - len(begun)
+                yield offset, b"".join((begun, memoryview(block)[:end]))
+                begun = bytearray(memoryview(block)[end:])
+            else:
+                begun += block
 
 
-def out_named(name: str) -> BatchOut:
-    """The OUT of this name: of a table, the records beside it. Raises NoInput, UsageError."""
+def _split(stretch: bytes) -> Iterator[bytes]:
+    start = 0
+    while end := stretch.find(b"\n", start) + 1:
+        yield stretch[start:end]
+        start = end
+
+
+def _counts(content: bytes, beside: dict[bytes, tuple[int, int]]) -> bool:
+    """Whether a record of OUT is its row's newest; a failure of the row is not counted then."""
+    known = known_by(content)
+    if beside.get(known, (_ERRORS, 0))[0] == _REDONE:
+        return False
+    beside.pop(known, None)
+    return True
+
+
+@contextmanager
+def outs_named(names: Sequence[str]) -> Iterator[list[BatchOut]]:
+    """The OUTs of these names, open: of tables, the records beside them. Raises NoInput, UsageError."""
+    with ExitStack() as stack:
+        yield [_opened(name, _records_of(name), stack) for name in names]
+
+
+def _records_of(name: str) -> Path:
     path = Path(name)
     if view_of(name) is not None:
         records = Path(f"{name}.jsonl")
-        if not records.is_file():
-            todo = "name the file of the records" if path.exists() else "check the path"
+        if not files.is_file(records):
+            todo = "name the file of the records" if files.exists(path) else "check the path"
             raise NoInput(f"{records}: there are no records of {name}", todo=todo)
         path = records
-    if not path.exists():
+    if not files.exists(path):
         raise NoInput(f"{name}: no such file", todo="check the path")
-    if not path.is_file():
+    if not files.is_file(path):
         raise UsageError(f"{name} is no regular file", todo="name the OUT of a batch")
-    errors = errors_path(path)
-    return BatchOut(name, (path, errors) if errors.is_file() else (path,))
+    return path
+
+
+def _opened(name: str, path: Path, stack: ExitStack) -> BatchOut:
+    """Open what is newer first: a record that is on its way from one file to another is then seen."""
+    paths = (path, errors_path(path), redone_path(path))
+    found = [_descriptor(each, stack) for each in reversed(paths)][::-1]
+    if found[_OUT] is None:
+        raise NoInput(f"{name}: no such file", todo="check the path")
+    return BatchOut(name, paths, tuple(found))
+
+
+def _descriptor(path: Path, stack: ExitStack) -> int | None:
+    if not files.is_file(path):
+        return None
+    try:
+        descriptor = files.open_regular(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}", todo="check the path") from None
+    stack.callback(os.close, descriptor)
+    return descriptor
 
 
 def known_by(line: bytes) -> bytes:

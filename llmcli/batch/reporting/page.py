@@ -39,7 +39,6 @@ def write_page(found: Reported, path: str, inputs: Sequence[str], say: Callable[
         raise _unwritten(path, error) from None
     finally:
         page.close()
-        cells.close()
     if cells.written < (total := _total(found)):
         say(f"{path} has the first {cells.written:,} of {total:,} rows: a page has at most 100 MB")
     if cells.cut:
@@ -48,7 +47,7 @@ def write_page(found: Reported, path: str, inputs: Sequence[str], say: Callable[
 
 def _check_place(found: Reported, path: str, inputs: Sequence[str]) -> None:
     place = Path(path)
-    taken = [file for out in found.outs for file in out.files] + [Path(name) for name in inputs]
+    taken = [file for out in found.outs for file in out.paths] + [Path(name) for name in inputs]
     taken += [Path(out.name) for out in found.outs]
     if any(place.exists() and file.exists() and place.samefile(file) for file in taken):
         raise UsageError(f"{path} is what the report is of", todo="choose another file", flag="--html")

@@ -31,9 +31,9 @@ class Reported:
         }
 
 
-def reported(outs: Sequence[BatchOut]) -> Reported:
-    """What these were. Raises UsageError where a file holds no records."""
+def reported(outs: Sequence[BatchOut], *, whole: bool) -> Reported:
+    """What these were; `whole`: with what no terminal shows. Raises UsageError where a file holds no records."""
     if len(outs) != 2:
-        return Reported(outs, [figures_of(outs)])
+        return Reported(outs, [figures_of(outs, whole=whole)])
     pairs = paired(briefs_of(outs[0]), briefs_of(outs[1]))
-    return Reported(outs, [figures_of([out]) for out in outs], compared(pairs), pairs)
+    return Reported(outs, [figures_of([out], whole=whole) for out in outs], compared(pairs), pairs)
