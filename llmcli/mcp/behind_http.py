@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
-from llmcli.address import address_of, asked, shown_url
+from llmcli.address import address_of, asked
 from llmcli.errors import AuthFailure, LlmcliError, ToolFailure
 from llmcli.mcp.mending import as_sdk_takes
 from llmcli.mcp.spec import ServerSpec
@@ -44,7 +44,7 @@ class Refusals:
 
     def error(self, what: str) -> LlmcliError:
         """The error for a server that was lost: AuthFailure where it wants to know who asks."""
-        where = shown_url(self._spec.url or "")
+        where = self._spec.where
         if self.status in _AUTH:
             return AuthFailure(f"MCP server {self._spec.label}: HTTP {self.status}", where, self._todo())
         if self.status:
@@ -54,7 +54,7 @@ class Refusals:
     def broken(self, broken: Break, longest: int) -> LlmcliError:
         """The error for an exchange that came to no end. `longest`: the bytes that a reply may have."""
         what, todo = _words(broken, longest)
-        return ToolFailure(f"MCP server {self._spec.label}: {what}", shown_url(self._spec.url or ""), todo)
+        return ToolFailure(f"MCP server {self._spec.label}: {what}", self._spec.where, todo)
 
     def _todo(self) -> str:
         asks = f" (it says: {self._challenge})" if self._challenge else ""

@@ -17,20 +17,43 @@ _FLAG = "--mcp-config"
 _TEXTS = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
 _TRAILING = re.compile(r'"(?:\\.|[^"\\])*"|,(?=\s*[}\]])', re.DOTALL)
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
+_BARE = re.compile(r"\$(?:\{([^}]*)\}|([A-Za-z_]\w*))")  # and as Gemini CLI writes it
+_LOOKS_BARE = re.compile(r"(?:^| )(\$[A-Z_][A-Z0-9_]*)$")
+_GEMINI = {"httpUrl", "includeTools", "excludeTools", "trust"}  # keys that no other program's entries have
+_TOOL_LISTS = ("includeTools", "excludeTools", "enabledTools", "disabledTools")
 _QUOTES = {'"', "'"}
 _URLS = ("url", "serverUrl", "httpUrl")
 _KINDS = {"stdio", "http", "sse", "streamable-http", "streamableHttp", "streamable_http"}
 
 
 def specs_of_file(path: str) -> Iterator[tuple[ServerSpec, list[str]]]:
-    """(server, what of its entry is ignored) of each that is not disabled. Raises UsageError naming the place."""
-    for name, entry in _entries(_read(path), path).items():
+    """(server, what of its entry does not count, in words) of each that is not disabled.
+
+    Raises UsageError naming the place.
+    """
+    entries = _entries(_read(path), path)
+    is_gemini = Path(path).absolute().parent.name == ".gemini" or any(
+        isinstance(entry, dict) and entry.keys() & _GEMINI for entry in entries.values()
+    )
+    for name, entry in entries.items():
         where = f"{path}: {name}"
         if not isinstance(entry, dict):
             raise UsageError(f"{where}: it is no object", flag=_FLAG)
         if entry.get("disabled") is True or entry.get("enabled") is False:
             continue
-        yield _spec(name, entry, where), [key for key in ("timeout",) if key in entry]
+        spec = replace(_spec(name, entry, where), bare_names=is_gemini)
+        yield spec, list(_ignored(entry, spec))
+
+
+def _ignored(entry: Json, spec: ServerSpec) -> Iterator[str]:
+    if "timeout" in entry:
+        yield "timeout is ignored, whose unit differs; --tool-timeout S is ours"
+    for key in _TOOL_LISTS:
+        if key in entry:
+            yield f"{key} is ignored; --mcp-allow GLOB is ours"
+    for value in () if spec.bare_names else (*spec.env.values(), *spec.headers.values()):
+        if found := _LOOKS_BARE.search(value):
+            yield f"{found[1]} stays as it is; write ${{{found[1][1:]}}} for the variable"
 
 
 def _read(path: str) -> Any:
@@ -86,7 +109,7 @@ def _spec(name: str, entry: Json, where: str) -> ServerSpec:
     words = () if urls else (str(command), *map(_text, args))
     headers = _texts(entry, "headers", where)
     url = entry[urls[0]] if urls else None
-    # Gemini's own word for streamable HTTP is httpUrl, but a bare url is what all others mean by it.
+    # Gemini means HTTP+SSE by a bare url: where no POST is taken there, it is.
     typed: Json = {
         "label": name,
         "command": list(words),
@@ -119,8 +142,10 @@ def filled(spec: ServerSpec, env: Mapping[str, str]) -> ServerSpec:
     if spec.source == "--mcp":
         return spec  # the shell has filled it in
 
+    pattern = _BARE if spec.bare_names else _VARIABLE
+
     def fill(text: str) -> str:
-        return _VARIABLE.sub(lambda found: _value(found[1], env, spec.source), text)
+        return pattern.sub(lambda found: _value(found[found.lastindex or 1], env, spec.source), text)
 
     read = {} if spec.env_file is None else _env_file(fill(spec.env_file), spec.source)
     own = {**read, **{name: fill(value) for name, value in spec.env.items()}}

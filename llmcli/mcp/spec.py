@@ -25,7 +25,7 @@ class ServerSpec:
 
     `label` is what people and `--mcp-allow` call it, `source` where it was named. `env` and `headers` are the
     entry's own. `old_sse`: it speaks HTTP+SSE, as servers did before streamable HTTP. `typed` is all of it as it
-    was written, no variable filled in: what a recording is kept under.
+    was written, no variable filled in: what a recording is kept under. `bare_names`: `$NAME` is a variable, too.
     """
 
     label: str
@@ -38,6 +38,7 @@ class ServerSpec:
     headers: Mapping[str, str] = field(default_factory=dict)
     old_sse: bool = False
     env_file: str | None = None
+    bare_names: bool = False
 
     @property
     def where(self) -> str:

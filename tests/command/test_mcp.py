@@ -32,6 +32,16 @@ def text(*texts: str, **more: object) -> dict:
     return {"content": [{"type": "text", "text": each} for each in texts], **more}
 
 
+def configured(path: Path, servers: object, key: str = "mcpServers") -> list[str]:
+    path.write_text(json.dumps({key: servers} if key else servers))
+    return ["--mcp-config", str(path)]
+
+
+def entry(**how: object) -> dict:
+    words = shlex.split(raw(**how))
+    return {"command": words[0], "args": words[1:]}
+
+
 @pytest.fixture
 def sent(cli) -> Callable[..., list[dict]]:
     """The tools that a dry run would send, with a server that behaves as told."""
@@ -417,64 +427,6 @@ def test_no_key_is_shown_that_a_server_says(cli, tmp_path):
     assert result.code == 8
     assert "sk-123456789" not in result.err
     assert "tokentoken1" not in result.err
-
-
-# --- Config files -------------------------------------------------------------------------------------------
-
-
-def configured(path: Path, servers: object, key: str = "mcpServers") -> list[str]:
-    path.write_text(json.dumps({key: servers} if key else servers))
-    return ["--mcp-config", str(path)]
-
-
-def entry(**how: object) -> dict:
-    words = shlex.split(raw(**how))
-    return {"command": words[0], "args": words[1:]}
-
-
-@pytest.mark.parametrize("key", ["mcpServers", "servers", ""])
-def test_config_files_of_many_programs(cli, tmp_path, key):
-    argv = configured(tmp_path / "mcp.json", {"one": entry(), "two": {**entry(), "disabled": True}}, key)
-    result = cli("ask", "-m", "offline/echo", "--dry-run", *argv, "hi")
-    assert (result.code, result.err) == (0, "llmcli: MCP servers were started for their tools: one (1)\n")
-
-
-def test_comments_and_trailing_commas(cli, tmp_path):
-    words = json.dumps({**entry(), "x": "// no comment, }"})
-    (tmp_path / "mcp.json").write_text(f'{{ // here\n "servers": {{ "a": {words}, /* and\nhere */ }}, }}')
-    result = cli("ask", "-m", "offline/echo", "--dry-run", "--mcp-config", str(tmp_path / "mcp.json"), "hi")
-    assert result.code == 0, result.err
-
-
-def test_variables_of_the_environment(told, cli, tmp_path):
-    cli.env.update(SECRET_API_KEY="sk-1", NAME="it")
-    own = {"A": "${SECRET_API_KEY}", "B": "${env:NAME}s", "C": "${GONE:-x}", "D": 5, "E": "$NAME"}
-    argv = configured(tmp_path / "mcp.json", {"cfg": {**entry(tools=[tool("env")], env=[*own]), "env": own}})
-    (message,) = told("env", *argv, "--mcp-allow", "cfg.env", tools=[tool("other")])
-    assert message["content"] == "A=sk-1\nB=its\nC=x\nD=5\nE=$NAME"
-
-
-@pytest.mark.parametrize(
-    ("entry", "said"),
-    [
-        ({"command": "x", "args": ["${GONE}"]}, "${GONE} is not set; set GONE, or write ${GONE:-text}"),
-        (
-            {"url": "http://x/${input:token}"},
-            "${input:token} is asked for, which a script cannot be; put ${NAME} there, a variable of the environment",
-        ),
-        ({"args": []}, "it has neither command nor url"),
-        (
-            {"command": "x", "type": "ws"},
-            "type 'ws' is none of http, sse, stdio, streamable-http, streamableHttp",
-        ),
-        (5, "it is no object"),
-    ],
-)
-def test_config_entries_that_cannot_be_used(cli, tmp_path, entry, said):
-    path = tmp_path / "mcp.json"
-    result = cli("ask", "-m", "offline/echo", *configured(path, {"a": entry}), "hi")
-    assert result.code == 2
-    assert result.err.startswith(f"llmcli: usage: --mcp-config {path}: a: {said}")
 
 
 # --- Counted, rehearsed, recorded ---------------------------------------------------------------------------

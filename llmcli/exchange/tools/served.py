@@ -83,10 +83,10 @@ class Served:
         for path in loop.mcp_config:
             for spec, ignored in specs_of_file(path):
                 specs.append(spec)
-                for key in ignored:
-                    self.app.notes.say(
-                        f"{spec.source}: {key} is ignored, whose unit differs; --tool-timeout S is ours"
-                    )
+                for what in ignored:
+                    self.app.notes.say(f"{spec.source}: {what}")
+            if not any(spec.source.startswith(f"{path}: ") for spec in specs):
+                self.app.notes.say(f"{path}: no server in it is enabled")
         return specs
 
     def _listed(self, specs: Sequence[ServerSpec]) -> list[ServerTools]:
