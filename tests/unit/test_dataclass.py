@@ -190,4 +190,4 @@ def test_each_class_is_made_by_the_house():
         if isinstance(node, ast.ImportFrom) and node.module == "dataclasses"
         if any(alias.name == "dataclass" for alias in node.names)
     ]
-    assert theirs == ["lean/dataclass.py"]
+    assert theirs == ["lean/dataclass.py"], "import dataclass from llmcli.lean.dataclass"
