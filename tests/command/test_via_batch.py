@@ -354,9 +354,26 @@ def test_a_model_without_a_known_batch_price_costs_null(away):
 def test_a_budget_counts_what_is_away_at_its_most(away):
     away.rows("a", "b", "c")
     first = away("--no-wait", "--price", "1000,1000", "-M", "2", "--max-cost", "0.022")
-    assert first.code == 6
-    assert "is away" in first.err
+    assert first.code == 75
+    assert "1 row is away in 1 batch; the next row may cost" in first.err
     assert away.provider.created == 1
+
+
+def test_what_a_budget_has_left_when_rows_are_back_is_used_for_more(away):
+    away.rows(*"abcdef")
+    done = away("--price", "1000,1000", "-M", "8", "--max-cost", "0.06")
+    assert (done.code, away.provider.billed) == (6, 4), done.err
+    assert "on top of $0.048000" in done.err
+    assert away.provider.created > 1
+    assert away("--price", "1000,1000", "-M", "8", "--max-cost", "0.09").code == 0
+    assert away.answers == expected(*"abcdef")
+
+
+def test_while_rows_are_away_no_budget_has_the_last_word(away):
+    away.rows(*"abcdef")
+    money = ["--price", "1000,1000", "-M", "8", "--max-cost", "0.06"]
+    assert away("--no-wait", *money).code == 75
+    assert away("--no-wait", *money).code == 75
 
 
 def test_a_budget_without_a_batch_price_is_refused(away):

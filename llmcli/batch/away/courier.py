@@ -59,9 +59,12 @@ class Courier:
                     cutter.rows,
                     cutter.is_over and self._desk.run.plan.limit is None,
                 )
-            if self._active or self._closer.over is not None:
+            if self._active or (self._closer.over is not None and not self._has_room_again()):
                 break
             await self._mend()
+            if self._closer.over is not None:
+                self._closer.over = None
+                continue
             if not self._closer.fetched.open or self._desk.finish != "batch":
                 break
             idle = 0 if self._closer.has_come_further else idle + 1
@@ -119,14 +122,20 @@ class Courier:
                     self._desk.done.admit(row)
         return number
 
+    def _has_room_again(self) -> bool:
+        """Whether the budget may have room for more: what has come back cost less than was set aside for it."""
+        return isinstance(self._closer.over, BudgetExceeded) and self._closer.has_come_further
+
     def _end(self) -> None:
-        if self._closer.over is not None:
-            raise self._closer.over
-        if away := self._manifest.away:
+        over, away = self._closer.over, self._manifest.away
+        if over is not None and not (isinstance(over, BudgetExceeded) and away):
+            raise over
+        if away:
             rows = sum(portion.rows for portion in away)
-            raise StillAway(
+            what = (
                 f"{rows_in_words(rows)} {'is' if rows == 1 else 'are'} away in {batches_in_words(len(away))}"
             )
+            raise StillAway(f"{what}; {over.what}" if over is not None else what)
         if failed := self._desk.done.failed + self._mended_failed:
             raise PartialFailure(f"{failed} of {self.rows} rows failed")
 
