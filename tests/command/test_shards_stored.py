@@ -121,8 +121,13 @@ def test_what_is_stored_under_another_plan_is_refused(cli, out):
 @pytest.mark.parametrize(
     ("argv", "code", "said"),
     [
-        (("-O", "s3://rows/x"), 2, "only parts are kept on an object store"),
+        (("-O", "s3://rows/x.jsonl"), 2, "parts are files of a directory"),
         (("-O", "s3://rows/x", "--shard", "0/2", "--ordered"), 2, "give it to --merge"),
+        (
+            ("-O", "s3://rows/x", "--shard", "0/2", "--write-each", "{{ prompt }}"),
+            2,
+            "keep the parts in a directory",
+        ),
         (("-O", "s3://nowhere/x", "--shard", "0/2"), 74, "there is no such bucket"),
         (("-O", "s3://", "--shard", "0/2"), 2, "e.g. s3://BUCKET/FOLDER/"),
         (("-O", "s3://key:secret@rows/x", "--shard", "0/2"), 2, "keys come from the environment"),
@@ -132,6 +137,17 @@ def test_what_is_stored_under_another_plan_is_refused(cli, out):
 def test_what_cannot_be_stored(cli, argv, code, said):
     result = run(cli, write("rows.jsonl", 3), *argv)
     assert (result.code, said in result.err, "secret" in result.err) == (code, True, False)
+
+
+def test_all_rows_are_one_part_where_none_is_named(cli, out):
+    write("rows.jsonl", 30)
+    assert run(cli, "rows.jsonl", "-O", out, "--limit", "20").code == 0
+    assert run(cli, "--merge", out, "-O", "all.jsonl").code == 0
+    assert len(records("all.jsonl")) == 20
+    assert run(cli, "rows.jsonl", "-O", f"{out}/").code == 0
+    assert run(cli, "--merge", out, "-O", "all.jsonl").code == 0
+    assert len(records("all.jsonl")) == 30
+    assert run(cli, "rows.jsonl", "--shard", "1/2", "-O", out).code == 2
 
 
 def test_a_folder_without_parts_is_no_input(cli, out):

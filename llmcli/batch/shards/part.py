@@ -98,7 +98,7 @@ class PartFiles:
             raise OutputFailure(what, todo="check the path and the disk") from None
 
 
-def check_machines(settings: InParts) -> None:
+def check_machines(settings: ToMerge) -> None:
     """Raise UsageError for what one part of a batch, or a merge, has no use for or cannot be without."""
     machines, run, via = settings.machines, settings.run, settings.via
     if (machines.shard is not None or machines.share is not None) and via.is_batch:
@@ -106,17 +106,10 @@ def check_machines(settings: InParts) -> None:
         raise UsageError(f"and {via.flag} exclude each other", todo="drop one", flag=flag)
     if machines.share is not None and run.dry_run:
         raise UsageError("and --dry-run exclude each other", todo="drop one", flag="--share")
-    if run.is_stored and machines.part is None:
-        todo = (
-            "run it in parts, of which there may be one: --shard 0/1"
-            if machines.merge is None
-            else "name a file"
-        )
-        raise UsageError(f"{run.output}: only parts are kept on an object store", todo=todo, flag="-O")
     if machines.part is None and run.kept is not None and run.kept.rpartition("/")[2] in {"", ".", ".."}:
         todo = "name a file; a part of a batch, --shard I/N, takes a directory"
         raise UsageError(f"{run.output} is a directory", todo=todo, flag="-O")
-    if machines.part is None or (run.dry_run and run.output is None):
+    if part_of(settings) is None or (run.dry_run and run.output is None):
         return
     if run.output is None or run.output == "-":
         raise UsageError("writes files of its own", todo="name their directory with -O DIR/", flag="--shard")
@@ -125,6 +118,14 @@ def check_machines(settings: InParts) -> None:
     if view_of(run.output) is not None or run.output.lower().endswith((".jsonl", ".json")):
         todo = f"-O DIR/ now, and when all parts have run: llmcli batch --merge DIR -O {run.output}"
         raise UsageError(f"{run.output} is a file, and parts are files of a directory", todo=todo, flag="-O")
+
+
+def part_of(settings: InParts) -> Shard | None:
+    """The part that is run here; on an object store, all rows are one. None: there are no parts. Raises UsageError."""
+    machines = settings.machines
+    if machines.part is None and machines.merge is None and settings.run.is_stored:
+        return Shard(0, 1)
+    return machines.part
 
 
 def check_merge(settings: ToMerge) -> None:
@@ -152,11 +153,14 @@ def check_merge(settings: ToMerge) -> None:
         raise UsageError("writes a file", todo="name it with -O", flag="--merge")
 
 
-def _check_stored(settings: InParts) -> None:
+def _check_stored(settings: ToMerge) -> None:
     """Raise UsageError for what cannot be had of records on an object store."""
     if settings.run.ordered:
         todo = "segments are written as answers come: give it to --merge"
         raise UsageError("is not for parts on an object store", todo=todo, flag="--ordered")
+    if settings.view.write_each is not None:
+        todo = "write them of what is merged, or keep the parts in a directory"
+        raise UsageError("is not for parts on an object store", todo=todo, flag="--write-each")
 
 
 def divided(settings: Spreading) -> Spreading:
@@ -179,7 +183,7 @@ def divided(settings: Spreading) -> Spreading:
 
 def dealt(settings: InParts, choice: Choice) -> tuple[Choice, Deal | None]:
     """What of the input is this part's: of several files some, of one some of its rows. Raises UsageError."""
-    shard, run = settings.machines.part, settings.run
+    shard, run = part_of(settings), settings.run
     if shard is None:
         return choice, None
     if run.output is not None:
@@ -205,7 +209,7 @@ class Ending(Protocol):
 
 def begun(settings: InParts, records: object) -> Ending | None:
     """A part goes on: what has its mark from now on; None for a run that is no part. Raises OutputFailure."""
-    shard, output = settings.machines.part, settings.run.output
+    shard, output = part_of(settings), settings.run.output
     if shard is None or output is None:
         return None
     if settings.run.is_stored:
