@@ -20,7 +20,7 @@ from llmcli.request.reading import words_or_stdin
 from llmcli.settings.commands.counting import CountingSettings
 from llmcli.settings.output import OutputSettings
 from llmcli.tokens.count import Count, counted_measure
-from llmcli.tokens.cut import split, truncate
+from llmcli.tokens.cut import Vocabulary, split, truncate
 from llmcli.tokens.encodings import Encoder, encoding_for, load
 from llmcli.tokens.measure import Measure, measured
 from llmcli.wire import Request
@@ -39,26 +39,38 @@ def show_text(app: App, settings: Shown, counting: CountingSettings) -> None:
     say_names(settings.input, app.notes.say, settings.prompt or ())
     request = settings.request
     endpoint = app.addresses(request.base_url, request.api).chosen(request)
+    if endpoint.provider.name == LOCAL:
+        _show_local(app, settings, counting, endpoint)
+        return
     encoder = load(encoding_for(endpoint.provider.name, endpoint.model)[0])
-    if counting.truncate is not None:
-        text = _text(app, settings)
-        app.stdout.write(truncate(text, counting.truncate, counting.side, encoder) + "\n")
-    elif counting.split is not None:
-        for piece in split(_text(app, settings), counting.split, counting.overlap, encoder):
-            record = {"index": piece.index, "tokens": piece.tokens, "text": piece.text}
-            app.stdout.write_bytes(jsonl.line(record))
-    elif endpoint.provider.name == LOCAL:
-        _show_local(app, settings, endpoint)
+    if counting.truncate is not None or counting.split is not None:
+        _show_cut(app, counting, _text(app, settings), encoder)
     else:
         _show_measure(app, settings, endpoint, _measure(app, settings, encoder))
 
 
-def _show_local(app: App, settings: Shown, endpoint: Endpoint) -> None:
-    """The text in the tokens of a model that is here."""
+def _show_cut(app: App, counting: CountingSettings, text: str, vocabulary: Vocabulary) -> None:
+    """What --truncate or --split leaves of a text."""
+    if counting.truncate is not None:
+        app.stdout.write(truncate(text, counting.truncate, counting.side, vocabulary) + "\n")
+    for piece in (
+        split(text, counting.split, counting.overlap, vocabulary) if counting.split is not None else ()
+    ):
+        record = {"index": piece.index, "tokens": piece.tokens, "text": piece.text}
+        app.stdout.write_bytes(jsonl.line(record))
+
+
+def _show_local(app: App, settings: Shown, counting: CountingSettings, endpoint: Endpoint) -> None:
+    """The same in the tokens of a model that is here."""
     from llmcli.local.counted import LocalCounts
 
     with closing(LocalCounts(app.world.env)) as counts:
-        tokens = counts.text_tokens(endpoint.model, _text(app, settings))
+        vocabulary = counts.vocabulary(endpoint.model)
+        text = _text(app, settings)
+        if counting.truncate is not None or counting.split is not None:
+            _show_cut(app, counting, text, vocabulary)
+            return
+        tokens = vocabulary.count(text)
     request = Request(endpoint.provider.name, endpoint.model, endpoint.base_url, {})
     show_count(app, request, Count(tokens, exact=True, most=tokens), settings.output)
 

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from llmcli.errors import UsageError
 from llmcli.lean.dataclass import dataclass
-from llmcli.tokens.encodings import MAX_TOKEN_BYTES, Encoder
+from llmcli.tokens.encodings import MAX_TOKEN_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+
+class Vocabulary(Protocol):
+    """Text to tokens and back."""
+
+    def encode(self, text: str) -> list[int]:
+        """The tokens of `text`."""
+
+    def count(self, text: str) -> int:
+        """Count them."""
+
+    def decode(self, tokens: Sequence[int]) -> bytes:
+        """The bytes of `tokens`: UTF-8, possibly cut inside a character."""
+
 
 SIDES = ("head", "tail", "middle")
 
@@ -24,7 +38,7 @@ class Piece:
     shared: int
 
 
-def truncate(text: str, limit: int, side: str, encoder: Encoder) -> str:
+def truncate(text: str, limit: int, side: str, encoder: Vocabulary) -> str:
     """Keep at most `limit` tokens of `text`; the text itself where it fits.
 
     `side` is what is kept: `head` the first tokens, `tail` the last, `middle` both ends, with the
@@ -46,7 +60,7 @@ def _ends(text: str, reach: int) -> str:
     return text if len(text) <= 2 * reach else text[:reach] + text[len(text) - reach :]
 
 
-def _longest(tokens: list[int], limit: int, side: str, encoder: Encoder) -> str:
+def _longest(tokens: list[int], limit: int, side: str, encoder: Vocabulary) -> str:
     keep = limit
     while keep > 0:
         kept = _keep(tokens, keep, side, encoder)
@@ -57,14 +71,14 @@ def _longest(tokens: list[int], limit: int, side: str, encoder: Encoder) -> str:
     return ""
 
 
-def _keep(tokens: list[int], keep: int, side: str, encoder: Encoder) -> str:
+def _keep(tokens: list[int], keep: int, side: str, encoder: Vocabulary) -> str:
     """Keep `keep` tokens, as text; half a character at a seam is dropped."""
     head = {"head": keep, "tail": 0, "middle": (keep + 1) // 2}[side]
     first, last = tokens[:head], tokens[len(tokens) - keep + head :]
     return "".join(encoder.decode(part).decode("utf-8", "ignore") for part in (first, last))
 
 
-def split(text: str, size: int, overlap: int, encoder: Encoder) -> Iterator[Piece]:
+def split(text: str, size: int, overlap: int, encoder: Vocabulary) -> Iterator[Piece]:
     """Cut `text` into pieces of at most `size` tokens, each beginning with about `overlap` of the last.
 
     Without their `shared` beginnings the pieces join to the text; an empty text has none. Only a single
@@ -83,7 +97,7 @@ def split(text: str, size: int, overlap: int, encoder: Encoder) -> Iterator[Piec
 class _Splitter:
     """Tokens of one text. A border is an index into `tokens` at which no character is cut."""
 
-    def __init__(self, tokens: list[int], encoder: Encoder) -> None:
+    def __init__(self, tokens: list[int], encoder: Vocabulary) -> None:
         self.tokens = tokens
         self.encoder = encoder
 

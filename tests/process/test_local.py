@@ -162,6 +162,19 @@ def test_a_count_of_rows_is_what_the_model_reads(process):
     assert (told["tokens"], told["method"]) == (sum(read), "exact")
 
 
+def test_a_text_is_cut_in_the_tokens_of_the_model(process):
+    text = "Grüße: the sky is \N{GRINNING FACE} blue, and two and two are four."
+    count = ("count", "-m", "local/tiny.gguf")
+    size = int(process(*count, "--raw", text).out)
+    cut = process(*count, "--truncate", str(size - 1), text).out
+    assert text.startswith(cut.rstrip("\n"))
+    assert size - 5 <= int(process(*count, "--raw", cut.rstrip("\n")).out) < size
+    pieces = [json.loads(line) for line in process(*count, "--split", "9", text).out.splitlines()]
+    assert "".join(piece["text"] for piece in pieces) == text
+    assert all(piece["tokens"] <= 9 for piece in pieces)
+    assert sum(piece["tokens"] for piece in pieces) >= size
+
+
 def test_a_model_that_costs_nothing_passes_no_budget(process):
     ask = ("ask", "-m", "local/tiny.gguf", "--temperature", "0", "--max-cost", "0.01", "Hi")
     assert process(*ask).out == "Hello! The sky is blue.\n"
