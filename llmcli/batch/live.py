@@ -33,7 +33,7 @@ from llmcli.batch.pacing.shared_gate import shared_cells
 from llmcli.batch.program import Program, stoppable
 from llmcli.batch.progress import progress_of, summary
 from llmcli.batch.segments.unsaved import BOUND
-from llmcli.batch.shards.part import InParts, begun, dealt, marked, part_of
+from llmcli.batch.shards.part import InParts, begun, dealt, marked, shard_of
 from llmcli.batch.views.outlet import Outcoming, Outlet, Reread
 from llmcli.errors import Interrupted, LlmcliError, PartialFailure, ReaderGone, Terminated, UsageError
 from llmcli.exchange.authorization import check_local, check_provider
@@ -167,7 +167,7 @@ def _leave_alone(kept: str, done: Done) -> None:
 
 
 def _records(app: App, outlet: Outlet, identity: Identity, settings: Batched) -> RecordKeeper:
-    run, shard = settings.run, part_of(settings)
+    run, shard = settings.run, shard_of(settings)
     if not run.is_stored or shard is None:
         return outlet.records(identity)
     from llmcli.batch.segments.opened import stored_records
@@ -184,7 +184,7 @@ def _tell_of_fewer(app: App, wanted: int | None, most: int) -> None:
 
 def _tell_of_repeats(app: App, settings: Batched, most: int) -> None:
     """Say what a kill of a part may cost."""
-    shard = part_of(settings)
+    shard = shard_of(settings)
     if shard is not None:
         rows = "row that is" if most == 1 else f"{most:,} rows that are"
         unsaved = f" and the last {BOUND} of answers" if settings.run.is_stored else ""
@@ -334,7 +334,7 @@ def _plan(app: App, builder: Builder, outlet: Outlet, settings: Batched) -> Plan
         rebuild=builder.again,
         accepted=app.accepted,
         on_change=options.on_change,
-        limit=options.limit if part_of(settings) is None else None,  # of a part's rows: see Deal
+        limit=options.limit if shard_of(settings) is None else None,  # of a part's rows: see Deal
         max_failures=options.max_failures,
         max_cost=None if money.max_cost is None else Decimal(str(money.max_cost)),
         has_budget=money.budget_file is not None and money.replay is None,

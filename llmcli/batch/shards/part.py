@@ -109,7 +109,7 @@ def check_machines(settings: ToMerge) -> None:
     if machines.part is None and run.kept is not None and run.kept.rpartition("/")[2] in {"", ".", ".."}:
         todo = "name a file; a part of a batch, --shard I/N, takes a directory"
         raise UsageError(f"{run.output} is a directory", todo=todo, flag="-O")
-    if part_of(settings) is None or (run.dry_run and run.output is None):
+    if shard_of(settings) is None or (run.dry_run and run.output is None):
         return
     if run.output is None or run.output == "-":
         raise UsageError("writes files of its own", todo="name their directory with -O DIR/", flag="--shard")
@@ -120,7 +120,7 @@ def check_machines(settings: ToMerge) -> None:
         raise UsageError(f"{run.output} is a file, and parts are files of a directory", todo=todo, flag="-O")
 
 
-def part_of(settings: InParts) -> Shard | None:
+def shard_of(settings: InParts) -> Shard | None:
     """The part that is run here; on an object store, all rows are one. None: there are no parts. Raises UsageError."""
     machines = settings.machines
     if machines.part is None and machines.merge is None and settings.run.is_stored:
@@ -183,7 +183,7 @@ def divided(settings: Spreading) -> Spreading:
 
 def dealt(settings: InParts, choice: Choice) -> tuple[Choice, Deal | None]:
     """What of the input is this part's: of several files some, of one some of its rows. Raises UsageError."""
-    shard, run = part_of(settings), settings.run
+    shard, run = shard_of(settings), settings.run
     if shard is None:
         return choice, None
     if run.output is not None:
@@ -209,7 +209,7 @@ class Ending(Protocol):
 
 def begun(settings: InParts, records: object) -> Ending | None:
     """A part goes on: what has its mark from now on; None for a run that is no part. Raises OutputFailure."""
-    shard, output = part_of(settings), settings.run.output
+    shard, output = shard_of(settings), settings.run.output
     if shard is None or output is None:
         return None
     if settings.run.is_stored:
