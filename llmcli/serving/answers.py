@@ -14,7 +14,7 @@ from llmcli.serving.asked import Asker, Called
 from llmcli.serving.replies import Response, json_response, problem_of
 from llmcli.serving.request_log import RequestLog
 from llmcli.transport.answer import Answer
-from llmcli.wire import Json, Meta
+from llmcli.wire import Json
 
 
 class Answers:
@@ -48,7 +48,7 @@ class Answers:
     async def _answered(self, called: Called, started: float) -> Response:
         request = called.request
         answer = await self._way.transport.ask(request)
-        headers = _headers(answer.meta)
+        headers = _headers(answer)
         if called.stream:
             return Response(200, headers=headers, pieces=self._events(answer, called, started))
         completion = answer.there or await answer.whole()
@@ -94,8 +94,11 @@ def _object(body: bytes) -> Json:
     return data
 
 
-def _headers(meta: Meta) -> dict[str, str]:
-    return {} if meta.request_id is None else {"x-request-id": meta.request_id}
+def _headers(answer: Answer) -> dict[str, str]:
+    """The header that names the request: by the upstream's name, or by that of a kept answer."""
+    there = answer.there
+    identity = answer.meta.request_id or (there and there.body.get("id"))
+    return {"x-request-id": identity} if isinstance(identity, str) else {}
 
 
 def _unanswered(exchanged: Exchanged) -> LlmcliError:

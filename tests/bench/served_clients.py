@@ -96,7 +96,7 @@ def environments(top: Path, only: list[str]) -> Iterator[tuple[Path, list[str]]]
             continue
         if not place.exists():
             subprocess.run([sys.executable, "-m", "venv", place], check=True)
-            subprocess.run([place / "bin/pip", "install", "-q", *packages], check=True)
+            subprocess.run([place / "bin/pip", "install", "-qq", *packages], check=True)
         yield place, [str(place / "bin/python"), "-W", "ignore", str(HERE / f"try_{name}.py")]
     if "curl" in only:
         yield top, ["sh", str(HERE / "try_curl.sh")]

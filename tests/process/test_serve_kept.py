@@ -104,6 +104,19 @@ def test_what_somebody_left_is_said_to_be_missing_in_the_cost(serve, server):
     assert running.end()[1].startswith(b"served 1 request, 0 tokens, at least $0.000000; 1 gone\n")
 
 
+def test_a_replay_is_what_was_recorded_streamed_first_or_last(serve, tmp_path):
+    made = serve("-m", "offline/echo", "--record", str(tmp_path / "calls"))
+    said = [{"role": "user", "content": "one two three"}]
+    streamed = made.chat(said, stream=True)
+    whole = made.chat(said)
+    made.end()
+    again = serve("-m", "offline/echo", "--replay", str(tmp_path / "calls"))
+    for stream, first in ((True, streamed), (False, whole)):
+        second = again.chat(said, stream=stream)
+        assert second.events == first.events if stream else second.json == first.json
+        assert second.headers["x-request-id"] == first.headers["x-request-id"]
+
+
 def test_kills_leave_a_recording_whole(serve, tmp_path):
     calls = tmp_path / "calls"
     random_ = random.Random(7)

@@ -39,9 +39,9 @@ _ECHOED: Json = {  # what an answer says again of its request, and what holds wh
 
 
 class ResponseTelling:
-    """Tells one answer. `asked` is the client's body, `name` the model's, `created` the time in seconds.
+    """Tells one answer. `asked` is the client's body, `name` the model's.
 
-    `keep` is given the items of the answer.
+    `created` is the time in seconds, for an answer that does not say it; `keep` is given the items of the answer.
     """
 
     def __init__(self, asked: Json, name: str, created: int, keep: Callable[[list[Json]], None]) -> None:
@@ -99,6 +99,8 @@ class ResponseTelling:
 
     def _begun(self, chunk: Chunk) -> Iterator[NamedEvent]:
         self._identity = str(chunk.get("id") or "llmcli").removeprefix("chatcmpl-")
+        if type(created := chunk.get("created")) is int:  # a recorded answer says the same each time
+            self._created = created
         response = {**self._head("in_progress"), "output": [], "usage": None}
         yield "created", {"response": response}
         yield "in_progress", {"response": response}
