@@ -58,7 +58,7 @@ class Session:
     _client: Client | None = None
     _stdio: Stdio | None = None
     _closing: asyncio.Event = field(default_factory=asyncio.Event)
-    _reopened: bool = False
+    _reopening: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Start it and list its tools. Raises ToolFailure or AuthFailure in its own words."""
@@ -174,19 +174,22 @@ class Session:
 
     async def _again(self) -> bool:
         """Whether a server behind HTTP that was lost could be opened anew; once."""
-        if self.spec.url is None or self._reopened:
+        if self.spec.url is None or (self._reopening is not None and self._reopening.done()):
             return False
-        self._reopened = True
+        if self._reopening is None:
+            self._reopening = asyncio.ensure_future(self.start())
         try:
-            await self.start()
+            await asyncio.shield(self._reopening)  # for all calls that wait
         except AuthFailure:
             raise
         except LlmcliError:
             return False
-        return True
+        return self._client is not None
 
     async def close(self, *, hasty: bool = False) -> None:
         """End it, as a server is to be ended; in haste it is given a fifth of a second."""
+        if self._reopening is not None:
+            await _cancelled(self._reopening)
         self._closing.set()
         if self._task is None:
             return

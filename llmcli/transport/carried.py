@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from llmcli.transport.wire.trust import Certificates
 
 _FOR_EVER = 86_400.0  # seconds until the head of a reply: who asks has a limit of his own
+_GOODBYE = 2.0  # and for the answer to a DELETE, at the end
 _CONNECT = 10.0
 _ENDLESS = 1 << 62
 _OWN = {"connection", "content-length", "accept-encoding"}  # headers that the wire writes itself
@@ -61,7 +62,8 @@ def client_over(
     class Streamed(httpx2.AsyncBaseTransport):
         async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
             sent = tuple(each for each in request.headers.items() if each[0].lower() not in _OWN)
-            head = Head(request.method, str(request.url), sent, _FOR_EVER, _CONNECT, streamed=True)
+            seconds = _GOODBYE if request.method == "DELETE" else _FOR_EVER
+            head = Head(request.method, str(request.url), sent, seconds, _CONNECT, streamed=True)
             wire = endless if request.method == "GET" else bounded
             reply = await wire.exchange(head, await request.aread())
             heard(request.method, reply.status, reply.headers)

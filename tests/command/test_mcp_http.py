@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 
@@ -49,14 +50,24 @@ LOOK = {"name": "look", "inputSchema": {"type": "object"}}
 
 
 class Odd(BaseHTTPRequestHandler):
-    """Answers with the status of the path; `/call/STATUS` to a call alone."""
+    """Answers with the status of the path; `/call/STATUS` to a call alone, `/once/STATUS` to the first one of all."""
+
+    asked: ClassVar[set[str]] = set()  # paths at which a call has come
 
     def do_POST(self) -> None:
         message = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
-        if self.path.startswith("/call/") and message.get("method") != "tools/call":
+        is_call = message.get("method") == "tools/call"
+        if (self.path.startswith("/call/") and not is_call) or self.goes_on(is_call=is_call):
             self.begin(message)
         else:
             self.refuse(int(self.path.rpartition("/")[2]))
+
+    def goes_on(self, *, is_call: bool) -> bool:
+        """Whether it is not the first call of a path that refuses one."""
+        first = is_call and self.path not in self.asked
+        if is_call:
+            self.asked.add(self.path)
+        return self.path.startswith("/once/") and not first
 
     def begin(self, message: dict) -> None:
         """Answer what comes before a call."""
@@ -64,7 +75,8 @@ class Odd(BaseHTTPRequestHandler):
             self.send_response(405 if self.command != "POST" else 202)
             self.end_headers()
             return
-        methods = {"initialize": HELLO, "tools/list": {"tools": [LOOK]}}
+        done = {"content": [{"type": "text", "text": "fine"}]}
+        methods = {"initialize": HELLO, "tools/list": {"tools": [LOOK]}, "tools/call": done}
         result = methods.get(message["method"])
         said = {"error": {"code": -32601, "message": "Unknown"}} if result is None else {"result": result}
         self.send_response(200)
@@ -141,6 +153,15 @@ def test_a_refused_call_is_told_to_the_model(ask, server, odd, status, content):
     server.script = [wire.ok(tool_calls=[wire.call("look", {})]), wire.ok("Done.")]
     assert ask("--mcp", f"{odd}/call/{status}", "hi").code == 0
     assert server.requests[1].json["messages"][-1]["content"] == content
+
+
+def test_a_session_that_was_forgotten_is_opened_anew_for_all_calls_of_a_turn(ask, server, odd):
+    Odd.asked.clear()
+    two = [wire.call("look", {}, each) for each in ("1", "2", "3")]
+    server.script = [wire.ok(tool_calls=two[:1]), wire.ok(tool_calls=two), wire.ok("Done.")]
+    assert ask("--mcp", f"{odd}/once/404", "hi").code == 0
+    told = [each["content"] for each in server.requests[2].json["messages"] if each["role"] == "tool"]
+    assert told == ["error: MCP server 127.0.0.1: HTTP 404", "fine", "fine", "fine"]
 
 
 def test_a_lost_server_is_one_error_and_the_others_go_on(ask, server, odd):
