@@ -10,7 +10,7 @@ from typing import Any
 
 from llmcli import jsonl
 from llmcli.errors import UsageError
-from llmcli.mcp.spec import ServerSpec
+from llmcli.mcp.spec import ServerSpec, at_home
 from llmcli.wire import Json
 
 _FLAG = "--mcp-config"
@@ -154,7 +154,7 @@ def filled(spec: ServerSpec, env: Mapping[str, str]) -> ServerSpec:
         command=tuple(map(fill, spec.command)),
         url=None if spec.url is None else fill(spec.url),
         env=own,
-        cwd=None if spec.cwd is None else _at_home(fill(spec.cwd)),
+        cwd=None if spec.cwd is None else at_home(fill(spec.cwd)),
         headers={name: fill(value) for name, value in spec.headers.items()},
     )
 
@@ -195,7 +195,3 @@ def _env_file(path: str, where: str) -> dict[str, str]:
 
 def _unquoted(value: str) -> str:
     return value[1:-1] if value[:1] in {'"', "'"} and value[-1:] == value[:1] else value
-
-
-def _at_home(path: str) -> str:
-    return str(Path(path).expanduser()) if path.startswith("~") else path

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import field
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from llmcli.address import address_of, fault_of, shown_url
 from llmcli.errors import UsageError
@@ -70,12 +71,19 @@ def spec_of_words(text: str) -> ServerSpec:
             raise UsageError(f"{fault_of(text)}", todo="give COMMAND or URL", flag="--mcp")
         return ServerSpec(address.host, "--mcp", {"url": shown_url(text)}, url=text)
     try:
-        words = tuple(shlex.split(text))
+        words = tuple(map(at_home, shlex.split(text)))
     except ValueError as error:
         raise UsageError(f"{str(error).lower()} in {text}", todo="mend the quotes", flag="--mcp") from None
     if not words:
         raise UsageError("names no command", todo="give COMMAND or URL", flag="--mcp")
     return ServerSpec(label_of(words), "--mcp", typed, command=words)
+
+
+def at_home(word: str) -> str:
+    """A path below a home directory, `~` filled in as a shell would; any other word as it is."""
+    with suppress(RuntimeError):  # nobody of that name
+        return str(Path(word).expanduser()) if word.startswith("~") else word
+    return word
 
 
 def label_of(words: tuple[str, ...]) -> str:

@@ -199,6 +199,14 @@ def test_names_that_providers_take(sent):
     assert names[1].startswith("a" * 55 + "_")
 
 
+def test_more_tools_than_most_providers_take_are_said(cli):
+    many = raw(tools=[tool(f"tool{at}") for at in range(129)])
+    result = cli("ask", "-m", "offline/echo", "--mcp", many, "hi")
+    said = "llmcli: 129 tools, and most providers take 128 at most; --mcp-allow GLOB limits them\n"
+    assert (result.code, result.err) == (0, said)
+    assert cli("ask", "-m", "offline/echo", "--mcp", many, "--mcp-allow", "tool?", "hi").err == ""
+
+
 def test_names_that_two_have(cli):
     definitions = json.dumps([{"name": "time", "parameters": {"type": "object"}}])
     two = ["--mcp", raw(tools=[tool("look"), tool("time")]), "--mcp", raw(tools=[tool("look")])]
@@ -293,6 +301,11 @@ PIXEL = "iVBORw0KGgo="
             {"content": [{"type": "audio", "data": "AAAA", "mimeType": "audio/wav"}]},
             "[audio: audio/wav, 3 bytes]",
         ),
+        (
+            {"content": [{"type": "resource", "resource": {"uri": "x://y", "blob": "AAAA"}}]},
+            "[resource x://y: application/octet-stream, 3 bytes]",
+        ),
+        (text("", ""), "(no output)"),
     ],
 )
 def test_results_as_the_model_reads_them(told, result, content):
@@ -467,6 +480,22 @@ def test_a_whole_loop_is_replayed_without_a_server(cli, tmp_path):
         66,
         "llmcli: no input: the tools of the MCP server other was not recorded",
     )
+
+
+def test_images_and_errors_are_replayed_as_they_were(ask, server, tmp_path):
+    shot = {"content": [{"type": "image", "data": PIXEL, "mimeType": "image/png"}]}
+    bad = text("no such page", isError=True)
+    servers = ["--mcp", raw(tools=[tool("shot"), tool("bad")], results={"shot": shot, "bad": bad})]
+    calls = [wire.call("shot", {}, "1"), wire.call("bad", {}, "2")]
+    server.script = [wire.ok(tool_calls=calls), wire.ok("Done.")]
+    path = tmp_path / "first.jsonl", tmp_path / "again.jsonl"
+    assert ask(*servers, "--record", str(tmp_path / "kept"), "--session", str(path[0]), "hi").code == 0
+    again = ask(*servers, "--replay", str(tmp_path / "kept"), "--session", str(path[1]), "hi")
+    assert (again.code, again.out, len(server.requests)) == (0, "Done.\n", 2), again.err
+    first, second = ([*map(json.loads, each.read_text().splitlines())][1:] for each in path)
+    plain = [[{**line, "llmcli": None} for line in lines] for lines in (first, second)]
+    assert plain[0] == plain[1]
+    assert [line["role"] for line in first] == ["user", "assistant", "tool", "tool", "user", "assistant"]
 
 
 def test_chat_keeps_its_servers(cli, tmp_path):

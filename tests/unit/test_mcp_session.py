@@ -6,12 +6,13 @@ import asyncio
 import json
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
 from llmcli.errors import ToolFailure
 from llmcli.mcp.session import Limits, Session
-from llmcli.mcp.spec import ServerSpec, label_of
+from llmcli.mcp.spec import ServerSpec, label_of, spec_of_words
 from tests.bench.mcp_kills import RAW
 from tests.conftest import part
 
@@ -56,3 +57,10 @@ def test_a_server_of_the_modern_era_alone():
 )
 def test_what_a_command_is_called(words, label):
     assert label_of(words) == label
+
+
+def test_a_home_directory_in_a_command_that_no_shell_has_seen():
+    home = str(Path.home())
+    assert spec_of_words("server ~/notes '~' x~y ~nobody-here/z").command == (
+        "server", f"{home}/notes", home, "x~y", "~nobody-here/z",
+    )  # fmt: skip

@@ -29,6 +29,7 @@ from llmcli.transport.stars import without
 from llmcli.wire import Json
 
 _START = 60.0  # seconds that a server has to list its tools; cold ones are loaded from an index first
+_MANY = 128  # tools of a request
 _CALL = 600.0  # seconds for a call, without --tool-timeout
 
 
@@ -149,6 +150,8 @@ class Served:
         for each in listed:
             if not each.tools:
                 notes.say(f"MCP server {each.spec.label} offers no tools")
+        if (count := len(self.offers) + len(taken)) > _MANY:
+            notes.say(f"{count} tools, and most providers take {_MANY} at most; --mcp-allow GLOB limits them")
         if self._servers is not None:
             offered = Counter(offer.server for offer in self.offers)
             counts = ", ".join(f"{label} ({offered[at]})" for at, (label, _) in enumerate(lists))
