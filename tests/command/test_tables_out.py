@@ -630,3 +630,43 @@ def test_an_output_that_is_a_directory_is_refused_and_no_bug(cli, tmp_path, monk
     said = f"llmcli: usage: -O {name} is a directory; name a file; a part of a batch, --shard I/N, takes a directory\n"
     assert done == Result(2, "", said)
     assert list((tmp_path / "in").iterdir()) == []
+
+
+def many(cli, tmp_path, monkeypatch, *flags):
+    """What comes of one row, on stdout and in files."""
+    monkeypatch.chdir(tmp_path)
+    row = b'{"prompt": "x", "k": "1"}\n'
+    argv = ["batch", "-q", "-m", "offline/echo", "--keep", "k", "--schema", "n int, f float, t"]
+    return lambda *more: cli(*argv, *flags, *more, stdin=row)
+
+
+def test_several_answers_of_a_schema_are_in_its_columns_as_lists(cli, tmp_path, monkeypatch):
+    run = many(cli, tmp_path, monkeypatch, "--n", "2")
+    said = '"k","n","f","t"\n"1","[1,1]","[1.5,1.5]","[""example"",""example""]"\n'
+    assert run("--format", "csv") == Result(0, said, "")
+    assert run("-O", "o.tsv").code == 0
+    table = (tmp_path / "o.tsv").read_text()
+    assert table == 'k\tn\tf\tt\terror\n1\t[1,1]\t[1.5,1.5]\t["example","example"]\t\n'
+
+
+def test_the_list_of_schema_multi_comes_without_the_object_around_it(cli, tmp_path, monkeypatch):
+    run = many(cli, tmp_path, monkeypatch, "--schema-multi")
+    item = '{"n":1,"f":1.5,"t":"example"}'
+    assert run("--format", "text") == Result(0, f"[{item}]\n", "")
+    assert run("--format", "csv").out == '"k","answer"\n"1","[{""n"":1,""f"":1.5,""t"":""example""}]"\n'
+    assert run("-O", "o.txt", "--write-each", "{{ k }}.jsonl").code == 0
+    assert (tmp_path / "o.txt").read_text() == f"[{item}]\n"
+    assert (tmp_path / "1.jsonl").read_text() == f"{item}\n"
+
+
+def test_the_record_of_a_hit_says_that_it_is_one(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    argv = ["batch", "-q", "-m", "offline/echo", "--cache", "--choices", "a,b", "--limit", "1"]
+    rows = b'{"prompt": "x"}\n{"prompt": "y"}\n'
+    said = [json.loads(cli(*argv, stdin=rows).out)["llmcli"] for _ in range(2)]
+    assert ["cached" in each for each in said] == [False, True]
+    assert (said[1]["cached"], said[1]["cost_usd"]) == (True, 0)
+    assert cli(*argv, "-O", "o.jsonl", stdin=rows).code == 0
+    assert cli(*argv[:-2], "-O", "o.jsonl", stdin=rows).code == 0  # goes on behind such a record
+    records = [json.loads(line)["llmcli"] for line in (tmp_path / "o.jsonl").read_text().splitlines()]
+    assert [(each["row"], each.get("cached")) for each in records] == [(0, True), (1, None)]

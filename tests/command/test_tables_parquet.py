@@ -75,7 +75,7 @@ def test_values_are_what_they_are(cli, values, expected):
 def test_bytes_that_are_no_text_are_that_rows_error(cli):
     table(name=["a", "b"], v=[b"\xff", b"x"], w=[[b"\xff"], [b"y"]])
     assert said(cli(*RUN, "a.parquet", "-t", "{{ row }}").out) == [
-        "no text is in v, w",
+        "it holds bytes that are no text: v, w",
         {"name": "b", "v": "x", "w": ["y"]},
     ]
 
@@ -128,3 +128,9 @@ def test_what_is_refused(cli):
     twice = pa.Table.from_arrays([pa.array(["x"]), pa.array(["y"])], names=["prompt", "prompt"])
     parquet.write_table(twice, "twice.parquet")
     assert "the column prompt is there 2 times (1, 2)" in cli(*RUN, "twice.parquet").err
+
+
+def test_a_failure_without_a_line_is_told_without_empty_brackets(cli):
+    table(prompt=["a"], v=[b"\xff"])
+    done = cli("batch", "-q", "-m", "offline/echo", "a.parquet", "--format", "text")
+    assert done.err.startswith("llmcli: row 0: invalid_utf8: it holds bytes that are no text: v\n")

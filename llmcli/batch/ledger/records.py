@@ -113,6 +113,8 @@ def _envelope(row: Row, course: Course, report: Report | None) -> Json:
         envelope["api"] = meta.api
     if course.via is not None:
         envelope["via"] = course.via
+    if meta and meta.cached:
+        envelope["cached"] = True
     if meta and meta.recovered:
         envelope["recovered"] = meta.recovered
     if meta and meta.choice:

@@ -21,7 +21,7 @@ _ROW = b'"row":'
 _TAIL = re.compile(  # what comes behind the row's own columns, which may hold an envelope, in one that holds no other
     rb'(?:(?<=,"llmcli":\{)|(?<=\},))"row":\d+,(?:"file":"[^"\\]*",)?(?:"id_column":"[^"\\]*",)?"attempts":\d+,'
     rb'"latency_ms":(?:null|[\d.]+),"cost_usd":(?:null|(\d{1,12}(?:\.\d{1,30})?(?:e-?\d\d?)?)),"model":"[^"\\]*","at":"[^"\\]*"'
-    rb'(?:,"api":"\w+")?(?:,"via":"batch")?(?:,"choice":\{[^][{}\\]*\})?\}\}\n'
+    rb'(?:,"api":"\w+")?(?:,"via":"batch")?(?:,"cached":true)?(?:,"choice":\{[^][{}\\]*\})?\}\}\n'
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from llmcli import jsonl
@@ -16,13 +16,48 @@ _ANY = frozenset[str]()
 _DEEPEST = 16  # references that lead on
 
 
-def answer_of(record: Json) -> str:
-    """The answer as text; of several, a JSON list of them; empty where there is none."""
-    if record["error"] is not None or not (response := record["response"]):
-        return ""
-    choices = sorted(response["body"].get("choices") or [], key=lambda choice: choice.get("index") or 0)
-    texts = [_text(choice, record["llmcli"], len(choices) > 1) for choice in choices]
+def answer_of(record: Json, read: Callable[[str], str] = str) -> str:
+    """The answer as text; of several, a JSON list of them; empty where there is none. `read` is done to each."""
+    texts = [read(text) for text in answers_of(record)]
     return texts[0] if len(texts) == 1 else jsonl.dumps(texts).decode() if texts else ""
+
+
+def answers_of(record: Json) -> list[str]:
+    """The answers as texts: more than one with `n`, none where the row failed."""
+    if record["error"] is not None or not (response := record["response"]):
+        return []
+    choices = sorted(response["body"].get("choices") or [], key=lambda choice: choice.get("index") or 0)
+    return [_text(choice, record["llmcli"], len(choices) > 1) for choice in choices]
+
+
+def list_of_items(answer: str) -> str:
+    """An answer of `--schema-multi` as the JSON list that it was asked for, out of the object around it."""
+    items = _items(answer)
+    return answer if items is None else f"[{','.join(items)}]"
+
+
+def lines_of_items(answer: str) -> str:
+    """An answer of `--schema-multi` as `ask` prints it: one JSON line an item."""
+    items = _items(answer)
+    return answer if items is None else "\n".join(items)
+
+
+def _items(answer: str) -> list[str] | None:
+    found = _object(answer).get("items")
+    return [_compact(item) for item in found] if isinstance(found, list) else None
+
+
+def _object(answer: str) -> Json:
+    """The object that an answer is, its numbers as they were written; empty where it is none."""
+    try:
+        found = jsonl.loads(answer)
+    except ValueError:
+        return {}
+    return as_written(answer.encode("utf-8", "replace"), found) if isinstance(found, dict) else {}
+
+
+def _compact(value: Any) -> str:
+    return jsonl.with_raw(value, Written, plain_value).decode()
 
 
 def _text(choice: Json, about: Json, of_several: bool) -> str:
@@ -54,7 +89,7 @@ def cell_of(value: Any, kinds: frozenset[str] = _ANY) -> Cell:
     if isinstance(value, bool):
         return Bare("true" if value else "false")
     if isinstance(value, (list, dict)):
-        return jsonl.with_raw(value, Written, plain_value).decode()
+        return _compact(value)
     text = value.text if isinstance(value, Written) else jsonl.dumps(value).decode()
     if "number" in kinds:
         return Bare(_with_point(text))
@@ -95,16 +130,13 @@ class Properties:
         """Their names, in the order of the schema."""
         return tuple(self.kinds)
 
-    def cells(self, answer: str) -> list[Cell]:
-        """The cells of an answer; none has anything in it where that is no object."""
-        try:
-            found = jsonl.loads(answer)
-        except ValueError:
-            found = None
-        if not isinstance(found, dict):
-            return [None] * len(self.kinds)
-        found = as_written(answer.encode("utf-8", "replace"), found)
-        return [cell_of(found.get(name), kinds) for name, kinds in self.kinds.items()]
+    def cells(self, answers: Sequence[str]) -> list[Cell]:
+        """The cells of an answer, lists of all in those of several; empty where there is none, or no object."""
+        found = [_object(answer) for answer in answers]
+        if len(found) > 1:
+            return [cell_of([each.get(name) for each in found]) for name in self.kinds]
+        only = found[0] if found else {}
+        return [cell_of(only.get(name), kinds) for name, kinds in self.kinds.items()]
 
     def _properties(self, schema: Any, depth: int) -> Iterator[tuple[str, Any]]:
         schema = self._followed(schema)

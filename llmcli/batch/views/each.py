@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -36,11 +36,18 @@ class EachFile:
 
     `others` are files that none of them may be, nor may they be files that `pattern`, the glob of `--each`, makes
     rows of at the next run. The file of a row that an earlier run answered is written of its record in `ledger`, where
-    it is missing.
+    it is missing. `read` is done to each answer.
     """
 
-    def __init__(self, source: str, others: Iterable[str], pattern: str | None = None) -> None:
+    def __init__(
+        self,
+        source: str,
+        others: Iterable[str],
+        pattern: str | None = None,
+        read: Callable[[str], str] = str,
+    ) -> None:
         self.ledger: Ledger | None = None
+        self._read = read
         self._pattern = None if pattern == "-" else pattern
         self._unwritten = 0  # answers that can have no file
         self._first_unwritten = ""  # what is said of the first
@@ -143,7 +150,7 @@ class EachFile:
         if row.goes_to is None:
             return
         path = Path(row.goes_to)
-        text = answer_of(jsonl.loads(line)).rstrip("\n") + "\n"
+        text = answer_of(jsonl.loads(line), self._read).rstrip("\n") + "\n"
         try:
             files.make_directory(path.parent)
             files.replace(path, jsonl.mended(text).encode(), sync=False)

@@ -15,7 +15,7 @@ from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.ledger import Ledger
 from llmcli.batch.ledger.printed import Printed
 from llmcli.batch.ledger.record_keeper import RecordKeeper
-from llmcli.batch.views.answers import Properties
+from llmcli.batch.views.answers import Properties, lines_of_items, list_of_items
 from llmcli.batch.views.cells import Risky
 from llmcli.batch.views.kept import Keep
 from llmcli.batch.views.seal import Seal
@@ -144,7 +144,7 @@ class Outlet:
         if shape == "jsonl":
             return Form() if self._passing else None
         if shape == "text":
-            return TextForm(self._null)
+            return TextForm(self._answering, self._null)
         return TableForm(shape == "csv", self._answering, self._risky, lambda: self._own, self._app.notes.say)
 
     def make_view(self, records: RecordKeeper, stats: Stats, reread: Reread) -> None:
@@ -180,7 +180,8 @@ def _each_file(settings: Outcoming, frame: Frame) -> EachFile | None:
         return None
     from llmcli.batch.views.each import EachFile  # here, since few runs write them
 
-    return EachFile(template, _others(settings.run, frame), frame.inputs.builder.how.each)
+    read = lines_of_items if settings.request.schema_multi else str
+    return EachFile(template, _others(settings.run, frame), frame.inputs.builder.how.each, read)
 
 
 def _others(run: RunSettings, frame: Frame) -> list[str]:
@@ -212,7 +213,8 @@ def _answering(settings: Outcoming, builder: Builder) -> Answering:
     properties = None if expects is None or settings.request.schema_multi else Properties(expects)
     has_columns = properties is not None and properties.names
     with_error = settings.run.view is not None  # on stdout there are no failures
-    return Answering(settings.view.into, properties if has_columns else None, with_error)
+    read = list_of_items if settings.request.schema_multi else str
+    return Answering(settings.view.into, properties if has_columns else None, with_error, read)
 
 
 def _missing(stats: Stats) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection
 from dataclasses import field
 
 from llmcli.batch.input.rows import Row
-from llmcli.batch.views.answers import answer_of
 from llmcli.batch.views.cells import Risky, csv_header, csv_row, text_line, tsv_row
 from llmcli.batch.views.table import Answering, OwnColumns, input_of, parsed_record
 from llmcli.exchange.chosen import labels_of_choice
@@ -64,11 +63,12 @@ class Filtered:
 class TextForm(Form):
     """A line an answer."""
 
+    answering: Answering
     null: bool = False
 
     def of(self, line: bytes, record: Json) -> bytes:  # noqa: ARG002
         """See Form."""
-        return text_line(answer_of(record), null=self.null)
+        return text_line(self.answering.text(record), null=self.null)
 
 
 @dataclass
@@ -113,4 +113,5 @@ class TableForm(Form):
 def failure_of(record: Json, where: str) -> str:
     """A failure as a line: its row, where that stands, its code and what happened."""
     row, error = record["llmcli"]["row"], record["error"]
-    return f"row {row} ({where}): {error['code']}: {error['message']}"
+    place = f" ({where})" if where else ""
+    return f"row {row}{place}: {error['code']}: {error['message']}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
 from functools import cached_property
 
 from llmcli import jsonl
-from llmcli.batch.views.answers import Properties, answer_of, own_cell
+from llmcli.batch.views.answers import Properties, answer_of, answers_of, own_cell
 from llmcli.batch.views.cells import Cell
 from llmcli.errors import UsageError
 from llmcli.lean.dataclass import dataclass
@@ -21,12 +21,13 @@ _RENAME = "name the answer's columns with --into NAME"
 class Answering:
     """The columns that an answer has: one, or one for each property of a schema. `into` is their name or its beginning.
 
-    `with_error`: one more for the code of a failure.
+    `with_error`: one more for the code of a failure; `read` is done to an answer that has one column.
     """
 
     into: str | None = None
     properties: Properties | None = None
     with_error: bool = True
+    read: Callable[[str], str] = str
 
     @property
     def names(self) -> list[str]:
@@ -45,10 +46,15 @@ class Answering:
         """The name of the column for the code of a failure."""
         return f"{self.into}_error" if self.into else "error"
 
+    def text(self, record: Json) -> str:
+        """The answer of a record in one cell or line."""
+        return answer_of(record, self.read)
+
     def cells(self, record: Json) -> list[Cell]:
         """The cells of a record."""
-        answer = answer_of(record)
-        cells: list[Cell] = self.properties.cells(answer) if self.properties else [answer]
+        cells: list[Cell] = [self.text(record)]
+        if self.properties:
+            cells = self.properties.cells(answers_of(record))
         error = record["error"]
         return [*cells, error and str(error["code"])] if self.with_error else cells
 

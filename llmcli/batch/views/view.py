@@ -7,7 +7,6 @@ from dataclasses import field
 
 from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.final import key_in
-from llmcli.batch.views.answers import answer_of
 from llmcli.batch.views.cells import Risky, csv_header, csv_row, text_line, tsv_row
 from llmcli.batch.views.kept import Keep
 from llmcli.batch.views.table import Answering, OwnColumns, input_of, parsed_record
@@ -58,7 +57,7 @@ class View:
     def _texts(self, lines: ViewLines) -> Iterator[bytes]:
         for line in lines():
             self.count += 1
-            yield text_line(answer_of(parsed_record(line)), null=self.null)
+            yield text_line(self.answering.text(parsed_record(line)), null=self.null)
 
     def _filled(self, lines: ViewLines, rows: Rows) -> Iterator[tuple[Json, Json]]:
         """(record, the row's own columns) of each row.

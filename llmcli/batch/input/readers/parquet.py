@@ -56,7 +56,9 @@ def _entry(columns: Columns, row: tuple[Any, ...]) -> Entry:
         name: None if value is _BINARY else value for name, value in zip(columns.names, row, strict=True)
     }
     binary = ", ".join(name for name, value in zip(columns.names, row, strict=True) if value is _BINARY)
-    return Broken(repr(row).encode(), BadRow("invalid_utf8", f"no text is in {binary}"), fields)
+    return Broken(
+        repr(row).encode(), BadRow("invalid_utf8", f"it holds bytes that are no text: {binary}"), fields
+    )
 
 
 def _column(column: Any) -> list[Any]:
