@@ -7,14 +7,22 @@ import shutil
 import tempfile
 from pathlib import Path
 
+_LONGEST = 60  # bytes of the place and the prefix: a socket's path has at most 103 on macOS
+
 
 def own_folder(prefix: str) -> Path:
-    """A new folder (0700) for this process; those that killed ones left behind go. Raises OSError."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+    """A new folder (0700) for this process, whose path is short enough for that of a socket; raises OSError.
+
+    Those that killed processes left behind go.
+    """
+    place = tempfile.gettempdir()
+    if len(os.fsencode(place)) + len(prefix) > _LONGEST:
+        place = "/tmp"  # noqa: S108 - the folder is made as one that nobody had, and is its owner's alone
+    for folder in Path(place).glob(f"{prefix}*"):
         process = folder.name.removeprefix(prefix).partition("-")[0]
         if process.isdecimal() and not _runs(int(process)):
             remove_folder(folder)
-    return Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-"))
+    return Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-", dir=place))
 
 
 def remove_folder(folder: Path) -> None:

@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from http import HTTPStatus
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -49,7 +50,7 @@ class LocalServer:
         with _spinning_little():
             llama = _llama()
         self._path = model.path
-        self._folder = files.own_folder("llmcli-local-")
+        self._folder = _folder()
         self._socket = str(self._folder / "llama.sock")
         self.base_url = f"http+unix://{quote(self._socket)}/v1"
         params = llama.CommonParams()
@@ -115,6 +116,15 @@ class _Connection(HTTPConnection):
     def connect(self) -> None:
         self.sock = socketlib.socket(socketlib.AF_UNIX)
         self.sock.connect(self._path)
+
+
+def _folder() -> Path:
+    try:
+        return files.own_folder("llmcli-local-")
+    except OSError as error:
+        raise BadCommand(
+            f"there is no place for a socket of llama.cpp: {error.strerror}", todo="set TMPDIR"
+        ) from None
 
 
 def _llama() -> Any:

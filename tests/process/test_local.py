@@ -7,6 +7,7 @@ import lzma
 import os
 import re
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -227,6 +228,29 @@ def test_what_does_not_fit_the_memory_is_exit_2(shell, process, model, command, 
     told = shell(f"ulimit -v 595700; llmcli {command} -m 'local/{name}' {words}")
     assert (told.code, told.out) == (2, "")
     assert re.search(r"large.gguf has .* of weights|its conversations need|cannot read", told.err), told.err
+
+
+def test_a_long_name_of_the_place_for_what_is_temporary_is_no_hindrance(process):
+    place = process.home / ("long" * 30)
+    place.mkdir()
+    ask = ("ask", "-m", "local/tiny.gguf", "--temperature", "0", "Hi")
+    assert process(*ask, env={"TMPDIR": str(place)}).out == "Hello! The sky is blue.\n"
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_is_left_of_one_that_was_stopped(process, stop):
+    here = {"TMPDIR": "/tmp"}
+    running = process.start(
+        "ask", "-m", "local/tiny.gguf", "-o", "ignore_eos=true", "-M", "4000", "Hi", env=here
+    )
+    assert running.stdout.read(1)
+    mine = f"llmcli-local-{running.pid}-*"
+    assert len(list(Path(here["TMPDIR"]).glob(mine))) == 1
+    running.send_signal(stop)
+    running.communicate(timeout=60)
+    if stop == signal.SIGKILL:  # then the next one takes it away
+        assert process("ask", "-m", "local/tiny.gguf", "Hi", env=here).code == 0
+    assert list(Path(here["TMPDIR"]).glob(mine)) == []
 
 
 def test_it_answers_other_programs(shell):
