@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
+from llmcli.errors import CallFailed
 from llmcli.local.grammar import for_grammar
 from llmcli.transport.answer import Answer
 from llmcli.transport.base import Transport
@@ -45,8 +46,13 @@ class Local:
         server = self._servers[request.model]
         server.check(request.fields)
         await server.ready()
-        answer = await self._inner.ask(replace(_streamed(request), base_url=server.base_url, keys_of=()))
-        return answer if request.stream else Answer.of(await _whole(answer))
+        asked = replace(_streamed(request), base_url=server.base_url, keys_of=())
+        try:
+            answer = await self._inner.ask(asked)
+            return answer if request.stream else Answer.of(await _whole(answer))
+        except CallFailed as error:
+            error.where = error.where.replace(asked.place, request.place)  # the socket is nobody's business
+            raise
 
     async def aclose(self) -> None:
         """See Transport."""

@@ -139,6 +139,13 @@ def test_ctrl_c_and_a_deadline_end_it_while_it_talks(process):
     assert running.returncode == 130
 
 
+def test_a_timeout_names_the_model(process):
+    ask = ("ask", "-m", "local/tiny.gguf", "-o", "ignore_eos=true", "-M", "4000", "--retries", "0", "Hi")
+    told = process(*ask, "--timeout", "0.001", "--no-stream")
+    assert told.code == 75
+    assert told.err.endswith("within 0.001 s (local/tiny.gguf); raise --timeout or try again later\n")
+
+
 def test_too_long_a_prompt_is_rejected_by_name(process):
     told = process("ask", "-m", "local/tiny.gguf?ctx=256", "word " * 500)
     assert told.code == 65
