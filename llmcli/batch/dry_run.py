@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
-from llmcli import files, jsonl
+from llmcli import jsonl
 from llmcli.app import App
 from llmcli.batch.away.cutter import Fill
 from llmcli.batch.away.desk import batches_in_words, rows_in_words
-from llmcli.batch.away.manifest import Manifest, Portion, manifest_path
+from llmcli.batch.away.manifest import standing_of
 from llmcli.batch.away.spool import around_row
 from llmcli.batch.away.terms import Sent, check_fresh, terms_at
 from llmcli.batch.forecast import Counted, Span
@@ -106,11 +106,7 @@ class Preview:
         self._files: Counter[str] = Counter()
         self._size = 0
         self._app = app
-        self._away: list[Portion] = []
-        if files.exists(manifest_path(self._kept)):
-            manifest = Manifest(self._kept)
-            self._away = manifest.away
-            manifest.release()
+        self._away = standing_of(self._kept).away
 
     def see(self, counted: Counted) -> None:
         """Count a row in. The first good row of some has its request still, which names the provider."""

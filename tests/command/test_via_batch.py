@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from llmcli.batch.away.manifest import Manifest
 from tests.conftest import NOW, Cli, Clock, Result
 from tests.server.batch_provider import BatchDoor, FakeBatches, Script, echo_row
 
@@ -304,6 +305,19 @@ def test_a_dry_run_says_how_many_files_and_what_is_away_and_sends_nothing(away):
     assert told["away"] == {"rows": 2, "batches": ["batch_2"]}
     assert (told["files"], told["bytes"]) == (1, size)
     assert away.provider.calls.total() == calls
+
+
+def test_a_dry_run_says_what_is_away_while_another_run_waits_for_it(away):
+    away.rows("a", "b")
+    away("--no-wait")
+    waiting = Manifest(str(away.out))
+    try:
+        shown = away("--dry-run")
+        assert (shown.code, shown.out.splitlines()[-1]) == (0, "away      2 rows in 1 batch (batch_2)")
+        assert away("--dry-run", "--fresh").code == 2
+        assert away().code == 75
+    finally:
+        waiting.release()
 
 
 def test_two_models_are_two_files(away):

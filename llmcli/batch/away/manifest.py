@@ -65,19 +65,70 @@ def manifest_path(kept: str) -> Path:
     return batches_path(Path(kept))
 
 
-class Manifest:
-    """What is away of one OUT. Opening it locks it. Raises Busy, UsageError, OutputFailure.
+class Standing:
+    """What the lines of a manifest tell: its run, its portions by number, and the tokens that a model may enqueue."""
 
-    `folder` is where the rows of its portions are; `limits` are the tokens that a model may have enqueued, as far as
-    its provider told.
-    """
-
-    def __init__(self, kept: str) -> None:
-        self.path = manifest_path(kept)
-        self.folder = self.path.with_suffix("")
+    def __init__(self) -> None:
         self.run = ""
         self.portions: dict[int, Portion] = {}
         self.limits: dict[str, int] = {}
+
+    @property
+    def away(self) -> list[Portion]:
+        """The portions that are away, in their order."""
+        return [portion for portion in self.portions.values() if portion.settled is None]
+
+    def take(self, path: Path, line: bytes) -> None:
+        """Take a line in. Raises UsageError where it is none of ours."""
+        try:
+            self._take(jsonl.loads(line))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            todo = "choose another -O; it says which rows are paid for and away, so do not delete it lightly"
+            raise UsageError(f"{path} is no list of batches of ours", todo=todo) from None
+
+    def _take(self, event: Json) -> None:
+        if "run" in event:
+            self.run = str(event["run"])
+            return
+        if not self.run:
+            raise KeyError("run")
+        if "limit" in event:
+            self.limits[event["model"]] = event["limit"]
+            return
+        number = event.pop("portion")
+        news = {name: value for name, value in event.items() if name in _FIELDS}
+        if number not in self.portions:
+            self.portions[number] = Portion(number, **news)
+            return
+        for name, value in news.items():
+            setattr(self.portions[number], name, value)
+
+
+def standing_of(kept: str) -> Standing:
+    """What is away of OUT at the moment, whoever holds its manifest. Raises UsageError."""
+    told, path = Standing(), manifest_path(kept)
+    try:
+        data = files.read_regular(path)
+    except FileNotFoundError:
+        return told
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    for line in data.splitlines(keepends=True):
+        if line.endswith(b"\n"):  # else it is being written
+            told.take(path, line)
+    return told
+
+
+class Manifest(Standing):
+    """What is away of one OUT. Opening it locks it. Raises Busy, UsageError, OutputFailure.
+
+    `folder` is where the rows of its portions are.
+    """
+
+    def __init__(self, kept: str) -> None:
+        super().__init__()
+        self.path = manifest_path(kept)
+        self.folder = self.path.with_suffix("")
         try:
             self._journal = files.Journal(self.path, ours=True)
         except files.Held:
@@ -89,11 +140,6 @@ class Manifest:
         except BaseException:
             self._journal.close()
             raise
-
-    @property
-    def away(self) -> list[Portion]:
-        """The portions that are away, in their order."""
-        return [portion for portion in self.portions.values() if portion.settled is None]
 
     @property
     def unswept(self) -> list[Portion]:
@@ -184,28 +230,4 @@ class Manifest:
             if not line.endswith(b"\n"):
                 self._journal.cut(self._journal.size - len(line))
                 return
-            try:
-                self._take(jsonl.loads(line))
-            except (ValueError, KeyError, TypeError, AttributeError):
-                raise self._foreign() from None
-
-    def _take(self, event: Json) -> None:
-        if "run" in event:
-            self.run = str(event["run"])
-            return
-        if not self.run:
-            raise KeyError("run")
-        if "limit" in event:
-            self.limits[event["model"]] = event["limit"]
-            return
-        number = event.pop("portion")
-        news = {name: value for name, value in event.items() if name in _FIELDS}
-        if number not in self.portions:
-            self.portions[number] = Portion(number, **news)
-            return
-        for name, value in news.items():
-            setattr(self.portions[number], name, value)
-
-    def _foreign(self) -> UsageError:
-        todo = "choose another -O; it says which rows are paid for and away, so do not delete it lightly"
-        return UsageError(f"{self.path} is no list of batches of ours", todo=todo)
+            self.take(self.path, line)

@@ -85,12 +85,9 @@ def terms_at(provider: str, base_url: str, model: str, *, typed: bool) -> BatchT
 def check_fresh(kept: str) -> None:
     """Raise UsageError where starting over would lose what is paid for and away."""
     if files.exists(batches_path(Path(kept))):
-        from llmcli.batch.away.manifest import Manifest
+        from llmcli.batch.away.manifest import standing_of
 
-        manifest = Manifest(kept)
-        away = manifest.away
-        manifest.release()
-        if away:
+        if standing_of(kept).away:
             raise UsageError(
                 "would lose rows that are away and paid for", todo="--recall first", flag="--fresh"
             )

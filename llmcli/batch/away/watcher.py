@@ -117,7 +117,7 @@ class Watcher:
             )
 
     def _standing(self) -> str:
-        """`3 of 12 batches done, 41,200 of 240,000 rows, 6 in_progress, 1 finalizing`."""
+        """`3 of 12 batches done, 41,200 of 240,000 rows, 6 in_progress, 1 finalizing, 17 h left`."""
         portions = list(self._desk.manifest.portions.values())
         away = [portion for portion in portions if portion.settled is None]
         total = sum(portion.rows for portion in portions)
@@ -130,7 +130,14 @@ class Watcher:
             f"{done:,} of {batches_in_words(len(portions))} done",
             f"{come:,} of {rows_in_words(total)}",
         ]
-        return ", ".join([*parts, *(f"{number:,} {status}" for status, number in states.most_common())])
+        parts += [f"{number:,} {status}" for status, number in states.most_common()]
+        ends = [each.expires for portion, each in seen if each and each.expires and self._expires(portion)]
+        if (left := min(ends, default=0.0) - self._desk.now) > 0:
+            parts.append(f"{_in_words(left)} left")
+        return ", ".join(parts)
+
+    def _expires(self, portion: Portion) -> bool:
+        return self._desk.terms_of(self._desk.like(portion)).expires
 
 
 def _named(portion: Portion) -> str:
