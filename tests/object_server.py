@@ -67,7 +67,7 @@ def serving() -> Iterator[tuple[Objects, dict[str, str]]]:
         pass
 
     Handler.objects = objects
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
@@ -75,6 +75,11 @@ def serving() -> Iterator[tuple[Objects, dict[str, str]]]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """A client that was killed is no fault."""
 
 
 class _Handler(BaseHTTPRequestHandler):

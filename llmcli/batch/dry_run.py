@@ -23,22 +23,22 @@ from llmcli.batch.ledger.final import Done, changed
 from llmcli.batch.ledger.ledger import done_so_far
 from llmcli.batch.ledger.slots import Slots
 from llmcli.batch.program import Program
+from llmcli.batch.shards.part import InParts, shard_of
 from llmcli.exchange.layers.window import worst
 from llmcli.exchange.unsent import check_budget
 from llmcli.output.report import dollars
 from llmcli.registry.batch_terms import BatchTerms
-from llmcli.settings.batch.run import RunSettings
 from llmcli.settings.money import MoneySettings
 from llmcli.wire import Json, Request
 
 
-def dry_run(app: App, program: Program, settings: Sent) -> None:
+def dry_run(app: App, program: Program, settings: InParts) -> None:
     """Print rows, tokens and cost; through the Batch API also files, and what is away. Raises what a run would."""
     options = settings.run
     preview = Preview(app, settings) if settings.via.is_batch else None
     if preview is not None:
         program = at_batch_price(app, program)
-    done = _done_in(program, options)
+    done = _done_in(program, settings)
     checks = [program.check_money(), _purse_check(app, settings.money)]
     stops = options.on_change == "stop"
 
@@ -67,8 +67,13 @@ def dry_run(app: App, program: Program, settings: Sent) -> None:
     )
 
 
-def _done_in(program: Program, options: RunSettings) -> Done:
+def _done_in(program: Program, settings: InParts) -> Done:
     """What OUT says is done. Raises what a run would of it."""
+    options, shard = settings.run, shard_of(settings)
+    if options.is_stored and shard is not None:
+        from llmcli.batch.segments.opened import stored_so_far
+
+        return stored_so_far(options.output or "", shard, program.inputs.builder.identity, options)
     if options.kept is None:
         return Done(slots=Slots(), is_kept=False)
     if options.fresh:

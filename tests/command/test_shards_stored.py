@@ -139,6 +139,17 @@ def test_what_cannot_be_stored(cli, argv, code, said):
     assert (result.code, said in result.err, "secret" in result.err) == (code, True, False)
 
 
+def test_a_dry_run_refuses_what_a_stored_part_would_and_makes_nothing(cli, out):
+    write("rows.jsonl", 3)
+    argv = ("rows.jsonl", "--shard", "0/1", "-O", out)
+    assert run(cli, *argv, "--dry-run").code == 0
+    assert stores.keys(out) == []
+    assert run(cli, *argv).code == 0
+    Path("rows.jsonl").write_text('{"prompt":"another"}\n' * 3)
+    said, meant = run(cli, *argv, "--dry-run"), run(cli, *argv)
+    assert (said.code, "row 0 is done, but what it asks has changed" in said.err, meant.code) == (2, True, 2)
+
+
 def test_all_rows_are_one_part_where_none_is_named(cli, out):
     write("rows.jsonl", 30)
     assert run(cli, "rows.jsonl", "-O", out, "--limit", "20").code == 0

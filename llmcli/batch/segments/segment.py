@@ -75,6 +75,11 @@ class ReadSegment(JournalLines):
             raise UsageError(what, todo="take it away, or choose another -O")
         self._data = data
 
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self._data)
+
     def first(self) -> bytes:
         """The first record; empty where there is none."""
         return next(iter(self._lines()), b"")

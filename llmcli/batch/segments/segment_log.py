@@ -10,13 +10,14 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 from llmcli.batch.segments.segment import ReadSegment, segment_name
 from llmcli.errors import OutputFailure, UsageError
 from llmcli.settings.batch.machines import Shard
 from llmcli.stores.bucket import Bucket
 
-_AHEAD = 4  # segments that are read at once
+_AHEAD, _AHEAD_SIZE = 8, 32 << 20  # segments that are read at once, as far as they have so many bytes
 _NAME = re.compile(r"\d{8,}\.jsonl")
 
 
@@ -45,14 +46,13 @@ class SegmentLog:
     def new(self) -> Iterator[ReadSegment]:
         """The segments behind `last`, each of which is the last then. Raises UsageError, OutputFailure."""
         numbers = deque(self.bucket.wait(self.numbers()))
-        ahead = deque(
-            self.bucket.begin(self._read(numbers.popleft())) for _ in range(min(_AHEAD, len(numbers)))
-        )
+        ahead, most = deque[Any](), 1
         try:
-            while ahead:
-                segment: ReadSegment = ahead.popleft().result()
-                if numbers:
+            while ahead or numbers:
+                while numbers and len(ahead) < most:
                     ahead.append(self.bucket.begin(self._read(numbers.popleft())))
+                segment: ReadSegment = ahead.popleft().result()
+                most = max(1, min(_AHEAD, _AHEAD_SIZE // segment.size))
                 if not self.last and segment.number > 1 and not segment.is_fresh:
                     raise self._missing(1)
                 self.last = segment.number

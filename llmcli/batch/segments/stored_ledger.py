@@ -8,14 +8,11 @@ from concurrent.futures import Future
 from contextlib import suppress
 
 from llmcli.batch.input.identity import Identity
-from llmcli.batch.ledger.final import Done, Place
-from llmcli.batch.ledger.journal_lines import row_known_by
-from llmcli.batch.ledger.ledger import check_known
-from llmcli.batch.ledger.skim import record_of, skimmed
-from llmcli.batch.ledger.slots import Slots
+from llmcli.batch.ledger.final import Done
 from llmcli.batch.segments.lease import Lease, taken_over
-from llmcli.batch.segments.segment import ReadSegment, RecordSegment
+from llmcli.batch.segments.segment import RecordSegment
 from llmcli.batch.segments.segment_log import SegmentLog
+from llmcli.batch.segments.standing import Standing
 from llmcli.batch.segments.unsaved import Unsaved
 from llmcli.batch.shards.mark import Mark
 from llmcli.errors import LlmcliError
@@ -34,8 +31,6 @@ class StoredLedger:
         self._log, self._lease, self._bucket = log, lease, log.bucket
         self._identity = identity
         self._unsaved = Unsaved(clock)
-        self._retry_failed = False
-        self._done = Done()
         self._end: Mark | None = None  # what the last segment says
         self._pending: tuple[int, bytes] | None = None  # a segment that may be there already
         self._saving: Future[None] | None = None
@@ -46,38 +41,22 @@ class StoredLedger:
 
     def recover(self, *, retry_failed: bool = False, limit: int | None = None) -> Done:
         """Read what is final. Raises UsageError where a segment is none."""
-        self._retry_failed = retry_failed
-        self._done = self._none_done(limit)
-        self._read()
+        standing = Standing(self._identity, retry_failed=retry_failed, limit=limit)
+        self._read(standing)
         while self._takes_over:  # with a segment of ours, what another has under way is refused
             number = self._log.last + 1
             claim = RecordSegment(number, self._lease.writer).content()
             self._takes_over = not self._bucket.wait(self._log.append(number, claim))
             self._end = None
-            self._read()
-        return self._done
+            self._read(standing)
+        return standing.done
 
-    def _none_done(self, limit: int | None) -> Done:
-        return Done(limit, None if self._identity.by == "number" else Slots())
-
-    def _read(self) -> None:
+    def _read(self, standing: Standing) -> None:
         """Take in the segments that are new."""
         for segment in self._log.new():
             self._end = segment.end
             if not self.is_stale:
-                self._take(segment)
-
-    def _take(self, segment: ReadSegment) -> None:
-        if segment.is_fresh:
-            self._done = self._none_done(self._done.limit)
-        check_known(segment.path, row_known_by(segment.first()), self._identity)
-        self._done.take_answers(skimmed(segment, self._done.slots))
-        for number, (row, line) in enumerate(segment.failures(self._done.slots), segment.answers + 2):
-            try:
-                record = record_of(line, Place.ERRORS, retry_failed=self._retry_failed)
-            except (ValueError, KeyError, TypeError, OverflowError):
-                raise segment.foreign(number) from None
-            self._done.supersede(row, record)
+                standing.take(segment)
 
     def room(self, _row: int) -> bool:
         """Whether a row may be begun: what a kill now would lose is bounded."""
