@@ -1,6 +1,8 @@
 """What it costs that several runs use one limit: alone, side by side, and with `--share`.
 
     python tests/bench/machines.py [--runs 4] [--rows 12000] [--rps 600]
+    python tests/bench/machines.py --ray speed [--rows 600000]    # a cluster beside one process
+    python tests/bench/machines.py --ray kills [--kills 20]       # each row exactly once, whatever is killed
 
 prints, for each way, how much of the limit was used while all ran, and the share of 429s.
 """
@@ -46,12 +48,28 @@ def measured(home: Path, rps: float, runs: int, rows: int, *more: str) -> tuple[
     return answered / told["seconds"] / rps, told["refused"] / told["requests"]
 
 
+def on_ray(home: Path, args: argparse.Namespace) -> None:
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+    from tests.bench.on_ray import kills, speed
+
+    if args.ray == "speed":
+        speed(home, args.rows, args.runs)
+    else:
+        kills(home, args.rows, args.kills)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--runs", type=int, default=4)
     parser.add_argument("--rows", type=int, default=12_000)
     parser.add_argument("--rps", type=float, default=600.0)
+    parser.add_argument("--ray", choices=["speed", "kills"])
+    parser.add_argument("--kills", type=int, default=20)
     args = parser.parse_args()
+    if args.ray is not None:
+        with tempfile.TemporaryDirectory() as directory:
+            on_ray(Path(directory), args)
+        return
     with tempfile.TemporaryDirectory() as directory:
         home = Path(directory)
         ways = {

@@ -14,7 +14,7 @@ from itertools import count
 
 from llmcli import jsonl
 from llmcli.batch.cluster.lending import Lender, Loan
-from llmcli.batch.cluster.messages import Crew, Lent, Orders, ToldRecord, WorkerLost, WorkReport
+from llmcli.batch.cluster.messages import SILENCE, Crew, Lent, Orders, ToldRecord, WorkerLost, WorkReport
 from llmcli.batch.cluster.shares import MoneyShares, RateShares, WorkerAccount
 from llmcli.batch.engine.new_rows import Look, Unsent
 from llmcli.batch.engine.outcomes import Stop
@@ -31,7 +31,6 @@ from llmcli.errors import (
     TransientFailure,
 )
 
-SILENCE = 15.0  # seconds after which a worker that says nothing is taken to be dead
 _LOSSES = 5  # workers in a row that died before they told of anything, after which a run gives up
 _BYTES = 4 << 20  # of rows that are lent at once
 _SUMS = (

@@ -16,6 +16,13 @@ FLUSH = 512
 """Records that a worker may have which nobody else knows of: with as many, it begins no more rows."""
 
 
+SILENCE = 15.0
+"""Seconds after which a worker that says nothing is taken to be dead, and others have its rows."""
+
+LEASE = 10.0
+"""Seconds without orders after which a worker begins no more rows: they may be others' by now."""
+
+
 class Lent(NamedTuple):
     """A row that is lent to a worker: its entry, and $ that it cost in earlier runs."""
 

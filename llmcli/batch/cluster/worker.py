@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 
-from llmcli.batch.cluster.messages import FLUSH, Lent, Orders, ToldRecord, WorkerMoney, WorkReport
+from llmcli.batch.cluster.messages import FLUSH, LEASE, Lent, Orders, ToldRecord, WorkerMoney, WorkReport
 from llmcli.batch.engine.engine import Engine
 from llmcli.batch.engine.run import Run
 from llmcli.batch.input.rows import Row, RowBuilder
@@ -78,10 +78,14 @@ class LentRows:
 
 
 class ToldRecords:
-    """Records that are to be told. No row is begun while too many are not known to have arrived."""
+    """Records that are to be told.
 
-    def __init__(self, much: Callable[[], None]) -> None:
-        self._much = much
+    No row is begun while too many are not known to have arrived, nor where nothing was heard for long, by `clock`.
+    """
+
+    def __init__(self, much: Callable[[], None], clock: Callable[[], float]) -> None:
+        self._much, self._clock = much, clock
+        self._heard = clock()
         self._new: list[ToldRecord] = []
         self._under_way: list[ToldRecord] = []
 
@@ -90,7 +94,8 @@ class ToldRecords:
 
     def room(self, _row: int) -> bool:
         """See Records."""
-        return len(self._new) + len(self._under_way) < FLUSH
+        has_room = len(self._new) + len(self._under_way) < FLUSH
+        return has_room and self._clock() - self._heard < LEASE
 
     def write(self, row: int, line: bytes, *, failed: bool) -> None:
         """See Records."""
@@ -103,7 +108,7 @@ class ToldRecords:
 
     def arrived(self) -> None:
         """What was told last is known to have arrived."""
-        self._under_way = []
+        self._under_way, self._heard = [], self._clock()
 
     def told(self) -> list[ToldRecord]:
         """What is to be told now."""
@@ -128,7 +133,7 @@ class Worker:
         self._said: list[str] = []
         self._news = asyncio.Event()
         self._rows = LentRows(builder, self._news.set)
-        self._records = ToldRecords(self._news.set)
+        self._records = ToldRecords(self._news.set, run.world.clock)
         plan = replace(
             run.plan, tell=self._said.append, notice=self._said.append if run.plan.notice else None
         )
