@@ -36,10 +36,6 @@ def _has_ray() -> None:
             ["--cacert", certifi.where()],
             "--cacert and --on exclude each other; workers have keys and certificates of their",
         ),
-        (
-            ["--budget-file", "b"],
-            "--budget-file and --on exclude each other; --max-cost holds for all workers",
-        ),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

@@ -14,7 +14,8 @@ from decimal import Decimal
 import pytest
 
 from llmcli.batch.cluster.dispatcher import Dispatcher
-from llmcli.batch.cluster.lending import Lender, Unmade
+from llmcli.batch.cluster.fund import Fund
+from llmcli.batch.cluster.lending import NOTHING_HELD, HeldHere, Lender, Unmade
 from llmcli.batch.cluster.messages import FLUSH, Orders, WorkerLost, WorkReport
 from llmcli.batch.cluster.shares import MoneyShares, RateShares, WorkerAccount
 from llmcli.batch.cluster.worker import Worker
@@ -26,6 +27,7 @@ from llmcli.batch.ledger.final import Done
 from llmcli.batch.pacing.pace import Pace
 from llmcli.errors import BudgetExceeded, OutputFailure, PartialFailure, Rejected, TransientFailure
 from llmcli.exchange.exchange import Way
+from llmcli.exchange.layers.budget import BudgetFile
 from llmcli.transport.answer import Answer
 from llmcli.wire import Completion, Meta, Request
 from llmcli.world import World
@@ -152,11 +154,17 @@ class Company:
 
 
 def dispatched(
-    rows: int, crew: Company, records: Kept, *, silence: float = 60.0, **plan: object
+    rows: int,
+    crew: Company,
+    records: Kept,
+    *,
+    silence: float = 60.0,
+    held: HeldHere = NOTHING_HELD,
+    **plan: object,
 ) -> Dispatcher:
     """Run so many rows; the dispatcher that did."""
     run = run_of(None, **plan)
-    lender = Lender(run, Lines(rows), records, Unmade(Builds(), Done(), always=False))
+    lender = Lender(run, Lines(rows), records, Unmade(Builds(), Done(), always=False), held)
     dispatcher = Dispatcher(run, lender, records, crew, silence)
     asyncio.run(asyncio.wait_for(dispatcher.run(), 60))
     return dispatcher
@@ -312,4 +320,26 @@ def test_what_a_dead_worker_may_have_spent_counts_as_spent():
     money, lost = MoneyShares(Decimal(10), Decimal(1)), account(1)
     lost.purse.spent, lost.purse.allowed = Decimal(2), Decimal(5)
     money.loses(lost)
-    assert money.lost == 3
+    assert (money.spent, money.lost) == (2, 3)
+    assert money.allow(account(2), [account(2)]) == 0
+
+
+def test_two_workers_do_not_keep_from_each_other_what_is_enough_for_one():
+    money, first, second = MoneyShares(Decimal(12), Decimal(0)), account(1), account(2)
+    both = [first, second]
+    for each in both:
+        each.purse.short = each.purse.dearest = Decimal(10)
+        each.purse.allowed = Decimal(6)
+    assert money.allow(first, both) == 0
+    assert money.allow(second, both) == 10
+
+
+def test_a_budget_file_is_of_all_workers_together(tmp_path):
+    records, cost = Kept(), Decimal("0.01")
+    budget = BudgetFile(str(tmp_path / "spent"), Decimal("0.255"), time.monotonic, asyncio.sleep)
+    money = {"has_budget": True, "worst": lambda _request: cost}
+    crew = Company(3, Served(), **{**money, "max_cost": Decimal(0)})
+    with pytest.raises(BudgetExceeded, match="a call of openai/tiny may cost"):
+        dispatched(1000, crew, records, held=HeldHere(fund=Fund(budget, "openai/tiny")), **money)
+    assert sum(records.rows.values()) == 25
+    assert budget.spent() == Decimal("0.25")

@@ -60,10 +60,6 @@ def _others(settings: OnCluster) -> Mapping[str, tuple[bool, str]]:
         "--merge": (machines.merge is not None, "it asks nothing: drop one"),
         "--share": (machines.share is not None, "workers share a limit anyway: drop it"),
         settings.via.flag: (settings.via.is_batch, "a provider's Batch API needs no cluster: drop one"),
-        "--budget-file": (
-            money.budget_file is not None,
-            "--max-cost holds for all workers together: drop one",
-        ),
         "--replay": (money.replay is not None, "it asks nothing: drop one"),
         "--api-key-file": (network.api_key_file is not None, _OWN),
         "--cacert": (network.cacert is not None, _OWN),

@@ -62,7 +62,7 @@ class Dispatcher:
         self._crew = crew
         self._silence = silence
         self._rates = RateShares(crew.size)
-        self._money = MoneyShares(run.plan.max_cost, run.stats.earlier_spent)
+        self._money = MoneyShares(run.plan.max_cost, run.stats.earlier_spent, lender.fund)
         self._numbers = count()
         self._accounts: dict[int, WorkerAccount] = {}
         self._past = Stats(began=0.0)  # what workers did that are no more
@@ -111,6 +111,7 @@ class Dispatcher:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
             self.look()
+            await self._money.settle()
         self._raise()
 
     def _raise(self) -> None:
@@ -148,8 +149,13 @@ class Dispatcher:
                 orders = await self._orders(account)
                 turn = asyncio.ensure_future(account.worker.turn(orders))
                 await self._take(account, await self._heard(account, turn))
+        except asyncio.CancelledError:
+            self._money.leaves(account)
+            raise
         except WorkerLost as lost:
             self._lose(account, str(lost))
+        else:
+            self._money.leaves(account)
         finally:
             account.worker.dismiss()
             del self._accounts[account.number]
@@ -211,6 +217,7 @@ class Dispatcher:
         self._rates.look([each for each in accounts if not each.gone], self._clock())
         account.part = 0.0 if account.gone else self._rates.part_of(account, accounts)
         rows = await self._lent(account)
+        await self._money.raise_for(account, accounts)
         return Orders(
             rows=rows,
             part=account.part,

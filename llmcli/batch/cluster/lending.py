@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol
 
+from llmcli.batch.cluster.fund import Fund
 from llmcli.batch.cluster.kept_answers import KeptAnswers
 from llmcli.batch.cluster.messages import Lent
 from llmcli.batch.engine.new_rows import Look, OpenRows, Unsent
@@ -53,6 +54,16 @@ class Loan:
         return self.row.size or (len(entry) if isinstance(entry, bytes | str) else 1000)
 
 
+class HeldHere(NamedTuple):
+    """What workers share of the machine that rows are lent by: kept answers, and the money of a file."""
+
+    answers: KeptAnswers | None = None
+    fund: Fund | None = None
+
+
+NOTHING_HELD = HeldHere()
+
+
 class Unmade(NamedTuple):
     """When a row need not be made here, but by the worker that has it: nothing is known of it, nobody looks at it."""
 
@@ -96,13 +107,13 @@ class _Kept:
 class Lender:
     """Gives one open row after the other: first those that came back, then new ones.
 
-    `answers`: where answers are kept, which needs the rows as they are made.
+    Where answers are kept, rows are needed as they are made: see Unmade.
     """
 
     def __init__(
-        self, run: Run, source: Entries, records: Records, unmade: Unmade, answers: KeptAnswers | None = None
+        self, run: Run, source: Entries, records: Records, unmade: Unmade, held: HeldHere = NOTHING_HELD
     ) -> None:
-        self.answers = answers
+        self.answers, self.fund = held
         self._kept = _Kept(source, unmade)
         self._done = unmade.done
         self._rows = OpenRows(run, self._kept, records, unmade.done)

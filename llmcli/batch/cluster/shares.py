@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import field
 from decimal import Decimal
 
+from llmcli.batch.cluster.fund import Fund
 from llmcli.batch.cluster.messages import RemoteWorker, WorkerMoney
 from llmcli.batch.engine.money import over_budget
 from llmcli.batch.engine.stats import Stats
@@ -99,15 +100,51 @@ def _divide(active: Sequence[WorkerAccount], rates: dict[int, float]) -> None:
 
 
 class MoneyShares:
-    """Divides --max-cost, of which `before` was spent in earlier runs. All amounts are in $."""
+    """Divides --max-cost, of which `before` was spent in earlier runs, or what a fund holds. All amounts are in $."""
 
-    def __init__(self, most: Decimal | None, before: Decimal) -> None:
-        self._most = most
+    def __init__(self, most: Decimal | None, before: Decimal, fund: Fund | None = None) -> None:
+        self._limit = most
         self._before = before
-        self.lost = _NOTHING  # that workers may have spent which are gone
+        self._fund = fund
+        self.spent = _NOTHING  # by workers that came to their end,
+        self.lost = _NOTHING  # and more that was for answers that nobody got
+
+    @property
+    def _most(self) -> Decimal | None:
+        if self._fund is None:
+            return self._limit
+        held = self._before + self._fund.held
+        return held if self._limit is None else min(held, self._limit)
+
+    @property
+    def _may_grow(self) -> bool:
+        """Whether it is the fund that holds workers back, and not --max-cost with what earlier runs spent."""
+        fund = self._fund
+        return fund is not None and (self._limit is None or self._before + fund.held < self._limit)
+
+    async def raise_for(self, account: WorkerAccount, accounts: Collection[WorkerAccount]) -> None:
+        """Have a fund hold what a worker will need. Raises what the file of the budget is not good for."""
+        if self._fund is None or not account.places or not self._may_grow:
+            return
+        purse = account.purse
+        need = max(purse.short, _AHEAD * purse.dearest)
+        left = self._free(accounts) + account.claim - purse.spent - purse.reserved
+        if need and left < max(purse.short, need / 2):
+            await self._fund.grow(need, purse.short or purse.dearest)
+
+    async def settle(self) -> None:
+        """Tell the fund what was spent, once no worker is left."""
+        if self._fund is not None:
+            await self._fund.settle(self.spent + self.lost)
+
+    def leaves(self, account: WorkerAccount) -> None:
+        """A worker came to its end; what it still had under way is broken off, and may have to be paid."""
+        self.spent += account.purse.spent
+        self.lost += account.purse.reserved
 
     def loses(self, account: WorkerAccount) -> None:
         """A worker is dead: what it may have spent that nobody knows of counts as spent."""
+        self.spent += account.purse.spent
         self.lost += account.claim - account.purse.spent
 
     def allow(self, account: WorkerAccount, accounts: Collection[WorkerAccount]) -> Decimal | None:
@@ -119,13 +156,20 @@ class MoneyShares:
         free = self._free(accounts) + account.claim - used
         need = max(purse.short, _AHEAD * purse.dearest) if account.places else _NOTHING
         working = sum(each.works for each in accounts) or 1
-        fair = max(free / working, purse.short if purse.short <= free else _NOTHING)
+        # What is too little for a row is of more use to another.
+        fair = max(free / working, purse.short) if purse.short <= free else _NOTHING
         account.allowed = account.purse.allowed = used + max(_NOTHING, min(need, fair))
         return account.allowed
 
     def _free(self, accounts: Collection[WorkerAccount]) -> Decimal:
         assert self._most is not None  # noqa: S101 - the caller looked
-        return self._most - self._before - self.lost - sum((each.claim for each in accounts), _NOTHING)
+        return (
+            self._most
+            - self._before
+            - self.spent
+            - self.lost
+            - sum((each.claim for each in accounts), _NOTHING)
+        )
 
     def over(self, accounts: Collection[WorkerAccount]) -> BudgetExceeded | None:
         """The error that ends the run where no worker can go on with what is left."""
@@ -140,5 +184,7 @@ class MoneyShares:
         idle = sum((each.claim - each.purse.spent - each.purse.reserved for each in accounts), _NOTHING)
         if self._free(accounts) + idle >= min(short):
             return None
-        spent = self._before + self.lost + sum((each.purse.spent for each in accounts), _NOTHING)
+        if self._fund is not None and self._may_grow:
+            return self._fund.over
+        spent = self._before + self.spent + self.lost + sum((each.purse.spent for each in accounts), _NOTHING)
         return over_budget(min(short), (spent, self.lost), self._most, "")

@@ -10,15 +10,16 @@ from typing import Any
 
 from llmcli.app import App
 from llmcli.batch.cluster.dispatcher import Dispatcher
+from llmcli.batch.cluster.fund import Fund
 from llmcli.batch.cluster.kept_answers import KeptAnswers
-from llmcli.batch.cluster.lending import Entries, Lender, Unmade
+from llmcli.batch.cluster.lending import Entries, HeldHere, Lender, Unmade
 from llmcli.batch.cluster.messages import FLUSH
 from llmcli.batch.cluster.ray_crew import RayCrew, cluster
 from llmcli.batch.cluster.recipe import Recipe
 from llmcli.batch.engine.run import Records, Run
 from llmcli.batch.ledger.final import Done
 from llmcli.batch.program import Program
-from llmcli.exchange.stack import kept_around
+from llmcli.exchange.stack import budget_file_of, kept_around
 
 
 @contextmanager
@@ -36,8 +37,12 @@ def staffed(app: App, program: Program, settings: Any, looks: Callable[[], bool]
         def dispatcher(run: Run, source: Entries, records: Records, done: Done) -> Dispatcher:
             answers = _answers(app, settings, run)
             unmade = Unmade(rows, done, always=looks() or not rows.is_numbered or answers is not None)
-            return Dispatcher(run, Lender(run, source, records, unmade, answers), records, crew)
+            return Dispatcher(
+                run, Lender(run, source, records, unmade, HeldHere(answers, fund)), records, crew
+            )
 
+        budget = budget_file_of(app, settings.money)
+        fund = None if budget is None else Fund(budget, plan.model)
         _tell(app, size, program.run.pace.crowd.most)
         yield replace(program, engine=dispatcher)
 
