@@ -49,9 +49,11 @@ def cluster_of(nodes: int = 2, cpus: int = 2, **env: str) -> Iterator[ClusterPro
     command = [sys.executable, str(Path(__file__)), f"--nodes={nodes}", f"--cpus={cpus}"]
     environment = {**os.environ, **QUIET, **env}
     with Popen(command, stdin=PIPE, stdout=PIPE, text=True, env=environment) as child:
-        yield ClusterProcess(child)
-        assert child.stdin is not None
-        child.stdin.close()
+        try:
+            yield ClusterProcess(child)
+        finally:
+            assert child.stdin is not None
+            child.stdin.close()
 
 
 def descendants(ancestor: int) -> dict[int, str]:

@@ -55,7 +55,7 @@ def on_ray(home: Path, args: argparse.Namespace) -> None:
     if args.ray == "speed":
         speed(home, args.rows, args.runs)
     else:
-        kills(home, args.rows, args.kills)
+        kills(home, args.rows, args.kills, args.kinds.split(","))
 
 
 def main() -> None:
@@ -65,6 +65,7 @@ def main() -> None:
     parser.add_argument("--rps", type=float, default=600.0)
     parser.add_argument("--ray", choices=["speed", "kills"])
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--kinds", default="worker,driver,node,stopped", help="of kills")
     args = parser.parse_args()
     if args.ray is not None:
         with tempfile.TemporaryDirectory() as directory:

@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
@@ -259,11 +260,11 @@ def lines_of(home: Path) -> int:
     return path.stat().st_size // 700 if path.exists() else 0
 
 
-def kills(home: Path, rows: int, times: int) -> None:
+def kills(home: Path, rows: int, times: int, kinds: Sequence[str] = KINDS) -> None:
     """Kill each kind of thing so many times."""
     write_rows(home, rows)
     draw = random.Random(27)
-    for kind in KINDS:
+    for kind in kinds:
         with cluster_of(nodes=2, cpus=2) as cluster:
             runs = [Killed(home, rows, kind, cluster, draw) for _ in range(times)]
         whole = sum(run.is_whole for run in runs)
