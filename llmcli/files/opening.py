@@ -130,6 +130,15 @@ def check_room(number: int) -> None:
             os.close(descriptor)
 
 
+def fill_standard() -> None:
+    """Have the null device where stdin, stdout or stderr is closed: libuv aborts as it closes a socket in its place."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)  # the lowest that is free, so this one
+
+
 def read_regular(path: str | Path, most: int = -1) -> bytes:
     """All of a regular file, or its first `most` bytes. Raises Irregular, and any other OSError."""
     with open(open_regular(path), "rb") as stream:

@@ -38,6 +38,7 @@ def drive(
     try:
         import asyncio  # here, since --dry-run, count and the like need no loop
 
+        files.fill_standard()
         files.check_room(_FILES[fast])
         with asyncio.Runner(loop_factory=_fast_loop if fast else None) as runner:
             return runner.run(_supervised(watch, work, world.remaining(deadline)))

@@ -226,6 +226,13 @@ def test_a_command_is_told_where_and_its_status_is_ours(shell):
     assert done.err == "served 0 requests, 0 tokens, $0.000000\n"
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_are_not_what_a_connection_is_taken_for(shell, closed):
+    command = "sh -c 'curl -s $OPENAI_BASE_URL/models > models; exit 3'"
+    done = shell(f"(llmcli serve -q -m offline/echo -- {command}) {closed}; echo $?; cat models")
+    assert done.out.startswith('3\n{"object":"list"')
+
+
 def test_a_command_that_is_not_there(shell):
     done = shell("llmcli serve -m offline/echo -- no-such-command; echo $?")
     assert done.out == "2\n"
@@ -260,6 +267,23 @@ def test_openais_own_client_asks_both_apis_past_a_proxy_and_a_wrong_address(proc
 
 
 # The Responses API
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"include": 5}, "include is a JSON array"),
+        ({"include": [{}]}, "include {} has no counterpart here"),
+        ({"tools": 5}, "tools is a JSON array"),
+        ({"tools": [5]}, "the body is not of the Responses API's shape"),
+        ({"input": 5}, "input must be text, or a list of messages that is not empty"),
+        ({"conversation": "c"}, "conversation has no counterpart here"),
+    ],
+)
+def test_a_body_that_is_not_of_its_shape_is_a_400(echo, fields, words):
+    got = echo.send("POST", "/responses", {"input": "hi", **fields})
+    assert (got.status, got.headers["x-should-retry"]) == (400, "false")
+    assert words in got.error["message"]
 
 
 def typed(got: Got) -> list[tuple[str, Any]]:

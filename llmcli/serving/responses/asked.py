@@ -67,10 +67,17 @@ def _lacking(said: Json) -> Iterator[str]:
     for name in sorted(said.keys() & (ONLY_FIELDS - _ITSELF)):
         if said[name] not in _NOTHING.get(name, ()):
             yield name
-    yield from (f"include {what}" for what in said.get("include") or () if what not in _OURS)
-    for tool in said.get("tools") or ():
+    yield from (f"include {what}" for what in _list(said, "include") if str(what) not in _OURS)
+    for tool in _list(said, "tools"):
         if isinstance(tool, dict) and tool.get("type") not in _TOOLS:
             yield f"the hosted tool {tool.get('type')}"
+
+
+def _list(said: Json, name: str) -> list[Any]:
+    value = said.get(name, [])
+    if not isinstance(value, list):
+        raise UsageError(f"{name} is a JSON array")
+    return value
 
 
 def _way(agent: str) -> str:

@@ -132,7 +132,7 @@ class Front:
             return Problem(405, f"{path} takes {allowed}, not {method}", headers={"allow": allowed})
         gets = [name for name in self.gets if not name.endswith("/")]
         there = ", ".join([*(f"POST {name}" for name in self.posts), *(f"GET {name}" for name in gets)])
-        return Problem(404, f"llmcli serve has no {method} {path}; it has {there}", "unknown_url")
+        return Problem(404, f"llmcli serve has no {method} {path or '/'}; it has {there}", "unknown_url")
 
 
 class _Unread(Exception):
