@@ -31,7 +31,11 @@ _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is told to anybody of how Ray is used
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the other way is warned of
 }
-_ALONE = {"RAY_AUTH_MODE": "token", "RAY_prestart_worker_first_driver": "0"}
+_ALONE = {
+    "RAY_AUTH_MODE": "token",
+    "RAY_prestart_worker_first_driver": "0",
+    "RAY_raylet_start_wait_time_s": "120",  # of a machine that is busy
+}
 
 
 class RayWorker:
@@ -132,16 +136,22 @@ def _silenced() -> Iterator[None]:
 
 
 def _begun(ray: Any, workers: int, folder: Path | None) -> int:
-    """Begin a cluster of this machine alone, that nobody else is told of."""
-    _init(
-        ray,
-        address="local",
-        num_cpus=2 * workers,  # one that says nothing keeps its place
-        num_gpus=0,
-        object_store_memory=_MEMORY,
-        include_dashboard=False,
-        _temp_dir=str(folder),
-    )
+    """Begin a cluster of this machine alone, that nobody else is told of. Raises TransientFailure."""
+    try:
+        _init(
+            ray,
+            address="local",
+            num_cpus=2 * workers,  # one that says nothing keeps its place
+            num_gpus=0,
+            object_store_memory=_MEMORY,
+            include_dashboard=False,
+            _temp_dir=str(folder),
+        )
+    except LlmcliError:
+        raise
+    except Exception as error:  # noqa: BLE001 - Ray raises bare ones where a machine is too busy, or full
+        what = f"no Ray cluster could be begun here: {one_line(str(error))[:200]}"
+        raise TransientFailure(what, todo="try again later") from None
     return workers
 
 
