@@ -149,9 +149,11 @@ def test_a_server_that_wants_to_know_in_a_call_who_asks(ask, server, odd, status
         (404, "error: MCP server 127.0.0.1: HTTP 404"),
     ],
 )
-def test_a_refused_call_is_told_to_the_model(ask, server, odd, status, content):
+def test_a_refused_call_is_told_to_the_model(ask, server, odd, cli, status, content):
+    cli.env["SECRET_API_KEY"] = "sk-1"  # which no server behind HTTP could miss
     server.script = [wire.ok(tool_calls=[wire.call("look", {})]), wire.ok("Done.")]
-    assert ask("--mcp", f"{odd}/call/{status}", "hi").code == 0
+    result = ask("--mcp", f"{odd}/call/{status}", "hi")
+    assert (result.code, result.err) == (0, "")
     assert server.requests[1].json["messages"][-1]["content"] == content
 
 
@@ -194,7 +196,7 @@ def test_nobody_is_there(cli):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/mcp"
-    result = cli("ask", "-m", "offline/echo", "--mcp", url, "hi")
+    result = cli("ask", "-m", "offline/echo", "--mcp", url, "hi", env={"SECRET_API_KEY": "sk-1"})
     said = f"MCP server 127.0.0.1: cannot reach it: Connection refused ({url}); check the URL"
     assert (result.code, result.err) == (8, f"llmcli: tools: {said}\n")
 

@@ -111,6 +111,8 @@ class Served:
         app, loop, network = self.app, self.settings.loop, self.settings.network
         known = app.world.env, app.config.providers
         env, self._withheld = without_keys(*known, loop.tool_env)
+        if all(spec.url is not None for spec in specs):
+            self._withheld = ()  # no child could miss them
         limits = Limits(_START, loop.tool_timeout or _CALL, network.max_reply)
         whole = [filled(spec, app.world.env) for spec in specs]
         trust = trusted(network)
@@ -173,7 +175,7 @@ class Served:
         ran = await self._servers.call(offer.server, offer.name, given)
         self._tell()
         notes.detail(f"tool {offer.called}: {'failed' if ran.failed else 'done'}")
-        if ran.failed:
+        if ran.failed and spec.url is None:
             self._hint(f"tool {offer.called}")
         if self._keep is not None:
             keep_result(self._keep, place, kept, ran)
