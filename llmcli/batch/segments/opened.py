@@ -7,7 +7,7 @@ from llmcli.batch.input.identity import Identity
 from llmcli.batch.ledger.final import Done
 from llmcli.batch.segments.lease import Lease
 from llmcli.batch.segments.segment_log import SegmentLog
-from llmcli.batch.segments.standing import Standing
+from llmcli.batch.segments.standing import StandingRows
 from llmcli.batch.segments.stored_ledger import StoredLedger
 from llmcli.settings.batch.machines import Shard
 from llmcli.settings.batch.run import RunSettings
@@ -17,7 +17,7 @@ from llmcli.stores.failures import as_output
 
 def stored_so_far(url: str, shard: Shard, identity: Identity, options: RunSettings) -> Done:
     """What a run would find done in a part below `url`, with nothing made. Raises UsageError, OutputFailure."""
-    standing = Standing(identity, retry_failed=options.retry_failed, limit=options.limit)
+    standing = StandingRows(identity, retry_failed=options.retry_failed, limit=options.limit)
     if not options.fresh:
         for segment in SegmentLog(Bucket(url, as_output), shard).new():
             standing.take(segment)

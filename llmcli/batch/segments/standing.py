@@ -11,7 +11,7 @@ from llmcli.batch.ledger.slots import Slots
 from llmcli.batch.segments.segment import ReadSegment
 
 
-class Standing:
+class StandingRows:
     """`done` is what all segments that were taken in say; `retry_failed` as in Ledger.recover."""
 
     def __init__(self, identity: Identity, *, retry_failed: bool, limit: int | None) -> None:

@@ -12,7 +12,7 @@ from llmcli.batch.ledger.final import Done
 from llmcli.batch.segments.lease import Lease, taken_over
 from llmcli.batch.segments.segment import RecordSegment
 from llmcli.batch.segments.segment_log import SegmentLog
-from llmcli.batch.segments.standing import Standing
+from llmcli.batch.segments.standing import StandingRows
 from llmcli.batch.segments.unsaved import Unsaved
 from llmcli.batch.shards.mark import Mark
 from llmcli.errors import LlmcliError
@@ -41,7 +41,7 @@ class StoredLedger:
 
     def recover(self, *, retry_failed: bool = False, limit: int | None = None) -> Done:
         """Read what is final. Raises UsageError where a segment is none."""
-        standing = Standing(self._identity, retry_failed=retry_failed, limit=limit)
+        standing = StandingRows(self._identity, retry_failed=retry_failed, limit=limit)
         self._read(standing)
         while self._takes_over:  # with a segment of ours, what another has under way is refused
             number = self._log.last + 1
@@ -51,7 +51,7 @@ class StoredLedger:
             self._read(standing)
         return standing.done
 
-    def _read(self, standing: Standing) -> None:
+    def _read(self, standing: StandingRows) -> None:
         """Take in the segments that are new."""
         for segment in self._log.new():
             self._end = segment.end
