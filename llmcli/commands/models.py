@@ -139,7 +139,8 @@ def live_records(app: App, settings: ModelsSettings) -> list[Json]:
     name = endpoint.provider.name
     found = matcher(f"{name}/{rest}" if named == name else pattern)
     if endpoint.provider.embedded:
-        return [record_of(app, model) for model in search_models(f"{name}/*") if found(model.id)]
+        offered = [record_of(app, model) for model in search_models(f"{name}/*") if found(model.id)]
+        return offered + local_records(app, pattern)
     key_of = key_lookup(app, endpoint.provider.name, network.api_key_file)
     asked = Request(name, "", endpoint.base_url, {}, keys_of=endpoint.keys_of, headers=headers)
 

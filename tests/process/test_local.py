@@ -122,6 +122,7 @@ def test_models_of_the_variable_are_listed_and_asked_by_name(process, model):
     assert re.split(" {2,}", told.out.splitlines()[1]) == row
     assert told.err == f"llmcli: {folder / 'torn.gguf'} is torn: it ends before its weights do\n"
     assert process("models", "local/other", env=env).code == 1
+    assert process("models", "local/", "--live", env=env).out == told.out
     told = json.loads(process("models", "local/small*", "--json", env=env).out)
     assert [(each["id"], each["bytes"]) for each in told] == [("local/small one", len(model))]
     assert {"function_calling", "response_schema"} <= set(told[0]["supports"])
