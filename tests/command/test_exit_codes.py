@@ -56,7 +56,6 @@ def test_exit_1_no_model_matches(cli):
         ["models", "a", "b"],
         ["bogus"],
         ["--bogus"],
-        [],
     ],
     ids=" ".join,
 )

@@ -30,7 +30,7 @@ from llmcli.stores.bucket import Bucket, Tempo  # noqa: E402
 from llmcli.stores.failures import as_output  # noqa: E402
 
 QUICK = Tempo(first=0.002, longest=0.02, patience=5.0, timeout=5.0)
-AT_ONCE = LeaseTerms(renewed=0.05, lapsed=0.0)
+AT_ONCE = LeaseTerms(renewed=1.0, lapsed=0.0)  # so rarely that another comes between
 SHARD = Shard(0, 1)
 ROWS = 24
 SEEDS = 25 * int(os.environ.get("LLMCLI_KILLS", "1"))
