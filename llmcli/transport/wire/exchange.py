@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from llmcli.transport.wire import proxies, trust
 from llmcli.transport.wire.drive import Drive
@@ -119,20 +120,20 @@ class Wire:
 
     def _begin(self, easy: Easy, came: Came) -> None:
         """Carry out a transfer, once more where the server cannot have had the request."""
+        self._drive.begin(easy.curl, partial(self._ended, easy, came))
 
-        def ended(code: int, message: str) -> None:
-            try:
-                if code and may_go_again(easy, code):
-                    easy.take_a_fresh_connection()
-                    self._drive.begin(easy.curl, ended)
-                    return
-                reply: WireReply | Exception = self._reply(easy, code, message)
-            except Exception as error:  # noqa: BLE001 - a Break, or a bug
-                reply = error
-            self._free.append(easy)
-            came(reply)
-
-        self._drive.begin(easy.curl, ended)
+    def _ended(self, easy: Easy, came: Came, code: int, message: str) -> None:
+        """A method, since a function that knew itself would hold the row until garbage is looked for."""
+        try:
+            if code and may_go_again(easy, code):
+                easy.take_a_fresh_connection()
+                self._begin(easy, came)
+                return
+            reply: WireReply | Exception = self._reply(easy, code, message)
+        except Exception as error:  # noqa: BLE001 - a Break, or a bug
+            reply = error
+        self._free.append(easy)
+        came(reply)
 
     def _reply(self, easy: Easy, code: int, message: str) -> WireReply:
         """The reply that a handle has got whole."""
