@@ -237,13 +237,9 @@ class Fitting:
         room = self._room(request, limit, found, encoder)
         if not of or room < _LEAST:
             return []
-        text, completions = await self.summarizer.summarize(
-            [entry.message for entry in gone],
-            self._summary.text if self._summary else None,
-            room,
-            limit,
-            encoder,
-        )
+        before = self._summary.text if self._summary else None
+        told = [entry.message for entry in gone]
+        text, completions = await self.summarizer.summarize(told, before, room, limit, encoder)
         costs = [self.price(completion) for completion in completions]
         cost = None if None in costs else sum(cost for cost in costs if cost is not None)
         self.conversation.summarize(Summary(text, of, cost))

@@ -49,7 +49,7 @@ def test_workers_are_nothing_without_a_cluster(cli):
     result = cli("batch", "-m", "offline/echo", "--workers", "2", stdin=ROWS)
     assert (result.code, result.err) == (
         2,
-        "llmcli: usage: --workers without --on; add --on ray, or drop it\n",
+        "llmcli: usage: --workers without --on; add --on ray; of the requests under way at once, it is --concurrency\n",
     )
 
 
