@@ -6,15 +6,12 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
-from typing import Protocol
 
 from llmcli.address import shown_url
 from llmcli.app import App
-from llmcli.batch.away.terms import Sent
+from llmcli.batch.shards.part import InParts
 from llmcli.errors import UsageError
 from llmcli.request.headers import without_secrets
-from llmcli.settings.batch.machines import MachinesSettings
-from llmcli.settings.batch.table import TableSettings
 
 INSTALL = "pip install 'llmcli[ray]'"
 _OWN = "workers have keys and certificates of their own, from the environment that they run in"
@@ -22,23 +19,7 @@ _OUTSIDE = re.compile(r"(?:ray|https?)://", re.IGNORECASE)
 _OBJECT = re.compile(r"(?:s3|gs|az)://", re.IGNORECASE)
 
 
-class OnCluster(Sent, Protocol):
-    """What a command says of the machines that it runs on, and of its files."""
-
-    @property
-    def machines(self) -> MachinesSettings:
-        """Which machines."""
-
-    @property
-    def table(self) -> TableSettings:
-        """How INPUT is read."""
-
-    @property
-    def rows(self) -> list[str] | None:
-        """The INPUTs."""
-
-
-def check_on(settings: OnCluster) -> None:
+def check_on(settings: InParts) -> None:
     """Raise UsageError for what a run on a cluster has no use for, or cannot be without."""
     machines = settings.machines
     if machines.on is None:
@@ -53,7 +34,7 @@ def check_on(settings: OnCluster) -> None:
         raise UsageError("ray wants the package ray", todo=INSTALL, flag="--on")
 
 
-def _others(settings: OnCluster) -> Mapping[str, tuple[bool, str]]:
+def _others(settings: InParts) -> Mapping[str, tuple[bool, str]]:
     machines, network, money = settings.machines, settings.network, settings.money
     return {
         "--shard": (machines.shard is not None, "a cluster needs no parts: drop one"),
@@ -67,7 +48,7 @@ def _others(settings: OnCluster) -> Mapping[str, tuple[bool, str]]:
     }
 
 
-def check_place(app: App, settings: OnCluster) -> None:
+def check_place(app: App, settings: InParts) -> None:
     """Raise UsageError where the files of a command are not those of the cluster that it is to run on."""
     address = app.world.env.get("RAY_ADDRESS", "")
     if _OUTSIDE.match(address) is None:

@@ -18,7 +18,7 @@ from llmcli.batch.cluster.messages import SILENCE, Crew, Lent, Orders, ToldRecor
 from llmcli.batch.cluster.shares import MoneyShares, RateShares, WorkerAccount
 from llmcli.batch.engine.new_rows import Look, Unsent
 from llmcli.batch.engine.outcomes import Stop
-from llmcli.batch.engine.run import Records, Run
+from llmcli.batch.engine.run import Records, Run, raise_ending
 from llmcli.batch.engine.stats import Latencies, Stats
 from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.records import Course, failure_line
@@ -112,16 +112,7 @@ class Dispatcher:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             self.look()
             await self._money.settle()
-        self._raise()
-
-    def _raise(self) -> None:
-        """Raise what the run ended in, if that is not well."""
-        if self._bug is not None:
-            raise self._bug
-        if self._stopped is not None:
-            raise self._stopped
-        if failed := self.stats.failed + self.stats.earlier_failed:
-            raise PartialFailure(f"{failed} of {self.stats.rows} rows failed")
+        raise_ending(self._bug, self._stopped, self.stats)
 
     # --- Workers --------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from llmcli.batch.engine.job_queue import OTHERS_TURN, JobQueue, Pause
 from llmcli.batch.engine.money import Money
 from llmcli.batch.engine.new_rows import NewRows
 from llmcli.batch.engine.outcomes import Again, Final, Outcome, Outcomes, Stop
-from llmcli.batch.engine.run import Beside, Job, Records, Run, Source
+from llmcli.batch.engine.run import Beside, Job, Records, Run, Source, raise_ending
 from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.final import Done
 from llmcli.errors import (
@@ -110,16 +110,7 @@ class Engine:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._raise()
-
-    def _raise(self) -> None:
-        """Raise what the run ended in, if that is not well."""
-        if self._bug is not None:
-            raise self._bug
-        if self._stopped is not None:
-            raise self._stopped
-        if failed := self.stats.failed + self.stats.earlier_failed:
-            raise PartialFailure(f"{failed} of {self.stats.rows} rows failed")
+        raise_ending(self._bug, self._stopped, self.stats)
 
     # --- What is sent next ----------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from llmcli import jsonl
 from llmcli.batch.engine.stats import Stats
 from llmcli.batch.input.rows import Row
 from llmcli.batch.pacing.pace import Pace
-from llmcli.errors import BadCommand, CallFailed, ExitCode
+from llmcli.errors import BadCommand, CallFailed, ExitCode, LlmcliError, PartialFailure
 from llmcli.exchange.exchange import Way
 from llmcli.exchange.layers.fallback import Rebuild
 from llmcli.lean.dataclass import dataclass
@@ -112,6 +112,16 @@ class Run:
     pace: Pace
     stats: Stats
     world: World
+
+
+def raise_ending(bug: BaseException | None, stopped: LlmcliError | None, stats: Stats) -> None:
+    """Raise what a run ended in, if that is not well: a bug before what stopped it, before rows that failed."""
+    if bug is not None:
+        raise bug
+    if stopped is not None:
+        raise stopped
+    if failed := stats.failed + stats.earlier_failed:
+        raise PartialFailure(f"{failed} of {stats.rows} rows failed")
 
 
 @dataclass(slots=True)
