@@ -117,8 +117,11 @@ def _cost(completion: Completion, price: Mapping[str, Any] | None) -> Decimal | 
 
 
 def dollars(amount: Decimal | None) -> str:
-    """`$0.000022`, or `price unknown`."""
-    return "price unknown" if amount is None else f"${amount:.6f}"
+    """`$0.000022`, or `price unknown`; what six decimals would show as nothing has two digits: `$0.00000015`."""
+    if amount is None:
+        return "price unknown"
+    shown = f"{amount:.6f}"
+    return f"${shown if float(shown) or not amount else format(Decimal(f'{amount:.1e}').normalize(), 'f')}"
 
 
 def attempts_of(completion: Completion) -> int:

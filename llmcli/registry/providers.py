@@ -17,6 +17,9 @@ from llmcli.lean.dataclass import dataclass
 OPENAI = "openai"
 """The provider whose API all others speak; a model that names no provider is its."""
 
+KEY_FILE = "use --api-key-file"
+"""What helps where no variable holds a key, in what is said of one that is not there."""
+
 _ALIASES = {
     "lm_studio": "lmstudio",
     "llama.cpp": "llamacpp",
@@ -69,9 +72,7 @@ class Provider:
     @property
     def how_to_give_a_key(self) -> str:
         """What the user can do who has given none."""
-        return (
-            f"set {self.api_key_env[0]} or use --api-key-file" if self.api_key_env else "use --api-key-file"
-        )
+        return f"set {self.api_key_env[0]} or {KEY_FILE}" if self.api_key_env else KEY_FILE
 
     @property
     def is_default(self) -> bool:

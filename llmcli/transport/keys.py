@@ -11,7 +11,7 @@ from llmcli.address import address_of
 from llmcli.config import ProviderConfig
 from llmcli.errors import AuthFailure, UsageError
 from llmcli.registry.models import nearest_model
-from llmcli.registry.providers import Provider, default_provider, key_header, key_variables
+from llmcli.registry.providers import KEY_FILE, Provider, default_provider, key_header, key_variables
 from llmcli.wire import Request
 
 KeyOf = Callable[[Request], Awaitable[str | None]]
@@ -61,7 +61,7 @@ def credentials(request: Request, key: str | None) -> dict[str, str]:
 def missing_key(provider: Provider, model: str) -> AuthFailure:
     """The error for a provider that wants a key where there is none; a slip in the model's name may have led there."""
     name = provider.api_key_env[0] if provider.api_key_env else "api_key_env"
-    todo = f"set {name} or use --api-key-file"
+    todo = f"set {name} or {KEY_FILE}"
     if provider == default_provider() and (near := nearest_model(model)):
         todo += f"; or did you mean -m {near}?"
     return AuthFailure(f"there is no key for {provider.name}", todo=todo)

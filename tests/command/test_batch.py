@@ -786,6 +786,15 @@ def test_no_row_is_begun_that_may_pass_the_sum(batch, server):
     assert batch.ask(None, *PRICE, "-M", "2", "--max-cost", "8", "-j", "4").code == 0
 
 
+def test_a_sum_that_is_little_is_not_shown_as_nothing(batch, server):
+    server.script = ONE
+    result = batch.ask(prompts("a"), "--price", "0,0.05", "-M", "2", "--max-cost", "0.00000008")
+    assert result.code == 6
+    assert result.err.startswith(
+        "llmcli: budget: the next row may cost $0.0000001 on top of $0.000000, and --max-cost is $0.00000008"
+    )
+
+
 @pytest.mark.parametrize(
     ("reply", "body"), [("<p>Hello</p>", "<p>Hello</p>"), ({"choices": []}, {"choices": []}), ("", "")]
 )

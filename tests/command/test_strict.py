@@ -124,6 +124,7 @@ def test_what_the_sdk_makes_clean_is_sent_as_the_sdk_sends_it(strict, name):
 
 
 OBJECT = {"type": "object", "additionalProperties": False}
+TEXT = {"type": "string"}
 
 
 def wrapped(part: object, **more: object) -> dict[str, Any]:
@@ -156,6 +157,15 @@ def wrapped(part: object, **more: object) -> dict[str, Any]:
             {"type": "object", "propertyNames": {"enum": ["x"]}, "additionalProperties": {"type": "integer"}},
             {**OBJECT, "properties": {"x": {"type": ["integer", "null"]}}, "required": ["x"]},
         ),
+        *(
+            (wrapped(TEXT, **more), wrapped(TEXT, **OBJECT))
+            for more in (
+                {"additionalProperties": True},  # others are let pass, not asked for
+                {"additionalProperties": {}},
+                {"patternProperties": {"^x-": False}},
+                {"patternProperties": {}},
+            )
+        ),
         (
             {
                 "allOf": [
@@ -180,6 +190,10 @@ def test_a_word_is_mended_where_the_meaning_holds(strict, part, sent):
     ("part", "word", "path"),
     [
         ({"type": "object"}, "additionalProperties", "/properties/a"),
+        (wrapped(TEXT, patternProperties={"^x-": TEXT}), "patternProperties", "/properties/a"),
+        (wrapped(TEXT, patternProperties={"^x-": TEXT}, **OBJECT), "patternProperties", "/properties/a"),
+        (wrapped(TEXT, additionalProperties=TEXT), "additionalProperties", "/properties/a"),
+        (wrapped(TEXT, unevaluatedProperties=TEXT), "unevaluatedProperties", "/properties/a"),
         ({"type": "object", "properties": {"x/y": {}}}, "type", "/properties/a/properties/x~1y"),
         ({"type": "array"}, "items", "/properties/a"),
         ({"type": "array", "items": {"not": {"type": "null"}}}, "not", "/properties/a/items"),

@@ -104,6 +104,8 @@ def test_a_second_run_on_the_same_output(process: Process, server, holding, rows
         75,
         f"llmcli: tempfail: another run holds {out}; wait for it to end, or choose another -O\n",
     )
+    counted = process(*command(server, rows, out, "--dry-run"))
+    assert (counted.code, counted.out[:13], counted.err) == (0, "rows      20\n", "")
     holding.release()
     child.communicate()
     assert status(child) == 0

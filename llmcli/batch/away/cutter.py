@@ -15,6 +15,7 @@ from llmcli.batch.ledger.final import changed
 from llmcli.batch.ledger.records import failure_line, success_line
 from llmcli.errors import BadCommand, BudgetExceeded, ContextOverflow, LlmcliError
 from llmcli.exchange.layers.window import check_window, prompt_count, worst
+from llmcli.output.report import dollars
 from llmcli.registry.batch_terms import BatchTerms
 from llmcli.wire import CHAT, Request
 
@@ -203,9 +204,10 @@ class Cutter:
         spent = self._done.spent
         if spent + away + cost <= most:
             return None
-        held = f" and ${away:.6f} for what is away" if away else ""
+        held = f" and {dollars(away)} for what is away" if away else ""
+        before = f"{dollars(spent)}{held}"
         return BudgetExceeded(
-            f"the next row may cost ${cost:.6f} on top of ${spent:.6f}{held}, and --max-cost is ${most:.6f}",
+            f"the next row may cost {dollars(cost)} on top of {before}, and --max-cost is {dollars(most)}",
             str(row.custom_id),
             "limit answers with -M, or raise --max-cost",
         )

@@ -17,6 +17,7 @@ from typing import Any
 from llmcli import __version__
 from llmcli.app import App
 from llmcli.batch.cluster.worker import Worker
+from llmcli.batch.cluster.worker_keys import WithWorkersKeys
 from llmcli.batch.engine.run import Plan, Run
 from llmcli.batch.engine.stats import Stats
 from llmcli.batch.input.rows import RowBuilder
@@ -105,7 +106,8 @@ def _worker(recipe: Recipe, world: World) -> Worker:
     builder = recipe.rows.builder.in_world(settings.request, world.env)
     crowd = settings.run.crowd
     pace = Pace(settings.run.rpm, settings.run.tpm, crowd, most_connections(), settings.network.timeout)
-    transport = batch_transport_of(app, builder, settings, partial(pace.next, world.clock, world.sleep))
+    before_repair = partial(pace.next, world.clock, world.sleep)
+    transport = batch_transport_of(app, builder, settings, before_repair, WithWorkersKeys)
     plan = replace(
         recipe.plan,
         rebuild=builder.again,

@@ -7,7 +7,7 @@ from decimal import Decimal
 from llmcli.batch.engine.run import Job, Plan
 from llmcli.batch.engine.stats import Stats
 from llmcli.errors import BudgetExceeded
-from llmcli.output.report import Report
+from llmcli.output.report import Report, dollars
 
 
 class Money:
@@ -82,10 +82,10 @@ class Money:
 
 def over_budget(worst: Decimal, spent: tuple[Decimal, Decimal], most: Decimal, where: str) -> BudgetExceeded:
     """The error for a row that may cost `worst` on top of what is `spent`, and of that for answers that broke off."""
-    before, doubted = spent
-    broken = f" (${doubted:.6f} of it for answers that broke off)" if doubted else ""
+    before, doubted = map(dollars, spent)
+    broken = f" ({doubted} of it for answers that broke off)" if spent[1] else ""
     return BudgetExceeded(
-        f"the next row may cost ${worst:.6f} on top of ${before:.6f}{broken}, and --max-cost is ${most:.6f}",
+        f"the next row may cost {dollars(worst)} on top of {before}{broken}, and --max-cost is {dollars(most)}",
         where,
         "raise --max-cost",
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 
 from llmcli.batch.reporting.figures import Figures
 from llmcli.batch.reporting.measures import Percentiles
 from llmcli.batch.reporting.pairs import PAIR_KINDS, Comparison
+from llmcli.output.report import dollars
 from llmcli.output.streams import visible
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -95,7 +97,7 @@ def _cost(figures: Figures) -> str:
     unknown = f"{figures.unpriced:,} rows of unknown price"
     if not figures.costs.count:
         return unknown if figures.unpriced else "nothing"
-    return f"${figures.cost:.6f}" + (f" and {unknown}" if figures.unpriced else "")
+    return dollars(Decimal(figures.cost)) + (f" and {unknown}" if figures.unpriced else "")
 
 
 def _percentiles(spread: Percentiles) -> str:

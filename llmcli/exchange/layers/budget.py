@@ -15,6 +15,7 @@ from llmcli.exchange.layers.spending import LINE, Account, account_line
 from llmcli.exchange.layers.window import Settle
 from llmcli.files import locks
 from llmcli.lean.dataclass import dataclass
+from llmcli.output.report import dollars
 
 _LOCK_WAIT = 10.0  # seconds to wait for the file's lock
 _POLL = 0.02  # seconds between two looks at it
@@ -22,9 +23,9 @@ _POLL = 0.02  # seconds between two looks at it
 
 def exceeded(name: str, amount: Decimal, spent: Decimal, limit: Decimal) -> BudgetExceeded:
     """The error for a call that may cost more than is left."""
-    before = f" on top of ${spent:.6f} spent" if spent else ""
+    before = f" on top of {dollars(spent)} spent" if spent else ""
     return BudgetExceeded(
-        f"a call of {name} may cost ${amount:.6f}{before}, and --max-cost is ${limit.normalize():f}",
+        f"a call of {name} may cost {dollars(amount)}{before}, and --max-cost is ${limit.normalize():f}",
         todo="limit the answer with -M, or raise --max-cost",
     )
 

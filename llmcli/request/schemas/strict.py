@@ -202,9 +202,8 @@ class _Rewriting:
             elif name not in properties:
                 raise self._cannot(at, "required", f"there is no property {name}")
         is_closed = others is False or (others is None and "properties" in schema)
-        if not properties and (not is_closed or schema.get("patternProperties")):
-            words = ("patternProperties", "propertyNames")
-            word = next((word for word in words if schema.get(word)), "additionalProperties")
+        if (word := _open_word(schema)) or not (properties or is_closed):
+            word = word or ("propertyNames" if schema.get("propertyNames") else "additionalProperties")
             raise self._cannot(at, word, "the names of properties are open")
         return properties
 
@@ -302,6 +301,17 @@ def _is_never(schema: Any) -> bool:
     return schema is False or (
         isinstance(schema, dict) and schema.get("not") in ({}, True) and len(schema) == 1
     )
+
+
+def _open_word(schema: Json) -> str | None:
+    """The word that asks for properties by no name; one that only lets them pass (`true`, `{}`) does not."""
+    if not all(_is_never(part) for part in (schema.get("patternProperties") or {}).values()):
+        return "patternProperties"
+    word = next((word for word in ("additionalProperties", "unevaluatedProperties") if word in schema), "")
+    others = schema.get(word)
+    if _names_in(schema.get("propertyNames")) or not isinstance(others, dict) or _is_never(others):
+        return None
+    return ("propertyNames" if "propertyNames" in schema else word) if others else None
 
 
 def _only_requires(schema: Any) -> bool:

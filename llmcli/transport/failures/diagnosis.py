@@ -23,7 +23,7 @@ from llmcli.errors import (
 )
 from llmcli.lean.dataclass import dataclass
 from llmcli.registry.models import nearest_model
-from llmcli.registry.providers import find_provider, provider_of_url
+from llmcli.registry.providers import KEY_FILE, find_provider, provider_of_url
 from llmcli.responses.names import RESPONSES
 from llmcli.transport.failures.complaints import Complaint, compact, complaint, plain_text
 from llmcli.transport.failures.kinds import kind_of, meant
@@ -278,7 +278,7 @@ def _about_the_key(reply: Reply) -> str:
     if not reply.request.key_owners:
         return "no key was sent, since the address is plain http: write https://"
     provider = find_provider(reply.request.key_owners[0])
-    return f"no key was sent: {provider.how_to_give_a_key if provider else 'use --api-key-file'}"
+    return f"no key was sent: {provider.how_to_give_a_key if provider else KEY_FILE}"
 
 
 def in_band(reply: Reply, data: Any) -> CallFailed:

@@ -7,7 +7,11 @@ const nameOf = (run) => run.outs.join(", ");
 const number = (value, digits = 0) =>
   value === null || value === undefined ? "unknown" : value.toLocaleString("en", { maximumFractionDigits: digits });
 const seconds = (ms) => (ms === null || ms === undefined ? "unknown" : number(ms / 1000, 2) + " s");
-const dollars = (usd) => (usd === null || usd === undefined ? "price unknown" : "$" + usd.toFixed(6));
+const dollars = (usd) => {
+  if (usd === null || usd === undefined) return "price unknown";
+  const digits = usd > 0 && usd < 5e-7 ? 1 - Math.floor(Math.log10(usd)) : 6; // never nothing for what is little
+  return "$" + usd.toFixed(Math.min(digits, 20));
+};
 
 function element(tag, text, className) {
   const made = document.createElement(tag);
