@@ -14,7 +14,7 @@ from llmcli.chat.windows import MATTERS, Windows
 from llmcli.errors import ContextOverflow, PromptTooLong, UsageError
 from llmcli.lean.dataclass import dataclass
 from llmcli.request.messages import SYSTEM
-from llmcli.tokens.count import count_request
+from llmcli.tokens.count import prompt_tokens
 from llmcli.tokens.encodings import Encoder, encoding_for, load
 from llmcli.wire import Completion, Json, Message, Request
 
@@ -76,7 +76,7 @@ class Fitting:
 
         Raises `error` where no turn can go, or none may.
         """
-        counted = count_request(request.fields, self._load(request)).tokens
+        counted = prompt_tokens(request.fields, self._load(request))
         window = self.windows.learn(request, error, counted)
         if self.rules.strategy == "error":
             raise error
@@ -280,7 +280,7 @@ class Fitting:
         return sum(bounds) + len(jsonl.dumps(rest)) * 2 + 100 <= limit
 
     def _fixed(self, request: Request, encoder: Encoder) -> int:
-        return count_request({**request.fields, "messages": []}, encoder).tokens
+        return prompt_tokens({**request.fields, "messages": []}, encoder)
 
     def _counted(self, view: list[KeptMessage], encoder: Encoder) -> list[int]:
         """The tokens of each; what the session has no counts of is counted and kept there, once."""
@@ -298,10 +298,10 @@ class Fitting:
         """Count those that are not counted in this encoding, and give them back."""
         missing = [entry for entry in entries if entry.tokens is None or entry.encoding != encoder.name]
         model = self.model.partition("/")[2]
-        empty = count_request({"model": model, "messages": []}, encoder).tokens if missing else 0
+        empty = prompt_tokens({"model": model, "messages": []}, encoder) if missing else 0
         for entry in missing:
             body: Json = {"model": model, "messages": [entry.message]}
-            entry.tokens = count_request(body, encoder).tokens - empty
+            entry.tokens = prompt_tokens(body, encoder) - empty
             entry.encoding = encoder.name
         return missing
 

@@ -11,7 +11,7 @@ from llmcli.lean.dataclass import dataclass
 from llmcli.output.calls import inner_of, tool_calls
 from llmcli.output.sink import text_of
 from llmcli.registry.models import find_model
-from llmcli.tokens.count import count_request
+from llmcli.tokens.count import prompt_tokens
 from llmcli.tokens.cut import truncate
 from llmcli.tokens.encodings import Encoder
 from llmcli.wire import Completion, Json, Message, Request
@@ -41,7 +41,7 @@ class Summarizer:
         """Tokens of that message beside the text, and one to spare."""
         empty: Json = {"model": request.model, "messages": []}
         with_title = {**empty, "messages": [self.message("")]}
-        return count_request(with_title, encoder).tokens - count_request(empty, encoder).tokens + 1
+        return prompt_tokens(with_title, encoder) - prompt_tokens(empty, encoder) + 1
 
     async def summarize(
         self, messages: Sequence[Message], before: str | None, room: int, limit: int | None, encoder: Encoder

@@ -9,7 +9,7 @@ from llmcli import jsonl
 from llmcli.rehearsal.calls import instance_of, rehearsed_calls
 from llmcli.request.schemas.choices import KEY, labels_in
 from llmcli.settings.labels import mentioned
-from llmcli.tokens.count import count_request
+from llmcli.tokens.count import prompt_tokens
 from llmcli.tokens.encodings import Encoder
 from llmcli.wire import Json, Request
 
@@ -24,8 +24,8 @@ def completion_of(request: Request, encoder: Encoder, *, each: bool = False) -> 
         message["content"] = content
     answer = content if isinstance(content, str) else jsonl.dumps(message["tool_calls"]).decode()
     n = request.n
-    prompt_tokens = count_request(body, encoder).tokens
-    completion_tokens = encoder.count(answer) * n
+    prompt = prompt_tokens(body, encoder)
+    answered = encoder.count(answer) * n
     digest = hashlib.blake2b(jsonl.dumps(body), digest_size=8).hexdigest()
     return {
         "id": f"chatcmpl-offline-{digest}",
@@ -33,13 +33,13 @@ def completion_of(request: Request, encoder: Encoder, *, each: bool = False) -> 
         "created": 0,
         "model": request.name,
         "choices": [
-            {"index": index, "message": dict(message), "logprobs": None, "finish_reason": finish_reason}
+            {"index": index, "message": message.copy(), "logprobs": None, "finish_reason": finish_reason}
             for index in range(n)
         ],
         "usage": {
-            "prompt_tokens": prompt_tokens,
-            "completion_tokens": completion_tokens,
-            "total_tokens": prompt_tokens + completion_tokens,
+            "prompt_tokens": prompt,
+            "completion_tokens": answered,
+            "total_tokens": prompt + answered,
         },
         "system_fingerprint": "offline",
     }

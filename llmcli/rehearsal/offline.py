@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncGenerator
+from functools import lru_cache
 
 from llmcli.errors import Rejected, Told, UnfitModel, UsageError
 from llmcli.rehearsal import ECHO, PROVIDER
@@ -49,14 +50,12 @@ class Offline:
         """See Transport."""
 
     def _answer(self, request: Request) -> tuple[Json, Encoder]:
-        name, _, query = request.model.partition("?")
+        name, query, encoding = _settings_in(request.model)
         if name == "flaky":
             from llmcli.rehearsal.flaky import maybe_fail
 
             maybe_fail(request, query, self._attempts, self._wait)
-        else:
-            check_rehearsed(request.model)
-        encoder = load(encoding_for(PROVIDER, name)[0])
+        encoder = load(encoding)
         try:
             return completion_of(request, encoder, each=_EACH in query.split("&")), encoder
         except (AttributeError, KeyError, TypeError):  # a field that is not what it should be
@@ -65,6 +64,15 @@ class Offline:
                 todo="change the request",
                 told=Told(400),
             ) from None
+
+
+@lru_cache(64)
+def _settings_in(model: str) -> tuple[str, str, str]:
+    """A model's name, its settings, and its encoding. Raises as `check_rehearsed` does, but for offline/flaky."""
+    name, _, query = model.partition("?")
+    if name != "flaky":
+        check_rehearsed(model)
+    return name, query, encoding_for(PROVIDER, name)[0]
 
 
 def check_rehearsed(model: str) -> None:

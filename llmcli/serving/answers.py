@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
 from llmcli import jsonl
@@ -23,13 +23,13 @@ class Answers:
     def __init__(self, way: Way, asker: Asker, log: RequestLog) -> None:
         self._way, self._asker, self._log = way, asker, log
 
-    async def chat(self, body: bytes, agent: str) -> Response:
+    def chat(self, body: bytes, agent: str) -> Awaitable[Response]:
         """The reply to `POST /chat/completions`, be it that it is refused."""
-        return await self._reply(body, agent, self._asker.chat)
+        return self._reply(body, agent, self._asker.chat)
 
-    async def responses(self, body: bytes, agent: str) -> Response:
+    def responses(self, body: bytes, agent: str) -> Awaitable[Response]:
         """The reply to `POST /responses`."""
-        return await self._reply(body, agent, self._asker.responses)
+        return self._reply(body, agent, self._asker.responses)
 
     async def _reply(self, body: bytes, agent: str, called_by: Callable[[Json, str], Called]) -> Response:
         request, started = None, self._way.clock()

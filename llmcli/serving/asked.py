@@ -62,8 +62,9 @@ class Asker:
     def chat(self, body: Json, _agent: str) -> Called:
         """What a body of Chat Completions asks for. Raises UsageError."""
         request, stream = self._request(body)
-        options = checked_field("stream_options", body.get("stream_options") or {})
-        return Called(request, stream, ChatTelling(request.name, bool(options.get("include_usage"))))
+        options = body.get("stream_options")
+        with_usage = bool(options and checked_field("stream_options", options).get("include_usage"))
+        return Called(request, stream, ChatTelling(request.name, with_usage))
 
     def responses(self, body: Json, agent: str) -> Called:
         """What a body of the Responses API asks for, of a client whose User-Agent is `agent`. Raises UsageError."""

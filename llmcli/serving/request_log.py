@@ -105,7 +105,8 @@ class RequestLog:
 def _tokens(report: Report) -> int:
     """All tokens of an answer and of those before it, as far as they were counted."""
     completion = report.completion
-    total = (completion.usage or {}).get("total_tokens")
+    usage = completion.body.get("usage")
+    total = usage.get("total_tokens") if type(usage) is dict else None
     if type(total) is int and not completion.meta.earlier:  # as nearly always
         return total
     return (usage_of(completion) or {}).get("total_tokens") or 0

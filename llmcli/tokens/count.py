@@ -16,7 +16,7 @@ from llmcli.lean.dataclass import dataclass
 from llmcli.registry.providers import OPENAI
 from llmcli.tokens.encodings import Encoder, base_model, encoding_for, load
 from llmcli.tokens.harmony import Harmony, is_harmony
-from llmcli.tokens.measure import Measure, measured
+from llmcli.tokens.measure import Measure, measure_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +42,7 @@ UNPUBLISHED = ("o1", "o3", "o4", "gpt-5", "gpt-6")
 UNPUBLISHED_TOOLS = (*UNPUBLISHED, "gpt-4.1", "gpt-4.5")
 
 COVERED = {"role", "content", "name"}  # the keys of a message that the cookbook speaks of
+TEXTS = {"role", "content"}  # those of nearly every message
 UNSEEN = {"id", "tool_call_id", "type", "index"}  # the wire's own, not the model's
 FLAT = {"type", "description", "enum"}  # the keys of a property that the cookbook speaks of
 IGNORED = {"type", "description", "required", "additionalProperties", "properties"}  # of an object schema
@@ -90,20 +91,30 @@ def count_request(body: Mapping[str, Any], encoder: Encoder) -> Count:
     `exact` speaks of the method only: whether the encoding is the model's own, `encoding_for` says.
     What is not of the API's shape is for the API to refuse: it counts for as little as is sure.
     """
+    return _tallied(body, encoder).count()
+
+
+def prompt_tokens(body: Mapping[str, Any], encoder: Encoder) -> int:
+    """The tokens of `count_request` alone, where nobody asks how sure they are."""
+    return _tallied(body, encoder).tokens
+
+
+def _tallied(body: Mapping[str, Any], encoder: Encoder) -> _Tally:
     tally = _Tally(encoder, str(body.get("model") or ""))
     if is_harmony(tally.model):
         tally.harmony(Harmony(body))
-        return tally.count()
+        return tally
     for message in _list(body.get("messages")):
         tally.message(message)
     tally.add(REASONING_REPLY if tally.model.startswith(UNPUBLISHED) else REPLY)
     if "tools" in body or "functions" in body:
         tally.tools([*_list(body.get("tools")), *map(_as_tool, _list(body.get("functions")))])
-    tally.response_format(_dict(body.get("response_format")))
+    if wanted := body.get("response_format"):
+        tally.response_format(_dict(wanted))
     if choice := _dict(body.get("tool_choice")):
         tally.guess(NAMED_CHOICE)
         tally.strings(choice, covered=False)
-    return tally.count()
+    return tally
 
 
 class _Tally:
@@ -113,7 +124,7 @@ class _Tally:
         self.encoder = encoder
         self.model = base_model(model.removeprefix(f"{OPENAI}/"))  # as a gateway calls it
         self.tokens = 0
-        self.digits = Measure()  # of texts that are digits for the most part
+        self.texts: list[tuple[str, int]] = []  # and their tokens
         self.exact = not self.model.startswith(UNPUBLISHED)
 
     def add(self, tokens: int) -> None:
@@ -121,13 +132,16 @@ class _Tally:
 
     def count(self) -> Count:
         """The count; of texts of digits a token a byte may be meant, of the rest the margin."""
-        return Count(self.tokens, self.exact, self.digits.size + _most(self.tokens - self.digits.tokens))
+        digits = Measure()
+        for text, tokens in self.texts:
+            if (measure := measure_with(text, tokens)).is_digits:
+                digits.add(measure)
+        return Count(self.tokens, self.exact, digits.size + _most(self.tokens - digits.tokens))
 
     def text(self, text: str) -> None:
-        measure = measured(text, self.encoder)
-        self.tokens += measure.tokens
-        if measure.is_digits:
-            self.digits.add(measure)
+        tokens = self.encoder.count(text)
+        self.tokens += tokens
+        self.texts.append((text, tokens))
 
     def harmony(self, rendered: Harmony) -> None:
         for special, text in rendered.segments:
@@ -145,9 +159,11 @@ class _Tally:
         self.guess(self.encoder.count(_compact(value)))
 
     def message(self, message: Message) -> None:
-        self.add(PER_MESSAGE)
+        self.tokens += PER_MESSAGE
         for key, value in _dict(message).items():
-            if key == "content":
+            if type(value) is str and key in TEXTS:
+                self.text(value)
+            elif key == "content":
                 self.content(value)
             elif key == "tool_calls":
                 self.tool_calls(_list(value))

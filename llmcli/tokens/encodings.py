@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from llmcli.registry.providers import find_provider
@@ -99,8 +98,10 @@ class Encoder:
 
     def _counted(self, text: str) -> int:
         if self._mapped is not None and text.isascii():
-            with suppress(TooMuch):
+            try:
                 return self._mapped.count(text)
+            except TooMuch:
+                self._mapped = None
         return len(self.encode(text))
 
     def decode(self, tokens: Sequence[int]) -> bytes:

@@ -102,7 +102,7 @@ class Mapped:
 
     def count(self, text: str) -> int:
         """How many tokens a text has that is ASCII, soonest where its words came before. Raises TooMuch."""
-        return sum(map(self._sizes.__getitem__, self._pieces(text)))
+        return sum(map(self._sizes.__getitem__, self._pieces.of_ascii(text)))
 
     def _encoded(self, text: str) -> list[int]:
         found: list[int] = []
@@ -158,10 +158,10 @@ class _Pieces:
         self._pattern = pattern
 
     def __call__(self, text: str) -> list[str]:
-        return self._ascii(text) if text.isascii() else self._any(text)
+        return self.of_ascii(text) if text.isascii() else self._any(text)
 
     @cached_property
-    def _ascii(self) -> Callable[[str], list[str]]:
+    def of_ascii(self) -> Callable[[str], list[str]]:
         pattern = re.sub(r"\[[^\]]*\]", _of_ascii, self._pattern)
         return re.compile(
             re.sub(r"\\p\{\w+\}", lambda found: f"[{_of_ascii(found)}]", pattern), re.ASCII

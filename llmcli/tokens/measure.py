@@ -34,6 +34,11 @@ class Measure:
 
 def measured(text: str, encoder: Encoder) -> Measure:
     """The measure of a text."""
+    return measure_with(text, encoder.count(text))
+
+
+def measure_with(text: str, tokens: int) -> Measure:
+    """The measure of a text whose tokens were counted."""
     data = text.encode("utf-8", "replace")
     size = len(data)
-    return Measure(encoder.count(text), len(text), size, size - len(data.translate(None, b"0123456789")))
+    return Measure(tokens, len(text), size, size - len(data.translate(None, b"0123456789")))

@@ -18,13 +18,15 @@ class ByProvider:
     def __init__(self, others: Make, own: Mapping[str, Make]) -> None:
         self._others, self._own = others, own
         self._made: dict[Make, Transport] = {}
+        self._found: dict[str, Transport] = {}
         self._sends: dict[str, SendUnawaited | None] = {}
 
     def _for(self, request: Request) -> Transport:
-        make = self._own.get(request.provider, self._others)
-        if make not in self._made:
-            self._made[make] = make()
-        return self._made[make]
+        provider = request.provider
+        if provider not in self._found:
+            make = self._own.get(provider, self._others)
+            self._made[make] = self._found[provider] = self._made.get(make) or make()
+        return self._found[provider]
 
     def ask(self, request: Request) -> Coroutine[Any, Any, Answer]:
         """See Transport."""

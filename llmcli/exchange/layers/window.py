@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
+from llmcli import jsonl
 from llmcli.errors import CallFailed, ContextOverflow, UsageError
 from llmcli.output.report import PriceOf
 from llmcli.registry.estimate import longest_answer
@@ -120,7 +121,12 @@ def check_window(request: Request, size: int | None = None) -> None:
     """
     model = find_model(request.provider, request.model)
     window = model.context_window if model else None
-    if window is None or (size is not None and size <= window) or _size(request.fields) <= window:
+    if window is None:
+        return
+    size = len(jsonl.dumps(dict(request.fields))) if size is None else size
+    if (
+        size <= window or _size(request.fields) <= window
+    ):  # the one is quick, the other knows what an image is
         return
     tokens = prompt_count(request, request.fields).tokens
     if tokens > window:

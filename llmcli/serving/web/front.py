@@ -7,7 +7,7 @@ import secrets
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
-from typing import Any
+from functools import lru_cache
 from urllib.parse import unquote
 
 from llmcli.lean.dataclass import dataclass
@@ -19,6 +19,7 @@ Get = Callable[[str], Response]
 
 WORK = "work"  # where in the state of a request its task is, for whom to cancel that takes it out
 _TURN = 32  # pieces of a stream after which it is the turn of others
+_AGENT = b"user-agent"
 _JSON = [(b"content-type", b"application/json")]
 _EVENTS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
 
@@ -54,7 +55,7 @@ class Front:
             return
         scope["state"][WORK] = asyncio.current_task()
         try:
-            await _send(send, await self._reply(scope, receive))
+            await _send(send, self._at_once(scope) or await self._posted(scope, receive))
         except _Gone:
             return
         except asyncio.CancelledError:
@@ -78,21 +79,21 @@ class Front:
         """Answers on a connection that is one too many, and closes it. See ASGI."""
         await _send(send, self._refused(_CROWDED))
 
-    async def _reply(self, scope: AsgiScope, receive: AsgiReceive) -> Response:
-        headers = dict(scope["headers"])
-        if (problem := self._unwelcome(headers)) is not None:
+    def _at_once(self, scope: AsgiScope) -> Response | None:
+        """The reply to a request whose body is not to be read; None for a post."""
+        if (problem := self._unwelcome(dict(scope["headers"]))) is not None:
             return self._refused(problem)
-        path, method = _path(scope), scope["method"]
+        path, method = _path(scope["raw_path"]), scope["method"]
         if method == "POST" and path in self.posts:
-            return await self._posted(path, headers, receive)
+            return None
         if method in {"GET", "HEAD"} and (got := self._get(path)) is not None:
             return got
         return self._refused(self._nothing(method, path))
 
-    async def _posted(self, path: str, headers: Mapping[bytes, bytes], receive: AsgiReceive) -> Response:
+    async def _posted(self, scope: AsgiScope, receive: AsgiReceive) -> Response:
         try:
             body = await _read(receive, self.longest)
-            return await self.posts[path](body, _said(headers, b"user-agent"))
+            return await self.posts[_path(scope["raw_path"])](body, _said(dict(scope["headers"]), _AGENT))
         except _Unread as error:
             return self._refused(error.problem)
         except _Gone:
@@ -148,33 +149,28 @@ def _said(headers: Mapping[bytes, bytes], name: bytes) -> str:
     return headers.get(name, b"").decode("latin-1")
 
 
-def _path(scope: AsgiScope) -> str:
+@lru_cache(64)
+def _path(raw: bytes) -> str:
     """The path below the base URL, escapes in it as they came: `/models/offline%2Fecho`."""
-    raw: bytes = scope.get("raw_path") or scope["path"].encode()
     path = raw.decode("latin-1").rstrip("/")
     return path.removeprefix("/v1") if path.startswith("/v1/") else path
 
 
 async def _read(receive: AsgiReceive, longest: int) -> bytes:
     """The body of a request. Raises _Gone, and _Unread for one that is too long."""
-    message = await _next(receive)
-    if not message.get("more_body"):
-        return bytes(message["body"])
-    pieces, size = [message["body"]], len(message["body"])
-    while message.get("more_body"):
-        message = await _next(receive)
-        pieces.append(message["body"])
-        size += len(message["body"])
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        piece: bytes = message["body"]
+        size += len(piece)
         if size > longest:
             raise _Unread(Problem(413, f"the body is longer than {longest // 1_000_000} MB"))
-    return b"".join(pieces)
-
-
-async def _next(receive: AsgiReceive) -> Any:
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        raise _Gone
-    return message
+        if not message["more_body"]:
+            return b"".join([*pieces, piece]) if pieces else piece
+        pieces.append(piece)
 
 
 async def _send(send: AsgiSend, reply: Response) -> None:
