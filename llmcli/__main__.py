@@ -16,9 +16,6 @@ _EARLY = {
     signal.SIGINT: (b"llmcli: interrupted: SIGINT arrived\n", 130),
     signal.SIGTERM: (b"llmcli: terminated: SIGTERM arrived\n", 143),
 }
-_GARBAGE = (
-    50_000  # objects more than before, until they are looked through: at 700 a twentieth of a start again
-)
 _ROOM_WAIT = 500  # ms that whoever reads stderr is given to make room for our last word
 
 
@@ -74,9 +71,9 @@ def entry() -> None:
 def _run() -> int:
     from llmcli.cli.main import main
     from llmcli.errors import Terminated
+    from llmcli.lean.garbage import keep_what_is_there
 
-    gc.freeze()  # what imports make stays: to look through it for garbage is a twentieth of a start
-    gc.set_threshold(_GARBAGE)
+    keep_what_is_there()  # to look through what imports make is a twentieth of a start
     gc.enable()
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -9,6 +9,8 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from llmcli.loop.runner import fast_loop
+
 T = TypeVar("T")
 
 
@@ -29,11 +31,11 @@ def in_a_thread(work: Callable[[], T], name: str) -> Future[T]:
 class Aside:
     """Runs coroutines beside the command's own loop, before it, during it and after it.
 
-    The thread never holds up the end of the process.
+    The thread never holds up the end of the process. `fast`: on uvloop, where there is one.
     """
 
-    def __init__(self, name: str) -> None:
-        self._loop = asyncio.new_event_loop()
+    def __init__(self, name: str, *, fast: bool = False) -> None:
+        self._loop = fast_loop() if fast else asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 

@@ -40,7 +40,7 @@ def drive(
 
         files.fill_standard()
         files.check_room(_FILES[fast])
-        with asyncio.Runner(loop_factory=_fast_loop if fast else None) as runner:
+        with asyncio.Runner(loop_factory=fast_loop if fast else None) as runner:
             return runner.run(_supervised(watch, work, world.remaining(deadline)))
     except OutOfTime:
         raise alarm.passed(watch) from None
@@ -61,7 +61,8 @@ def run_at_once(work: Coroutine[Any, Any, T]) -> T:
     raise RuntimeError("the work waits for something")
 
 
-def _fast_loop() -> asyncio.AbstractEventLoop:
+def fast_loop() -> asyncio.AbstractEventLoop:
+    """A new loop, of uvloop where that is installed."""
     import asyncio
 
     try:
