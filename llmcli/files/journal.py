@@ -6,6 +6,8 @@ import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from io import BytesIO
+from itertools import chain, pairwise
 from pathlib import Path
 
 from llmcli.files import locks
@@ -13,7 +15,7 @@ from llmcli.files.opening import check_file, open_regular
 from llmcli.files.replacing import Replacement
 from llmcli.files.writing import append
 
-_BLOCK = 1 << 18  # bytes
+_BLOCK = 1 << 17  # bytes: what stays in a cache
 _KEEP = os.fdatasync if hasattr(os, "fdatasync") else os.fsync  # macOS has no fdatasync
 
 
@@ -104,26 +106,47 @@ class Journal:
             place += len(block)
             yield block
 
-    def stretches(self) -> Iterator[bytes]:
-        """All of it, in stretches of whole lines; the last line may lack its newline, and then comes alone."""
-        begun: list[bytes] = []  # pieces of a line
-        for block in self._blocks(0, self.size):
-            end = block.rfind(b"\n") + 1
-            if end:
-                yield b"".join((*begun, block[:end]))
-                begun = []
-            begun.append(block[end:])
-        if tail := b"".join(begun):
-            yield tail
+    def whole(self) -> int:
+        """Bytes of lines that have an end; behind them stands what is torn."""
+        end = self.size
+        while block := self.read(max(0, end - _BLOCK), end):
+            if newline := block.rfind(b"\n") + 1:
+                return end - len(block) + newline
+            end -= len(block)
+        return 0
+
+    def stretches(self, size: int) -> list[tuple[int, int]]:
+        """Where lines that have an end begin and end, about so many bytes of them at a time."""
+        whole, ends = self.whole(), [0]
+        while (last := ends[-1]) < whole:
+            ends.append(self._end_of_line(last + size - 1) if last + size < whole else whole)
+        return list(pairwise(ends))
+
+    def _end_of_line(self, place: int) -> int:
+        for block in self._blocks(place, self.size):
+            if newline := block.find(b"\n") + 1:
+                return place + newline
+            place += len(block)
+        return place
+
+    def lines_together(self, start: int, end: int) -> Iterator[list[bytes]]:
+        """Lines with their newlines, some at a time; the last, where it is torn, has none and comes alone."""
+        size = _BLOCK
+        while block := os.pread(self._descriptor, min(size, end - start), start):
+            lines = BytesIO(block).readlines()
+            start += len(block)
+            if not lines[-1].endswith(b"\n"):
+                if len(lines) > 1:
+                    start -= len(lines.pop())  # it is read again, with what comes behind it
+                elif len(block) == size and start < end:
+                    start -= size
+                    size *= 2
+                    continue
+            yield lines
 
     def lines(self) -> Iterator[bytes]:
-        """All lines with their newlines, which the last one may lack where it is torn."""
-        for stretch in self.stretches():
-            *whole, tail = stretch.split(b"\n")
-            for line in whole:
-                yield line + b"\n"
-            if tail:
-                yield tail
+        """All lines, one by one."""
+        return chain.from_iterable(self.lines_together(0, self.size))
 
     def append(self, line: bytes) -> None:
         """Add one line, all of it or nothing."""

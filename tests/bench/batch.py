@@ -30,10 +30,12 @@ from tests.bench.measured import environment
 
 COMPILED = tempfile.TemporaryDirectory(prefix="bench-")  # modules, as pip leaves them
 SCAN = """
-import sys, time
+import os, sys
 from llmcli.batch.ledger.ledger import Ledger
-began = time.process_time()
-print(Ledger(sys.argv[1], fresh=False).recover().count, time.process_time() - began, file=sys.stderr)
+began = os.times()
+Ledger(sys.argv[1], fresh=False).recover()
+took = [after - before for before, after in zip(began, os.times())]
+print(sum(took[:4]), took[4], file=sys.stderr)
 """
 
 
@@ -75,14 +77,14 @@ def stats(base: str) -> dict[str, float]:
         return json.load(reply)
 
 
-def measure(*command: str, code: int = 0, tree: str | None = None) -> Run:
-    """Run a client on the last core; `tree`: with the llmcli that is there."""
+def measure(*command: str, code: int = 0, tree: str | None = None, cores: str = str(CORES[-1])) -> Run:
+    """Run a client on the last core, or on others; `tree`: with the llmcli that is there."""
     env = environment(COMPILED.name) | {"OPENAI_API_KEY": "sk-test"} | ({"PYTHONPATH": tree} if tree else {})
     began = time.perf_counter()
     with tempfile.TemporaryFile() as err, Path(os.devnull).open("wb") as out:
         pid = os.posix_spawnp(
             "taskset",
-            ["taskset", "-c", str(CORES[-1]), *command],
+            ["taskset", "-c", cores, *command],
             env,
             file_actions=[(os.POSIX_SPAWN_DUP2, err.fileno(), 2), (os.POSIX_SPAWN_DUP2, out.fileno(), 1)],
         )
@@ -162,19 +164,21 @@ def memory(bench: Bench, sizes: list[int], crowds: list[int]) -> None:
 
 
 def resume(bench: Bench, rows: int) -> None:
-    """How fast a finished output is read again, beside a count of its lines. CPU without a start."""
+    """How fast a finished output is read again, beside a count of its lines: CPU on one core, the clock on all."""
     with serving("cheap.py") as base:
         measure(*ours(base, bench.rows(rows), bench.out, "-j", "100"))
-    size = bench.out.stat().st_size / 1e6
-    scans, counts = list[float](), list[float]()
+    scan, count = [sys.executable, "-c", SCAN, str(bench.out)], ["wc", "-l", str(bench.out)]
+    scans, walls, counts = list[float](), list[float](), list[float]()
     for _ in range(bench.turns):
-        scans.append(float(measure(sys.executable, "-c", SCAN, str(bench.out)).err.split()[1]))
-        counts.append(measure("wc", "-l", str(bench.out)).cpu)
-    times = median(scan / count for scan, count in zip(scans, counts, strict=True))
-    scan = median(scans)
+        counts.append(measure(*count).cpu)
+        scans.append(float(measure(*scan).err.split()[0]))
+        walls.append(float(measure(*scan, cores=",".join(map(str, CORES))).err.split()[1]))
+    one, every = (
+        median(each / count for each, count in zip(some, counts, strict=True)) for some in (scans, walls)
+    )
     print(
-        f"\nResume scan: {rows:,} rows, {size:.0f} MB, {scan / rows * 1e6:.2f} us a row, {size / scan:,.0f} MB/s;"
-        f" 1/{times:.1f} of the speed of `wc -l`\n"
+        f"\nResume scan: {rows:,} rows, {bench.out.stat().st_size / 1e6:.0f} MB, {median(scans) / rows * 1e6:.2f} us a row;"
+        f" 1/{one:.1f} of the speed of `wc -l` on one core, 1/{every:.1f} on {len(CORES)}\n"
     )
 
 

@@ -119,7 +119,7 @@ FOREIGN = {
     "other JSON": b'{"id":"chatcmpl-1"}\n',
     "a line that is broken off in the middle": record(0) + record(1)[:60] + b"\n" + record(2),
     "a line that is broken off, and the next": record(0) + record(1)[:60] + record(2),
-    "text that is no UTF-8": record(0) + record(1).replace(b"x", b"\xff"),
+    "text that is no UTF-8": record(0) + record(1).replace(b'"m"', b'"\xff"'),
     "another's JSON without an end": b'{"id":"chatcmpl-1"}',
     "a record of a row that no input has": record(0) + record(99_999_999_999),
     "a number that is none": record(0).replace(b"000000", b"9" * 5000),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 
 import pytest
 
@@ -69,8 +70,14 @@ ODD = [
     line().replace(b'"cost_usd":null', b'"cost_usd":1e999'),
     line().replace(b'"cost_usd":null', b'"cost_usd":{}'),
     line().replace(b'"cost_usd":null', b'"price":null'),
-    line().replace(b'"row":7', b'"row":x'),
-    line().replace(b',"llmcli"', b',"other"'),
+    line().replace(b'"cost_usd":null,"model"', b'"model"'),
+    line().replace(b'"cost_usd":null', b'"cost_usd":[]'),
+    line().replace(b"000007", b"0.0007"),
+    line().replace(b"000007", b"00007"),
+    line().replace(b"_000000000000000c", b"_00000000000000 c"),
+    line()[:-2] + b"\n",
+    line()[:-3] + b"\n",
+    line()[:-3] + b"}}}\n",
     line()[:-3] + b"}\n",
     line()[:-2] + b"x\n",
     b'{"id":"batch_req_000007_000000000000000c"}}\n',
@@ -89,11 +96,11 @@ def by_reading(text: bytes) -> list[tuple[int, int, float]] | None:
     return [(row, record.digest, record.cost) for row, record in zip(rows, records, strict=True)]
 
 
-def by_skimming(path, text: bytes) -> list[tuple[int, int, float]] | None:
+def by_skimming(path, text: bytes, slots: Slots | None = None) -> list[tuple[int, int, float]] | None:
     path.write_bytes(text)
     records = RecordFile(path)
     try:
-        return list(skimmed(records, None))
+        return [each for part in skimmed(records, slots) for each in zip(*part, strict=True)]
     except UsageError:
         return None
     finally:
@@ -133,9 +140,44 @@ def test_of_a_line_of_ours_nothing_is_read_but_its_ends(tmp_path, text):
 
 
 def test_of_a_row_with_a_key_nothing_is_read_but_the_ends(tmp_path):
-    path, broken = tmp_path / "out.jsonl", line().replace(b'"choices"', b'"choices')
+    broken = line().replace(b'"choices"', b'"choices')
     ids = [b"batch_req_i%016x" % key for key in (99, 98, 99)]
-    path.write_bytes(b"".join(broken.replace(b"batch_req_000007", each) for each in ids))
-    records = RecordFile(path)
-    assert [row for row, *_ in skimmed(records, Slots())] == [0, 1, 0]
-    records.close()
+    text = b"".join(broken.replace(b"batch_req_000007", each) for each in ids)
+    assert by_skimming(tmp_path / "out.jsonl", text, Slots()) == [(0, 12, 0.0), (1, 12, 0.0), (0, 12, 0.0)]
+
+
+def test_numbers_of_all_lengths_stand_side_by_side(tmp_path):
+    text = b"".join(map(line, (999_999, 1_000_000, 7, 98_765_432)))
+    assert by_skimming(tmp_path / "out.jsonl", text) == by_reading(text)
+
+
+def test_an_unusual_line_among_usual_ones_is_read_whole(tmp_path):
+    text = line(1) + line(2, input={"a": INNER}) + line(3, cost_usd=0.25)
+    assert by_skimming(tmp_path / "out.jsonl", text) == [(1, 6, 0.0), (2, 7, 0.0), (3, 8, 0.25)]
+
+
+def test_a_file_that_is_read_by_several_processes_says_the_same(tmp_path):
+    text = b"".join(line(number, body="y" * 1_000_000, cost_usd=number / 8) for number in range(60))
+    assert by_skimming(tmp_path / "out.jsonl", text) == by_reading(text)
+
+
+@pytest.mark.parametrize(
+    "bad", [b"{}\n", line(200_000_000), line(54)[:-3] + b"\n"], ids=["foreign", "far", "cut"]
+)
+def test_a_line_that_is_no_record_is_named_wherever_it_stands(tmp_path, bad):
+    path = tmp_path / "out.jsonl"
+    lines = [line(number, body="y" * 1_000_000) for number in range(60)]
+    text = b"".join((*lines[:54], bad, *lines[55:], b'{"torn'))
+    path.write_bytes(text)
+    with closing(RecordFile(path)) as records, pytest.raises(UsageError, match=r"\(line 55\)"):
+        list(skimmed(records, None))
+    assert path.stat().st_size == len(text), "nothing is cut off a file that is not ours"
+
+
+@pytest.mark.parametrize(
+    ("end", "rows"), [(b'{"id":"batch_req_0000', [1, 2]), (line(3)[:-1], [1, 2, 3])], ids=["torn", "whole"]
+)
+def test_a_line_without_an_end_counts_where_it_is_whole(tmp_path, end, rows):
+    path = tmp_path / "out.jsonl"
+    assert [row for row, *_ in by_skimming(path, line(1) + line(2) + end) or ()] == rows
+    assert path.read_bytes() == b"".join(map(line, rows))

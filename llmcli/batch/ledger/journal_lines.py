@@ -21,14 +21,15 @@ class JournalLines:
 
     def row_of(self, line: bytes, number: int, highest: int, slots: Slots | None) -> int:
         """The row of a line, by its first and its last bytes. Raises UsageError if it is no record."""
-        head = HEAD.match(line)
-        if head is None or not line.endswith((b"}}\n", b"}}")) or (head[1] is None) != (slots is not None):
-            raise self.foreign(number)
+        try:
+            known = known_in(line, keyed=slots is not None)
+        except ValueError:
+            raise self.foreign(number) from None
         if slots is not None:
-            return slots.of(int(head[3], 16))
-        if (row := int(head[1])) > highest + FAR:
+            return slots.of(known)
+        if known > highest + FAR:
             raise self.foreign(number)
-        return row
+        return known
 
     def foreign(self, number: int) -> UsageError:
         """The error where a line of the file is something else."""
@@ -37,6 +38,14 @@ class JournalLines:
             f"line {number}",
             "choose another -O, or start over with --fresh (what is there will be lost)",
         )
+
+
+def known_in(line: bytes, *, keyed: bool) -> int:
+    """The number of a line's row, or its key, by its first and its last bytes. Raises ValueError if it is no record."""
+    head = HEAD.match(line)
+    if head is None or not line.endswith((b"}}\n", b"}}")) or (head[1] is None) != keyed:
+        raise ValueError
+    return int(head[3], 16) if keyed else int(head[1])
 
 
 def row_known_by(line: bytes) -> tuple[str, bytes] | None:

@@ -12,6 +12,7 @@ from llmcli.batch.ledger.slots import Slots
 from llmcli.errors import Busy, OutputFailure
 
 _LOOK = 1 << 20  # bytes from the beginning that show what a file is
+_STRETCH = 8 << 20  # bytes that a process reads at a time
 _OPEN_FILES = {
     Path("/dev"),
     Path("/dev/fd"),
@@ -88,22 +89,28 @@ class RecordFile(JournalLines):
         highest = 0
         for number, line in enumerate(self._journal.lines(), 1):
             is_ended = line.endswith(b"\n")
-            if not is_ended and not self._is_whole(line, number):
+            if not is_ended and not self._is_whole(line, is_first=number == 1):
                 return
             row = self.row_of(line, number, highest, slots)
             highest = max(highest, row)
             yield row, line if is_ended else self._ended(line)
 
-    def stretches(self) -> Iterator[bytes]:
-        """All lines, in stretches of them, unchecked; what is torn at the end is dealt with as by `lines`."""
+    def stretches(self) -> list[tuple[int, int]]:
+        """Where whole lines begin and end, some thousands of them at a time. Raises UsageError as `lines` does."""
         self._check_beginning()
-        number = 1
-        for stretch in self._journal.stretches():
-            if stretch.endswith(b"\n"):
-                yield stretch
-            elif self._is_whole(stretch, number):
-                yield self._ended(stretch)
-            number += 1
+        return self._journal.stretches(_STRETCH)
+
+    def lines_together(self, start: int, end: int) -> Iterator[list[bytes]]:
+        """The lines of such a stretch, some at a time, unchecked."""
+        return self._journal.lines_together(start, end)
+
+    def torn(self) -> Iterator[tuple[int, int]]:
+        """Where the last line is, if it is whole but for its newline; what is torn is cut off, as by `lines`."""
+        start = self._journal.whole()
+        tail = self.between(start, self._journal.size)
+        if tail and self._is_whole(tail, is_first=not start):
+            self._ended(tail)
+            yield start, self._journal.size
 
     def _check_beginning(self) -> None:
         """Raise UsageError for a line of any size that is no record, without reading it to its end."""
@@ -111,13 +118,13 @@ class RecordFile(JournalLines):
         if len(begin) == _LOOK and b"\n" not in begin and not HEAD.match(begin) and begin.strip(b"\0"):
             raise self.foreign(1)
 
-    def _is_whole(self, tail: bytes, number: int) -> bool:
+    def _is_whole(self, tail: bytes, *, is_first: bool) -> bool:
         """Whether the last line, which has no end, is a whole record; anything else is cut off."""
         is_whole = _is_json(tail)
         if is_whole and HEAD.match(tail):
             return True
-        if number == 1 and (is_whole or not (tail.startswith(b"{") or not tail.strip(b"\0"))):
-            raise self.foreign(number)
+        if is_first and (is_whole or not (tail.startswith(b"{") or not tail.strip(b"\0"))):
+            raise self.foreign(1)
         with self._written():
             self._journal.cut(self._journal.size - len(tail))
             self._journal.sync()

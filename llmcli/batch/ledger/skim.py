@@ -3,33 +3,43 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterator
+import sys
+from array import array
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any, Protocol
 
 from llmcli import jsonl
-from llmcli.batch.ledger.final import Place, Record
-from llmcli.batch.ledger.journal_lines import FAR, HEAD
+from llmcli.batch.ledger.final import FinalAnswers, Place, Record
+from llmcli.batch.ledger.journal_lines import FAR, HEAD, known_in
 from llmcli.batch.ledger.slots import Slots
 from llmcli.errors import UsageError
+from llmcli.wire import Json
+from llmcli.workers import spread
 
 # Final in this run, worth another try in the next: moods of the server and the network, a key, an account, and
 # batches that ended before their time.
 RETRYABLE = frozenset({"tempfail", "auth", "quota", "batch_expired"})
 
-_ROW = b'"row":'
-_TAIL = re.compile(  # what comes behind the row's own columns, which may hold an envelope, in one that holds no other
-    rb'(?:(?<=,"llmcli":\{)|(?<=\},))"row":\d+,(?:"file":"[^"\\]*",)?(?:"id_column":"[^"\\]*",)?"attempts":\d+,'
-    rb'"latency_ms":(?:null|[\d.]+),"cost_usd":(?:null|(\d{1,12}(?:\.\d{1,30})?(?:e-?\d\d?)?)),"model":"[^"\\]*","at":"[^"\\]*"'
-    rb'(?:,"api":"\w+")?(?:,"via":"batch")?(?:,"cached":true)?(?:,"choice":\{[^][{}\\]*\})?\}\}\n'
-)
+_BEGIN, _ROW = b'{"id":"batch_req_', b'"row":'
+_NO_RECORD = (ValueError, KeyError, TypeError, OverflowError)
+_FEW = 4  # stretches that are read here: to fork takes longer
+
+Reach = tuple[int, int]
+"""Where a stretch of whole lines begins and ends."""
 
 
 class Skimmable(Protocol):
-    """Lines of records in stretches of them."""
+    """A file of records."""
 
-    def stretches(self) -> Iterator[bytes]:
-        """All lines."""
+    def stretches(self) -> Sequence[Reach]:
+        """All lines that have an end."""
+
+    def torn(self) -> Iterator[Reach]:
+        """The line behind them, if it is one. To be asked when all before is known to be good."""
+
+    def lines_together(self, start: int, end: int) -> Iterator[list[bytes]]:
+        """The lines of a stretch, some at a time."""
 
     def row_of(self, line: bytes, number: int, highest: int, slots: Slots | None) -> int:
         """See JournalLines."""
@@ -38,37 +48,117 @@ class Skimmable(Protocol):
         """See JournalLines."""
 
 
-def skimmed(records: Skimmable, slots: Slots | None) -> Iterator[tuple[int, int, float]]:
-    """(row, digest, $) of each line of OUT; a line whose ends say anything unusual is read whole.
+def skimmed(records: Skimmable, slots: Slots | None) -> Iterator[FinalAnswers]:
+    """What the lines of OUT say, in their order; many of them are read on all cores.
 
     `slots` as in RecordFile.lines. Raises UsageError for what is no record.
     """
-    number = highest = 0
-    head_of, tail_of = HEAD.match, _TAIL.match
-    for stretch in records.stretches():
-        start, find, rfind = 0, stretch.find, stretch.rfind  # once: this loop is all that a row takes
-        while end := find(b"\n", start) + 1:
-            number += 1
-            head, tail = head_of(stretch, start, end), tail_of(stretch, rfind(_ROW, start, end), end)
-            if head and tail and slots is None and (row := int(head[1] or FAR)) < highest + FAR:
-                digest, cost = int(head[4], 16), float(tail[1] or 0)
-            elif head and tail and slots is not None and head[1] is None:
-                row, digest, cost = slots.of(int(head[3], 16)), int(head[4], 16), float(tail[1] or 0)
-            else:
-                line = stretch[start:end]
-                row = records.row_of(line, number, highest, slots)
-                digest, cost = _read_whole(records, line, number)
-            highest = max(highest, row)
-            start = end
-            yield row, digest, cost
+    before = highest = 0
+    for reach, answers in _skims(records, keyed=slots is not None):
+        top = 0 if answers is None or slots is not None else max(answers.rows)
+        if answers is None or top > highest + FAR:
+            _check(records, reach, (before, highest), slots)
+            assert answers is not None  # noqa: S101 - or that has raised
+        before += len(answers.rows)
+        highest = max(highest, top)
+        yield answers if slots is None else answers._replace(rows=[slots.of(key) for key in answers.rows])
 
 
-def _read_whole(records: Skimmable, line: bytes, number: int) -> tuple[int, float]:
-    try:
-        record = record_of(line, Place.OUT, retry_failed=False)
-    except (ValueError, KeyError, TypeError, OverflowError):
-        raise records.foreign(number) from None
-    return record.digest, record.cost
+def _skims(records: Skimmable, *, keyed: bool) -> Iterator[tuple[Reach, FinalAnswers | None]]:
+    """What each stretch says; None: one of its lines is no record."""
+
+    def work(reach: Reach) -> FinalAnswers | None:
+        return _skim(records.lines_together(*reach), keyed=keyed)
+
+    stretches = records.stretches()
+    yield from zip(stretches, spread(work, stretches, 1 if len(stretches) < _FEW else None), strict=True)
+    yield from ((reach, work(reach)) for reach in records.torn())
+
+
+def _skim(stretch: Iterator[list[bytes]], *, keyed: bool) -> FinalAnswers | None:
+    """What lines say, whose rows are known by keys or by numbers; None where one is no record."""
+    rows, digests, costs = array("Q"), array("Q"), array("d")
+    for lines in stretch:
+        try:
+            part = _ends(lines, keyed=keyed)
+        except _NO_RECORD:
+            try:
+                part = _wholes(lines, keyed=keyed)
+            except _NO_RECORD:
+                return None
+        rows.extend(part.rows)
+        digests.extend(part.digests)
+        costs.extend(part.costs)
+    return FinalAnswers(rows, digests, costs)
+
+
+def _ends(lines: Sequence[bytes], *, keyed: bool) -> FinalAnswers:
+    """What the first and the last bytes of lines say. Raises one of _NO_RECORD where these are not alike, or are odd.
+
+    What Python does for a line takes as long as to read it. So as much as can be is done for some lines at once: what
+    is to be parsed of them becomes one array of JSON.
+    """
+    known, digests = _heads(lines, keyed=keyed)
+    envelopes = _envelopes(lines)
+    if len(envelopes) != len(lines) or not (keyed or [one["row"] for one in envelopes] == known):
+        raise ValueError
+    return FinalAnswers(array("Q", known), digests, array("d", [one["cost_usd"] or 0.0 for one in envelopes]))
+
+
+def _heads(lines: Sequence[bytes], *, keyed: bool) -> tuple[Sequence[int], array[int]]:
+    """Numbers or keys, and digests, of lines whose heads are as long as the first one's."""
+    first = HEAD.match(lines[0])
+    if first is None or (first[1] is None) != keyed:
+        raise ValueError
+    size, mark = first.end(), first[2] or b""
+    heads = b"".join([line[:size] for line in lines]).replace(_BEGIN + mark, b'"' if keyed else b"1")
+    found = jsonl.ours(b"[%b]" % heads.replace(b"_", b'","' if keyed else b',"')[:-1])
+    if len(found) != 2 * len(lines):
+        raise ValueError
+    if keyed:
+        return _words(found[::2]), _words(found[1::2])
+    one = 10 ** len(first[1])  # it stands before the digits, for no number of JSON begins with 0
+    return [number - one for number in found[::2]], _words(found[1::2])
+
+
+def _words(digits: Sequence[str]) -> array[int]:
+    """Integers, each of 16 hexadecimal digits."""
+    words = array("Q", bytes.fromhex("".join(digits)))
+    if len(words) != len(digits):
+        raise ValueError
+    if sys.byteorder == "little":
+        words.byteswap()
+    return words
+
+
+def _envelopes(lines: Sequence[bytes]) -> list[Json]:
+    """What stands in the last object of each line, from its last `row` on; no column's value can be taken for that."""
+    row = _ROW  # once: this is the most that is done for a line
+    tails = b"".join([line[line.rfind(row) :] for line in lines])
+    envelopes: list[Json]
+    *envelopes, nothing = jsonl.ours(b"[{%b}]" % tails.replace(b"}}\n", b"},{"))
+    if nothing:
+        raise ValueError
+    return envelopes
+
+
+def _wholes(lines: Sequence[bytes], *, keyed: bool) -> FinalAnswers:
+    """The same, of lines that are read whole. Raises one of _NO_RECORD."""
+    known = [known_in(line, keyed=keyed) for line in lines]
+    records = [record_of(line, Place.OUT, retry_failed=False) for line in lines]
+    return FinalAnswers(known, [one.digest for one in records], [one.cost for one in records])
+
+
+def _check(records: Skimmable, reach: Reach, before: tuple[int, int], slots: Slots | None) -> None:
+    """Raise UsageError for the first line that is no record; `before`: how many stand before, and their highest row."""
+    number, highest = before
+    for line in chain.from_iterable(records.lines_together(*reach)):
+        number += 1
+        highest = max(highest, records.row_of(line, number, highest, slots))
+        try:
+            record_of(line, Place.OUT, retry_failed=False)
+        except _NO_RECORD:
+            raise records.foreign(number) from None
 
 
 def record_of(line: bytes, place: Place, *, retry_failed: bool) -> Record:

@@ -14,6 +14,8 @@ from llmcli.batch.shards.mark import Mark
 from llmcli.errors import UsageError
 from llmcli.lean.dataclass import dataclass
 
+_TOGETHER = 200  # lines
+
 
 @dataclass(frozen=True)
 class RecordSegment:
@@ -84,9 +86,19 @@ class ReadSegment(JournalLines):
         """The first record; empty where there is none."""
         return next(iter(self._lines()), b"")
 
-    def stretches(self) -> Iterator[bytes]:
-        """The answers, for who skims them."""
-        yield b"".join(islice(self._lines(), self.answers))
+    def stretches(self) -> list[tuple[int, int]]:
+        """The answers, for who skims them: the numbers of their lines."""
+        return [(0, self.answers)] if self.answers else []
+
+    def lines_together(self, start: int, end: int) -> Iterator[list[bytes]]:
+        """Some of them at a time."""
+        lines = islice(self._lines(), start, end)
+        while some := list(islice(lines, _TOGETHER)):
+            yield some
+
+    def torn(self) -> Iterator[tuple[int, int]]:
+        """Nothing: an object is whole."""
+        yield from ()
 
     def failures(self, slots: Slots | None) -> Iterator[tuple[int, bytes]]:
         """(row, line) of each failure."""
