@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import MISSING, Field, fields, replace
+from functools import cache
 from typing import Annotated, Any
 
 import typer
@@ -32,6 +33,8 @@ _LINE = 47  # characters of a help text beside the longest names
 _STOP = re.compile(r"[;:,] | \(")
 _BOUNDS = re.compile(r"  \[[^\]]*x[^\]]*\]$")  # of a number, as typer shows them
 _ALL, _EVERYDAY = "llmcli.all", "llmcli.everyday"  # what is to be shown, in a context's meta
+
+_KNOWN: dict[str, Mapping[str, Option]] = {}  # of each command that was asked for
 
 Story = Callable[[Any, Any], int]  # of an App and a command's settings: the exit code
 
@@ -76,20 +79,13 @@ def parse(argv: Sequence[str], line: Line) -> Parsed | None:
 
     Raises UsageError, ConfigError, KeyboardInterrupt.
     """
-    app = typer.Typer(
-        cls=LazyGroup,
-        callback=_root,
-        add_completion=False,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-    )
     try:
         words, remarks = understood(argv, COMMANDS, _options)
     except UsageError:
         line.accepted = accepted_in(argv)
         raise
     try:
-        parsed = app(args=words, prog_name="llmcli", standalone_mode=False, obj=line)
+        parsed = _program()(args=words, prog_name="llmcli", standalone_mode=False, obj=line)
     except typer.TyperException as error:
         raise _ours(error, line) from None
     if parsed == ExitCode.INTERRUPTED:  # what typer makes of a KeyboardInterrupt, without a word
@@ -185,6 +181,14 @@ class LazyGroup(TyperGroup):
             formatter.write_dl([(name, first_sentence(name)) for name in COMMANDS])
 
 
+@cache
+def _program() -> Any:
+    """The whole, as typer's parser has it."""
+    return get_command(
+        typer.Typer(cls=LazyGroup, callback=_root, add_completion=False, rich_markup_mode=None)
+    )
+
+
 # --- A command --------------------------------------------------------------------------------------------------
 
 
@@ -194,8 +198,10 @@ def story_of(name: str) -> tuple[Story, type[Any]]:
     return story, story.__annotations__["settings"]
 
 
-def _options(name: str) -> dict[str, Option]:
-    return options_of(story_of(name)[1])
+def _options(name: str) -> Mapping[str, Option]:
+    if name not in _KNOWN:
+        _KNOWN[name] = options_of(story_of(name)[1])
+    return _KNOWN[name]
 
 
 def _empty(settings: type[Any], values: dict[str, Any]) -> str | None:
@@ -209,8 +215,9 @@ def _empty(settings: type[Any], values: dict[str, Any]) -> str | None:
     return None
 
 
+@cache
 def command_of(name: str) -> Any:
-    """One command, as typer's parser has it."""
+    """One command, as typer's parser has it; nothing of a line stays in it."""
     story, settings = story_of(name)
 
     def parsed(ctx: typer.Context, **values: Any) -> Parsed:
