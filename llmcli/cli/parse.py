@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import MISSING, Field, fields, replace
@@ -17,7 +16,7 @@ from typer.main import get_command
 
 from llmcli import __version__
 from llmcli.cli.plain import quicken
-from llmcli.cli.sentences import first_sentence
+from llmcli.cli.sentences import first_sentence, in_a_line
 from llmcli.config import Config
 from llmcli.defaults import Defaults, defaults_under
 from llmcli.errors import ExitCode, LlmcliError, UsageError
@@ -29,9 +28,6 @@ from llmcli.settings.general import accepted, accepted_in
 COMMANDS = ("ask", "chat", "batch", "count", "models", "report", "serve", "doctor", "completion", "help")
 
 _TWO_SCREENS = 48  # lines
-_LINE = 47  # characters of a help text beside the longest names
-_STOP = re.compile(r"[;:,] | \(")
-_BOUNDS = re.compile(r"  \[[^\]]*x[^\]]*\]$")  # of a number, as typer shows them
 _ALL, _EVERYDAY = "llmcli.all", "llmcli.everyday"  # what is to be shown, in a context's meta
 
 _KNOWN: dict[str, Mapping[str, Option]] = {}  # of each command that was asked for
@@ -184,9 +180,8 @@ class LazyGroup(TyperGroup):
 @cache
 def _program() -> Any:
     """The whole, as typer's parser has it."""
-    return get_command(
-        typer.Typer(cls=LazyGroup, callback=_root, add_completion=False, rich_markup_mode=None)
-    )
+    app = typer.Typer(cls=LazyGroup, callback=_root, add_completion=False, rich_markup_mode=None)
+    return get_command(app)
 
 
 # --- A command --------------------------------------------------------------------------------------------------
@@ -340,14 +335,6 @@ def _anywhere(name: str) -> list[Option]:
     return [option for option in found if option is not None]
 
 
-def _in_a_line(names: str, text: str) -> tuple[str, str]:
-    """An option whose help has no more than one line: what can be said in that, up to a stop of the text."""
-    text = _BOUNDS.sub("", text)
-    begins = [text[: stop.start()] for stop in _STOP.finditer(text) if stop.start() < _LINE]
-    whole = [begin for begin in begins if begin.count("'") % 2 == 0 and begin.count("(") == begin.count(")")]
-    return names, text if len(text) <= _LINE or not whole else f"{whole[-1]}."
-
-
 class GroupedCommand(TyperCommand):
     """A command whose `--help` is plain text: rich costs 60 ms and a wide terminal.
 
@@ -389,7 +376,7 @@ class GroupedCommand(TyperCommand):
             if parameter.param_type_name == "argument":
                 panel, record = "Arguments", (parameter.metavar or record[0], record[1])
             if _EVERYDAY in ctx.meta:
-                panel, record = "Everyday", _in_a_line(*record)
+                panel, record = "Everyday", in_a_line(*record)
                 if parameter.name not in self.everyday:
                     continue
             panels.setdefault(panel or "Options", []).append(record)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from llmcli.batch.cluster.worker_keys import WithWorkersKeys
+from llmcli.batch.cluster.recipe import WithWorkersKeys
 from llmcli.errors import AuthFailure
 from llmcli.registry.providers import default_provider, find_provider
 from llmcli.transport.keys import missing_key

@@ -7,7 +7,8 @@ the machine that the command was typed on.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -17,13 +18,12 @@ from typing import Any
 from llmcli import __version__
 from llmcli.app import App
 from llmcli.batch.cluster.worker import Worker
-from llmcli.batch.cluster.worker_keys import WithWorkersKeys
 from llmcli.batch.engine.run import Plan, Run
 from llmcli.batch.engine.stats import Stats
 from llmcli.batch.input.rows import RowBuilder
 from llmcli.batch.pacing.pace import Pace
 from llmcli.config import Config
-from llmcli.errors import UsageError
+from llmcli.errors import AuthFailure, UsageError
 from llmcli.exchange.exchange import Way
 from llmcli.exchange.layers.window import worst
 from llmcli.exchange.stack import batch_transport_of
@@ -32,9 +32,14 @@ from llmcli.loop.connections import most_connections
 from llmcli.loop.watch import Watch
 from llmcli.output.streams import Notes, Outputs, Stdout
 from llmcli.registry.pricing import Prices
-from llmcli.registry.providers import address_variables
+from llmcli.registry.providers import KEY_FILE, address_variables
 from llmcli.stdin import Stdin
+from llmcli.transport.answer import Answer
+from llmcli.transport.base import ReadAnswer, Transport, send_of
+from llmcli.wire import Request
 from llmcli.world import World
+
+_SET_THERE = "in the environment that the workers run in (env_vars of a Ray job)"
 
 
 @dataclass(frozen=True)
@@ -138,3 +143,36 @@ def _app(recipe: Recipe, world: World) -> App:
         typed=frozenset(),
         watch=watch,
     )
+
+
+@contextmanager
+def _remedied() -> Iterator[None]:
+    """Have an error advise what helps a worker, which takes no `--api-key-file`."""
+    try:
+        yield
+    except AuthFailure as error:
+        error.todo = error.todo.replace(f"or {KEY_FILE}", _SET_THERE).replace(
+            KEY_FILE, f"name a variable (api_key_env in the config file), and set it {_SET_THERE}"
+        )
+        raise
+
+
+class WithWorkersKeys:
+    """A transport of a worker: of a key that is not there it says that it would have to be where the worker runs."""
+
+    def __init__(self, inner: Transport) -> None:
+        self._inner, self._send = inner, send_of(inner)
+
+    async def ask(self, request: Request) -> Answer:
+        """See Transport."""
+        with _remedied():
+            return await self._inner.ask(request)
+
+    def send(self, request: Request, body: bytes, came: Callable[[ReadAnswer], None]) -> bool:
+        """See SendUnawaited."""
+        with _remedied():
+            return self._send is not None and self._send(request, body, lambda read: came(_remedied()(read)))
+
+    async def aclose(self) -> None:
+        """See Transport."""
+        await self._inner.aclose()
