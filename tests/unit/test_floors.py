@@ -5,9 +5,8 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 from tests.trees import tree_of
 
@@ -79,8 +78,13 @@ OWNERS = {
 }
 
 
-def imports(path: Path) -> Iterator[str]:
+@cache
+def imports(path: Path) -> list[str]:
     """Full names of what a module imports, wherever in it."""
+    return list(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[str]:
     for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -106,16 +110,13 @@ def theirs(module: str) -> set[str]:
     return tops - sys.stdlib_module_names - {"llmcli"}
 
 
-@pytest.mark.parametrize("module", sorted(MODULES))
-def test_a_module_has_a_floor(module):
-    assert room(module) in FLOORS
+def test_a_module_has_a_floor():
+    assert {module for module in MODULES if room(module) not in FLOORS} == set()
 
 
-@pytest.mark.parametrize("module", sorted(MODULES))
-def test_a_module_imports_only_from_floors_below(module):
-    here = room(module)
-    wrong = [name for name in ours(module) if name != "llmcli" and not _may_import(here, room(name))]
-    assert wrong == []
+def test_a_module_imports_only_from_floors_below():
+    imported = [(module, name) for module in MODULES for name in ours(module) if name != "llmcli"]
+    assert [pair for pair in imported if not _may_import(*map(room, pair))] == []
 
 
 def _may_import(here: str, there: str) -> bool:
@@ -123,9 +124,9 @@ def _may_import(here: str, there: str) -> bool:
     return here == there or FLOORS[there] < FLOORS[here]
 
 
-@pytest.mark.parametrize("module", sorted(name for name in MODULES if not FLOORS.get(room(name), 1)))
-def test_the_words_import_nothing_of_ours(module):
-    assert [name for name in ours(module) if room(name) != "lean"] == []
+def test_the_words_import_nothing_of_ours():
+    words = [module for module in MODULES if FLOORS[room(module)] == 0]
+    assert [(module, name) for module in words for name in ours(module) if room(name) != "lean"] == []
 
 
 def test_siblings_import_each_other_without_a_circle():
@@ -157,14 +158,19 @@ def _top_level(path: Path) -> set[str]:
     return names
 
 
-PACKAGES = sorted(set().union(*map(theirs, MODULES)))
-
-
-@pytest.mark.parametrize("package", PACKAGES)
-def test_a_package_is_imported_by_its_owner_alone(package):
-    importers = sorted(module for module in MODULES if package in theirs(module))
-    owner = OWNERS.get(package, importers[0])
-    assert [name for name in importers if name != owner and not name.startswith(owner + ".")] == []
+def test_a_package_is_imported_by_its_owner_alone():
+    importers: dict[str, list[str]] = {}
+    for module in sorted(MODULES):
+        for package in theirs(module):
+            importers.setdefault(package, []).append(module)
+    owners = {package: OWNERS.get(package, names[0]) for package, names in importers.items()}
+    wrong = [
+        (package, name)
+        for package, names in importers.items()
+        for name in names
+        if not f"{name}.".startswith(f"{owners[package]}.")
+    ]
+    assert wrong == []
 
 
 def test_no_module_is_named_like_one_of_the_standard_library():
