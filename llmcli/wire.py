@@ -21,7 +21,7 @@ Message = dict[str, Any]
 Chunk = dict[str, Any]
 T = TypeVar("T")
 
-_MOST = 1 << 53  # beyond that, JSON's numbers are not whole everywhere
+MOST_COUNTED = 1 << 53  # beyond that, JSON's numbers are not whole everywhere
 _HEADER_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _FRAMING = {"content-length", "transfer-encoding"}  # who changes them sends another body than was asked for
 
@@ -42,12 +42,12 @@ def usage_count(counts: Mapping[str, Any], name: str) -> int | None:
     """A count of a usage object, at least 0; None where it says none, or more than can be counted."""
     value = counts.get(name)
     if type(value) is int:
-        return None if value > _MOST else max(0, value)
+        return None if value > MOST_COUNTED else max(0, value)
     try:
         count = None if value is None or isinstance(value, bool) else max(int(value), 0)
     except (TypeError, ValueError, OverflowError):
         return None
-    return None if count is None or count > _MOST else count
+    return None if count is None or count > MOST_COUNTED else count
 
 
 @lru_cache(64)

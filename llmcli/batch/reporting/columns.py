@@ -2,92 +2,89 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 from math import isfinite
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from llmcli.batch.reporting.gist import SECOND, Gist, is_moment
-from llmcli.wire import Json
+from llmcli.batch.reporting.gist import COUNTS, DETAILS, SECOND, Gists, is_moment
+from llmcli.batch.reporting.measures import known
+from llmcli.wire import MOST_COUNTED, Json, usage_count
 
-_NOTHING: Json = {}
 _ABOUT = itemgetter("model", "latency_ms", "cost_usd", "at", "attempts")
-_COUNTS = {int, float, bool, type(None)}
+_SECOND = itemgetter(slice(SECOND))
 
 
 class FigureColumns(NamedTuple):
-    """Each list has an entry a record. Latency is in ms, cost in $; None is not known. `at` is to the second.
+    """The lists have an entry a record; `attempts`, `cached` and `reasoning` are sums.
 
-    `reasons` has an entry for each choice that has one, `choices` for each record that tells of labels; `attempts` and
-    `tokens` are sums.
+    Latency is in ms, cost in $; None is not known. `seconds` are the records that came in one second each, and how
+    many they are; `choices` those that tell of labels.
     """
 
-    models: list[str]
-    reasons: list[str]
-    errors: list[Json | None]
+    errors: Sequence[Json | None]
+    models: Counter[str | None]
     latencies: Sequence[float | None]
     costs: Sequence[float | None]
-    ats: list[str]
-    given: list[int]
-    taken: list[int | None]
-    attempts: int
-    tokens: dict[str, int]
+    given: Sequence[int | None]
+    taken: Sequence[int | None]
+    seconds: list[tuple[str, int]]
     choices: list[Any]
-
-    def spans(self) -> list[tuple[str, slice]]:
-        """The stretches of records that came in one second."""
-        spans, begin = [], 0
-        for at, same in groupby(self.ats):
-            end = begin + len(list(same))
-            spans.append((at, slice(begin, end)))
-            begin = end
-        return spans
+    reasons: Counter[str]
+    attempts: int
+    cached: int
+    reasoning: int
 
 
-def figure_columns(gists: Sequence[Gist]) -> FigureColumns:
+def figure_columns(gists: Gists) -> FigureColumns:
     """The figures of these. Raises one of BROKEN where one is no record, or not in the form that it should have."""
-    abouts = [gist["llmcli"] for gist in gists]
-    models, latencies, costs, ats, attempts = zip(*map(_ABOUT, abouts), strict=True)
-    bodies = [gist["response"]["body"] if gist["response"] else _NOTHING for gist in gists]
-    usages = [body.get("usage") or _NOTHING for body in bodies]
-    inner = [details for usage in usages if (details := usage.get("prompt_tokens_details"))]
-    outer = [details for usage in usages if (details := usage.get("completion_tokens_details"))]
-    given = [usage.get("prompt_tokens") or 0 for usage in usages]
-    taken = [usage.get("completion_tokens") for usage in usages]
+    models, latencies, costs, ats, attempts = zip(*map(_ABOUT, gists.abouts), strict=True)
+    given, taken = (_counts(gists.usages, name) for name in COUNTS)
+    cached, reasoning = (_detail(gists.usages, *each) for each in DETAILS.items())
+    seconds = [(at, len(list(same))) for at, same in groupby(ats, _SECOND)]
     columns = FigureColumns(
-        [model or "none" for model in models],
-        [
-            reason
-            for body in bodies
-            for choice in body.get("choices") or ()
-            if (reason := choice.get("finish_reason"))
-        ],
-        [gist["error"] for gist in gists],
+        gists.errors,
+        Counter(models),
         latencies,
         costs,
-        [at[:SECOND] for at in ats],
         given,
         taken,
+        seconds,
+        [about["choice"] for about in gists.abouts if "choice" in about],
+        gists.reasons,
         sum(attempts),
-        {
-            "in": sum(given),
-            "out": sum(filter(None, taken)),
-            "cached": sum([details.get("cached_tokens") or 0 for details in inner]),
-            "reasoning": sum([details.get("reasoning_tokens") or 0 for details in outer]),
-        },
-        [about["choice"] for about in abouts if "choice" in about],
+        cached,
+        reasoning,
     )
     _check(columns)
     return columns
 
 
+def _counts(usages: Sequence[Json], name: str) -> list[int | None]:
+    """A count of each usage, as `usage_count` reads it."""
+    counts: list[Any] = [usage.get(name) for usage in usages]
+    kinds = {*map(type, counts)}
+    if kinds == {type(None)} or (kinds == {int} and min(counts) >= 0 and max(counts) <= MOST_COUNTED):
+        return counts
+    return [usage_count(usage, name) for usage in usages]
+
+
+def _detail(usages: Sequence[Json], name: str, part: str) -> int:
+    """The sum of what details of the usages tell."""
+    details = [told for usage in usages if (told := usage.get(name))]
+    return sum(known(_counts(details, part))) if details else 0
+
+
 def _check(columns: FigureColumns) -> None:
     """Raise ValueError or TypeError for what cannot be added up."""
-    if not all(isfinite(sum(filter(None, column))) for column in (columns.latencies, columns.costs)):
+    if not (isfinite(sum(known(columns.latencies))) and isfinite(sum(known(columns.costs)))):
         raise ValueError
-    words, counts = {*map(type, columns.models), *map(type, columns.reasons)}, {*map(type, columns.taken)}
-    if words - {str} or counts - _COUNTS or {*map(type, columns.errors)} - {dict, type(None)}:
+    if {*map(type, columns.models)} - {str, type(None)} or type(columns.attempts) is not int:
         raise TypeError
-    if not all(map(is_moment, set(columns.ats))):
+    if not all(is_moment(at) for at, _ in columns.seconds):
         raise ValueError
+    errors = columns.errors
+    if errors.count(None) < len(errors) and {*map(type, errors)} - {dict, type(None)}:
+        raise TypeError

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import field
+from itertools import chain
 from typing import Any
 
 from llmcli import jsonl
 from llmcli.batch.reporting.columns import FigureColumns, figure_columns
-from llmcli.batch.reporting.gist import BROKEN, Gist, gists_in, whole_gist
-from llmcli.batch.reporting.measures import Percentiles, Timeline
+from llmcli.batch.reporting.gist import BROKEN, Gist, Gists, gists_in, gists_of, whole_gist
+from llmcli.batch.reporting.measures import Percentiles, Timeline, known
 from llmcli.batch.reporting.outs import BatchOut
 from llmcli.errors import one_line
 from llmcli.lean.dataclass import dataclass
@@ -32,13 +33,18 @@ class Failures:
 
 @dataclass
 class Figures:
-    """What there was. `cost` is in $, of rows whose cost is known; `unpriced` are answers without one."""
+    """What there was. `cost` is in $, of the `priced` rows; `unpriced` are answers without one.
 
+    `whole`: with the percentiles that no terminal shows.
+    """
+
+    whole: bool = True
     names: list[str] = field(default_factory=list)
     ok: int = 0
     failed: int = 0
     attempts: int = 0
     cost: float = 0.0
+    priced: int = 0
     unpriced: int = 0
     tokens: Counter[str] = field(default_factory=Counter)
     models: Counter[str] = field(default_factory=Counter)
@@ -77,41 +83,55 @@ class Figures:
                 gists = _checked(out, stretch)
                 columns = figure_columns(gists)
             self._add(columns)
-            if columns.errors.count(None) < len(gists):
+            if columns.errors.count(None) < len(columns.errors):
                 self._add_failures(gists, stretch)
-        self.cost = self.costs.total
         return self
 
     def _add(self, columns: FigureColumns) -> None:
-        failed = len(columns.errors) - columns.errors.count(None)
-        self.ok += len(columns.errors) - failed
+        count, costs, taken = len(columns.errors), known(columns.costs), known(columns.taken)
+        failed = count - columns.errors.count(None)
+        self.ok += count - failed
         self.failed += failed
-        self.unpriced += _unpriced(columns)
+        self.cost += sum(costs)
+        self.priced += len(costs)
+        if len(costs) < count:
+            self.unpriced += _unpriced(columns)
         self.attempts += columns.attempts
-        self.tokens.update(columns.tokens)
-        self.models.update(columns.models)
+        self.tokens["in"] += sum(known(columns.given))
+        self.tokens["out"] += sum(taken)
+        self.tokens["cached"] += columns.cached
+        self.tokens["reasoning"] += columns.reasoning
+        for model, times in columns.models.items():
+            self.models[model or "none"] += times
         self.reasons.update(columns.reasons)
-        self.latency.take(columns.latencies)
-        self.costs.take(columns.costs)
-        self.answers.take(columns.taken)
-        for choice in columns.choices:
-            self.labels.update(told_labels(choice))
-        for at, span in columns.spans():
-            self.timeline.add(at, _sums(columns, span))
+        if columns.choices:
+            self.labels.update(_labels(columns.choices))
+        self.latency.take(known(columns.latencies))
+        if self.whole:
+            self.costs.take(costs)
+            self.answers.take(taken)
+        self._add_seconds(columns)
+
+    def _add_seconds(self, columns: FigureColumns) -> None:
+        begin = 0
+        for at, count in columns.seconds:
+            self.timeline.add(at, _sums(columns, slice(begin, begin + count)))
+            begin += count
         self.timeline.tidy()
 
-    def _add_failures(self, gists: Sequence[Gist], stretch: bytes) -> None:
+    def _add_failures(self, gists: Gists, stretch: bytes) -> None:
         """Count failures by code; the first of each is an example."""
-        lines = stretch.split(b"\n")
-        for gist, line in zip(gists, lines, strict=False):
-            if (error := gist["error"]) is None:
+        codes = [None if error is None else str(error.get("code")) for error in gists.errors]
+        for code, count in Counter(codes).items():
+            if code is None:
                 continue
-            code = str(error.get("code"))
             if (same := self.failures.get(code)) is not None:
-                same.count += 1
+                same.count += count
                 continue
-            message = one_line(str(error.get("message")))[:_EXAMPLE]
-            self.failures[code] = Failures(1, jsonl.loads(line)["custom_id"], gist["llmcli"]["row"], message)
+            first = codes.index(code)
+            message = one_line(str((gists.errors[first] or {}).get("message")))[:_EXAMPLE]
+            custom_id = jsonl.loads(stretch.split(b"\n")[first])["custom_id"]
+            self.failures[code] = Failures(count, custom_id, gists.abouts[first]["row"], message)
 
     def record(self) -> Json:
         """All of it as JSON. Times are in milliseconds, `seconds` and `at` apart; costs in $; null is not known."""
@@ -125,7 +145,7 @@ class Figures:
             "failures": {code: vars(each) for code, each in _most_first(self.failures)},
             "attempts": self.attempts,
             "tokens": {name: self.tokens[name] for name in ("in", "cached", "out", "reasoning")},
-            "cost_usd": self.cost if self.costs.count else None,
+            "cost_usd": self.cost if self.priced else None,
             "unpriced": self.unpriced,
             "latency_ms": _shares(self.latency),
             "answer_tokens": _shares(self.answers),
@@ -142,25 +162,23 @@ class Figures:
 
 def _unpriced(columns: FigureColumns) -> int:
     """How many answers are of unknown price."""
-    if None not in columns.costs:
-        return 0
     return sum(map(lambda cost, error: cost is None and error is None, columns.costs, columns.errors))
 
 
 def _sums(columns: FigureColumns, span: slice) -> list[float]:
     """What came in one second; see Timeline."""
-    latencies, errors = columns.latencies[span], columns.errors[span]
+    errors, latencies = columns.errors[span], known(columns.latencies[span])
     return [
         len(errors),
         len(errors) - errors.count(None),
-        sum(columns.given[span]) + sum(filter(None, columns.taken[span])),
-        sum(filter(None, columns.costs[span])),
-        sum(filter(None, latencies)),
-        len(latencies) - latencies.count(None),
+        sum(known(columns.given[span])) + sum(known(columns.taken[span])),
+        sum(known(columns.costs[span])),
+        sum(latencies),
+        len(latencies),
     ]
 
 
-def _checked(out: BatchOut, stretch: bytes) -> list[Gist]:
+def _checked(out: BatchOut, stretch: bytes) -> Gists:
     """The gists of lines, each read alone. Raises UsageError where one is no record."""
     found: list[Gist] = []
     for content in stretch.splitlines(keepends=True):
@@ -168,15 +186,26 @@ def _checked(out: BatchOut, stretch: bytes) -> list[Gist]:
         if gist is None:
             raise out.foreign(next(line for line in out.lines() if line.content == content))
         found.append(gist)
-    return found
+    return gists_of(found)
 
 
 def figures_of(outs: Iterable[BatchOut], *, whole: bool) -> Figures:
-    """The figures of these, added up; `whole`: also the shares that no terminal shows. Raises UsageError."""
-    figures = Figures(costs=Percentiles(has_shares=whole), answers=Percentiles(has_shares=whole))
+    """The figures of these, added up; `whole` as in Figures. Raises UsageError."""
+    figures = Figures(whole=whole)
     for out in outs:
         figures.take(out)
     return figures
+
+
+def _labels(choices: Sequence[Any]) -> Iterable[str]:
+    """The labels that records tell, quickly where each tells one."""
+    try:
+        labels = [choice["label"] for choice in choices]
+    except (TypeError, KeyError):
+        labels = [None]
+    if {*map(type, labels)} == {str}:
+        return labels
+    return chain.from_iterable(map(told_labels, choices))
 
 
 def told_labels(choice: Any) -> list[str]:

@@ -1,51 +1,114 @@
-"""A gist: what a report takes from a record, as a rule without reading what stands before its first finish_reason."""
+"""Gists: what a report takes from records, as a rule without reading what stands before their finish_reason."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from itertools import chain
+from typing import Any, NamedTuple
 
 from llmcli import jsonl
-from llmcli.wire import Json
-
-Gist = Json
-"""A record, as far as a report needs it: `response.body.choices` and `.usage`, `error`, `llmcli`."""
+from llmcli.wire import Json, usage_count
 
 _FINISH = b'"finish_reason":'
-_BEFORE = b'{"response":{"body":{"choices":[{'  # what is open where a reason stands
+_USAGE = b'"usage":'
+_ANSWERED = b'}},"error":null,"llmcli":{'  # closes the body and the response, and opens the envelope
+_BEHIND, _END = len(_ANSWERED), len(b"}\n")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", re.ASCII)
 SECOND = len("2026-11-27T10:00:00")  # of an `at`, as far as it names one
-_DETAILS = ("prompt_tokens_details", "completion_tokens_details")
+COUNTS = ("prompt_tokens", "completion_tokens")
+DETAILS = {"prompt_tokens_details": "cached_tokens", "completion_tokens_details": "reasoning_tokens"}
+_NOTHING: Json = {}
 BROKEN = (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError)
 """What comes of a gist that is none."""
 
 
-def gists_in(stretch: bytes) -> list[Gist]:
-    """What whole lines say that may be records: nothing is checked yet. Raises ValueError.
+class Gist(NamedTuple):
+    """What a record says: its error, its envelope, the usage that it tells, and why each of its choices ended."""
 
-    No text can hold the word that is looked for, since quotes are escaped there. Where it stands elsewhere than in
-    the first choice, what is read from it on does not close what is open before it, and is no JSON.
+    error: Json | None
+    about: Json
+    usage: Json
+    reasons: list[str]
+
+
+class Gists(NamedTuple):
+    """What many say, an entry a record; `reasons` are those of all of them, counted."""
+
+    errors: Sequence[Json | None]
+    abouts: Sequence[Json]
+    usages: Sequence[Json]
+    reasons: Counter[str]
+
+
+def gists_in(stretch: bytes) -> Gists:
+    """What whole lines say that may be records: nothing is checked yet. Raises one of BROKEN."""
+    return _ends_of(stretch) or _read_whole(stretch)
+
+
+def _ends_of(stretch: bytes) -> Gists | None:
+    """Those of answers, by the ends of their lines; None where one is no answer, or in another form than usual.
+
+    An end is cut in three: from the finish_reason to the usage, from there to the end of the body, and the envelope.
+    No text can hold the words that are looked for, since quotes are escaped there; where one stands elsewhere than
+    it should, what is cut out closes less or more than is open, and is no JSON.
     """
-    pieces: list[bytes] = []
-    start, find, take = (
-        0,
-        stretch.find,
-        pieces.append,
-    )  # for each of a million rows: no calls that can be saved
+    choices: list[bytes] = []
+    objects: list[bytes] = []
+    start, find = 0, stretch.find  # this loop is most of what a row takes: no calls that can be saved
+    keep, take = choices.append, objects.append
     while end := find(b"\n", start) + 1:
         word = find(_FINISH, start, end)
-        if word < 0:
-            return _read(b"[" + stretch[:-1].replace(b"\n", b",") + b"]")
-        take(stretch[word:end])
+        usage = find(_USAGE, word, end)
+        behind = find(_ANSWERED, usage, end)
+        if word < 0 or usage < 0 or behind < 0:
+            return None
+        keep(stretch[word:usage])
+        take(stretch[usage : behind + 1])
+        take(stretch[behind + _BEHIND : end - _END])
         start = end
-    return _read(b"[" + _BEFORE + (b"," + _BEFORE).join(pieces) + b"]")
+    try:
+        found: list[Json] = jsonl.ours(b"[{" + b",{".join(objects) + b"]")
+        usages = [body["usage"] or _NOTHING for body in found[::2]]
+        return Gists([None] * len(choices), found[1::2], usages, _reasons_in(choices))
+    except (ValueError, KeyError):
+        return None
 
 
-def _read(data: bytes) -> list[Gist]:
-    found: list[Gist] = jsonl.ours(data)
-    return found
+def _reasons_in(choices: Iterable[bytes]) -> Counter[str]:
+    """The reasons of these ends of lists of choices, of which most are alike. Raises ValueError, KeyError."""
+    times = Counter(choices)
+    opened = b'{"choices":[{'
+    read = jsonl.ours(b"[" + opened + (b'"":0},' + opened).join(times) + b'"":0}]')
+    reasons: Counter[str] = Counter()
+    for body, count in zip(read, times.values(), strict=True):
+        for reason in _reasons(body["choices"]):
+            reasons[reason] += count
+    return reasons
+
+
+def _reasons(choices: Any) -> list[str]:
+    found = [choice.get("finish_reason") for choice in choices or () if isinstance(choice, dict)]
+    return [reason for reason in found if reason and isinstance(reason, str)]
+
+
+def _read_whole(stretch: bytes) -> Gists:
+    records: list[Json] = jsonl.ours(b"[" + stretch[:-1].replace(b"\n", b",") + b"]")
+    bodies = [response["body"] if (response := record["response"]) else _NOTHING for record in records]
+    usages = [body.get("usage") or _NOTHING for body in bodies]
+    reasons = Counter(reason for body in bodies if body for reason in _reasons(body.get("choices")))
+    errors = [record["error"] for record in records]
+    return Gists(errors, [record["llmcli"] for record in records], usages, reasons)
+
+
+def gists_of(gists: Sequence[Gist]) -> Gists:
+    """Many of which each was read alone."""
+    errors, abouts, usages, reasons = zip(*gists, strict=True)
+    return Gists(errors, abouts, usages, Counter(chain.from_iterable(reasons)))
 
 
 def whole_gist(line: bytes) -> Gist | None:
@@ -55,18 +118,19 @@ def whole_gist(line: bytes) -> Gist | None:
     """
     try:
         data: Any = jsonl.loads(line)
-        about, response = data["llmcli"], data["response"]
+        about, response, error = data["llmcli"], data["response"], data.get("error")
         if not (isinstance(about["row"], int) and data["id"].startswith("batch_req_") and _is_timed(about)):
             return None
-        body = (response or {}).get("body")
-        body = body if isinstance(body, dict) else {}
-        choices = [_choice(choice) for choice in body.get("choices") or () if isinstance(choice, dict)]
-        read = {"choices": choices, "usage": _usage(body.get("usage"))}
-        error = data.get("error")
+        body = (response or _NOTHING).get("body")
     except BROKEN:
         return None
-    is_told = error is None or isinstance(error, dict)
-    return {"response": {"body": read}, "error": error, "llmcli": about} if is_told else None
+    if not (error is None or isinstance(error, dict)):
+        return None
+    body = body if isinstance(body, dict) else _NOTHING
+    choices = body.get("choices")
+    return Gist(
+        error, about, _usage(body.get("usage")), _reasons(choices if isinstance(choices, list) else ())
+    )
 
 
 def _is_timed(about: Json) -> bool:
@@ -80,6 +144,7 @@ def _is_timed(about: Json) -> bool:
     )
 
 
+@lru_cache(1000)
 def is_moment(at: str) -> bool:
     """Whether the beginning of an `at` names a second."""
     if not _MOMENT.fullmatch(at):
@@ -91,23 +156,16 @@ def is_moment(at: str) -> bool:
     return True
 
 
-def _choice(choice: Json) -> Json:
-    reason = choice.get("finish_reason")
-    return {"finish_reason": reason if isinstance(reason, str) else None}
-
-
 def _usage(usage: Any) -> Json:
-    """The counts of a usage that are numbers, those of its details too."""
+    """The counts of a usage that are some, those of its details too."""
     if not isinstance(usage, dict):
         return {}
-    return {
-        **_numbers({name: usage.get(name) for name in ("prompt_tokens", "completion_tokens")}),
-        **{name: _numbers(usage[name]) for name in _DETAILS if isinstance(usage.get(name), dict)},
+    details = {
+        name: {part: usage_count(usage[name], part)}
+        for name, part in DETAILS.items()
+        if isinstance(usage.get(name), dict)
     }
-
-
-def _numbers(counts: Json) -> Json:
-    return {name: count for name, count in counts.items() if _is_number(count)}
+    return {name: usage_count(usage, name) for name in COUNTS} | details
 
 
 def _is_number(value: Any) -> bool:

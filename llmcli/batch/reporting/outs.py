@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import islice
@@ -17,7 +18,8 @@ from llmcli.settings.batch.run import errors_path, redone_path
 from llmcli.settings.batch.view import view_of
 
 _OUT, _ERRORS, _REDONE = range(3)
-_STRETCH = 1 << 17  # bytes: what a core's own cache holds, with what is made of it
+_STRETCH = 1 << 17
+_ID = len(b'{"id":"batch_req_')
 _FEW = 64  # records of the files beside OUT in a stretch
 
 
@@ -54,13 +56,37 @@ class BatchOut:
         yield from self._of_beside(beside)
 
     def stretches(self) -> Iterator[bytes]:
-        """The same records, many at a time, without their places."""
-        beside = self._beside()
+        """The same records, many at a time, without their places.
+
+        Most rows stand in one file and once, which the first bytes of their ids show.
+        """
+        ids, ends, once = self._ids_beside()
+        beside: dict[bytes, tuple[int, int]] | None = None
         for _, stretch in self._stretches(_OUT):
-            yield b"".join([each for each in _split(stretch) if _counts(each, beside)]) if beside else stretch
-        rest = (line.content for line in self._of_beside(beside))
+            if not ids or ids.isdisjoint(_ids(stretch)):
+                yield stretch
+                continue
+            beside = self._beside() if beside is None else beside
+            yield b"".join([each for each in _split(stretch) if _counts(each, beside)])
+        if once and beside is None:
+            yield from (stretch for which, end in ends.items() for _, stretch in self._stretches(which, end))
+            return
+        rest = (line.content for line in self._of_beside(self._beside() if beside is None else beside))
         while stretch := b"".join(islice(rest, _FEW)):
             yield stretch
+
+    def _ids_beside(self) -> tuple[set[bytes], dict[int, int], bool]:
+        """Of the files beside OUT: how the ids begin, where the files end, and whether each id is there once."""
+        ids: set[bytes] = set()
+        ends = {_ERRORS: 0, _REDONE: 0}
+        count = 0
+        for which in ends:
+            for offset, stretch in self._stretches(which):
+                found = _ids(stretch)
+                count += len(found)
+                ids.update(found)
+                ends[which] = offset + len(stretch)
+        return ids, ends, len(ids) == count
 
     def read(self, line: RecordLine) -> bytes:
         """A record again, by its place."""
@@ -101,21 +127,27 @@ class BatchOut:
                 yield RecordLine(content, which, place, number)
                 place += len(content)
 
-    def _stretches(self, which: int) -> Iterator[tuple[int, bytes]]:
-        """(offset, whole lines), many at a time."""
+    def _stretches(self, which: int, end: int = sys.maxsize) -> Iterator[tuple[int, bytes]]:
+        """(offset, whole lines), many at a time, of the bytes before `end`."""
         descriptor = self.descriptors[which]
         if descriptor is None:
             return
-        begun, read = bytearray(), 0
-        while block := os.pread(descriptor, _STRETCH, read):
-            read += len(block)
-            end = block.rfind(b"\n") + 1
-            if end:
-                offset = read - len(block) - len(begun)
-                yield offset, b"".join((begun, memoryview(block)[:end]))
-                begun = bytearray(memoryview(block)[end:])
-            else:
-                begun += block
+        offset, size, seen = 0, _STRETCH, 0
+        while len(block := os.pread(descriptor, min(size, end - offset), offset)) > seen:
+            if length := block.rfind(b"\n") + 1:
+                yield offset, block[:length]
+                offset, size, seen = offset + length, _STRETCH, 0
+            else:  # the line is longer, or the last, and torn
+                size, seen = 2 * size, len(block)
+
+
+def _ids(stretch: bytes) -> list[bytes]:
+    """How the id of each line begins: a number of up to seven digits as a whole."""
+    found, start, find = [], 0, stretch.find
+    while end := find(b"\n", start) + 1:
+        found.append(stretch[start + _ID : start + _ID + 7])
+        start = end
+    return found
 
 
 def _split(stretch: bytes) -> Iterator[bytes]:

@@ -95,7 +95,7 @@ def _tokens(figures: Figures) -> str:
 
 def _cost(figures: Figures) -> str:
     unknown = f"{figures.unpriced:,} rows of unknown price"
-    if not figures.costs.count:
+    if not figures.priced:
         return unknown if figures.unpriced else "nothing"
     return dollars(Decimal(figures.cost)) + (f" and {unknown}" if figures.unpriced else "")
 
