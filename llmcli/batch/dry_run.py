@@ -18,7 +18,7 @@ from llmcli.batch.away.manifest import standing_of
 from llmcli.batch.away.spool import around_row
 from llmcli.batch.away.terms import Sent, check_fresh, terms_at
 from llmcli.batch.forecast import Counted, Span
-from llmcli.batch.input.frame import tally_of
+from llmcli.batch.input.frame import RowLook, tally_of
 from llmcli.batch.ledger.final import Done, changed
 from llmcli.batch.ledger.ledger import done_so_far
 from llmcli.batch.ledger.slots import Slots
@@ -50,7 +50,7 @@ def dry_run(app: App, program: Program, settings: InParts) -> None:
         if preview is not None:
             preview.see(counted)
 
-    tally = tally_of(app, program.inputs, options.limit, see, done)
+    tally = tally_of(app, program.inputs, options.limit, RowLook(see), done)
     if options.json or options.format in {"json", "jsonl"}:
         shown = jsonl.line if options.format == "jsonl" and not options.json else jsonl.pretty
         app.stdout.write_bytes(shown(tally.record() | (preview.record() if preview else {})))

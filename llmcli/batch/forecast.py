@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import field
 from decimal import Decimal
 from itertools import chain, islice
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.records import code_of
@@ -21,6 +21,7 @@ from llmcli.wire import Json, Request
 from llmcli.workers import spread
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 Span = tuple[Decimal, Decimal, Decimal]
 """$ of prompts, of the longest answers, and of both at most: where tokens are estimated, with a margin."""
@@ -33,11 +34,15 @@ _FEW = 8  # chunks that are counted here
 
 @dataclass(frozen=True)
 class Scales:
-    """What rows are weighed with: the price of a model, that of the Batch API, and what counts a request's tokens."""
+    """What rows are weighed with: the price of a model, that of the Batch API, and what counts a request's tokens.
+
+    `by_row`: the money of each row is asked for, and not their sum alone.
+    """
 
     price_of: PriceOf
     batch_price_of: PriceOf | None = None
     count_of: CountOf = count_of
+    by_row: bool = True
 
     def span(self, request: Request, count: Count, *, batch: bool) -> Span | None:
         """The money of a request, where its price and its longest answer are known."""
@@ -49,9 +54,8 @@ class Scales:
         return None if answer is None or most is None else (prompt, answer, most)
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """One row: its model, its tokens, whether they are exact, and its $.
+class Counted(NamedTuple):
+    """One row: its model, its tokens, whether they are exact, and its $ where that is asked for.
 
     `model` and `tokens` are None for a row that is invalid. Of good rows that were counted together, the first alone
     still has its request.
@@ -86,6 +90,15 @@ class Tally:
         self.exact = self.exact and counted.exact
         self.standard = _plus(self.standard, counted.standard)
         self.batch = _plus(self.batch, counted.batch)
+
+    def merge(self, other: Tally) -> None:
+        """Take in what others came to."""
+        self.rows += other.rows
+        self.invalid += other.invalid
+        self.tokens += other.tokens
+        self.exact = self.exact and other.exact
+        self.standard = _plus(self.standard, other.standard)
+        self.batch = _plus(self.batch, other.batch)
 
     def record(self) -> Json:
         """The sums as JSON, money in $."""
@@ -126,24 +139,32 @@ def count_rows(
     found: Iterator[T],
     row_of: Callable[[T], Row],
     scales: Scales,
-    workers: int | None = None,
+    tally: Tally | None = None,
+    in_order: Callable[[], bool] = lambda: False,
 ) -> Iterator[Counted]:
     """Count the rows that `row_of` makes of what was found, in their order, on all cores but for a few.
 
-    `workers`: see `spread`. Only some are under way at once, never the whole file. Raises BadCommand.
+    `tally` takes them in, some at a time. `in_order`: whether rows have to be made one behind the other; asked when
+    the first ones were. Only some are under way at once, never the whole file. Raises BadCommand.
     """
-    chunks = _chunks(found)
+    chunks, tally = _chunks(found), tally or Tally()
 
-    def work(chunk: Sequence[T]) -> list[Counted]:
+    def work(chunk: Sequence[T]) -> tuple[Tally, list[Counted]]:
         return _counted_together(map(row_of, chunk), scales)
 
-    yield from chain.from_iterable(map(work, islice(chunks, 1)))
+    for sums, counted in chain(map(work, islice(chunks, 1)), _rest(work, chunks, in_order)):
+        tally.merge(sums)
+        yield from counted
+
+
+def _rest(
+    work: Callable[[Sequence[T]], R], chunks: Iterator[Sequence[T]], in_order: Callable[[], bool]
+) -> Iterator[R]:
     few = list(islice(chunks, _FEW))
-    if len(few) < _FEW:
-        workers = 1  # to fork takes longer
-    else:
+    is_long = len(few) == _FEW  # else to fork takes longer
+    if is_long:
         prepare()
-    yield from chain.from_iterable(spread(work, chain(few, chunks), workers))
+    yield from spread(work, chain(few, chunks), None if is_long and not in_order() else 1)
 
 
 def _chunks(found: Iterator[T]) -> Iterator[Sequence[T]]:
@@ -161,19 +182,20 @@ def _chunks(found: Iterator[T]) -> Iterator[Sequence[T]]:
         yield chunk
 
 
-def _counted_together(rows: Iterable[Row], scales: Scales) -> list[Counted]:
-    """Count rows, and drop what nobody needs of them any more. Raises BadCommand."""
-    counts: list[Counted] = []
-    kept = False
+def _counted_together(rows: Iterable[Row], scales: Scales) -> tuple[Tally, list[Counted]]:
+    """Count rows, and drop what nobody needs of them any more: it goes to another process. Raises BadCommand."""
+    tally, counts, kept = Tally(), list[Counted](), False
     for row in rows:
         if isinstance(row.error, BadCommand):
             raise row.error
-        counts.append(_counted(row, scales))
+        counted = _counted(row, scales)
+        tally.add(counted)
+        counts.append(counted if scales.by_row else counted._replace(standard=None, batch=None))
         if row.request is not None and kept:
             row.request = None
         kept = kept or row.request is not None
-        row.fields, row.json = None, b""
-    return counts
+        row.fields, row.json, row.body = None, b"", b""
+    return tally, counts
 
 
 def _counted(row: Row, scales: Scales) -> Counted:

@@ -233,7 +233,7 @@ def _program(app: App, frame: Frame, outlet: Outlet, settings: Batched) -> Progr
     world = app.world
     transport = batch_transport_of(app, frame.builder, settings, partial(pace.next, world.clock, world.sleep))
     return Program(
-        inputs=frame.inputs.seen_by(outlet.see),
+        inputs=frame.inputs.seen_by(outlet.see, outlet.in_order),
         spool=spool_of(options.kept) if frame.inputs.takes_stdin else None,
         run=Run(
             plan=_plan(app, frame.builder, outlet, settings),

@@ -148,6 +148,17 @@ def test_a_clash_of_names_is_exit_2(batch, home, flags, name, dry):
     assert sorted(path.name for path in home.iterdir() if path.name != "config.toml") == ["cities.csv"]
 
 
+def test_a_dry_run_on_all_cores_finds_a_clash_in_a_later_row(batch, home):
+    rows = [{"prompt": "word " * 400, "number": number} for number in range(900)]
+    rows[880]["answer"] = "mine"
+    (home / "many.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    argv = ["many.jsonl", "-m", "offline/echo", "--dry-run", "-O"]
+    done = batch(*argv, "out.csv")
+    assert (done.code, done.out) == (2, "")
+    assert "a column answer" in done.err
+    assert batch(*argv, "out.jsonl").out.startswith("rows      900\ninvalid   0\n")
+
+
 def test_a_clash_in_a_later_row_stops_the_run_before_that_is_sent(batch, home, server):
     server.script = wire.echo
     (home / "rows.jsonl").write_text('{"prompt": "x"}\n{"prompt": "y", "answer": 1}\n{"prompt": "z"}\n')

@@ -102,8 +102,8 @@ def itself(row: Row) -> Row:
 
 def test_a_sum_is_not_known_when_a_part_is_not():
     tally = Tally()
-    for counted in count_rows(iter(Numbers(2).next, None), itself, Scales(lambda *_: {"in": 1, "out": 1})):
-        tally.add(counted)
+    scales = Scales(lambda *_: {"in": 1, "out": 1})
+    for counted in count_rows(iter(Numbers(2).next, None), itself, scales, tally):
         assert row_record(counted)["cost_usd"]["total_max"] is None, "nothing limits the answer of this model"
     assert (tally.rows, tally.invalid, tally.record()["cost_usd"]["input"]) == (2, 0, None)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from llmcli import jsonl
 from llmcli.app import App
@@ -65,10 +65,15 @@ def _taken() -> bytes:
     raise UsageError("stdin brings the rows: nothing else can be read from it", todo="name a file")
 
 
-def tally_of(
-    app: App, inputs: Inputs, limit: int | None, see: Callable[[Counted], None], done: Done | None = None
-) -> Tally:
-    """Count all rows, or the first `limit` of them, each of which `see` is shown, once `done` has met it.
+class RowLook(NamedTuple):
+    """What is shown each row that was counted; `by_row`: with what it costs."""
+
+    see: Callable[[Counted], None]
+    by_row: bool = False
+
+
+def tally_of(app: App, inputs: Inputs, limit: int | None, look: RowLook, done: Done | None = None) -> Tally:
+    """Count all rows, or the first `limit` of them, each of which is looked at, once `done` has met it.
 
     Raises UsageError where an id is there twice.
     """
@@ -77,16 +82,17 @@ def tally_of(
 
     tally, done = Tally(), done or Done(slots=Slots())
     inputs.look()
-    is_here = (
-        inputs.builder.is_looked_at or inputs.builder.provider == LOCAL
-    )  # one model counts, or one looks
+    builder = inputs.builder
+
+    def in_order() -> bool:
+        return builder.provider == LOCAL or builder.in_order()  # one model counts, or one looks
+
     with inputs.all_at_hand() as source, counting(app) as count_of:
         entries = islice(iter(source.entry, None), limit)
-        scales = Scales(app.prices.of, app.prices.of_batch, count_of)
-        for counted in count_rows(entries, inputs.builder.placed, scales, 1 if is_here else None):
+        scales = Scales(app.prices.of, app.prices.of_batch, count_of, look.by_row)
+        for counted in count_rows(entries, builder.placed, scales, tally, in_order):
             check_met(counted.row, done)
-            tally.add(counted)
-            see(counted)
+            look.see(counted)
             if counted.row.error is not None:
                 app.notes.detail(f"{counted.row}: {counted.row.error}")
     return tally
@@ -119,7 +125,7 @@ def count_file(app: App, settings: CountedRows, path: str | None) -> None:
         if shape == "jsonl":
             app.stdout.write_bytes(jsonl.line(row_record(counted)))
 
-    tally = tally_of(app, frame.inputs, None, see)
+    tally = tally_of(app, frame.inputs, None, RowLook(see, by_row=shape == "jsonl"))
     if shape in {"text", "events"}:  # nothing is streamed here
         app.stdout.write(f"{tally.tokens}\n")
     elif shape == "json":

@@ -43,9 +43,9 @@ class Inputs:
         """Whether stdin brings rows."""
         return any(part.path is None for part in self.parts)
 
-    def seen_by(self, see: Callable[[Row], None]) -> Inputs:
-        """The same for somebody who looks at each row."""
-        return replace(self, builder=self.builder.seen_by(see))
+    def seen_by(self, see: Callable[[Row], None], in_order: Callable[[], bool]) -> Inputs:
+        """The same for somebody who looks at each row; see RowBuilder."""
+        return replace(self, builder=self.builder.seen_by(see, in_order))
 
     def with_spool(self, spool: Path | None) -> Inputs:
         """The same with what was kept of stdin in its place, where there is that."""

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import field, replace
+from operator import attrgetter
 from typing import Any
 
 from llmcli import jsonl
@@ -65,6 +66,10 @@ class Row:
     known: int | None = None
     goes_to: str | None = None
 
+    def __reduce__(self) -> tuple[type[Row], tuple[Any, ...]]:
+        """As it goes to another process: a third of what names and values take."""
+        return Row, _VALUES(self)
+
     @property
     def place(self) -> int:
         """Its number in the whole input."""
@@ -93,6 +98,9 @@ def unseen(_row: Row) -> None:
     """Nobody looks at it."""
 
 
+_VALUES = attrgetter(*Row.__slots__)
+
+
 class RowBuilder:
     """Makes Rows of entries. What the command line says is worked out once; a row costs its own part.
 
@@ -103,16 +111,12 @@ class RowBuilder:
         self.how = how
         self.identity = identity
         self.see: Callable[[Row], None] = unseen
+        self.in_order: Callable[[], bool] = lambda: False
         self._is_numbered = identity.by == "number"
         self._prompt = prompt
         self._builder = builder
         self._before = prompt.opening
         self._common: Request | None = None
-
-    @property
-    def is_looked_at(self) -> bool:
-        """Whether somebody looks at each row."""
-        return self.see is not unseen
 
     @property
     def provider(self) -> str:
@@ -182,10 +186,10 @@ class RowBuilder:
         """What makes the requests."""
         return self._builder
 
-    def seen_by(self, see: Callable[[Row], None]) -> RowBuilder:
-        """The same for somebody who looks at each row."""
+    def seen_by(self, see: Callable[[Row], None], in_order: Callable[[], bool]) -> RowBuilder:
+        """The same for somebody who looks at each row; `in_order`: whether behind those before it alone."""
         other = copy(self)
-        other.see = see
+        other.see, other.in_order = see, in_order
         return other
 
     @property
@@ -197,6 +201,7 @@ class RowBuilder:
         """The same with another builder of requests, and nobody who looks."""
         other = copy(self)
         other._builder, other._common, other.see = builder, None, unseen  # noqa: SLF001 - one of ours
+        other.in_order = lambda: False
         return other
 
     @staticmethod

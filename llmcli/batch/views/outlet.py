@@ -98,6 +98,11 @@ class Outlet:
         elif self._view is not None and row.columns is None and row.fields:
             self._check_later(row.fields, self.keep)
 
+    def in_order(self) -> bool:
+        """Whether it has to look at a row behind those before it: what it learns of one, it asks of the next."""
+        learns = self.keep is not None and not self._seen
+        return learns or self.each is not None or self._filtered is not None
+
     @property
     def looks(self) -> bool:
         """Whether it has to look at each row. Known once there are records."""
