@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 SIZE = 1 << 17  # bytes of a piece, at least
-_TAIL = 1 << 12  # bytes at its end in which a border is looked for first
+_TAILS = 1 << 6, 1 << 12  # bytes at its end in which a border is looked for first
 
 # The patterns of both encodings look ahead, never back. So a border is where a match ends whatever follows the first
 # character behind it, and where what stands before is matched alike when nothing follows:
@@ -39,7 +39,7 @@ def pieces(blocks: Iterable[bytes], size: int = SIZE) -> Iterator[bytes]:
 
 def _last_border(text: bytearray, start: int) -> int:
     """The last border in a text from `start` on; 0 where there is none."""
-    for begin in (len(text) - _TAIL, start):
+    for begin in (*(len(text) - tail for tail in _TAILS), start):
         ends = [found.end() for found in _BORDER.finditer(text, max(start, begin))]
         if ends:
             return ends[-1]
