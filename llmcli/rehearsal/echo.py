@@ -6,12 +6,16 @@ import hashlib
 from collections.abc import Sequence
 
 from llmcli import jsonl
+from llmcli.errors import Rejected, Told
 from llmcli.rehearsal.calls import instance_of, rehearsed_calls
 from llmcli.request.schemas.choices import KEY, labels_in
 from llmcli.settings.labels import mentioned
 from llmcli.tokens.count import prompt_tokens
 from llmcli.tokens.encodings import Encoder
 from llmcli.wire import Json, Request
+
+_MOST = 128  # answers, as OpenAI says it
+_LONGEST = 64_000_000  # characters of them
 
 
 def completion_of(request: Request, encoder: Encoder, *, each: bool = False) -> Json:
@@ -24,6 +28,7 @@ def completion_of(request: Request, encoder: Encoder, *, each: bool = False) -> 
         message["content"] = content
     answer = content if isinstance(content, str) else jsonl.dumps(message["tool_calls"]).decode()
     n = request.n
+    _check_bounds(n, len(answer))
     prompt = prompt_tokens(body, encoder)
     answered = encoder.count(answer) * n
     digest = hashlib.blake2b(jsonl.dumps(body), digest_size=8).hexdigest()
@@ -43,6 +48,15 @@ def completion_of(request: Request, encoder: Encoder, *, each: bool = False) -> 
         },
         "system_fingerprint": "offline",
     }
+
+
+def _check_bounds(n: int, length: int) -> None:
+    """Raise Rejected where `n` answers of a length are too much: all of them are made at once."""
+    if n <= _MOST and n * length <= _LONGEST:
+        return
+    many = f"n is at most {_MOST}, and the request asks for {n}"
+    what = many if n > _MOST else f"{n} such answers are longer than {_LONGEST // 1_000_000} MB"
+    raise Rejected(what, todo="ask for fewer answers", told=Told(400))
 
 
 def _message(body: Json, expects: Json | None, *, each: bool) -> tuple[Json, str]:

@@ -81,6 +81,8 @@ class Asker:
             raise UsageError("stream must be true or false")
         if not isinstance(model, str | None):
             raise UsageError("the model must be a string")
+        if model is None and not self.fixed:  # who pays has to name it
+            raise UsageError("no model: the body has none, and llmcli serve was started without -m")
         own = {name: checked_field(name, value) for name, value in said.items() if name not in _OURS}
         builder = self.builder.with_own(own, stream if self.stream is None else self.stream)
         return builder.request(messages, model=None if self.fixed else model), stream

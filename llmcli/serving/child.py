@@ -34,6 +34,8 @@ def environment(env: Mapping[str, str], base_url: str, key: str) -> Iterator[dic
 def _without_proxy(env: Mapping[str, str], base_url: str) -> dict[str, str]:
     """Both variables that name what no proxy is asked for, with this machine in them."""
     said = [name.strip() for variable in _PROXIES for name in env.get(variable, "").split(",")]
+    if "*" in said:  # clients know it by itself alone
+        return dict.fromkeys(_PROXIES, "*")
     host = base_url.partition("//")[2].rpartition(":")[0].strip("[]")
     names = dict.fromkeys([*filter(None, said), *_HERE, host])
     return dict.fromkeys(_PROXIES, ",".join(names))

@@ -128,6 +128,10 @@ def service_of(app: App, settings: ServingAsked, words: Sequence[str]) -> Servic
     """The service that the settings ask for. Raises UsageError."""
     if words and list(app.argv[-len(words) - 1 :]) != ["--", *words]:
         raise UsageError(f"{words[0]}: a command stands behind --", todo="llmcli serve [OPTIONS] -- COMMAND")
+    if list(app.argv[-1:]) == ["--"]:  # of a variable that is empty, for instance
+        raise UsageError(
+            "no command stands behind --", todo="name one, or leave -- out to serve until a signal"
+        )
     request, usage_file = settings.request, settings.serving.usage_file
     builder = Builder.of(request, app.addresses(request.base_url, request.api), app.stdin.read)
     if usage_file is not None:

@@ -2,8 +2,8 @@
 
     python tests/bench/served_clients.py [DIRECTORY] [--only NAME...] [-v]
 
-Environments are made below DIRECTORY (a new one, else what is there is used again) with pip and, where node is here,
-npm. A proxy that nobody is behind and a wrong OPENAI_API_BASE are in the environment: `serve --` has to keep the
+Environments are made below DIRECTORY (a new one, else what is there is used again) with pip and, where npm is here,
+with that, which brings a node of its own. A proxy that nobody is behind and a wrong OPENAI_API_BASE are in the environment: `serve --` has to keep the
 clients from both. What is asked for has four parts, each served in its own way: what works, a 429 with Retry-After,
 streams that break off, and answers that do not come, of which the client has enough: it has to leave them, and so do we.
 """
@@ -36,7 +36,11 @@ PYTHON = {
     "instructor": ["instructor"],
     "litellm": ["litellm"],
 }
-NODE = ["openai", "ai@5", "@ai-sdk/openai@2", "@ai-sdk/openai-compatible@1", "zod@3", "wait-on"]
+NODE = {
+    "node": ["openai", "ai", "@ai-sdk/openai", "@ai-sdk/openai-compatible", "zod", "wait-on"],
+    "node_ai5": ["openai@6", "ai@5", "@ai-sdk/openai@2", "@ai-sdk/openai-compatible@1", "zod@3", "wait-on"],
+}
+RUNTIME = "node@22"  # the least that today's packages run on, whatever is on this machine
 NOWHERE = "http://127.0.0.1:9"
 PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY")
 PROXIED = ["env", *(f"{name}={NOWHERE}" for name in PROXIES), "NODE_USE_ENV_PROXY=1"]
@@ -100,19 +104,24 @@ def environments(top: Path, only: list[str]) -> Iterator[tuple[Path, list[str]]]
         yield place, [str(place / "bin/python"), "-W", "ignore", str(HERE / f"try_{name}.py")]
     if "curl" in only:
         yield top, ["sh", str(HERE / "try_curl.sh")]
-    if shutil.which("npm") and "node" in only:
-        place = top / "node"
+    for name, packages in NODE.items() if shutil.which("npm") else ():
+        place = top / name
+        if name not in only:
+            continue
+        runtime = place / "node_modules/.bin"
         if not place.exists():
             place.mkdir(parents=True)
-            subprocess.run(["npm", "install", "--silent", *NODE], cwd=place, check=True)
+            env = {**os.environ, "PATH": f"{runtime}{os.pathsep}{os.environ['PATH']}"}
+            for wanted in ([RUNTIME], packages):  # npm takes what runs on the node that runs npm
+                subprocess.run(["npm", "install", "--silent", *wanted], cwd=place, env=env, check=True)
         shutil.copy(HERE / "node.mjs", place)
-        yield place, ["node", "node.mjs"]
+        yield place, [str(runtime / "node"), "node.mjs"]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("directory", nargs="?")
-    parser.add_argument("--only", nargs="*", default=[*PYTHON, "curl", "node"])
+    parser.add_argument("--only", nargs="*", default=[*PYTHON, "curl", *NODE])
     parser.add_argument("-v", "--verbose", action="store_true")
     options = parser.parse_args()
     top = Path(options.directory or tempfile.mkdtemp()).resolve()
@@ -127,10 +136,10 @@ def main() -> int:
     for line in lines:
         row = table.setdefault((line["client"], line["api"]), {})
         row[line["case"]] = row.get(line["case"], True) and line["ok"]
-    print(f"{'client':26} {'API':10}", *(f"{name:10}" for name in CASES))
+    print(f"{'client':28} {'API':10}", *(f"{name:10}" for name in CASES))
     for (client, api), row in table.items():
         cells = ["-" if name not in row else "ok" if row[name] else "FAILED" for name in CASES]
-        print(f"{client[-26:]:26} {api:10}", *(f"{cell:10}" for cell in cells))
+        print(f"{client[-28:]:28} {api:10}", *(f"{cell:10}" for cell in cells))
     for line in lines if options.verbose else ():
         print(json.dumps(line))
     wrong = [line for line in lines if not line["ok"]]

@@ -49,6 +49,15 @@ def test_n_answers(cli):
     assert [choice["index"] for choice in record(cli(*ECHO, "--n", "2", "--json", "hi"))["choices"]] == [0, 1]
 
 
+def test_no_more_answers_than_openai_gives(cli):
+    result = cli(*ECHO, "-o", "n=129", "hi")
+    assert (result.code, result.out) == (65, "")
+    assert (
+        result.err
+        == "llmcli: rejected: n is at most 128, and the request asks for 129; ask for fewer answers\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("stops", "out"), [(["c"], "a b \n"), (["x"], "a b c d\n"), (["d", "b"], "a \n"), (["a"], "\n")]
 )

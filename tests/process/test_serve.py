@@ -116,9 +116,17 @@ def test_a_usage_error_is_a_400(echo, body, words):
     assert words in got.error["message"]
 
 
-def test_a_web_page_is_not_answered(echo):
-    got = echo.send("POST", "/chat/completions", {"messages": HI}, Origin="https://example.com")
+@pytest.mark.parametrize("origin", ["https://example.com", "null", ""])
+def test_a_web_page_is_not_answered(echo, origin):
+    got = echo.send("POST", "/chat/completions", {"messages": HI}, Origin=origin)
     assert (got.status, got.error["code"]) == (403, "origin")
+
+
+def test_a_request_for_more_than_a_server_can_hold_is_refused_and_ends_nothing(echo):
+    assert "n is at most 128" in echo.chat(n=1_000_000_000).error["message"]
+    got = echo.chat([{"role": "user", "content": "word " * 200_000}], n=128)
+    assert (got.status, got.headers["x-should-retry"]) == (400, "false")
+    assert echo.chat(n=128).status == 200
 
 
 def test_flags_are_defaults_that_the_body_overrides(serve):
@@ -140,6 +148,9 @@ def test_without_a_model_the_client_names_it_and_needs_the_token(serve):
         Authorization=f"Bearer {token}",
     )
     assert got.json["choices"][0]["message"]["content"] == "hello there"
+    nobody = running.send("POST", "/chat/completions", {"messages": HI}, Authorization=f"Bearer {token}")
+    assert (nobody.status, nobody.error["param"]) == (400, None)
+    assert "no model" in nobody.error["message"]
 
 
 @pytest.mark.parametrize(("code", "wait"), [("429", "1"), ("503", "1"), ("429&retry_after=2.5", "3")])
@@ -243,6 +254,22 @@ def test_a_command_without_two_dashes(shell):
     done = shell("llmcli serve -m offline/echo true; echo $?")
     assert done.out == "2\n"
     assert done.err == "llmcli: usage: true: a command stands behind --; llmcli serve [OPTIONS] -- COMMAND\n"
+
+
+def test_no_proxy_at_all_stays_no_proxy_at_all(shell):
+    assert (
+        shell("llmcli serve -q -m offline/echo -- sh -c 'echo $NO_PROXY $no_proxy'", NO_PROXY="*").out
+        == "* *\n"
+    )
+
+
+def test_two_dashes_without_a_command(shell):
+    done = shell("llmcli serve -m offline/echo -- $NOTHING; echo $?")
+    assert done.out == "2\n"
+    assert (
+        done.err
+        == "llmcli: usage: no command stands behind --; name one, or leave -- out to serve until a signal\n"
+    )
 
 
 def test_a_signal_is_the_commands(process):

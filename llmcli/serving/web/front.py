@@ -115,7 +115,7 @@ class Front:
 
     def _unwelcome(self, headers: Mapping[bytes, bytes]) -> Problem | None:
         """Why a client is not answered: a page in a browser, or one without the token."""
-        if headers.get(b"origin"):
+        if b"origin" in headers:
             return Problem(403, "requests of web pages (with an Origin header) are not answered", "origin")
         if self.token is None:
             return None

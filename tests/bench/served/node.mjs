@@ -1,5 +1,6 @@
 // npm's openai, the Vercel AI SDK with both of its providers, and wait-on.
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { openai } from "@ai-sdk/openai";
 import { generateObject, generateText, stepCountIs, streamText, tool } from "ai";
@@ -10,6 +11,7 @@ import { z } from "zod";
 const PART = process.env.PART;
 const SHOWN = { works: ["answer", "stream", "tools", "structured"], limited: ["429"], broken: ["broken"], slow: ["cancel"] };
 const WORDS = { 429: "fails this attempt on purpose", broken: "the connection broke" }; // that come through
+const version = (name) => JSON.parse(readFileSync(`node_modules/${name}/package.json`)).version.split(".")[0];
 const HI = "hello there";
 const City = z.object({ name: z.string(), people: z.number() });
 
@@ -28,7 +30,7 @@ async function test(client, api, name, call) {
   }
   const took = (Date.now() - started) / 1000;
   ok = ok && (name !== "429" || took >= 1) && took < 30;
-  console.log(JSON.stringify({ client, api, case: name, ok, took, came: JSON.stringify(came)?.slice(0, 200) }));
+  console.log(JSON.stringify({ client: `${client} ${version(client)}`, api, case: name, ok, took, came: JSON.stringify(came)?.slice(0, 200) }));
 }
 
 const client = new OpenAI();
@@ -36,7 +38,7 @@ const messages = [{ role: "user", content: HI }];
 const parameters = { type: "object", properties: { city: { type: "string" } }, required: ["city"] };
 const run = { type: "function", function: { name: "weather", parameters, parse: JSON.parse, function: () => "rain" } };
 const chat = { model: "gpt-4o", messages }, ask = { model: "gpt-5", input: HI };
-const npm = (api, name, call) => test("openai (npm)", api, name, call);
+const npm = (api, name, call) => test("openai", api, name, call);
 const drain = async (stream) => { for await (const _ of stream); };
 
 await npm("chat", "answer", async () => (await client.chat.completions.create(chat)).choices[0].message.content);
