@@ -62,7 +62,7 @@ class Bar:
         self._style = Style.of(app.world.env)
         self._line = StatusLine(app.world.stderr, app.notes.draw)
         self._rates = Rates()
-        self._pauses = Pauses(self._line.clear, self._rates.restart)
+        self._pauses = Pauses(self._line.leave, self._rates.restart)
         for out in self._beside:
             out.aside = self._line.clear
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import select
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from io import UnsupportedOperation
 from typing import BinaryIO
 
+from llmcli.files import write_all
 from llmcli.world import ready
 
 BETWEEN = "  "
@@ -65,8 +67,14 @@ class StatusLine:
     def clear(self) -> None:
         """Take it away, where there is one: before something else is written, and at the end."""
         if self._drawn:
-            self._drawn = False
             self._send(f"\r{_CLEAR_BELOW}")
+            self._drawn = False
+
+    def leave(self) -> None:
+        """Take it away in a signal's handler, which may have come in the middle of a write of ours: past that."""
+        if self._drawn and self._descriptor is not None and ready(self._descriptor, select.POLLOUT, 0.0):
+            with suppress(OSError):
+                write_all(self._descriptor, f"\r{_CLEAR_BELOW}".encode())
 
     def _is_ours(self) -> bool:
         if self._descriptor is None:

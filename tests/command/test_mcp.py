@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import select
 import shlex
 import sys
 from collections.abc import Callable
@@ -14,6 +12,7 @@ import pytest
 
 from tests import server as wire
 from tests.conftest import KEY, Result, part
+from tests.waiting import until
 
 part("mcp")
 RAW = Path(__file__).parents[1] / "mcp" / "raw.py"
@@ -530,10 +529,6 @@ def test_a_server_and_its_children_have_ended_with_the_command(cli, tmp_path, ch
 
 
 def gone(pids: list[int]) -> bool:
-    """Whether all of them end, soon."""
-    for _ in range(500):
-        if not any(map(alive, pids)):
-            return True
-        os.sched_yield()
-        select.select([], [], [], 0.01)
-    return False
+    """Whether all of them end."""
+    until(lambda: not any(map(alive, pids)))
+    return True

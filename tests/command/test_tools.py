@@ -11,6 +11,7 @@ import pytest
 
 from tests import server as wire
 from tests.conftest import Result
+from tests.waiting import until
 
 WEATHER = {
     "type": "function",
@@ -431,8 +432,7 @@ def lives(pid: int) -> bool:
 
 def gone(pid: int) -> bool:
     """Whether a process ends: a kill is not at once."""
-    while lives(pid):
-        os.sched_yield()
+    until(lambda: not lives(pid))
     return True
 
 

@@ -10,7 +10,6 @@ import json
 import os
 import random
 import subprocess
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from llmcli.settings.batch.run import errors_path
 from tests import server as wire
 from tests.conftest import Process
 from tests.server import Server
+from tests.waiting import until
 
 KILLS = 4 * int(os.environ.get("LLMCLI_KILLS", "1"))
 CROWD = 8
@@ -65,11 +65,8 @@ def size_of(*files: Path) -> int:
 
 
 def wait_until(moment, child: subprocess.Popen[bytes]) -> None:
-    """Watch without resting, so that the kill falls on any byte."""
-    deadline = time.monotonic() + 60
-    while child.poll() is None and not moment():
-        os.sched_yield()
-        assert time.monotonic() < deadline
+    """Watch for a moment, or the child's end."""
+    until(lambda: child.poll() is not None or moment())
 
 
 def start_with(process: Process, command: tuple[str, ...], rows: bytes) -> subprocess.Popen[bytes]:

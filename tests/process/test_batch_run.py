@@ -19,6 +19,7 @@ from tests import server as wire
 from tests.conftest import Process, Result
 from tests.process.conftest import status
 from tests.server import Hold, Server
+from tests.waiting import until
 
 
 def write_rows(path: Path, count: int) -> Path:
@@ -214,7 +215,7 @@ ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 def test_a_bar_on_a_terminal_which_is_left_clean(process: Process, server, holding, rows, out):
     argv = process.command(*command(server, rows, out))
     child = pexpect.spawn(
-        argv[0], argv[1:], cwd=str(process.home), env=process.env, dimensions=(24, 200), timeout=30
+        argv[0], argv[1:], cwd=str(process.home), env=process.env, dimensions=(24, 200), timeout=120
     )
     child.expect("4/20 rows +4 ok")
     child.expect("bound by concurrency")
@@ -231,7 +232,7 @@ def test_a_bar_says_how_long_the_server_has_all_rows_wait(process: Process, serv
     server.script = wire.status(429, headers={"Retry-After": "58"})
     argv = process.command(*command(server, rows, out))
     child = pexpect.spawn(
-        argv[0], argv[1:], cwd=str(process.home), env=process.env, dimensions=(24, 200), timeout=30
+        argv[0], argv[1:], cwd=str(process.home), env=process.env, dimensions=(24, 200), timeout=120
     )
     child.expect("0/20 rows .*nothing gets through: waiting since")
     child.sendintr()
@@ -244,7 +245,7 @@ def test_a_bar_says_how_long_the_server_has_all_rows_wait(process: Process, serv
 def test_ctrl_c_on_a_terminal(process: Process, server, rows, out, width):
     argv = process.command(*command(server, rows, out))
     child = pexpect.spawn(
-        argv[0], argv[1:], cwd=str(process.home), env=process.env, dimensions=(24, width), timeout=30
+        argv[0], argv[1:], cwd=str(process.home), env=process.env, dimensions=(24, width), timeout=120
     )
     child.expect("4/20")
     child.sendintr()
@@ -287,8 +288,7 @@ def run_until_done(process: Process, argv: tuple[str, ...], out: Path, kills: in
     for _ in range(kills):
         goal = size() + enough
         child = process.start(*argv)
-        while child.poll() is None and size() < goal:
-            os.sched_yield()
+        until(lambda: child.poll() is not None or size() >= goal)  # noqa: B023 - at once
         child.kill()
         child.communicate()
     return process(*argv).code

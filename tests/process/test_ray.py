@@ -19,6 +19,7 @@ from tests.conftest import Process, part
 from tests.process.conftest import status
 from tests.ray_cluster import ClusterProcess, cluster_of
 from tests.server import Server
+from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 ROWS, CROWD = 2400, 8
@@ -80,8 +81,7 @@ def begun(process: Process, server: Server, cluster: ClusterProcess, *more: str)
 
 def wait_for(child, path: Path, lines: int) -> None:
     """Watch until a file has so many lines."""
-    while child.poll() is None and not (path.exists() and path.read_bytes().count(b"\n") >= lines):
-        os.sched_yield()
+    until(lambda: child.poll() is not None or (path.exists() and path.read_bytes().count(b"\n") >= lines))
 
 
 def final(home: Path) -> list[int]:

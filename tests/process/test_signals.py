@@ -15,6 +15,7 @@ import pytest
 
 from tests import server as wire
 from tests.process.conftest import program, status
+from tests.waiting import until
 
 STOPS = {
     signal.SIGINT: (130, b"llmcli: interrupted: SIGINT arrived\n"),
@@ -72,8 +73,7 @@ def test_while_connecting(process, stop):
 def connecting(pid: int, port: int) -> None:
     """Return when the process has a socket that has sent SYN to the port."""
     wanted = f":{port:04X} 02 "
-    while wanted not in mine(pid):
-        os.sched_yield()
+    until(lambda: wanted in mine(pid))
 
 
 def mine(pid: int) -> str:
@@ -139,9 +139,7 @@ def test_ctrl_c_until_it_ends_works_even_where_stderr_is_stuck(process):
     child = process.start("ask", "-m", "offline/echo", stdin=subprocess.PIPE, stderr=theirs)
     assert os.read(ours, 1 << 16) == b"llmcli: waiting for stdin (--no-stdin to ignore it)\n"
     fill(theirs)
-    while child.poll() is None:
-        child.send_signal(signal.SIGINT)
-        os.sched_yield()
+    until(lambda: child.send_signal(signal.SIGINT) or child.poll() is not None)
     assert (status(child), child.communicate()[0]) == (130, b"")
     os.close(theirs)
     os.close(ours)

@@ -14,7 +14,7 @@ def answers(home: Path) -> list[str]:
 
 def test_a_stampede_of_identical_calls_sends_one_request(shell, server, tmp_path):
     server.script = wire.slow(wire.ok("Hello!", size=1), 0.05)
-    ask = f"llmcli ask --no-stdin --cache --base-url {server.base_url} -m tiny -O {{}}.txt hi"
+    ask = f"llmcli ask -q --no-stdin --cache --base-url {server.base_url} -m tiny -O {{}}.txt hi"
     result = shell(f"seq 24 | xargs -P8 -I{{}} {ask}")
     assert (result.code, result.out, result.err) == (0, "", "")
     assert answers(tmp_path) == ["Hello!\n"] * 24
@@ -23,7 +23,7 @@ def test_a_stampede_of_identical_calls_sends_one_request(shell, server, tmp_path
 
 def test_where_one_fails_the_next_asks(shell, server, tmp_path):
     server.script = [wire.status(400), wire.ok("Hello!")]
-    ask = f"llmcli ask --no-stdin --cache --base-url {server.base_url} -m tiny -O {{}}.txt hi"
+    ask = f"llmcli ask -q --no-stdin --cache --base-url {server.base_url} -m tiny -O {{}}.txt hi"
     result = shell(f"seq 4 | xargs -P4 -I{{}} {ask}")
     assert result.err.count("\n") == 1
     assert answers(tmp_path) == ["Hello!\n"] * 3
