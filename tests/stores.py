@@ -1,13 +1,17 @@
-"""An object store for tests: moto's, in a thread of this process."""
+"""An object store for tests, moto's, in a thread of this process; and batches whose INPUT or OUT is there."""
 
 from __future__ import annotations
 
+import json
 import logging
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+
+from tests.conftest import Cli, Result
 
 KEYS = {
     "AWS_ACCESS_KEY_ID": "key-of-tests",
@@ -62,3 +66,37 @@ def put(url: str, data: bytes) -> None:
 
     place, _, name = url.rpartition("/")
     obstore.put(from_url(place), name, data)
+
+
+def run(cli: Cli, *argv: str, **more: object) -> Result:
+    """A batch that no network is needed for."""
+    return cli("batch", "-q", "-m", "offline/echo", *argv, **more)
+
+
+def write(name: str, rows: int = 300) -> str:
+    """Make an INPUT of the kind that its name says."""
+    texts = [f"{row}\nplease" if name.endswith((".csv", ".json")) else f"{row}" for row in range(rows)]
+    if name.endswith(".parquet"):
+        import pyarrow as pa
+        from pyarrow.parquet import write_table
+
+        write_table(pa.table({"prompt": texts}), name)
+        return name
+    whole = {
+        ".jsonl": "".join(json.dumps({"prompt": text}) + "\n" for text in texts),
+        ".csv": "prompt\n" + "".join(f'"{text}"\n' for text in texts),
+        ".json": json.dumps([{"prompt": text} for text in texts]),
+        ".txt": "".join(f"{text}\n" for text in texts),
+    }
+    Path(name).write_text(whole[Path(name).suffix])
+    return name
+
+
+def records(*names: str) -> list[dict]:
+    """The records of files."""
+    return [json.loads(line) for name in names for line in Path(name).read_bytes().splitlines()]
+
+
+def gist(*names: str) -> list[tuple]:
+    """What is the same in records of the same rows, wherever they were made."""
+    return sorted((each["custom_id"], each["llmcli"]["row"], each["id"][-16:]) for each in records(*names))

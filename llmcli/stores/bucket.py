@@ -19,7 +19,7 @@ from llmcli.address import store_url
 from llmcli.errors import UsageError
 from llmcli.lean.dataclass import dataclass
 from llmcli.loop.aside import Aside
-from llmcli.stores.failures import StoreFailure, ToldAs, store_failure
+from llmcli.stores.failures import KEYS, StoreFailure, ToldAs, store_failure
 
 T = TypeVar("T")
 Version = dict[str, str]
@@ -202,7 +202,7 @@ class Bucket:
             found = await _sure(lambda: obstore.get_async(self._store, key))
             return _object(bytes(await _sure(found.bytes_async)), found.meta)
         except StoreFailure as failure:
-            if failure.missing and "bucket" not in failure.reason:
+            if failure.missing and not failure.reason.startswith("there is no such"):
                 return None
             raise
 
@@ -257,21 +257,27 @@ def _opened(url: str, tempo: Tempo) -> Any:
     """The library's store. Raises UsageError."""
     if "@" in url.partition("://")[2].partition("/")[0]:
         raise UsageError("a URL of objects has no `@`", todo="drop it: keys come from the environment")
-    import os
-
     try:
         from obstore.store import from_url
     except ImportError:
         raise UsageError(f"{url}: {_NOT_HERE}", todo="pip install 'llmcli[cloud]'") from None
-    allowed = os.environ.get("AWS_ALLOW_HTTP", os.environ.get("AZURE_ALLOW_HTTP", "false")).lower()
     options: Any = {
         "timeout": timedelta(seconds=tempo.timeout),
         "connect_timeout": timedelta(seconds=min(10.0, tempo.timeout)),
-        "allow_http": allowed in {"true", "1", "yes", "on"},  # which the library forgets once it has options
+        "allow_http": _may_be_plain(url),  # which the library forgets once it has options
     }
     retries: Any = tempo.retries
     try:
         return from_url(store_url(url), client_options=options, retry_config=retries)
     except Exception as error:  # noqa: BLE001 - told apart there
         failure = store_failure(error)
-        raise UsageError(f"{url}: {failure.reason}", todo="e.g. s3://BUCKET/FOLDER/") from None
+        todo = KEYS if failure.denied else "e.g. s3://BUCKET/FOLDER/"
+        raise UsageError(f"{url}: {failure.reason}", todo=todo) from None
+
+
+def _may_be_plain(url: str) -> bool:
+    """Whether a store may be one without TLS: Google's is where a service account says so, as the library has it."""
+    import os
+
+    told = [os.environ.get(name, "").lower() for name in ("AWS_ALLOW_HTTP", "AZURE_ALLOW_HTTP")]
+    return url.lower().startswith("gs:") or any(word in {"true", "1", "yes", "on"} for word in told)

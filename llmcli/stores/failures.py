@@ -10,10 +10,15 @@ from llmcli.errors import LlmcliError, NoInput, OutputFailure, TransientFailure,
 _STATUS = re.compile(r"status code: ((\d{3})[A-Za-z -]*)")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _CAUSE = re.compile(r'message: "([^"]+)"')
+_STORE = re.compile(r"^Generic (\w+ error: )?")
 _PASSING = {"408", "409", "425", "429"}  # and 5xx
-_LASTING = ("builder error", "redentials", "metadata", "not recognised", "Unable to recognise")
+_LASTING = ("builder error", "not recognised", "Unable to recognise", "Got invalid")
+_UNKNOWN = re.compile(
+    "[Cc]redential|metadata|Account|Access Key|Config error"
+)  # in what is said where keys lack
 _LONGEST = 200  # characters of what a library says
-_KEYS = "check the keys in the environment (AWS_ACCESS_KEY_ID, GOOGLE_SERVICE_ACCOUNT, AZURE_STORAGE_ACCOUNT_NAME, ...)"
+_NO_BUCKET = {"NoSuchBucket": "bucket", "ContainerNotFound": "container"}
+KEYS = "check the keys in the environment (AWS_ACCESS_KEY_ID, GOOGLE_SERVICE_ACCOUNT, AZURE_STORAGE_ACCOUNT_NAME, ...)"
 
 
 class StoreFailure(Exception):
@@ -35,15 +40,17 @@ def store_failure(error: BaseException) -> StoreFailure:
     """What an exception of the library means; bugs are raised as they are."""
     text, kind = str(error), type(error).__name__
     if isinstance(error, FileNotFoundError):
-        bucket = (_CODE.search(text) or [""] * 2)[1] == "NoSuchBucket"
-        return StoreFailure("there is no such bucket" if bucket else "it is not there", missing=True)
+        bucket = _NO_BUCKET.get((_CODE.search(text) or [""] * 2)[1])
+        return StoreFailure(f"there is no such {bucket}" if bucket else "it is not there", missing=True)
     if kind in {"UnauthenticatedError", "PermissionDeniedError"}:
         return StoreFailure(_reason(text), denied=True)
     if kind not in {"GenericError", "AlreadyExistsError", "PreconditionError", "NotSupportedError"}:
         raise error
     status = _STATUS.search(text)
     if status is None:
-        return StoreFailure(_reason(text), passing=not any(word in text for word in _LASTING))
+        is_denied = _UNKNOWN.search(text) is not None
+        passing = not is_denied and not any(word in text for word in _LASTING)
+        return StoreFailure(_reason(text), denied=is_denied, passing=passing)
     passing = status[2] in _PASSING or status[2] >= "500"
     return StoreFailure(_reason(text), missing=status[2] == "404", passing=passing)
 
@@ -54,13 +61,13 @@ def _reason(text: str) -> str:
         return f"{status[1].strip()}{f' ({code[1]})' if code else ''}"
     first = text.partition("\n")[0].rpartition(" - ")[2]
     if "builder error" in first:
-        return "its endpoint is not HTTPS (AWS_ALLOW_HTTP=true allows that)"
-    return (first if cause is None else cause[1])[:_LONGEST]
+        return "its endpoint is not HTTPS (AWS_ALLOW_HTTP=true or AZURE_ALLOW_HTTP=true allows that)"
+    return _STORE.sub("", first if cause is None else cause[1])[:_LONGEST]
 
 
 def as_output(url: str, failure: StoreFailure) -> LlmcliError:
     """The error for what cannot be kept."""
-    todo = _KEYS if failure.denied else "check the URL, the endpoint and the network; then type it again"
+    todo = KEYS if failure.denied else "check the URL, the endpoint and the network; then type it again"
     return OutputFailure(f"cannot keep records in {url}: {failure.reason}", todo=todo)
 
 
@@ -71,4 +78,4 @@ def as_input(url: str, failure: StoreFailure) -> LlmcliError:
     what = f"cannot read {url}: {failure.reason}"
     if failure.passing:
         return TransientFailure(what, todo="check the endpoint and the network, or type it again later")
-    return UsageError(what, todo=_KEYS if failure.denied else "check the URL and the endpoint")
+    return UsageError(what, todo=KEYS if failure.denied else "check the URL and the endpoint")

@@ -29,8 +29,10 @@ FEW = 256  # rows of a run that is all start-up
 def served(*argv: str):
     with subprocess.Popen([sys.executable, CHEAP, *argv], stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
-        yield server.stdout.readline().strip()
-        server.terminate()
+        try:
+            yield server.stdout.readline().strip()
+        finally:
+            server.terminate()
 
 
 def stats_of(base_url: str) -> dict[str, float]:

@@ -6,8 +6,17 @@ from decimal import Decimal
 
 import pytest
 
-from llmcli.batch.cluster.messages import Lent, Orders, ToldRecord, WorkerMoney, WorkReport
-from llmcli.batch.cluster.parcels import packed_orders, packed_report, unpacked_orders, unpacked_report
+from llmcli.batch.cluster.messages import (
+    Lent,
+    Orders,
+    ToldRecord,
+    WorkerMoney,
+    WorkReport,
+    packed_orders,
+    packed_report,
+    unpacked_orders,
+    unpacked_report,
+)
 from llmcli.batch.engine.stats import Stats
 from llmcli.batch.input.readers.entry import Broken, Columns, NamedFile, Placed
 from llmcli.batch.input.shape import BadRow

@@ -1,9 +1,10 @@
-"""What a dispatcher and its workers tell each other: orders one way, reports the other."""
+"""What a dispatcher and its workers tell each other: orders one way, reports the other; and the bytes it travels as."""
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
@@ -111,3 +112,37 @@ class Crew(Protocol):
 
     def hire(self) -> RemoteWorker:
         """One more worker, which may take its time to come."""
+
+
+# --- Parcels: rows and records go as plain tuples, which takes a tenth of what it takes to pickle named ones --------
+
+
+def packed_orders(orders: Orders) -> bytes:
+    """Orders as they travel."""
+    rows = [(tuple(lent.placed), lent.carried) for lent in orders.rows]
+    return _dumped(replace(orders, rows=()), rows)
+
+
+def unpacked_orders(parcel: bytes) -> Orders:
+    """The orders that a dispatcher packed."""
+    orders: Orders
+    orders, rows = pickle.loads(parcel)  # noqa: S301 - who can send this runs us
+    orders.rows = [Lent(Placed(*placed), carried) for placed, carried in rows]
+    return orders
+
+
+def packed_report(report: WorkReport) -> bytes:
+    """A report as it travels."""
+    return _dumped(replace(report, records=()), [tuple(told) for told in report.records])
+
+
+def unpacked_report(parcel: bytes) -> WorkReport:
+    """The report that a worker packed."""
+    report: WorkReport
+    report, records = pickle.loads(parcel)  # noqa: S301 - we have it from a worker that we hired
+    report.records = [ToldRecord(*told) for told in records]
+    return report
+
+
+def _dumped(message: Orders | WorkReport, rest: Sequence[tuple[object, ...]]) -> bytes:
+    return pickle.dumps((message, rest), pickle.HIGHEST_PROTOCOL)

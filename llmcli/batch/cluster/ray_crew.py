@@ -15,8 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from llmcli import __version__, files
 from llmcli.batch.cluster.cluster_terms import INSTALL
-from llmcli.batch.cluster.messages import Orders, WorkerLost, WorkReport
-from llmcli.batch.cluster.parcels import packed_orders, packed_report, unpacked_orders, unpacked_report
+from llmcli.batch.cluster.messages import (
+    Orders,
+    WorkerLost,
+    WorkReport,
+    packed_orders,
+    packed_report,
+    unpacked_orders,
+    unpacked_report,
+)
 from llmcli.errors import LlmcliError, TransientFailure, UsageError, one_line
 from llmcli.lean.garbage import keep_what_is_there
 from llmcli.loop.aside import Aside
@@ -68,12 +75,14 @@ class RayWorker:
 
         try:
             parcel: bytes = await self._actor.turn.remote(packed_orders(orders))
-        except (exceptions.RayActorError, exceptions.WorkerCrashedError, exceptions.ObjectLostError) as error:
-            raise _lost(error) from None
         except exceptions.RayTaskError as error:
             if isinstance(error.cause, LlmcliError):
                 raise error.cause from None
             raise
+        except (
+            exceptions.RayError
+        ) as error:  # there are a dozen, such as for a machine that is short of memory
+            raise _lost(error) from None
         return unpacked_report(parcel)
 
     def dismiss(self) -> None:

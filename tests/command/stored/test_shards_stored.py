@@ -2,60 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests import object_server, stores
-from tests.conftest import Cli, Result, part
+from tests.conftest import Result
+from tests.stores import gist, records, run, write
 
 ROWS = 4_200  # a block and some
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _store() -> Iterator[None]:
-    part("obstore")
-    part("moto")
-    with stores.moto() as given, stores.environment(given):
-        yield
-
-
-@pytest.fixture(autouse=True)
-def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def out() -> str:
-    """A folder of its own."""
-    return f"s3://rows/{uuid.uuid4().hex}"
-
-
-def run(cli: Cli, *argv: str, **more: object) -> Result:
-    return cli("batch", "-q", "-m", "offline/echo", *argv, **more)
-
-
-def write(name: str, rows: int = ROWS) -> str:
-    Path(name).write_text("".join(json.dumps({"prompt": f"{row}"}) + "\n" for row in range(rows)))
-    return name
-
-
-def records(*names: str) -> list[dict]:
-    return [json.loads(line) for name in names for line in Path(name).read_bytes().splitlines()]
-
-
-def gist(*names: str) -> list[tuple]:
-    return sorted((each["id"], each["custom_id"], each["llmcli"]["row"]) for each in records(*names))
-
-
-def test_the_merge_of_stored_parts_is_what_one_run_leaves(cli, out):
-    write("rows.jsonl")
+def test_the_merge_of_stored_parts_is_what_one_run_leaves(cli, place):
+    write("rows.jsonl", ROWS)
     for index in (2, 0, 1):
-        assert run(cli, "rows.jsonl", "--shard", f"{index}/3", "-O", out) == Result(0, "", "")
-    assert run(cli, "--merge", out, "-O", "all.jsonl", "--ordered") == Result(0, "", "")
+        assert run(cli, "rows.jsonl", "--shard", f"{index}/3", "-O", place) == Result(0, "", "")
+    assert run(cli, "--merge", place, "-O", "all.jsonl", "--ordered") == Result(0, "", "")
     assert run(cli, "rows.jsonl", "-O", "one.jsonl").code == 0
     assert gist("all.jsonl") == gist("one.jsonl")
     assert [each["llmcli"]["row"] for each in records("all.jsonl")] == list(range(ROWS))
@@ -64,57 +26,57 @@ def test_the_merge_of_stored_parts_is_what_one_run_leaves(cli, out):
     ]
 
 
-def test_failures_are_stored_and_tried_again(cli, out):
+def test_failures_are_stored_and_tried_again(cli, place):
     Path("rows.jsonl").write_text('{"prompt":"a"}\nnot json\n{"prompt":"b"}\n')
-    argv = ("rows.jsonl", "--shard", "0/1", "-O", f"{out}/")
+    argv = ("rows.jsonl", "--shard", "0/1", "-O", f"{place}/")
     said = run(cli, *argv)
-    assert (said.code, said.err.endswith(f"--shard 0/1 -O {out}/ --retry-failed\n")) == (7, True)
+    assert (said.code, said.err.endswith(f"--shard 0/1 -O {place}/ --retry-failed\n")) == (7, True)
     assert run(cli, *argv).code == 7
-    assert run(cli, "--merge", out, "-O", "all.txt").code == 7
+    assert run(cli, "--merge", place, "-O", "all.txt").code == 7
     assert Path("all.txt").read_text() == "a\n\nb\n"
     assert [each["llmcli"]["row"] for each in records("all.txt.errors.jsonl")] == [1]
     Path("rows.jsonl").write_text('{"prompt":"a"}\n{"prompt":"mended"}\n{"prompt":"b"}\n')
     assert run(cli, *argv, "--retry-failed").code == 0
-    assert run(cli, "--merge", out, "-O", "all.txt").code == 0
+    assert run(cli, "--merge", place, "-O", "all.txt").code == 0
     assert Path("all.txt").read_text() == "a\nmended\nb\n"
     assert records("all.txt.errors.jsonl") == []
 
 
-def test_a_stored_part_that_is_done_asks_nothing_and_stores_nothing(cli, out, server):
+def test_a_stored_part_that_is_done_asks_nothing_and_stores_nothing(cli, place, server):
     write("rows.jsonl", 3)
-    argv = ("batch", "rows.jsonl", "--base-url", server.base_url, "-m", "tiny", "--shard", "0/1", "-O", out)
+    argv = ("batch", "rows.jsonl", "--base-url", server.base_url, "-m", "tiny", "--shard", "0/1", "-O", place)
     assert cli(*argv).code == 0
     asked = len(server.requests)
-    before = stores.keys(out)
+    before = stores.keys(place)
     said = cli(*argv)
     assert (said.code, "3 rows were done before" in said.err) == (0, True)
-    assert (len(server.requests), stores.keys(out)) == (asked, before)
+    assert (len(server.requests), stores.keys(place)) == (asked, before)
 
 
-def test_fresh_starts_a_stored_part_over(cli, out):
+def test_fresh_starts_a_stored_part_over(cli, place):
     write("rows.jsonl", 3)
-    argv = ("rows.jsonl", "--shard", "0/1", "-O", out)
+    argv = ("rows.jsonl", "--shard", "0/1", "-O", place)
     assert run(cli, *argv).code == 0
     write("rows.jsonl", 2)
     assert run(cli, *argv, "--fresh").code == 0
-    assert run(cli, "--merge", out, "-O", "all.jsonl").code == 0
+    assert run(cli, "--merge", place, "-O", "all.jsonl").code == 0
     assert len(records("all.jsonl")) == 2
 
 
-def test_rows_may_be_added_to_what_is_stored(cli, out):
+def test_rows_may_be_added_to_what_is_stored(cli, place):
     for rows in (4098, 4200):
         write("rows.jsonl", rows)
         for index in range(2):
-            assert run(cli, "rows.jsonl", "--shard", f"{index}/2", "-O", out).code == 0
-    assert run(cli, "--merge", out, "-O", "all.csv").code == 0
+            assert run(cli, "rows.jsonl", "--shard", f"{index}/2", "-O", place).code == 0
+    assert run(cli, "--merge", place, "-O", "all.csv").code == 0
     assert len(Path("all.csv").read_text().splitlines()) == 4201
 
 
-def test_what_is_stored_under_another_plan_is_refused(cli, out):
-    assert run(cli, write("rows.jsonl", 3), "--shard", "0/2", "-O", out).code == 0
-    said = run(cli, "rows.jsonl", "--shard", "0/3", "-O", out)
-    assert (said.code, f"{out} has parts of 2, not of 3" in said.err) == (2, True)
-    said = run(cli, "--merge", out, "-O", "all.jsonl")
+def test_what_is_stored_under_another_plan_is_refused(cli, place):
+    assert run(cli, write("rows.jsonl", 3), "--shard", "0/2", "-O", place).code == 0
+    said = run(cli, "rows.jsonl", "--shard", "0/3", "-O", place)
+    assert (said.code, f"{place} has parts of 2, not of 3" in said.err) == (2, True)
+    said = run(cli, "--merge", place, "-O", "all.jsonl")
     assert (said.code, "part 00001-of-00002 is not run yet" in said.err) == (75, True)
 
 
@@ -139,31 +101,31 @@ def test_what_cannot_be_stored(cli, argv, code, said):
     assert (result.code, said in result.err, "secret" in result.err) == (code, True, False)
 
 
-def test_a_dry_run_refuses_what_a_stored_part_would_and_makes_nothing(cli, out):
+def test_a_dry_run_refuses_what_a_stored_part_would_and_makes_nothing(cli, place):
     write("rows.jsonl", 3)
-    argv = ("rows.jsonl", "--shard", "0/1", "-O", out)
+    argv = ("rows.jsonl", "--shard", "0/1", "-O", place)
     assert run(cli, *argv, "--dry-run").code == 0
-    assert stores.keys(out) == []
+    assert stores.keys(place) == []
     assert run(cli, *argv).code == 0
     Path("rows.jsonl").write_text('{"prompt":"another"}\n' * 3)
     said, meant = run(cli, *argv, "--dry-run"), run(cli, *argv)
     assert (said.code, "row 0 is done, but what it asks has changed" in said.err, meant.code) == (2, True, 2)
 
 
-def test_all_rows_are_one_part_where_none_is_named(cli, out):
+def test_all_rows_are_one_part_where_none_is_named(cli, place):
     write("rows.jsonl", 30)
-    assert run(cli, "rows.jsonl", "-O", out, "--limit", "20").code == 0
-    assert run(cli, "--merge", out, "-O", "all.jsonl").code == 0
+    assert run(cli, "rows.jsonl", "-O", place, "--limit", "20").code == 0
+    assert run(cli, "--merge", place, "-O", "all.jsonl").code == 0
     assert len(records("all.jsonl")) == 20
-    assert run(cli, "rows.jsonl", "-O", f"{out}/").code == 0
-    assert run(cli, "--merge", out, "-O", "all.jsonl").code == 0
+    assert run(cli, "rows.jsonl", "-O", f"{place}/").code == 0
+    assert run(cli, "--merge", place, "-O", "all.jsonl").code == 0
     assert len(records("all.jsonl")) == 30
-    assert run(cli, "rows.jsonl", "--shard", "1/2", "-O", out).code == 2
+    assert run(cli, "rows.jsonl", "--shard", "1/2", "-O", place).code == 2
 
 
-def test_a_folder_without_parts_is_no_input(cli, out):
-    assert run(cli, "--merge", out, "-O", "all.jsonl").code == 66
-    assert run(cli, "--merge", out, "-O", f"{out}/all.jsonl").code == 2
+def test_a_folder_without_parts_is_no_input(cli, place):
+    assert run(cli, "--merge", place, "-O", "all.jsonl").code == 66
+    assert run(cli, "--merge", place, "-O", f"{place}/all.jsonl").code == 2
 
 
 def test_a_server_that_heeds_no_condition_or_lets_nobody_write_is_told_of_before_a_row_is_sent(cli, server):

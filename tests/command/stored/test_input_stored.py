@@ -2,66 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests import object_server, stores
-from tests.conftest import Cli, Result, part
+from tests.conftest import Result, part
+from tests.stores import gist, records, run, write
 
 ROWS = 4_200
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _store() -> Iterator[None]:
-    part("obstore")
-    part("moto")
-    with stores.moto() as given, stores.environment(given):
-        yield
-
-
-@pytest.fixture(autouse=True)
-def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def place() -> str:
-    """A folder of its own."""
-    return f"s3://rows/{uuid.uuid4().hex}"
-
-
-def run(cli: Cli, *argv: str, **more: object) -> Result:
-    return cli("batch", "-q", "-m", "offline/echo", *argv, **more)
-
-
-def records(*names: str) -> list[dict]:
-    return [json.loads(line) for name in names for line in Path(name).read_bytes().splitlines()]
-
-
-def gist(name: str) -> list[tuple]:
-    return sorted((each["custom_id"], each["llmcli"]["row"], each["id"][-16:]) for each in records(name))
-
-
-def write(name: str, rows: int = 300) -> None:
-    texts = [f"{row}\nplease" if name.endswith((".csv", ".json")) else f"{row}" for row in range(rows)]
-    if name.endswith(".parquet"):
-        import pyarrow as pa
-        from pyarrow.parquet import write_table
-
-        write_table(pa.table({"prompt": texts}), name)
-        return
-    whole = {
-        ".jsonl": "".join(json.dumps({"prompt": text}) + "\n" for text in texts),
-        ".csv": "prompt\n" + "".join(f'"{text}"\n' for text in texts),
-        ".json": json.dumps([{"prompt": text} for text in texts]),
-        ".txt": "".join(f"{text}\n" for text in texts),
-    }
-    Path(name).write_text(whole[Path(name).suffix])
 
 
 @pytest.mark.parametrize("name", ["rows.jsonl", "rows.csv", "rows.json", "rows.txt", "rows.parquet"])
