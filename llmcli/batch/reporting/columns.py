@@ -13,7 +13,7 @@ from llmcli.batch.reporting.gist import COUNTS, DETAILS, SECOND, Gists, is_momen
 from llmcli.batch.reporting.measures import known
 from llmcli.wire import MOST_COUNTED, Json, usage_count
 
-_ABOUT = itemgetter("model", "latency_ms", "cost_usd", "at", "attempts")
+_ABOUT = ("model", "latency_ms", "cost_usd", "at", "attempts")
 _SECOND = itemgetter(slice(SECOND))
 
 
@@ -40,7 +40,7 @@ class FigureColumns(NamedTuple):
 
 def figure_columns(gists: Gists) -> FigureColumns:
     """The figures of these. Raises one of BROKEN where one is no record, or not in the form that it should have."""
-    models, latencies, costs, ats, attempts = zip(*map(_ABOUT, gists.abouts), strict=True)
+    models, latencies, costs, ats, attempts = ([about[name] for about in gists.abouts] for name in _ABOUT)
     given, taken = (_counts(gists.usages, name) for name in COUNTS)
     cached, reasoning = (_detail(gists.usages, *each) for each in DETAILS.items())
     seconds = [(at, len(list(same))) for at, same in groupby(ats, _SECOND)]

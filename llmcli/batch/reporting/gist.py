@@ -98,6 +98,8 @@ def _reasons(choices: Any) -> list[str]:
 
 def _read_whole(stretch: bytes) -> Gists:
     records: list[Json] = jsonl.ours(b"[" + stretch[:-1].replace(b"\n", b",") + b"]")
+    if not records:
+        raise ValueError  # an empty line
     bodies = [response["body"] if (response := record["response"]) else _NOTHING for record in records]
     usages = [body.get("usage") or _NOTHING for body in bodies]
     reasons = Counter(reason for body in bodies if body for reason in _reasons(body.get("choices")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from math import ceil
 from operator import add
@@ -45,14 +45,17 @@ class Percentiles:
         self.total += sum(numbers)
         highest = max(numbers)
         self.highest = max(self.highest, highest)
+        if self._steps:
+            self._count(numbers)
+            return
         self._few.extend(numbers)
         if len(self._few) > _EXACT:
-            self._fold()
+            self._count(self._few)
+            self._few = array("d")
 
-    def _fold(self) -> None:
-        """Count what was kept, by the steps that it is in."""
-        self._steps.update(memoryview(array("f", self._few)).cast("B").cast("H")[_UPPER::2].tolist())
-        self._few = array("d")
+    def _count(self, numbers: Iterable[float]) -> None:
+        """Count numbers by the steps that they are in."""
+        self._steps.update(memoryview(array("f", numbers)).cast("B").cast("H")[_UPPER::2].tolist())
 
     def at(self, *shares: float) -> list[float | None]:
         """The numbers that these shares of all are at most: 0.5 is the median; None where there are none."""
@@ -61,7 +64,6 @@ class Percentiles:
         if not self._steps:
             few = sorted(self._few)
             return [few[max(0, ceil(share * len(few)) - 1)] for share in shares]
-        self._fold()
         return [self._step(ceil(share * self.count)) for share in shares]
 
     def _step(self, rank: int) -> float:
