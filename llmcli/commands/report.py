@@ -47,7 +47,8 @@ class ReportSettings:
     reporting: ReportingSettings
     general: GeneralSettings
     out: Annotated[
-        list[str] | None, Argument("OUT", "OUT.jsonl, or OUT.csv, .tsv, .txt, of a batch; two are compared.")
+        list[str] | None,
+        Argument("OUT", "OUT.jsonl, OUT.csv, .tsv, .txt or DIR/ of a batch; two are compared."),
     ] = None
 
     def check(self) -> None:

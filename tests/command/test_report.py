@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import pytest
@@ -40,7 +41,7 @@ def out(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def write(name: str, *lines: str) -> str:
-        (tmp_path / name).write_text("".join(lines))
+        (tmp_path / name).write_text("".join(lines), "latin-1", newline="")
         return name
 
     return write
@@ -162,6 +163,39 @@ def test_labels_that_changed(cli, out):
     assert "label     1  bug → other\n" in cli("report", "a.jsonl", "b.jsonl").out
 
 
+def test_what_the_cache_gave_says_nothing_of_how_often_answers_differ(cli, out):
+    out("a.jsonl", record(0, "A"), record(1, "A"), record(2, "A"))
+    out("b.jsonl", record(0, "B"), record(1, "A", about={"cached": True}), record(2, "A"))
+    comparison = json.loads(cli("report", "a.jsonl", "b.jsonl", "--json").out)["comparison"]
+    assert (comparison["equal"], comparison["changed"]) == (2, 1)
+    assert (comparison["same_request"], comparison["same_request_differs"]) == (2, 1)
+
+
+def test_two_runs_of_different_models_on_different_days(cli, out):
+    late = [{"at": f"2026-11-{day}T23:59:59.000Z", "model": "openai/n"} for day in (27, 28)]
+    out("a.jsonl", record(0))
+    out("b.jsonl", *(record(row, about=about) for row, about in enumerate(late)))
+    told = cli("report", "a.jsonl", "b.jsonl").out
+    assert "models    openai/m 1 → openai/n 2\n" in told
+    assert "2026-11-27 23:59:59 to 2026-11-28 23:59:59 UTC, 86,400 s" in told
+    assert "first     a.jsonl: 1 row, 1 ok, 0 failed\n" in told
+
+
+def test_a_batch_in_parts_is_one_run(cli, out, tmp_path):
+    out("rows.jsonl", *(json.dumps({"prompt": text}) + "\n" for text in ("One", "Two", "Three", "")))
+    for part in "01":
+        cli("batch", "-q", "rows.jsonl", "-m", "offline/echo", "--shard", f"{part}/2", "-O", "parts/")
+    told = json.loads(cli("report", "parts/", "--json").out)
+    assert (told["outs"], told["rows"], told["ok"], told["failed"]) == (["parts/"], 4, 3, 1)
+    cli("batch", "-q", "rows.jsonl", "-m", "offline/echo", "-O", "whole.jsonl")
+    beside = json.loads(cli("report", "parts", "whole.jsonl", "--json").out)["comparison"]
+    assert (beside["equal"], beside["failed_in_both"]) == (3, 1)
+    assert cli("report", "parts", "--html", "page.html").code == 0
+    every = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.glob("parts/*.jsonl"))
+    told = json.loads(cli("report", "whole.jsonl", *every, "--json").out)
+    assert (len(told["outs"]), told["rows"], told["failed"]) == (3, 8, 2)
+
+
 def test_three_runs_are_added_up(cli, out):
     names = [out(f"{name}.jsonl", record(0), record(1)) for name in "abc"]
     assert cli("report", *names).out.startswith("a.jsonl, b.jsonl, c.jsonl: 6 rows, 6 ok, 0 failed\n")
@@ -184,12 +218,25 @@ def test_three_runs_are_added_up(cli, out):
         (["good.jsonl", "--html", "good.jsonl"], ExitCode.USAGE, "good.jsonl is what the report is of"),
         (["good.jsonl", "--html", "no/page.html"], ExitCode.IO, "cannot write no/page.html"),
         (["good.jsonl", "--html", "p.html", "--input", "gone"], ExitCode.NO_INPUT, "gone: no such file"),
-        (["."], ExitCode.USAGE, ". is no regular file"),
+        (["."], ExitCode.USAGE, ". is a directory without parts of a batch"),
+        (["/dev/null"], ExitCode.USAGE, "/dev/null is no regular file"),
+        (
+            ["packed.jsonl.gz"],
+            ExitCode.USAGE,
+            "is compressed with gzip; unpack it first: zcat packed.jsonl.gz",
+        ),
+        (["one.jsonl"], ExitCode.USAGE, "one.jsonl is no output of llmcli batch (line 1)"),
+        (["end.jsonl"], ExitCode.USAGE, "end.jsonl is no output of llmcli batch (line 2)"),
+        (["cr.jsonl"], ExitCode.USAGE, "cr.jsonl is no output of llmcli batch (line 1)"),
     ],
 )
 def test_what_cannot_be_reported(cli, out, argv, code, words):
     out("good.jsonl", record(0))
     out("text.jsonl", "hello\n")
+    out("packed.jsonl.gz", gzip.compress(b"hello\n", mtime=0).decode("latin-1"))
+    out("one.jsonl", '{"prompt":"a row"}')
+    out("end.jsonl", record(0), "a line that is no beginning of a record")
+    out("cr.jsonl", "one\rtwo\n")
     out("half.jsonl", record(0), '{"id":"batch_req_000001_0000000000000001","llmcli":{}}\n')
     result = cli("report", *argv)
     assert (result.code, result.out) == (code, "")

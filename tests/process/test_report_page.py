@@ -79,7 +79,7 @@ def test_what_an_answer_says_is_text_and_nothing_else(page, made):
     assert page.read("document.title") == "llmcli report: out.jsonl"
     assert page.read("document.querySelectorAll('img').length") == 0
     assert page.read(f"{TEXTS}[1][2]").endswith("… (998,000 bytes more)")
-    assert "1 cells are cut" in page.read("document.getElementById('notice').textContent")
+    assert "1 cell is cut" in page.read("document.getElementById('notice').textContent")
 
 
 def test_two_runs_stand_side_by_side(page, made):
@@ -100,7 +100,7 @@ def test_prompts_come_from_the_rows_themselves(page, made, tmp_path):
 @pytest.mark.parametrize("rows", ["", record(0, None)])
 def test_a_run_without_an_answer_has_a_page(page, made, rows):
     page.open(made("out.jsonl", out="", out_errors=rows))
-    assert page.read(COUNT) == ("1 rows" if rows else "0 rows")
+    assert page.read(COUNT) == ("1 row" if rows else "0 rows")
 
 
 def test_a_phone_shows_it_without_scrolling_to_the_side(page, made):

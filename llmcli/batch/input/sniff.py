@@ -42,11 +42,15 @@ def begun_kind(head: bytes) -> InputFormat:
     return {b"{": "jsonl", b"[": "json"}.get(head.lstrip()[:1], "lines")  # type: ignore[return-value]
 
 
+def packed_as(head: bytes) -> tuple[str, str] | None:
+    """How a file that begins so is compressed, and the tool that unpacks it to stdout; None where it is not."""
+    return next((how for magic, how in _PACKED.items() if head.startswith(magic)), None)
+
+
 def check_readable(head: bytes, kind: InputFormat | None, path: str | None) -> None:
     """Raise NotRows for a file that begins so, where it is compressed, a spreadsheet, or no text."""
-    for magic, (what, tool) in _PACKED.items():
-        if head.startswith(magic):
-            raise _error(what, path, tool, kind=kind)
+    if (packed := packed_as(head)) is not None:
+        raise _error(packed[0], path, packed[1], kind=kind)
     if head.startswith(b"\xd0\xcf\x11\xe0"):
         raise _error("a spreadsheet", path, _EXCEL, seekable=True)
     if head.startswith(b"PK\x03\x04"):

@@ -14,7 +14,8 @@ from llmcli.batch.views.answers import answer_of
 class Brief(NamedTuple):
     """A record: whose row it is, the digest of that row's body, and what came of it: `code` None: an answer.
 
-    `answer` is a hash of the answer's text. `line` is where the record stands, without its content.
+    `answer` is a hash of the answer's text; `cached`: it was not asked for. `line` is where the record stands,
+    without its content.
     """
 
     custom_id: Any
@@ -24,6 +25,7 @@ class Brief(NamedTuple):
     code: str | None
     label: str | None
     answer: int
+    cached: bool
     line: RecordLine
 
     @property
@@ -52,5 +54,6 @@ def _brief(out: BatchOut, line: RecordLine) -> Brief:
         None if error is None else str(error.get("code")),
         ", ".join(told_labels(about.get("choice"))) or None,
         hash(answer_of(data)),
+        about.get("cached") is True,
         line._replace(content=b""),
     )

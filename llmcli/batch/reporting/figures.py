@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import field
+from io import BytesIO
 from itertools import chain
 from typing import Any
 
@@ -181,7 +182,7 @@ def _sums(columns: FigureColumns, span: slice) -> list[float]:
 def _checked(out: BatchOut, stretch: bytes) -> Gists:
     """The gists of lines, each read alone. Raises UsageError where one is no record."""
     found: list[Gist] = []
-    for content in stretch.splitlines(keepends=True):
+    for content in BytesIO(stretch):
         gist = whole_gist(content)
         if gist is None:
             raise out.foreign(next(line for line in out.lines() if line.content == content))

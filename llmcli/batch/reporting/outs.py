@@ -11,22 +11,30 @@ from pathlib import Path
 from typing import NamedTuple
 
 from llmcli import files
+from llmcli.batch.input.sniff import packed_as
 from llmcli.batch.ledger.journal_lines import HEAD
+from llmcli.batch.shards.part import PartFiles
+from llmcli.batch.shards.shard_plan import ShardPlan
+from llmcli.batch.shards.shelf import Directory
 from llmcli.errors import NoInput, UsageError
 from llmcli.lean.dataclass import dataclass
+from llmcli.settings.batch.machines import Shard
 from llmcli.settings.batch.run import errors_path, redone_path
 from llmcli.settings.batch.view import view_of
 
 _OUT, _ERRORS, _REDONE = range(3)
+_FILES = 3  # of a part
 _STRETCH = 1 << 17
-_ID = len(b'{"id":"batch_req_')
+_BEGIN = b'{"id":"batch_req_'
+_ID = len(_BEGIN)
 _FEW = 64  # records of the files beside OUT in a stretch
 
 
 class RecordLine(NamedTuple):
     """A record, newline included, and where it stands.
 
-    `file` is 0 for OUT, 1 for its errors, 2 for the records of rows that were asked again; `number` is the line's.
+    `file` is 0 for OUT, 1 for its errors, 2 for the records of rows that were asked again, and so on for each further
+    part; `number` is the line's.
     """
 
     content: bytes
@@ -37,12 +45,45 @@ class RecordLine(NamedTuple):
 
 @dataclass(frozen=True)
 class BatchOut:
-    """What one `-O` of a batch left: `name` as it was typed, and the files of records, which are open.
+    """What one `-O` of a batch left: `name` as it was typed, and its parts: more than one where it is a directory."""
+
+    name: str
+    parts: Sequence[PartRecords]
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files of all parts, of which some are not there."""
+        return [path for part in self.parts for path in part.paths]
+
+    def lines(self) -> Iterator[RecordLine]:
+        """As of its parts, one after the other."""
+        for number, part in enumerate(self.parts):
+            for line in part.lines():
+                yield line._replace(file=line.file + number * _FILES) if number else line
+
+    def stretches(self) -> Iterator[bytes]:
+        """As of its parts, one after the other."""
+        for part in self.parts:
+            yield from part.stretches()
+
+    def read(self, line: RecordLine) -> bytes:
+        """A record again, by its place."""
+        part, file = divmod(line.file, _FILES)
+        return self.parts[part].read(line._replace(file=file))
+
+    def foreign(self, line: RecordLine) -> UsageError:
+        """The error where a line is no record."""
+        part, file = divmod(line.file, _FILES)
+        return self.parts[part].foreign(line._replace(file=file))
+
+
+@dataclass(frozen=True)
+class PartRecords:
+    """The files of records of a part of a batch, mostly the whole of it, which are open.
 
     A run may put other files in their place meanwhile: what is read is what stood there as they were opened.
     """
 
-    name: str
     paths: tuple[Path, Path, Path]
     descriptors: tuple[int | None, ...]
 
@@ -98,8 +139,12 @@ class BatchOut:
 
     def foreign(self, line: RecordLine) -> UsageError:
         """The error where a line is no record."""
+        path = self.paths[line.file]
+        if line.number == 1 and (packed := packed_as(line.content)) is not None:
+            what, tool = packed
+            return UsageError(f"{path} is {what}", todo=f"unpack it first: {tool} {path} >out.jsonl")
         return UsageError(
-            f"{self.paths[line.file]} is no output of llmcli batch",
+            f"{path} is no output of llmcli batch",
             f"line {line.number}",
             "name the OUT of a batch: OUT.jsonl, or OUT.csv beside OUT.csv.jsonl",
         )
@@ -139,6 +184,13 @@ class BatchOut:
                 offset, size, seen = offset + length, _STRETCH, 0
             else:  # the line is longer, or the last, and torn
                 size, seen = 2 * size, len(block)
+                self._check_begun(block, which, offset)
+
+    def _check_begun(self, block: bytes, which: int, offset: int) -> None:
+        """Raise UsageError where a line that is not whole can be no record. A machine that went down leaves NULs."""
+        if not block.startswith(_BEGIN[: len(block)]) and block.strip(b"\0"):
+            number = 1 + sum(stretch.count(b"\n") for _, stretch in self._stretches(which, offset))
+            raise self.foreign(RecordLine(block, which, offset, number))
 
 
 def _ids(stretch: bytes) -> list[bytes]:
@@ -168,13 +220,24 @@ def _counts(content: bytes, beside: dict[bytes, tuple[int, int]]) -> bool:
 
 @contextmanager
 def outs_named(names: Sequence[str]) -> Iterator[list[BatchOut]]:
-    """The OUTs of these names, open: of tables, the records beside them. Raises NoInput, UsageError."""
+    """The OUTs of these names, open: of tables, the records beside them. Raises NoInput, UsageError.
+
+    The failures of one that is named, too, are its own, as a shell's `*.jsonl` names them.
+    """
+    found = {name: _records_of(name) for name in names}
+    own = {file.resolve() for paths in found.values() for path in paths for file in _files_of(path)[1:]}
     with ExitStack() as stack:
-        yield [_opened(name, _records_of(name), stack) for name in names]
+        yield [
+            BatchOut(name, [_opened(path, stack) for path in found[name]])
+            for name in names
+            if not own.issuperset(path.resolve() for path in found[name])
+        ]
 
 
-def _records_of(name: str) -> Path:
+def _records_of(name: str) -> list[Path]:
     path = Path(name)
+    if files.is_directory(path):
+        return _parts_in(path)
     if view_of(name) is not None:
         records = Path(f"{name}.jsonl")
         if not files.is_file(records):
@@ -185,16 +248,33 @@ def _records_of(name: str) -> Path:
         raise NoInput(f"{name}: no such file", todo="check the path")
     if not files.is_file(path):
         raise UsageError(f"{name} is no regular file", todo="name the OUT of a batch")
-    return path
+    return [path]
 
 
-def _opened(name: str, path: Path, stack: ExitStack) -> BatchOut:
+def _parts_in(directory: Path) -> list[Path]:
+    """The parts of `--shard` that have begun. Raises UsageError, NoInput."""
+    plan = ShardPlan.read(Directory(directory))
+    if plan is None:
+        raise UsageError(
+            f"{directory} is a directory without parts of a batch", todo="name the OUT of a batch"
+        )
+    parts = [PartFiles(directory, Shard(index, plan.shards)).out for index in range(plan.shards)]
+    if not (begun := [part for part in parts if files.is_file(part)]):
+        raise NoInput(f"{directory}: none of its parts has begun", todo="run them with --shard I/N")
+    return begun
+
+
+def _files_of(path: Path) -> tuple[Path, Path, Path]:
+    return path, errors_path(path), redone_path(path)
+
+
+def _opened(path: Path, stack: ExitStack) -> PartRecords:
     """Open what is newer first: a record that is on its way from one file to another is then seen."""
-    paths = (path, errors_path(path), redone_path(path))
+    paths = _files_of(path)
     found = [_descriptor(each, stack) for each in reversed(paths)][::-1]
     if found[_OUT] is None:
-        raise NoInput(f"{name}: no such file", todo="check the path")
-    return BatchOut(name, paths, tuple(found))
+        raise NoInput(f"{path}: no such file", todo="check the path")
+    return PartRecords(paths, tuple(found))
 
 
 def _descriptor(path: Path, stack: ExitStack) -> int | None:

@@ -42,7 +42,8 @@ def write_page(found: Reported, path: str, inputs: Sequence[str], say: Callable[
     if cells.written < (total := _total(found)):
         say(f"{path} has the first {cells.written:,} of {total:,} rows: a page has at most 100 MB")
     if cells.cut:
-        say(f"{cells.cut:,} cells are cut after 2 kB on the page")
+        cut = "1 cell is" if cells.cut == 1 else f"{cells.cut:,} cells are"
+        say(f"{cut} cut after 2 kB on the page")
 
 
 def _check_place(found: Reported, path: str, inputs: Sequence[str]) -> None:

@@ -39,14 +39,11 @@ class Pair(NamedTuple):
 
     @property
     def is_same_request(self) -> bool:
-        """Whether both answered the very same body."""
+        """Whether the very same body was asked and answered twice: what the cache gave was not asked again."""
         first, second = self
-        return first is not None and second is not None and first.digest == second.digest and self.is_answered
-
-    @property
-    def is_answered(self) -> bool:
-        """Whether both have an answer."""
-        return all(each is not None and each.code is None for each in self)
+        if first is None or second is None or first.digest != second.digest:
+            return False
+        return all(each.code is None and not each.cached for each in (first, second))
 
 
 def paired(first: Sequence[Brief], second: Sequence[Brief]) -> list[Pair]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
@@ -44,13 +45,18 @@ def comparison_text(runs: Sequence[Figures], comparison: Comparison) -> str:
     lines += [
         ("tokens", f"{_tokens(first)} → {_tokens(second)}"),
         ("time", f"{_time(first)} → {_time(second)}"),
+        ("models", f"{_counted(first.models)} → {_counted(second.models)}"),
     ]
     return "\n".join(_aligned(lines)) + "\n"
 
 
 def _title(figures: Figures) -> str:
     names = visible(", ".join(figures.names))
-    return f"{names}: {figures.rows:,} rows, {figures.ok:,} ok, {figures.failed:,} failed"
+    return f"{names}: {_rows(figures.rows)}, {figures.ok:,} ok, {figures.failed:,} failed"
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'' if count == 1 else 's'}"
 
 
 def _aligned(lines: Sequence[tuple[str, str]]) -> Iterator[str]:
@@ -82,9 +88,13 @@ def _lines(figures: Figures) -> Iterator[tuple[str, str]]:
         ("labels", figures.labels),
     ):
         if counted:
-            shown = ", ".join(f"{visible(word)} {count:,}" for word, count in counted.most_common(_MOST))
-            rest = len(counted) - _MOST
-            yield name, shown + (f", and {rest:,} more" if rest > 0 else "")
+            yield name, _counted(counted)
+
+
+def _counted(counted: Counter[str]) -> str:
+    shown = ", ".join(f"{visible(word)} {count:,}" for word, count in counted.most_common(_MOST))
+    rest = len(counted) - _MOST
+    return (shown or "none") + (f", and {rest:,} more" if rest > 0 else "")
 
 
 def _tokens(figures: Figures) -> str:
@@ -94,7 +104,7 @@ def _tokens(figures: Figures) -> str:
 
 
 def _cost(figures: Figures) -> str:
-    unknown = f"{figures.unpriced:,} rows of unknown price"
+    unknown = f"{_rows(figures.unpriced)} of unknown price"
     if not figures.priced:
         return unknown if figures.unpriced else "nothing"
     return dollars(Decimal(figures.cost)) + (f" and {unknown}" if figures.unpriced else "")
@@ -116,4 +126,6 @@ def _time(figures: Figures) -> str:
     if bounds is None:
         return "none"
     rate = "" if figures.rate is None else f", {figures.rate:,.1f} rows/s"
-    return f"{bounds[0]:%Y-%m-%d %H:%M:%S} to {bounds[1]:%H:%M:%S} UTC, {figures.seconds:,.0f} s{rate}"
+    began, ended = bounds
+    until = f"{ended:%H:%M:%S}" if ended.date() == began.date() else f"{ended:%Y-%m-%d %H:%M:%S}"
+    return f"{began:%Y-%m-%d %H:%M:%S} to {until} UTC, {figures.seconds:,.0f} s{rate}"

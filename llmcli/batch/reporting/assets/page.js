@@ -6,6 +6,7 @@ const two = about.comparison !== null;
 const nameOf = (run) => run.outs.join(", ");
 const number = (value, digits = 0) =>
   value === null || value === undefined ? "unknown" : value.toLocaleString("en", { maximumFractionDigits: digits });
+const counting = (count, one, more) => number(count) + " " + (count === 1 ? one : more);
 const seconds = (ms) => (ms === null || ms === undefined ? "unknown" : number(ms / 1000, 2) + " s");
 const dollars = (usd) => {
   if (usd === null || usd === undefined) return "price unknown";
@@ -168,8 +169,8 @@ async function unpackAll() {
 function said() {
   const end = JSON.parse($("end").textContent);
   const words = [];
-  if (end.rows) words.push(`${number(end.rows)} rows are left out: a page has at most 100 MB.`);
-  if (end.cells) words.push(`${number(end.cells)} cells are cut after 2 kB.`);
+  if (end.rows) words.push(`${counting(end.rows, "row is", "rows are")} left out: a page has at most 100 MB.`);
+  if (end.cells) words.push(`${counting(end.cells, "cell is", "cells are")} cut after 2 kB.`);
   if (!end.prompts && known) words.push("No prompts are in the records: run the batch with --keep all, or give the report its --input ROWS.");
   $("notice").textContent = words.join(" ");
 }
@@ -264,8 +265,8 @@ function draw() {
   const shown = [];
   for (let position = first; position < last; position++) shown.push(drawn(position));
   $("rows").replaceChildren(...shown);
-  const total = number(about.total);
-  $("count").textContent = found === null ? `${number(count())} rows` : `${number(count())} of ${total} rows`;
+  const total = found === null ? count() : about.total;
+  $("count").textContent = (found === null ? "" : number(count()) + " of ") + counting(total, "row", "rows");
 }
 
 function drawn(position) {
