@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 
 import pytest
 from hypothesis import assume, example, given, settings
@@ -336,3 +337,10 @@ def test_whatever_a_row_holds_it_is_answered_or_fails_alone(own, prompted):
         asyncio.run(exchange(row.request, way))
     except LlmcliError:
         return
+
+
+def test_a_builder_can_be_taken_to_another_machine():
+    here = builder(template=Template("{{ name }}")).seen_by(lambda _row: None, lambda: True)
+    there = pickle.loads(pickle.dumps(here.built_by(here.builder)))  # noqa: S301 - it is ours
+    row = b'{"name":"hi"}'
+    assert there.row(row, 3).request.fields == here.row(row, 3).request.fields

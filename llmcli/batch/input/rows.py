@@ -98,6 +98,11 @@ def unseen(_row: Row) -> None:
     """Nobody looks at it."""
 
 
+def _not_in_order() -> bool:
+    """A builder travels, as a function without a name could not."""
+    return False
+
+
 _VALUES = attrgetter(*Row.__slots__)
 
 
@@ -111,7 +116,7 @@ class RowBuilder:
         self.how = how
         self.identity = identity
         self.see: Callable[[Row], None] = unseen
-        self.in_order: Callable[[], bool] = lambda: False
+        self.in_order: Callable[[], bool] = _not_in_order
         self._is_numbered = identity.by == "number"
         self._prompt = prompt
         self._builder = builder
@@ -201,7 +206,7 @@ class RowBuilder:
         """The same with another builder of requests, and nobody who looks."""
         other = copy(self)
         other._builder, other._common, other.see = builder, None, unseen  # noqa: SLF001 - one of ours
-        other.in_order = lambda: False
+        other.in_order = _not_in_order
         return other
 
     @staticmethod
