@@ -123,15 +123,15 @@ def test_a_profile_beside_an_exit_that_does_not_exist(cli, config, profile):
 # --- Bounds -------------------------------------------------------------------------------------------------
 
 
-def test_200_000_newlines_take_linear_time(ask, server):
+def test_100_000_newlines_take_linear_time(ask, server):
     delta = b'data: {"choices":[{"index":0,"delta":{"content":"\\n"}}]}\n\n'
     server.script = wire.events(
-        [delta * 200_000, wire.chunk("x"), wire.chunk(finish_reason="stop"), b"data: [DONE]\n\n"]
+        [delta * 100_000, wire.chunk("x"), wire.chunk(finish_reason="stop"), b"data: [DONE]\n\n"]
     )
     began = time.process_time()
     done = ask("hi")
-    assert done == Result(0, "\n" * 200_000 + "x\n", "")
-    assert time.process_time() - began < 20
+    assert done == Result(0, "\n" * 100_000 + "x\n", "")
+    assert time.process_time() - began < 10
 
 
 def test_a_refusal_of_blanks_takes_linear_time(ask, server):

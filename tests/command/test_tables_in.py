@@ -601,7 +601,7 @@ def test_a_changed_cell_stops_the_run(cli):
 
 @pytest.mark.usefixtures("folder")
 def test_a_cell_of_20_mb(cli):
-    long = 'x, "y"\n' * 3_000_000
+    long = ("x" * 63 + ', "y"\n') * 300_000
     with Path("a.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["prompt", "b"], ["short", long], ["last", "2"]])
     result = cli(*ECHO, "-t", "{{ b | length }}", "a.csv")

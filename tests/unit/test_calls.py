@@ -123,7 +123,7 @@ SHAPES = {
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_many_deltas_cost_their_number(shape):
-    deltas = SHAPES[shape](50_000)
+    deltas = SHAPES[shape](20_000)
     began = time.process_time()
     folded(*deltas)
-    assert time.process_time() - began < 20  # seconds; with each delta looked at all again it is minutes
+    assert time.process_time() - began < 8  # seconds; with each delta looked at all again it is many more

@@ -40,7 +40,8 @@ class Desk:
     `like(portion)` is a request of a portion's model, as the command line would make one. `finish`, `keep_files` and
     `poll` are as the command line says. With `repairs` or `fallback`, `mend` makes rows final live that came with
     something to be mended. `around` puts what keeps answers (a cache) around a transport. `budget` is shared with other
-    commands. `say` tells people. `patience(rows)`: seconds after which so many rows that are away are to go live.
+    commands. `say` tells people, `show` lets them see the figures. `patience(rows)`: seconds after which so many rows
+    that are away are to go live.
     """
 
     run: Run
@@ -61,6 +62,7 @@ class Desk:
     budget: BudgetFile | None = None
     around: Callable[[Transport], Transport] = lambda transport: transport
     say: Callable[[str], None] = lambda _words: None
+    show: Callable[[], None] = lambda: None
     patience: Callable[[int], float] | None = None
     missing: dict[int, int] = field(default_factory=dict)  # by slot: how often a row was in no answer
 

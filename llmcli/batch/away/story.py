@@ -197,6 +197,7 @@ class AwayRun:
             poll=via.poll,
             around=lambda bottom: kept_around(app, self._settings.money, bottom),
             say=progress.say,
+            show=lambda: progress.tick(program.run.stats, program.run.world.clock()),
             patience=self._patience(),
         )
 

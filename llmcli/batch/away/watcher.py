@@ -53,6 +53,7 @@ class Watcher:
     def show(self) -> None:
         """Have the progress say how all of them stand."""
         self._desk.run.stats.held = self._standing()
+        self._desk.show()
 
     # --- How they are looked at -----------------------------------------------------------------------------------
 
