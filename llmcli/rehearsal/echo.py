@@ -83,6 +83,8 @@ def _last_user_text(messages: Sequence[Json]) -> str:
             content = message.get("content")
             if isinstance(content, list):
                 return "\n".join(part["text"] for part in content if part.get("type") == "text")
+            if not isinstance(content, str | None):
+                raise TypeError(content)
             return content or ""
     return ""
 

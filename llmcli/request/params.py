@@ -220,6 +220,8 @@ def _check_parts(key: str, value: Any, where: str) -> None:
         )
     for index, tool in enumerate(value if key == "tools" else ()):
         check_tool(tool, index, where)
+    if key == "response_format" and not isinstance(value.get("type"), str | None):
+        raise UsageError(f"{where}the type of response_format is text")
     if key == "response_format" and value.get("type") == "json_schema":
         wanted = value.get("json_schema")
         if not isinstance(wanted, dict):

@@ -20,6 +20,7 @@ from llmcli.loop.connections import most_connections
 from llmcli.rehearsal import PROVIDER
 from llmcli.rehearsal.offline import check_rehearsed
 from llmcli.request.builder import Builder
+from llmcli.request.params import check_parameters
 from llmcli.request.reading import argument
 from llmcli.serving import child
 from llmcli.serving.answers import Answers
@@ -141,6 +142,7 @@ def service_of(app: App, settings: ServingAsked, words: Sequence[str]) -> Servic
         at = builder.endpoint
         check_provider(at.provider.name, at.model, at.base_url)
         check_local(app, at.provider.name, at.model, {})
+        check_parameters(at.provider, at.model, {**builder.ask.parameters, **builder.ask.extra})
         if at.provider.name == PROVIDER:
             check_rehearsed(at.model)
         app.warn(builder.warnings(app.world.today()))

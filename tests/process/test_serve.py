@@ -24,6 +24,8 @@ TOOLS = [
     for name in ("weather", "final_result")
 ]
 
+CUSTOM = {"tools": [{"type": "custom", "custom": {"name": "c"}}], "tool_choice": "required"}
+
 
 @pytest.fixture(scope="module")
 def echo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
@@ -108,6 +110,8 @@ def test_another_method_is_a_405_that_names_the_right_one(echo):
         ({"messages": HI, "model": 1}, "the model must be a string"),
         ({"messages": HI, "n": "two"}, "n is an integer"),
         ({"messages": [1]}, "messages[0] must be an object with a role"),
+        ({"messages": HI, "response_format": {"type": []}}, "the type of response_format is text"),
+        ({"messages": [{"role": "user", "content": 5}], "stream": True, **CUSTOM}, "not of the API's shape"),
     ],
 )
 def test_a_usage_error_is_a_400(echo, body, words):
@@ -169,6 +173,20 @@ def test_retries_that_are_asked_for_are_ours(serve):
 def test_a_fallback_answers(serve):
     got = serve("-m", "offline/flaky?rate=1", "--fallback", "offline/echo").chat()
     assert got.json["model"] == "offline/echo"
+
+
+def test_a_fallback_in_this_process_behind_a_server_that_is_gone(serve):
+    running = serve("-q", "-m", "tiny", "--base-url", "http://127.0.0.1:9/v1", "--fallback", "offline/echo")
+    token = running.child.stderr.readline().decode().split()[-1]
+    got = running.send("POST", "/chat/completions", {"messages": HI}, Authorization=f"Bearer {token}")
+    assert got.json["model"] == "offline/echo"
+    assert running.end() == (143, b"llmcli: terminated: SIGTERM arrived\n")
+
+
+def test_what_a_model_is_known_to_reject_is_refused_before_anything_runs(shell):
+    said = shell("llmcli serve -m o4-mini --temperature 0.5 -- echo ran; echo $?")
+    assert said.out == "2\n"
+    assert "o4-mini is a reasoning model and rejects temperature" in said.err
 
 
 def test_recorded_then_replayed_and_a_miss(serve, tmp_path):
@@ -303,6 +321,9 @@ def test_openais_own_client_asks_both_apis_past_a_proxy_and_a_wrong_address(proc
         ({"include": [{}]}, "include {} has no counterpart here"),
         ({"tools": 5}, "tools is a JSON array"),
         ({"tools": [5]}, "the body is not of the Responses API's shape"),
+        ({"tools": [{"type": []}]}, "the hosted tool [] has no counterpart here"),
+        ({"input": [{"type": {}}]}, "the body is not of the Responses API's shape"),
+        ({"text": {"format": {"type": []}}}, "the body is not of the Responses API's shape"),
         ({"input": 5}, "input must be text, or a list of messages that is not empty"),
         ({"conversation": "c"}, "conversation has no counterpart here"),
     ],

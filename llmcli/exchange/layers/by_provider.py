@@ -41,6 +41,9 @@ class ByProvider:
         return send is not None and send(request, body, came)
 
     async def aclose(self) -> None:
-        """See Transport."""
-        for transport in self._made.values():
+        """See Transport. More than one layer may stand on this one, and close it."""
+        made = list(self._made.values())
+        self._made.clear()
+        self._found.clear()
+        for transport in made:
             await transport.aclose()

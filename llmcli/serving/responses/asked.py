@@ -13,8 +13,8 @@ from llmcli.wire import Json
 _ITSELF = frozenset({"input", "instructions", "include", "text", "reasoning", "max_output_tokens"})
 _NOTHING = {"background": (False,), "truncation": ("disabled", "auto")}  # values that ask for nothing of us
 _OURS = frozenset({LOGPROBS, ENCRYPTED})  # of `include`: the one is made, the other need not be
-_TOOLS = frozenset({"function", "custom"})
-_UNTOLD = frozenset({"reasoning"})  # items that no message has, and that say nothing to another model
+_TOOLS = ("function", "custom")  # a tuple, since what a client says may be anything
+_UNTOLD = ("reasoning",)  # items that no message has, and that say nothing to another model
 _WAYS = (
     ("pydantic-ai/", "name the model openai-chat:NAME"),
     ("Agents/Python", 'set_default_openai_api("chat_completions")'),
