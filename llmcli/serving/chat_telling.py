@@ -16,6 +16,7 @@ class ChatTelling:
     def __init__(self, name: str, with_usage: bool) -> None:
         self._name, self._with_usage = name, with_usage
         self._last = Chunk()
+        self._calls: dict[tuple[int, int], tuple[object, object]] = {}  # (id, name) by (choice, index)
 
     def whole(self, completion: Completion) -> Json:
         """The answer, as one object."""
@@ -26,7 +27,24 @@ class ChatTelling:
         if not chunk.get("choices"):
             return b""
         self._last = fitted_chunk(chunk, self._name)
+        for choice in self._last["choices"]:
+            if calls := choice["delta"].get("tool_calls"):
+                choice["delta"]["tool_calls"] = [self._once(choice["index"], call) for call in calls]
         return _event({**self._last, "usage": None} if self._with_usage else self._last)
+
+    def _once(self, choice: int, call: Json) -> Json:
+        """A piece of a call without the id and the name that were told: clients join what comes again."""
+        place = choice, call["index"]
+        inner = call.get("function") or {}
+        said = call.get("id"), inner.get("name")
+        told = self._calls.get(place)
+        if told is None or (said[0] and said[0] != told[0]):
+            self._calls[place] = said
+            return call
+        rest = {key: value for key, value in call.items() if key != "id"}
+        if said[1] and said[1] == told[1]:
+            rest["function"] = {key: value for key, value in inner.items() if key != "name"}
+        return rest
 
     def ended(self, completion: Completion) -> bytes:
         """The events of the end."""

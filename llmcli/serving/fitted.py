@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from llmcli import jsonl
 from llmcli.wire import Chunk, Json, usage_count
 
 
@@ -54,37 +55,61 @@ def _choice(choice: Json, at: int) -> Json:
     message = choice.get("message")
     said = {"role": "assistant", "content": None, **(message if isinstance(message, dict) else {})}
     if calls := said.get("tool_calls"):
-        said["tool_calls"] = [_call(call, number) for number, call in enumerate(calls)]
+        said["tool_calls"] = [_call(call, number) for number, call in enumerate(_objects(calls))]
     said["role"] = said["role"] or "assistant"
-    return {
-        **choice,
-        "index": _index(choice, at),
-        "message": said,
-        "finish_reason": choice.get("finish_reason"),
-    }
+    return {**_rest(choice, at), "message": said}
 
 
 def _piece(choice: Json, at: int) -> Json:
     delta = choice.get("delta")
     said = dict(delta) if isinstance(delta, dict) else {}
     if calls := said.get("tool_calls"):
-        said["tool_calls"] = [{"index": _index(call, number), **call} for number, call in enumerate(calls)]
-    return {
-        **choice,
-        "index": _index(choice, at),
-        "delta": said,
-        "finish_reason": choice.get("finish_reason"),
-    }
+        said["tool_calls"] = [_call_piece(call, number) for number, call in enumerate(_objects(calls))]
+    return {**_rest(choice, at), "delta": said}
+
+
+def _rest(choice: Json, at: int) -> Json:
+    """A choice but for what it says."""
+    rest = {**choice, "index": _index(choice, at), "finish_reason": choice.get("finish_reason")}
+    if rest.get("logprobs") is not None:
+        rest["logprobs"] = _fitted_logprobs(rest["logprobs"])
+    return rest
+
+
+def _fitted_logprobs(logprobs: Any) -> Json | None:
+    if not isinstance(logprobs, dict):
+        return None
+    return {name: _objects(tokens) if tokens is not None else None for name, tokens in logprobs.items()}
 
 
 def _call(call: Json, at: int) -> Json:
-    kind = "custom" if "custom" in call else "function"
-    fitted = {**call, "id": call.get("id") or f"call_{at}", "type": kind}
-    inner = call.get("function")
-    if isinstance(inner, dict) and not inner.get("arguments"):
-        fitted["function"] = {**inner, "arguments": "{}"}
+    kind, inner = _called_with(call)
+    if kind == "function":
+        inner = {**inner, "arguments": inner.get("arguments") or "{}"}
+    fitted = {**call, "id": call.get("id") or f"call_{at}", "type": kind, kind: inner}
     fitted.pop("index", None)
     return fitted
+
+
+def _call_piece(call: Json, at: int) -> Json:
+    kind, inner = _called_with(call)
+    return {**call, "index": _index(call, at), **({kind: inner} if kind in call else {})}
+
+
+def _called_with(call: Json) -> tuple[str, Json]:
+    """The kind of a call, and what stands in it: arguments as a text, where a server sends the object itself."""
+    kind, key = ("custom", "input") if "custom" in call else ("function", "arguments")
+    inner = call.get(kind)
+    if not isinstance(inner, dict):
+        return kind, {}
+    text = inner.get(key)
+    if text is None or isinstance(text, str):
+        return kind, inner
+    return kind, {**inner, key: jsonl.dumps(text).decode()}
+
+
+def _objects(items: Any) -> list[Json]:
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
 
 def _index(item: Json, at: int) -> int:

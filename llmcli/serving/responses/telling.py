@@ -116,7 +116,11 @@ class ResponseTelling:
         for call in delta.get("tool_calls") or ():
             yield from self._called(call)
         if self._text is not None and self._text.part == "output_text":
-            self._text.annotations += [_flat(note) for note in delta.get("annotations") or ()]
+            notes = delta.get("annotations")
+            flat = (
+                [_flat(note) for note in notes if isinstance(note, dict)] if isinstance(notes, list) else []
+            )
+            self._text.annotations += flat
 
     def _grown(self, kind: str, part: str, key: str, text: str, logprobs: list[Any]) -> Iterator[NamedEvent]:
         if self._text is None or self._text.part != part:
