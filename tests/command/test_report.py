@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 
 import pytest
 
@@ -281,6 +282,24 @@ def test_a_usage_in_another_form_is_left_out(cli, out, usage):
     assert (result.code, result.err) == (0, "")
     assert "out.jsonl: 2 rows, 2 ok, 0 failed" in result.out
     assert "(0 reasoning)" in result.out
+    assert cli("report", "out.jsonl", "--html", "page.html").code == 0
+
+
+@pytest.mark.parametrize("usage", ['"usage":"12"', '"usage":[1]', '"usage":null'])
+def test_a_page_of_a_server_that_tells_no_usage(cli, out, usage):
+    out("out.jsonl", re.sub(r'"usage":\{[^}]*\}', usage, record(0)), record(1))
+    told = json.loads(cli("report", "out.jsonl", "--html", "page.html", "--json").out)
+    assert told["tokens"] == {"in": 10, "cached": 0, "out": 5, "reasoning": 0}
+
+
+@pytest.mark.parametrize("body", ["null", '"text"', '{"choices":["x"]}', '{"choices":{"a":1}}'])
+@pytest.mark.parametrize("more", [["--html", "page.html"], ["good.jsonl"]], ids=["page", "beside another"])
+def test_an_answer_that_no_batch_took_for_one_is_named(cli, out, body, more):
+    out("good.jsonl", record(0))
+    out("out.jsonl", record(0), re.sub(r'"body":.*,"error"', f'"body":{body}}},"error"', record(1)))
+    result = cli("report", "out.jsonl", *more)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("llmcli: usage: out.jsonl is no output of llmcli batch (line 2); ")
 
 
 @pytest.mark.parametrize(

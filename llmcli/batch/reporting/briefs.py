@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from llmcli import jsonl
 from llmcli.batch.reporting.figures import told_labels
-from llmcli.batch.reporting.gist import whole_gist
+from llmcli.batch.reporting.gist import BROKEN, whole_gist
 from llmcli.batch.reporting.outs import BatchOut, RecordLine
 from llmcli.batch.views.answers import answer_of
 
@@ -46,6 +46,10 @@ def _brief(out: BatchOut, line: RecordLine) -> Brief:
         raise out.foreign(line)
     data = jsonl.loads(line.content)
     about, error = data["llmcli"], data["error"]
+    try:
+        answer = hash(answer_of(data))
+    except BROKEN:  # an answer that no batch took for one
+        raise out.foreign(line) from None
     return Brief(
         data["custom_id"],
         about.get("file"),
@@ -53,7 +57,7 @@ def _brief(out: BatchOut, line: RecordLine) -> Brief:
         data["id"][-16:],
         None if error is None else str(error.get("code")),
         ", ".join(told_labels(about.get("choice"))) or None,
-        hash(answer_of(data)),
+        answer,
         about.get("cached") is True,
         line._replace(content=b""),
     )

@@ -10,11 +10,12 @@ from typing import Any
 
 from llmcli import jsonl
 from llmcli.batch.reporting.briefs import Brief
+from llmcli.batch.reporting.gist import COUNTS, usage_in
 from llmcli.batch.reporting.outs import BatchOut
 from llmcli.batch.reporting.prompts import question_in
 from llmcli.batch.views.answers import answer_of
 from llmcli.lean.dataclass import dataclass
-from llmcli.wire import Json, usage_count
+from llmcli.wire import Json
 
 ROWS_A_BLOCK = 500
 GZIP = zlib.MAX_WBITS | 16  # as zlib calls that format
@@ -81,9 +82,8 @@ class Cells:
 
     def _run(self, record: Json, brief: Brief) -> list[Any]:
         about, error = record["llmcli"], record["error"]
-        body = (record["response"] or {}).get("body")
-        usage = body.get("usage") if isinstance(body, dict) else None
-        counts = [usage_count(usage or {}, name) for name in ("prompt_tokens", "completion_tokens")]
+        usage = usage_in((record["response"] or {}).get("body"))
+        counts = [usage.get(name) for name in COUNTS]
         text = answer_of(record) if error is None else str(error.get("message"))
         figures = [about["latency_ms"], about["cost_usd"], *counts]
         return [brief.state, self._short(text), *figures, brief.label, about["model"]]

@@ -120,18 +120,29 @@ def whole_gist(line: bytes) -> Gist | None:
     """
     try:
         data: Any = jsonl.loads(line)
-        about, response, error = data["llmcli"], data["response"], data.get("error")
-        if not (isinstance(about["row"], int) and data["id"].startswith("batch_req_") and _is_timed(about)):
+        about, response, error = data["llmcli"], data["response"], data["error"]
+        if not (_is_known(data, about) and _is_timed(about)):
             return None
         body = (response or _NOTHING).get("body")
     except BROKEN:
         return None
-    if not (error is None or isinstance(error, dict)):
+    if not all(part is None or isinstance(part, dict) for part in (response, error)):
         return None
     body = body if isinstance(body, dict) else _NOTHING
     choices = body.get("choices")
     return Gist(
-        error, about, _usage(body.get("usage")), _reasons(choices if isinstance(choices, list) else ())
+        error, about, usage_in(body), _reasons(choices if isinstance(choices, list) else ())
+    )
+
+
+def _is_known(data: Json, about: Json) -> bool:
+    """Whether a record says whose row it is."""
+    file: object = about.get("file")
+    return (
+        isinstance(about["row"], int)
+        and (file is None or isinstance(file, str))
+        and "custom_id" in data
+        and data["id"].startswith("batch_req_")
     )
 
 
@@ -158,8 +169,9 @@ def is_moment(at: str) -> bool:
     return True
 
 
-def _usage(usage: Any) -> Json:
-    """The counts of a usage that are some, those of its details too."""
+def usage_in(body: Any) -> Json:
+    """The counts of a body's usage that are some, those of its details too."""
+    usage = body.get("usage") if isinstance(body, dict) else None
     if not isinstance(usage, dict):
         return {}
     details = {
