@@ -60,8 +60,8 @@ class Page:
         self._call("Input.insertText", text=text)
 
     def press(self, key: str) -> None:
-        codes = {"Enter": 13, "Escape": 27, "ArrowDown": 40}
-        more = {"text": "\r"} if key == "Enter" else {}
+        codes = {"Tab": 9, "Enter": 13, "Escape": 27, "ArrowDown": 40, "/": 191}
+        more = {"text": {"Enter": "\r"}.get(key, key)} if key in {"Enter", "/"} else {}
         for kind in ("keyDown", "keyUp"):
             self._call("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=codes[key], **more)
 
@@ -82,6 +82,19 @@ class Page:
         self._call(
             "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=True
         )
+
+    def dark(self, *, on: bool) -> None:
+        """Prefer a dark page, or a light one."""
+        wanted = {"name": "prefers-color-scheme", "value": "dark" if on else "light"}
+        self._call("Emulation.setEmulatedMedia", features=[wanted])
+
+    def wide(self) -> None:
+        """End what `narrow` did."""
+        self._call("Emulation.clearDeviceMetricsOverride")
+
+    def insert(self, text: str) -> None:
+        """Type into what has the focus."""
+        self._call("Input.insertText", text=text)
 
     def _call(self, method: str, **params: Any) -> dict[str, Any]:
         self._last += 1

@@ -130,9 +130,7 @@ def whole_gist(line: bytes) -> Gist | None:
         return None
     body = body if isinstance(body, dict) else _NOTHING
     choices = body.get("choices")
-    return Gist(
-        error, about, usage_in(body), _reasons(choices if isinstance(choices, list) else ())
-    )
+    return Gist(error, about, usage_in(body), _reasons(choices if isinstance(choices, list) else ()))
 
 
 def _is_known(data: Json, about: Json) -> bool:

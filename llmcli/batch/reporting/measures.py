@@ -74,16 +74,20 @@ class Percentiles:
                 return min(_middle(step), self.highest)
         return self.highest
 
-    def bars(self, most: int = 30) -> list[tuple[float, float, int]]:
-        """(from, to, how many) in parts of one width up to the 99.5th percentile; the last has all above it, too."""
-        top = self.at(0.995)[0]
-        if not top:
+    def bars(self, top: float, most: int = 30) -> list[tuple[float, float, int]]:
+        """(from, to, how many) in parts of one width up to `top`; the last has all above it, too."""
+        if not self.count or not top:
             return []
         width = top / most
         found = Counter(min(int(number / width), most - 1) for number in self._few)
         for step, times in self._steps.items():
             found[min(int(min(_middle(step), top) / width), most - 1)] += times
         return [(width * part, width * (part + 1), found[part]) for part in range(most)]
+
+
+def highest_shown(spreads: Iterable[Percentiles]) -> float:
+    """Up to where numbers are drawn: the 99.5th percentile, of several the highest; 0 where there are none."""
+    return max((spread.at(0.995)[0] or 0.0 for spread in spreads), default=0.0)
 
 
 def _middle(step: int) -> float:

@@ -11,6 +11,7 @@ from llmcli import files, jsonl
 from llmcli.batch.reporting.briefs import Brief, briefs_of
 from llmcli.batch.reporting.cells import GZIP, Cells, RunRow
 from llmcli.batch.reporting.figures import Figures
+from llmcli.batch.reporting.measures import Percentiles, highest_shown
 from llmcli.batch.reporting.pairs import PAIR_KINDS
 from llmcli.batch.reporting.program import Reported
 from llmcli.batch.reporting.prompts import prompts_of
@@ -19,6 +20,12 @@ from llmcli.wire import Json
 
 _ASSETS = Path(__file__).with_name("assets")
 _AHEAD = 1  # blocks before the script, so that the first rows are shown while the others are read
+
+_SPREADS: dict[str, Callable[[Figures], Percentiles]] = {
+    "latency_ms": lambda run: run.latency,
+    "cost_usd": lambda run: run.costs,
+    "tokens": lambda run: run.answers,
+}
 
 PageRow = tuple[int, Sequence[RunRow | None]]
 
@@ -116,7 +123,7 @@ def _about(found: Reported, cells: Cells) -> Json:
     """What the head of the page shows."""
     comparison = None if found.comparison is None else found.comparison.record()
     return {
-        "runs": [_plotted(figures) for figures in found.figures],
+        "runs": _plotted(found.figures),
         "comparison": comparison,
         "share": None if found.comparison is None else found.comparison.share,
         "total": _total(found),
@@ -124,13 +131,15 @@ def _about(found: Reported, cells: Cells) -> Json:
     }
 
 
-def _plotted(figures: Figures) -> Json:
-    bars = {
-        "latency_ms": figures.latency.bars(),
-        "cost_usd": figures.costs.bars(),
-        "tokens": figures.answers.bars(),
-    }
-    return {**figures.record(), "bars": bars}
+def _plotted(runs: Sequence[Figures]) -> list[Json]:
+    """Their figures, and the bars of their plots, which have the same scale."""
+    bars: list[Json] = [{} for _ in runs]
+    for name, spread_of in _SPREADS.items():
+        spreads = [spread_of(run) for run in runs]
+        top = highest_shown(spreads)
+        for shown, spread in zip(bars, spreads, strict=True):
+            shown[name] = spread.bars(top)
+    return [{**run.record(), "bars": shown} for run, shown in zip(runs, bars, strict=True)]
 
 
 def _block(packed: bytes | None) -> bytes:

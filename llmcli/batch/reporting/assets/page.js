@@ -42,53 +42,59 @@ function showFigures() {
     const texts = about.runs.map(of);
     if (texts.every((text) => text === "")) continue;
     const box = element("div");
-    texts.forEach((text, at) => box.append(element("b", text, at ? "second" : "")));
+    texts.forEach((text, at) => box.append(element("b", text, two ? "ab"[at] : "")));
     box.append(element("span", name));
     $("figures").append(box);
   }
-  $("title").textContent = about.runs.map(nameOf).join("  →  ");
+  document.body.classList.toggle("two", two);
+  $("title").replaceChildren(...about.runs.map((run, at) => element("span", nameOf(run), two ? "ab"[at] : "")));
   document.title = "llmcli report: " + about.runs.map(nameOf).join(", ");
 }
 
 const counted = (counts) => Object.entries(counts).map(([name, count]) => name + " " + number(count)).join(", ");
 
-function plot(title, series, span) {
+// A bar is [from, to, value]; those of two runs stand on one axis.
+function plot(title, unit, runs) {
   const shape = (tag, attributes) => {
     const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
     for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
     return made;
   };
-  const most = Math.max(...series.flatMap((each) => each.values), 0);
+  const bars = runs.flatMap((run) => run.bars);
+  const most = Math.max(...bars.map((bar) => bar[2]), 0), end = Math.max(...bars.map((bar) => bar[1]), 0);
   if (!most) return;
   const picture = shape("svg", { viewBox: "0 0 600 90", preserveAspectRatio: "none", role: "img", "aria-label": title });
-  for (const { values, kind } of series)
-    values.forEach((value, at) => {
-      if (!value) return;
+  for (const { bars, kind } of runs)
+    for (const [from, to, value] of bars) {
+      if (!value) continue;
+      const x = (from / end) * 600, width = Math.max(((to - from) / end) * 600 - 1, 0.5);
       const height = Math.max((value / most) * 84, 1);
-      const width = 600 / values.length;
-      picture.append(
-        shape("rect", { x: at * width, y: 90 - height, width: Math.max(width - 1, 0.5), height, class: kind }),
-      );
-    });
+      picture.append(shape("rect", { x, y: 90 - height, width, height, class: kind }));
+    }
   const figure = element("figure");
-  figure.append(element("figcaption", `${title}, at most ${number(most, 4)}${span ? "; " + span : ""}`), picture);
+  figure.append(element("figcaption", `${title}, at most ${short(most)}; 0 to ${short(end)} ${unit}`), picture);
   $("plots").append(figure);
 }
 
+const short = (value) => number(value, value < 1 ? 6 : value < 100 ? 2 : 0);
+
 function showPlots() {
   const kinds = two ? ["a both", "b both"] : ["a"];
-  const over = (value) => about.runs.map((run, at) => ({ values: run.over_time.parts.map(value), kind: kinds[at] }));
-  const span = about.runs.map((run) => number(run.seconds ?? 0) + " s").join(" and ");
-  const failed = about.runs.map((run) => ({ values: run.over_time.parts.map((part) => part.failed), kind: "bad" }));
-  plot("Rows over time, failures red", [...over((part) => part.rows), ...(two ? [] : failed)], span);
-  plot("Latency over time, mean ms", over((part) => part.latency_ms ?? 0), span);
-  plot("Tokens over time", over((part) => part.tokens), span);
-  plot("Cost over time, $", over((part) => part.cost), span);
-  const bars = (name) => about.runs.map((run, at) => ({ values: run.bars[name].map((bar) => bar[2]), kind: kinds[at] }));
-  const to = (name) => about.runs.map((run) => number(run.bars[name].at(-1)?.[1] ?? 0, 4)).join(" and ");
-  plot("Rows by latency", bars("latency_ms"), "0 to " + to("latency_ms") + " ms");
-  plot("Rows by tokens of the answer", bars("tokens"), "0 to " + to("tokens"));
-  plot("Rows by cost", bars("cost_usd"), "0 to $" + to("cost_usd"));
+  const over = (value, kind) =>
+    about.runs.map((run, at) => {
+      const step = run.over_time.seconds;
+      const bars = run.over_time.parts.map((part) => [part.begin, part.begin + step, value(part, step)]);
+      return { bars, kind: kind ?? kinds[at] };
+    });
+  plot("Rows/s over time", "s", over((part, step) => part.rows / step));
+  plot("Failures/s over time", "s", over((part, step) => part.failed / step, two ? undefined : "bad"));
+  plot("Latency over time, mean ms", "s", over((part) => part.latency_ms ?? 0));
+  plot("Tokens/s over time", "s", over((part, step) => part.tokens / step));
+  plot("Cost over time, $/s", "s", over((part, step) => part.cost / step));
+  const spread = (name) => about.runs.map((run, at) => ({ bars: run.bars[name], kind: kinds[at] }));
+  plot("Rows by latency", "ms", spread("latency_ms"));
+  plot("Rows by tokens of the answer", "tokens", spread("tokens"));
+  plot("Rows by cost", "$", spread("cost_usd"));
 }
 
 function showTable(section, title, head, rows) {
@@ -108,9 +114,10 @@ function showTable(section, title, head, rows) {
 
 function showTables() {
   const failures = about.runs.flatMap((run) =>
-    Object.entries(run.failures).map(([code, each]) => [number(each.count), code, each.custom_id, each.message]),
+    Object.entries(run.failures).map(([code, each]) =>
+      [number(each.count), code, each.custom_id, each.message, ...(two ? [nameOf(run)] : [])]),
   );
-  showTable($("failures"), "Failures", ["rows", "code", "such as", "message"], failures);
+  showTable($("failures"), "Failures", ["rows", "code", "such as", "message", ...(two ? ["run"] : [])], failures);
   if (!two) return;
   const { label_changes: changes, ...kinds } = about.comparison;
   const rows = Object.entries(kinds).map(([kind, count]) => [number(count), kind.replaceAll("_", " ")]);
