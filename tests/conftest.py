@@ -153,6 +153,22 @@ def ask(cli: Cli, server: Server) -> Callable[..., Result]:
     return run
 
 
+@pytest.fixture
+def chat(cli: Cli, server: Server) -> Callable[..., Result]:
+    """`llmcli chat` with the misbehaving server."""
+
+    def run(*argv: str, **more: object) -> Result:
+        return cli("chat", "--base-url", server.base_url, "-m", "tiny", *argv, **more)
+
+    return run
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Path:
+    """A file for a conversation."""
+    return tmp_path / "s.jsonl"
+
+
 @pytest.fixture(scope="session")
 def llama() -> Iterator[str]:
     """The base URL of a real llama.cpp server with the tiny model, which wants the key sk-test."""

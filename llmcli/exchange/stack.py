@@ -131,12 +131,7 @@ def batch_transport_of(
     if money.replay is not None:
         return _replay(money)
 
-    def http() -> Transport:
-        from llmcli.transport.pooled import Pooled
-
-        key_of = key_lookup(app, builder.endpoint.provider.name, network.api_key_file)
-        return Pooled(key_of, _bounds(network), env=app.world.env, trusted=trusted(network))
-
+    http = _pooled(app, builder, network)
     purse = None if money.budget_file is None else _purse(app, money)
     layers: Wraps = {
         "window": lambda inner: Window(inner, app.prices.of, purse),
@@ -157,11 +152,7 @@ def serving_transport_of(app: App, builder: Builder, settings: Paid) -> Transpor
     if money.replay is not None:
         return _replay(money)
 
-    def http() -> Transport:
-        from llmcli.transport.pooled import Pooled
-
-        key_of = key_lookup(app, builder.endpoint.provider.name, network.api_key_file)
-        return Pooled(key_of, _bounds(network), env=app.world.env, trusted=trusted(network))
+    http = _pooled(app, builder, network)
 
     def retried(inner: Transport) -> Transport:
         retry = Retry(inner, policy)
@@ -175,6 +166,18 @@ def serving_transport_of(app: App, builder: Builder, settings: Paid) -> Transpor
         "repair": _repair(app, settings.repair.repair),
     }
     return _stacked(ByProvider(http, _embedded(app, network, cores(), _POLITE)), layers | _stores(app, money))
+
+
+def _pooled(app: App, builder: Builder, network: NetworkSettings) -> Callable[[], Transport]:
+    """Makes what sends many requests at a time."""
+
+    def made() -> Transport:
+        from llmcli.transport.pooled import Pooled
+
+        key_of = key_lookup(app, builder.endpoint.provider.name, network.api_key_file)
+        return Pooled(key_of, _bounds(network), env=app.world.env, trusted=trusted(network))
+
+    return made
 
 
 def batch_api_of(

@@ -27,19 +27,6 @@ def cli(cli, state):
     return cli
 
 
-@pytest.fixture
-def chat(cli, server):
-    def run(*argv, **more):
-        return cli("chat", "--base-url", server.base_url, "-m", "tiny", *argv, **more)
-
-    return run
-
-
-@pytest.fixture
-def session(tmp_path):
-    return tmp_path / "s.jsonl"
-
-
 def said(request) -> list[tuple[str, str]]:
     return [(message["role"], message["content"]) for message in request.json["messages"]]
 

@@ -413,7 +413,8 @@ def test_usage_in_every_chunk_and_a_missing_index_reach_no_client(through, serve
         )
 
 
-def test_a_client_that_goes_away_ends_its_request_upstream(serve, server):
+def awaiting(serve, server) -> tuple[Running, http.client.HTTPConnection, wire.Hold]:
+    """A server that runs, a client's connection whose answer is awaited, and what holds the answer back."""
     running = serve("-m", "tiny", "--base-url", server.base_url)
     token = running.child.stderr.readline().decode().split()[-1]
     hold = wire.Hold()
@@ -424,6 +425,11 @@ def test_a_client_that_goes_away_ends_its_request_upstream(serve, server):
         "POST", "/v1/chat/completions", json.dumps({"messages": HI}), {"Authorization": f"Bearer {token}"}
     )
     assert hold.reached.wait(30)
+    return running, connection, hold
+
+
+def test_a_client_that_goes_away_ends_its_request_upstream(serve, server):
+    _, connection, _ = awaiting(serve, server)
     connection.close()
     assert server.requests[0].finished.wait(30)
     assert server.requests[0].gone
@@ -431,16 +437,7 @@ def test_a_client_that_goes_away_ends_its_request_upstream(serve, server):
 
 @pytest.mark.parametrize("twice", [False, True])
 def test_sigterm_lets_what_is_under_way_end_and_a_second_one_does_not(serve, server, twice):
-    running = serve("-m", "tiny", "--base-url", server.base_url)
-    token = running.child.stderr.readline().decode().split()[-1]
-    hold = wire.Hold()
-    server.script = wire.held(wire.ok("Hello"), hold)
-    place = urlsplit(running.url)
-    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=30)
-    connection.request(
-        "POST", "/v1/chat/completions", json.dumps({"messages": HI}), {"Authorization": f"Bearer {token}"}
-    )
-    assert hold.reached.wait(30)
+    running, connection, hold = awaiting(serve, server)
     running.child.send_signal(signal.SIGTERM)
     if twice:
         while running.child.poll() is None:  # a signal that comes before the first was seen is the same one
