@@ -12,16 +12,6 @@ from tests.conftest import Result
 ECHO = ("chat", "-m", "offline/echo")
 
 
-@pytest.fixture
-def chat(cli, server):
-    """`llmcli chat` with the misbehaving server."""
-
-    def run(*argv, **more):
-        return cli("chat", "--base-url", server.base_url, "-m", "tiny", *argv, **more)
-
-    return run
-
-
 def said(request) -> list[tuple[str, str]]:
     return [(message["role"], message["content"]) for message in request.json["messages"]]
 

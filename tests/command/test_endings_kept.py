@@ -33,14 +33,6 @@ def batch(cli: Cli, server: Server, tmp_path: Path) -> Callable[..., tuple[Resul
     return run
 
 
-@pytest.fixture
-def chat(cli: Cli, server: Server) -> Callable[..., Result]:
-    def run(*argv: str, **more: object) -> Result:
-        return cli("chat", "--base-url", server.base_url, "-m", "tiny", *argv, **more)
-
-    return run
-
-
 # --- batch --------------------------------------------------------------------------------------------------
 
 

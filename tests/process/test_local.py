@@ -7,6 +7,7 @@ import lzma
 import os
 import re
 import signal
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
@@ -95,7 +96,7 @@ def test_a_batch_has_each_row_once_and_goes_on_after_a_kill(shell):
     ],
 )
 @pytest.mark.parametrize("command", ["ask", "dry", "batch", "count"])
-def test_what_is_no_model_is_exit_2_in_words(process, model, name, words, command):
+def test_what_is_no_model_is_exit_2_in_words(process, cli, model, name, words, command):
     process.home.joinpath("text.gguf").write_text("hello")
     process.home.joinpath("torn.gguf").write_bytes(model[:-100])
     process.home.joinpath("head.gguf").write_bytes(model[:3000])
@@ -105,7 +106,8 @@ def test_what_is_no_model_is_exit_2_in_words(process, model, name, words, comman
         "count": ["count", "-m", f"local/{name}", "Hi"],
         "batch": ["batch", "-m", f"local/{name}"],
     }[command]
-    told = process(*argv, stdin=b'{"prompt":"Hi"}\n' if command == "batch" else b"")
+    with chdir(process.home):
+        told = cli(*argv, stdin=b'{"prompt":"Hi"}\n' if command == "batch" else b"")
     assert (told.code, told.out) == (2, "")
     assert words in told.err
 
