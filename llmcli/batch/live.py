@@ -57,6 +57,10 @@ class Batched(Tabled, Outcoming, InParts, Protocol):
 
 def run_rows(app: App, settings: Batched) -> None:
     """Run every row that is not done, or say what that would take. Raises LlmcliError."""
+    if settings.machines.on is not None:
+        from llmcli.batch.cluster.cluster_terms import check_place
+
+        check_place(app, settings)
     choice = chosen(app, settings.rows or [], settings.table.each, settings.run)
     choice, deal = dealt(settings, choice)
     frame = frame_of(app, settings, choice, sends=not settings.run.dry_run)
@@ -64,10 +68,6 @@ def run_rows(app: App, settings: Batched) -> None:
     outlet = Outlet(app, settings, frame)
     outlet.check()
     program = _program(app, frame, outlet, settings)
-    if settings.machines.on is not None:
-        from llmcli.batch.cluster.cluster_terms import check_place
-
-        check_place(app, settings)
     if settings.via.is_batch:
         check_terms(frame.builder, settings.request)
     if settings.run.dry_run:

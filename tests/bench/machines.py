@@ -3,6 +3,7 @@
     python tests/bench/machines.py [--runs 4] [--rows 12000] [--rps 600]
     python tests/bench/machines.py --ray speed [--rows 600000]    # a cluster beside one process
     python tests/bench/machines.py --ray kills [--kills 20]       # each row exactly once, whatever is killed
+    python tests/bench/machines.py --store [--rows 1000000]       # parts and their merge, in a directory and on a store
 
 prints, for each way, how much of the limit was used while all ran, and the share of 429s.
 """
@@ -64,12 +65,20 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=12_000)
     parser.add_argument("--rps", type=float, default=600.0)
     parser.add_argument("--ray", choices=["speed", "kills"])
+    parser.add_argument("--store", action="store_true")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--kinds", default="worker,driver,node,stopped", help="of kills")
     args = parser.parse_args()
     if args.ray is not None:
         with tempfile.TemporaryDirectory() as directory:
             on_ray(Path(directory), args)
+        return
+    if args.store:
+        sys.path.insert(0, str(Path(__file__).parents[2]))
+        from tests.bench.on_store import stored
+
+        with tempfile.TemporaryDirectory() as directory:
+            stored(Path(directory), args.rows)
         return
     with tempfile.TemporaryDirectory() as directory:
         home = Path(directory)

@@ -78,6 +78,15 @@ def test_a_cluster_seen_from_outside_has_no_files_of_ours(cli, tmp_path, address
     assert "abcdefghij" not in result.err
 
 
+@pytest.mark.parametrize(
+    ("out", "goes"), [("out.jsonl", True), ("/data/out.jsonl", False), ("s3://b/out", False)]
+)
+def test_the_line_that_runs_it_inside_warns_of_an_out_that_goes_with_its_job(cli, out, goes):
+    argv = ["batch", "/data/rows.jsonl", "-m", "offline/echo", "--on", "ray", "-O", out]
+    said = cli(*argv, env={"RAY_ADDRESS": "ray://head:10001"})
+    assert (said.code, "the directory of a job is thrown away" in said.err) == (2, goes), said.err
+
+
 def test_a_rehearsal_is_made_here(cli):
     result = cli("batch", "-m", "offline/echo", "--on", "ray", "--dry-run", stdin=ROWS)
     assert result.code == 0

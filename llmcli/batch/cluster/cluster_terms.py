@@ -15,6 +15,7 @@ from llmcli.request.headers import without_secrets
 
 INSTALL = "pip install 'llmcli[ray]'"
 _OWN = "workers have keys and certificates of their own, from the environment that they run in"
+_STAYS = "; with -O at a path that stays there (/data/out.jsonl): the directory of a job is thrown away"
 _OUTSIDE = re.compile(r"(?:ray|https?)://", re.IGNORECASE)
 _OBJECT = re.compile(r"(?:s3|gs|az)://", re.IGNORECASE)
 
@@ -60,8 +61,13 @@ def check_place(app: App, settings: InParts) -> None:
         raise UsageError(
             f"RAY_ADDRESS={shown_url(address)} is a cluster seen from outside, which has no files of this machine",
             "" if not ours else "stdin or stdout" if ours[0] == "-" else ours[0],
-            f"run it inside: {submit_line(address, app.argv)}",
+            f"run it inside: {submit_line(address, app.argv)}{_STAYS if _goes(settings.run.output) else ''}",
         )
+
+
+def _goes(output: str | None) -> bool:
+    """Whether OUT would be in the directory of a job, which is thrown away."""
+    return output is not None and not output.startswith("/") and _OBJECT.match(output) is None
 
 
 def submit_line(address: str, argv: Sequence[str]) -> str:

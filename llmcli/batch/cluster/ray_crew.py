@@ -204,7 +204,7 @@ def _init(ray: Any, **options: Any) -> None:
 
 def _joined(ray: Any, address: str, workers: int | None) -> int:
     """Join a cluster. Raises TransientFailure where nobody answers."""
-    host, _, port = address.rpartition(":")
+    host, _, port = address.rpartition("://")[2].rpartition(":")
     try:
         if port.isdigit():  # Ray itself tries for minutes
             socket.create_connection((host, int(port)), _CONNECT).close()

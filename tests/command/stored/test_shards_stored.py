@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import object_server, stores
-from tests.conftest import Result
+from tests.conftest import Result, part
 from tests.stores import gist, records, run, write
 
 ROWS = 4_200  # a block and some
@@ -140,3 +140,13 @@ def test_a_server_that_heeds_no_condition_or_lets_nobody_write_is_told_of_before
     assert (said.code, "secret" in said.err) == (74, False)
     assert "403 Forbidden (AccessDenied); check the keys in the environment (AWS_ACCESS_KEY_ID, " in said.err
     assert server.requests == []
+
+
+def test_a_cluster_seen_from_outside_is_looked_for_where_it_is(cli, place):
+    part("ray")
+    stores.put(f"{place}/rows.jsonl", b'{"prompt":"a"}\n')
+    cli.env["RAY_ADDRESS"] = "ray://127.0.0.1:9"
+    said = run(cli, f"{place}/rows.jsonl", "-O", f"{place}/out", "--on", "ray")
+    assert (said.code, "Connection refused (RAY_ADDRESS=ray://127.0.0.1:9)" in said.err) == (75, True), (
+        said.err
+    )
