@@ -43,6 +43,11 @@ def dumps(value: Any) -> bytes:
         return _dumped(value, separators=(",", ":"))
 
 
+def dumps_to_keep(value: Any) -> bytes:
+    """The same for what is kept a while: orjson's own result holds on to eight times the room that its texts take."""
+    return bytes(memoryview(dumps(value)))
+
+
 def with_raw(value: Any, raw: type, plain: Callable[[Any], Any]) -> bytes:
     """Compact JSON in which objects of the type `raw` stand as their `text`; `plain(value)` is it without them."""
 

@@ -71,7 +71,7 @@ class Pooled:
         key = checked_key(await self._key_of(request), request)
         wire, head = self._wire or self._new_wire(), self._head(request, key)
         try:
-            sent = await wire.exchange(head, jsonl.dumps(request.body()))
+            sent = await wire.exchange(head, jsonl.dumps_to_keep(request.body()))
         except Break as error:
             raise no_reply(request, key, error, self._bounds) from None
         reply = Reply(request, sent.status, sent.headers, key)

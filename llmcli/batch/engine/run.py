@@ -151,7 +151,9 @@ class Job:
     def body(self) -> bytes:
         """The JSON of the request: the row's, unless that was for another model."""
         row = self.row
-        return row.body if row.body and self.request is row.request else jsonl.dumps(self.request.body())
+        return (
+            row.body if row.body and self.request is row.request else jsonl.dumps_to_keep(self.request.body())
+        )
 
 
 def rows_of(source: Source, limit: int | None) -> Iterator[Row]:

@@ -143,7 +143,7 @@ class RowBuilder:
                 if found.is_table and data.get("custom_id") != "":
                     custom_id = custom_id_of(data, custom_id)
                 request = self._of_found(found)
-            content = jsonl.dumps(request.body())
+            content = jsonl.dumps_to_keep(request.body())
         except LlmcliError as error:
             row = Row(number, custom_id, _digest(_content(entry)), error=error, fields=data)
             return self._failed(entry, row)
