@@ -55,6 +55,10 @@ class ReportSettings:
         """Raise UsageError where there is nothing to report on, or flags are without effect."""
         if not self.out:
             raise UsageError("there is no OUT", todo="name the -O of a batch: llmcli report out.jsonl")
+        if "-" in self.out:
+            raise UsageError("a report reads files, not stdin", todo="give the batch an -O, and name that")
+        if self.reporting.html == "-":
+            raise UsageError("is a page, which goes into a file", todo="name it", flag="--html")
         if self.reporting.input and self.reporting.html is None:
             raise UsageError("gives the page its prompts", todo="add --html FILE", flag="--input")
 

@@ -206,6 +206,9 @@ def test_three_runs_are_added_up(cli, out):
     ("argv", "code", "words"),
     [
         ([], ExitCode.USAGE, "there is no OUT; name the -O of a batch"),
+        (["-"], ExitCode.USAGE, "a report reads files, not stdin; give the batch an -O"),
+        (["good.jsonl", "--html", "-"], ExitCode.USAGE, "--html is a page, which goes into a file; name it"),
+        (["good.jsonl", "--html", "."], ExitCode.IO, "cannot write .: Is a directory"),
         (["gone.jsonl"], ExitCode.NO_INPUT, "gone.jsonl: no such file"),
         (["gone.csv"], ExitCode.NO_INPUT, "gone.csv.jsonl: there are no records of gone.csv"),
         (["text.jsonl"], ExitCode.USAGE, "text.jsonl is no output of llmcli batch (line 1)"),
@@ -242,6 +245,15 @@ def test_what_cannot_be_reported(cli, out, argv, code, words):
     result = cli("report", *argv)
     assert (result.code, result.out) == (code, "")
     assert words in result.err
+
+
+def test_a_page_is_written_into_a_device_and_through_a_link_not_in_their_place(cli, out, tmp_path):
+    out("out.jsonl", record(0))
+    (tmp_path / "link").symlink_to("page.html")
+    (tmp_path / "null").symlink_to("/dev/null")
+    assert [cli("report", "out.jsonl", "--html", name).code for name in ("link", "null")] == [0, 0]
+    assert all((tmp_path / name).is_symlink() for name in ("link", "null"))
+    assert (tmp_path / "page.html").read_bytes().endswith(b"</html>\n")
 
 
 def test_the_model_of_a_hostile_server_does_not_reach_the_terminal(cli, out):

@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from llmcli import files, jsonl
+from llmcli import jsonl
 from llmcli.batch.reporting.briefs import Brief, briefs_of
 from llmcli.batch.reporting.cells import GZIP, Cells, RunRow
 from llmcli.batch.reporting.figures import Figures
@@ -15,7 +15,8 @@ from llmcli.batch.reporting.measures import Percentiles, highest_shown
 from llmcli.batch.reporting.pairs import PAIR_KINDS
 from llmcli.batch.reporting.program import Reported
 from llmcli.batch.reporting.prompts import prompts_of
-from llmcli.errors import OutputFailure, UsageError
+from llmcli.errors import UsageError
+from llmcli.output.streams import OutputFile
 from llmcli.wire import Json
 
 _ASSETS = Path(__file__).with_name("assets")
@@ -31,21 +32,18 @@ PageRow = tuple[int, Sequence[RunRow | None]]
 
 
 def write_page(found: Reported, path: str, inputs: Sequence[str], say: Callable[[str], None]) -> None:
-    """Write the page, by a rename. Raises UsageError, NoInput, OutputFailure."""
+    """Write the page, by a rename where it is to be a file. Raises UsageError, NoInput, OutputFailure."""
     _check_place(found, path, inputs)
     prompts = {(file, number): prompt for file, number, prompt in prompts_of(inputs)}
     cells = Cells(found.outs, prompts)
+    page = OutputFile(path)
     try:
-        page = files.Replacement(Path(path))
-    except OSError as error:
-        raise _unwritten(path, error) from None
-    try:
-        page.write(_pieces(found, cells))
-        page.commit()
-    except OSError as error:
-        raise _unwritten(path, error) from None
-    finally:
-        page.close()
+        for piece in _pieces(found, cells):
+            page.write_bytes(piece)
+    except BaseException:
+        page.discard()
+        raise
+    page.commit()
     if cells.written < (total := _total(found)):
         say(f"{path} has the first {cells.written:,} of {total:,} rows: a page has at most 100 MB")
     if cells.cut:
@@ -59,12 +57,6 @@ def _check_place(found: Reported, path: str, inputs: Sequence[str]) -> None:
     taken += [Path(out.name) for out in found.outs]
     if any(place.exists() and file.exists() and place.samefile(file) for file in taken):
         raise UsageError(f"{path} is what the report is of", todo="choose another file", flag="--html")
-    if place.is_dir():
-        raise OutputFailure(f"cannot write {path}: it is a directory", todo="name a file")
-
-
-def _unwritten(path: str, error: OSError) -> OutputFailure:
-    return OutputFailure(f"cannot write {path}: {error.strerror}", todo="check the path of --html")
 
 
 def _total(found: Reported) -> int:
