@@ -105,6 +105,16 @@ def test_two_runs_stand_side_by_side(page, made):
     assert "2 % of the answers" in page.read("document.getElementById('comparison').textContent")
 
 
+@pytest.mark.parametrize("sought", ['(A+B)*"C"\\D', "école", "ROW-77"])
+def test_what_is_typed_is_searched_as_it_stands_in_any_case(page, made, sought):
+    page.open(
+        made("out.jsonl", out="".join(record(row) for row in range(77)) + record(77, '(a+b)*"c"\\d ÉCOLE'))
+    )
+    page.type("#search", sought)
+    page.until(f"{COUNT} === '1 of 78 rows'")
+    assert page.read(f"{TEXTS}[0]")[0] == "row-77"
+
+
 def test_prompts_come_from_the_rows_themselves(page, made, tmp_path):
     (tmp_path / "rows.csv").write_text('prompt,n\n"One, or ""two""?",1\nThree?,2\n')
     page.open(made("out.jsonl", "--input", "rows.csv", out=record(1) + record(0)))

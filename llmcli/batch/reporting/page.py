@@ -36,14 +36,14 @@ def write_page(found: Reported, path: str, inputs: Sequence[str], say: Callable[
     _check_place(found, path, inputs)
     prompts = {(file, number): prompt for file, number, prompt in prompts_of(inputs)}
     cells = Cells(found.outs, prompts)
-    page = OutputFile(path)
+    out = OutputFile(path)
     try:
         for piece in _pieces(found, cells):
-            page.write_bytes(piece)
+            out.write_bytes(piece)
     except BaseException:
-        page.discard()
+        out.discard()
         raise
-    page.commit()
+    out.commit()
     if cells.written < (total := _total(found)):
         say(f"{path} has the first {cells.written:,} of {total:,} rows: a page has at most 100 MB")
     if cells.cut:

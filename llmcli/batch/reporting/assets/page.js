@@ -134,7 +134,6 @@ function showTables() {
 const ROWS = 500;
 const blocks = []; // their JSON, by number
 const parsed = new Map();
-const lowered = [];
 let index = { kinds: [], labels: [], kind: [], label: [] };
 let known = 0; // rows of the blocks that are there
 let found = null; // numbers of the rows that pass the filter; null: all
@@ -205,7 +204,7 @@ function offer() {
 
 async function filter() {
   const mine = ++search;
-  const text = $("search").value.toLowerCase();
+  const text = $("search").value;
   const kind = $("kind").value, label = $("label").value;
   at = 0;
   $("scroll").scrollTop = 0;
@@ -215,16 +214,16 @@ async function filter() {
     return;
   }
   const hits = [];
-  const inJson = JSON.stringify(text).slice(1, -1);
+  const sought = anyCase(text), inJson = anyCase(JSON.stringify(text).slice(1, -1));
   let since = performance.now();
   for (let block = 0; block < blocks.length; block++) {
-    if (text && !(lowered[block] ??= blocks[block].toLowerCase()).includes(inJson)) continue;
+    if (text && !inJson.test(blocks[block])) continue;
     const begin = block * ROWS, end = Math.min(begin + ROWS, known);
-    const rows = text ? JSON.parse(lowered[block]) : null;
+    const rows = text ? JSON.parse(blocks[block]) : null;
     for (let row = begin; row < end; row++) {
       if (kind !== "" && index.kind[row] !== +kind) continue;
       if (label !== "" && index.label[row] !== +label) continue;
-      if (text && !mentions(rows[row - begin], text)) continue;
+      if (text && !mentions(rows[row - begin], sought)) continue;
       hits.push(row);
     }
     if (performance.now() - since > 30) {
@@ -239,8 +238,10 @@ async function filter() {
   draw();
 }
 
-function mentions([id, , prompt, ...runs], text) {
-  return id.includes(text) || prompt.includes(text) || runs.some((run) => run && (run[1].includes(text) || run[0].includes(text)));
+const anyCase = (text) => new RegExp(text.replace(/[\^$\\.*+?()[\]{}|/]/g, "\\$&"), "iu");
+
+function mentions([id, , prompt, ...runs], sought) {
+  return sought.test(id) || sought.test(prompt) || runs.some((run) => run && (sought.test(run[1]) || sought.test(run[0])));
 }
 
 // --- What is on the screen ---------------------------------------------------------------------------------------------
