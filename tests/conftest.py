@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import io
 import os
@@ -38,6 +39,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_sessionstart() -> None:
     """pytest-recording puts an imitation of pycurl in its place, whose handles no multi handle takes."""
     uninstall_pycurl_wrapper()
+
+
+def pytest_collection() -> None:
+    """A million objects are made that all stay: looking through them for garbage takes a quarter of the time."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """What was collected is looked through no more."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
