@@ -24,14 +24,24 @@ class Cost(NamedTuple):
 
 
 def cost(home: Path, env: dict[str, str], *argv: str) -> Cost:
-    """What `llmcli batch ARGV` takes; its memory is the most that it had."""
+    """What `llmcli batch ARGV` takes; its memory is the most that it had, which of us it had none."""
     began = time.monotonic()
     command = [sys.executable, "-m", "llmcli", "batch", "-q", *argv]
+    megabytes = 0.0
     with subprocess.Popen(command, cwd=home, env={**os.environ, **env}) as child:
+        while os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            megabytes = max(megabytes, most_memory(child.pid))
+            time.sleep(0.02)
         _, status, used = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
     assert child.returncode == 0
-    return Cost(time.monotonic() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+    return Cost(time.monotonic() - began, used.ru_utime + used.ru_stime, megabytes)
+
+
+def most_memory(pid: int) -> float:
+    """The most MB that a process had: `ru_maxrss` would count in what we had as it was begun."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return sum(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
 
 def told(what: str, rows: int, cost: Cost) -> None:

@@ -110,11 +110,7 @@ class StoredLedger:
             await self._save_next(end)
 
     async def _save_next(self, end: Mark | None) -> None:
-        if self._pending is None:
-            answers, failures = self._unsaved.seal()
-            number = self._log.last + 1
-            segment = RecordSegment(number, self._lease.writer, answers, failures, self.is_stale, end)
-            self._pending = number, segment.content()
+        self._pending = self._pending or self._sealed(end)
         number, content = self._pending
         if not await self._log.append(number, content):
             self._lease.lost = self._lease.lost or taken_over(self._bucket.named(self._log.shard.name))
@@ -124,3 +120,10 @@ class StoredLedger:
         if self.is_stale:
             self.is_stale = False
             await self._log.forget(number)
+
+    def _sealed(self, end: Mark | None) -> tuple[int, bytes]:
+        """The next segment, in bytes alone: they wait for a store while many more records come."""
+        answers, failures = self._unsaved.seal()
+        number = self._log.last + 1
+        segment = RecordSegment(number, self._lease.writer, answers, failures, self.is_stale, end)
+        return number, segment.content()
