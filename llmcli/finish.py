@@ -56,6 +56,7 @@ _BEGINNINGS = {
 }
 _ANSWER = ("content", "refusal", "tool_calls", "function_call", "audio", "images", "image", "video")
 _NO_CALLS: tuple[object, ...] = (None, [])
+_BESIDE_TEXT = frozenset({"refusal", "function_call", "tool_calls"})  # what a message may have beside a text
 _ODDITIES = frozenset({"delta", "error"})  # in a choice, beside its message
 _REASONING = ("reasoning_content", "reasoning")
 _THOUGHTS = {"thinking", "redacted_thinking", "reasoning"}  # types of content parts that are no answer
@@ -90,16 +91,21 @@ def is_plain(choices: Any) -> bool:
 
     Such choices are well formed, begun, whole and no refusal. This only saves the time to look for all else.
     """
-    if type(choices) is not list or len(choices) != 1 or type(choices[0]) is not dict:
+    try:  # of what JSON can hold, an object alone has names
+        (choice,) = choices
+        message, reason = choice["message"], choice["finish_reason"]
+        content = message["content"]
+    except (TypeError, ValueError, KeyError):
         return False
-    choice = choices[0]
-    message = choice.get("message")
-    if choice.get("finish_reason") != "stop" or type(message) is not dict or not _ODDITIES.isdisjoint(choice):
+    if reason != "stop" or type(content) is not str or not content or not _ODDITIES.isdisjoint(choice):
         return False
-    if message.get("refusal") or message.get("function_call") or message.get("tool_calls") not in _NO_CALLS:
+    if type(choice.get("index", 0)) is not int:
         return False
-    content = message.get("content")
-    return type(content) is str and content != "" and type(choice.get("index", 0)) is int
+    if _BESIDE_TEXT.isdisjoint(message):
+        return True
+    return message.get("tool_calls") in _NO_CALLS and not (
+        message.get("refusal") or message.get("function_call")
+    )
 
 
 def is_plain_piece(choices: Any) -> bool:

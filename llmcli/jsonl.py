@@ -78,8 +78,20 @@ def moment(at: datetime) -> str:
 
 
 def line(value: Any) -> bytes:
-    """One JSON Lines record, newline included."""
-    return dumps(value) + b"\n"
+    """One JSON Lines record, newline included; it may have Raw in it. Raises TooDeep."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:
+        return _in_parts(value) + b"\n"
+
+
+def _in_parts(value: Any) -> bytes:
+    """The same for what orjson refuses somewhere in an object, beside what is Raw."""
+    if isinstance(value, Raw):
+        return orjson.dumps(value)
+    if not isinstance(value, dict):
+        return dumps(value)
+    return b"{%b}" % b",".join(dumps(name) + b":" + _in_parts(part) for name, part in value.items())
 
 
 def pretty(value: Any) -> bytes:
@@ -108,6 +120,7 @@ def _nulled(value: Any) -> Any:
     return [_nulled(part) for part in value] if isinstance(value, list | tuple) else value
 
 
+Raw = orjson.Fragment  # bytes of JSON that stand in other JSON as they are
 ours = orjson.loads  # for what we wrote ourselves: huge integers and deep nesting are not looked for
 
 
@@ -196,7 +209,8 @@ def _loaded(data: bytes | str) -> Any:
 
 def _may_hold_huge_integers(data: bytes) -> bool:
     """Whether 20 digits stand in a row. Every tenth byte comes first: two neighbours of those are digits then."""
-    return b"00" in data[::10].translate(_DIGITS) and b"0" * 20 in data.translate(_DIGITS)
+    # `find`, since `in` of bytes makes a TypeError before it looks.
+    return data[::10].translate(_DIGITS).find(b"00") >= 0 and data.translate(_DIGITS).find(b"0" * 20) >= 0
 
 
 def joined_halves(text: str) -> str:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import field, fields
+from dataclasses import field
 from functools import lru_cache
 from typing import Any, TypeVar
 
 from llmcli.lean.dataclass import dataclass
+from llmcli.lean.once import once
 
 _SNAPSHOT = r"(?:-latest|-\d[\d-]*)?(?::latest)?(?:\.gguf)?"  # behind the name of a model
 
@@ -182,9 +183,11 @@ def _chat_body(request: Request) -> Json:
 CHAT = Api("chat", "chat/completions", _chat_body)  # a row that another process counts is pickled with it
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Request:
     """One request, whole: `body()` is what goes on the wire, and `url` where it goes.
+
+    What is cached of it hangs on no message, so that it holds for all that `saying` makes of it, too.
 
     `fields` are those of Chat Completions, whatever the `api`. `provider` names the quirks, `model` is the model's
     name as it is sent. `expects` is the JSON Schema that an answer is checked against, where it is not the one that
@@ -207,10 +210,20 @@ class Request:
     def saying(self, messages: Sequence[Message]) -> Request:
         """The same request with other messages; for a row, so that a third of `dataclasses.replace` is too much."""
         other = _new(Request)
-        for put, of in _SLOTS:
-            put(other, of(self))
-        _put_fields(other, {**self.fields, "messages": messages})
+        own = other.__dict__
+        own.update(self.__dict__)
+        own["fields"] = {**self.fields, "messages": messages}
         return other
+
+    def for_many(self) -> Request:
+        """Work out what is cached, for all that `saying` makes of this one."""
+        _ = self.kind, self.url, self.max_tokens
+        return self
+
+    @once
+    def kind(self) -> object:
+        """The same for requests that differ in their messages alone, as `saying` has them, once it was asked for."""
+        return object()
 
     @property
     def key_owners(self) -> tuple[str, ...]:
@@ -232,7 +245,7 @@ class Request:
             host = host.replace("%2F", "/")
         return f"{self.name} at {scheme}://{host.rpartition('@')[2]}{slash}{path}"
 
-    @property
+    @once
     def url(self) -> str:
         """The address of the endpoint."""
         return self.url_of(self.api.path)
@@ -241,7 +254,7 @@ class Request:
         """An address beside it: `models`."""
         return _url_of(self.base_url, path)
 
-    @property
+    @once
     def max_tokens(self) -> int | None:
         """The most tokens that each answer is asked to have."""
         limit = positive(self.fields, "max_completion_tokens") or positive(self.fields, "max_tokens")
@@ -277,9 +290,6 @@ class Request:
 
 
 _new = object.__new__
-_put_fields = vars(Request)["fields"].__set__
-_OTHERS = [vars(Request)[each.name] for each in fields(Request) if each.name != "fields"]
-_SLOTS = [(slot.__set__, slot.__get__) for slot in _OTHERS]
 
 
 @dataclass(slots=True)
@@ -318,11 +328,15 @@ class Meta:
 
 @dataclass(slots=True)
 class Completion:
-    """An answer: the Chat Completion object as the API sent it, and its Meta; `raw` are its very bytes, if whole."""
+    """An answer: the Chat Completion object as the API sent it, and its Meta; `raw` are its very bytes, if whole.
+
+    `is_plain`: its choices are known to be what `finish.is_plain` says.
+    """
 
     body: Json
     meta: Meta
     raw: bytes | None = None
+    is_plain: bool = False
 
     @property
     def choices(self) -> list[Json]:

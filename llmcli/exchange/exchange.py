@@ -94,10 +94,11 @@ async def exchange(
 def concluded(completion: Completion, request: Request, way: Way, started: float) -> Exchanged:
     """The exchange that a completion ends, whose request was sent at `started`, on the way's clock."""
     meta = completion.meta
-    if is_judged(request):
+    if ("response_format" in request.fields or request.choices) and is_judged(request):
         meta.recovered, meta.choice = recovered(completion, request), choice_in(completion, request)
     meta.latency = way.clock() - started
-    meta.ttft = None if meta.ttft is None else meta.ttft - started
+    if meta.ttft is not None:
+        meta.ttft -= started
     return Exchanged(completion, (), Report.of(completion, way.price_of), verdict(completion, request))
 
 

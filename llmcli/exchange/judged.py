@@ -25,7 +25,9 @@ def wants_json(request: Request) -> bool:
 
 def is_judged(request: Request) -> bool:
     """Whether an answer is read in another way than it was written."""
-    return bool(request.choices) or ("response_format" in request.fields and wants_json(request))
+    if request.choices:
+        return True
+    return "response_format" in request.fields and wants_json(request)
 
 
 def judged(message: Json, request: Request) -> Judged:

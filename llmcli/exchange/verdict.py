@@ -27,9 +27,10 @@ def check(completion: Completion, request: Request) -> None:
 
 def verdict(completion: Completion, request: Request) -> LlmcliError | None:
     """What is wrong with an answer, if anything is."""
-    choices, cut = completion.choices, completion.meta.cut
-    if cut is None and is_plain(choices) and _FORCED.isdisjoint(request.fields) and not is_judged(request):
+    plain = completion.is_plain or (completion.meta.cut is None and is_plain(completion.choices))
+    if plain and _FORCED.isdisjoint(request.fields) and not is_judged(request):
         return None
+    choices = completion.choices
     if not any(map(is_begun, choices)):
         return no_answer(completion.meta)
     errors = (_problem(choice, completion, request) for choice in choices)

@@ -1,1 +1,1 @@
-"""What keeps a start short."""
+"""What the language lacks, or has at a price."""

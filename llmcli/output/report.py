@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from llmcli.registry.prices import charged, cost
-from llmcli.wire import CHAT, Completion, Json, usage_count
+from llmcli.wire import CHAT, MOST_COUNTED, Completion, Json, usage_count
 
 _OWN_NAMES = {"cached_tokens": "prompt_cache_hit_tokens"}  # deepseek's
 
@@ -25,8 +25,9 @@ class Report(NamedTuple):
     @classmethod
     def of(cls, completion: Completion, price_of: PriceOf) -> Report:
         """Price a completion, and the answers before it that were asked on."""
-        if not completion.meta.earlier:
-            price = price_of(completion.meta.provider, completion.meta.model)
+        meta = completion.meta
+        if not meta.earlier:
+            price = price_of(meta.provider, meta.model)
             return cls(completion, _cost(completion, price), price is not None)
         answers = (*completion.meta.earlier, completion)
         prices = [price_of(answer.meta.provider, answer.meta.model) for answer in answers]
@@ -111,7 +112,8 @@ def _cost(completion: Completion, price: Mapping[str, Any] | None) -> Decimal | 
     if completion.meta.cached:
         return Decimal(0)
     if price is None:
-        return charged(completion.body.get("usage"))
+        told = completion.body.get("usage")
+        return charged(told) if told else None
     usage = completion.usage
     return None if usage is None else cost(price, usage, completion.service_tier)
 
@@ -142,12 +144,17 @@ def trace(completion: Completion, attempts: int) -> str:
 
 def tokens_of(completion: Completion) -> tuple[int, int] | None:
     """Prompt and completion tokens, as `usage_of` has them; None where no usage is known."""
+    usage = completion.body.get("usage")
+    if type(usage) is dict and not completion.meta.earlier:
+        prompt, answer = usage.get("prompt_tokens"), usage.get("completion_tokens")
+        if type(prompt) is int is type(answer) and 0 <= prompt <= MOST_COUNTED >= answer >= 0:
+            return prompt, answer  # what most have, in few steps
     prompt = answer = 0
     for each in (*completion.meta.earlier, completion):
-        if (usage := each.usage) is None:
+        if (counted := each.usage) is None:
             return None
-        prompt += usage_count(usage, "prompt_tokens") or 0
-        answer += usage_count(usage, "completion_tokens") or 0
+        prompt += usage_count(counted, "prompt_tokens") or 0
+        answer += usage_count(counted, "completion_tokens") or 0
     return prompt, answer
 
 

@@ -72,7 +72,7 @@ def charged(usage: Any) -> Decimal | None:
     OpenRouter and LiteLLM have `cost` (with `is_byok` the upstream provider's bill comes on top), Perplexity
     `cost.total_cost`, DeepInfra `estimated_cost`, xAI `cost_in_usd_ticks`, of which 10^10 are a dollar.
     """
-    if not isinstance(usage, Mapping) or _CHARGES.isdisjoint(usage):
+    if not isinstance(usage, (dict, Mapping)) or _CHARGES.isdisjoint(usage):
         return None
     told = usage.get("cost")
     if isinstance(told, Mapping):

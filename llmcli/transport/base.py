@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from llmcli.transport.answer import Answer
 from llmcli.wire import Completion, Request
 
-ReadAnswer = Callable[[], Completion]
-"""Gives the answer that has come, or raises what `Transport.ask` raises."""
+ReadAnswer = Callable[[Any], Completion]
+"""Gives the answer in what has come, or raises what `Transport.ask` raises."""
 
-SendUnawaited = Callable[[Request, bytes, Callable[[ReadAnswer], None]], bool]
+AnswerCame = Callable[[ReadAnswer, Any], None]
+"""`came(read, it)`: `read(it)` is the answer. It raises nothing."""
+
+SendUnawaited = Callable[[Request, bytes, AnswerCame], bool]
 """`send(request, body, came)`: send a request, whose JSON `body` is, for one who does not wait: what costs little.
 
-`came` is called once, later, with what reads the answer; not where the transport is closed before. It raises nothing.
+`came` is called once, later; not where the transport is closed before.
 False where a request has to be asked instead, as what is streamed has, or the first of its kind. Raises as `ask` does.
 """
 

@@ -10,23 +10,27 @@ from llmcli import jsonl
 from llmcli.errors import CallFailed, Told, TransientFailure
 from llmcli.finish import Finish, finish_of, given_up, is_begun, is_plain, is_plain_piece, meaning
 from llmcli.responses.names import RESPONSES
-from llmcli.transport.failures.complaints import compact, is_blank, is_error, words_of
+from llmcli.transport.failures.complaints import BESIDE, compact, is_blank, is_error, words_of
 from llmcli.transport.failures.diagnosis import BROKEN_EVENT, Reply, answer_in, cut, in_band, odd, parsed
 from llmcli.transport.folds.completion import Accumulator
 from llmcli.transport.folds.indexes import mend_indexes
-from llmcli.transport.prefill import gone_on, is_repeated
+from llmcli.transport.prefill import REPEATING, gone_on, is_repeated
 from llmcli.transport.sse import Event, EventDecoder
 from llmcli.wire import Chunk, Completion, Json, Meta
 
 Reader = Callable[[Event], Iterable[Chunk | None]]
 
+_UNUSUAL = BESIDE | {REPEATING}  # keys of an object that may be more than its choices say
 _ELSEWHERE = ("text", "delta")  # where other APIs have what is said
 
 
 def completion(reply: Reply, body: bytes) -> Completion:
     """The answer in the body of a 200 reply. Raises TransientFailure where there is none."""
     data, raw = answer_in(reply, body)
-    if reply.request.api.name == RESPONSES and isinstance(data, dict):
+    is_chat = reply.request.api.name != RESPONSES
+    if is_chat and type(data) is dict and _UNUSUAL.isdisjoint(data) and is_plain(data.get("choices")):
+        return Completion(data, reply.meta(done=True), raw, is_plain=True)
+    if not is_chat and isinstance(data, dict):
         from llmcli.transport.responses.whole import completion_in  # here, since few need it
 
         data, raw = completion_in(reply, data), None
@@ -39,18 +43,12 @@ def completion(reply: Reply, body: bytes) -> Completion:
     if not isinstance(data, dict):
         raise _nothing_like_it(reply, body)
     choices = data.get("choices")
-    if is_plain(choices):
-        answer = Completion(data, reply.meta(), raw)
-        answer.meta.done = True  # it came whole
-        return answer
     if mend_indexes(data):
         raw = None
     if not choices or not _are_choices(choices) or not all(map(_is_answered, choices)):
         raise _no_choices(reply, body)
     _check_choices(reply, data)
-    answer = Completion(data, reply.meta(), raw)
-    answer.meta.done = True  # it came whole
-    return _ended(reply, answer)
+    return _ended(reply, Completion(data, reply.meta(done=True), raw))
 
 
 def _is_answered(choice: Json) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,11 +11,12 @@ from llmcli import __version__, jsonl
 from llmcli.address import asked, socket_of
 from llmcli.transport import bodies, replies
 from llmcli.transport.answer import Answer
-from llmcli.transport.base import ReadAnswer
+from llmcli.transport.base import AnswerCame
 from llmcli.transport.failures.breaks import no_reply
 from llmcli.transport.failures.diagnosis import Reply
 from llmcli.transport.keys import KeyOf, checked_key, credentials
 from llmcli.transport.responses.background import finished, is_background
+from llmcli.transport.stars import Secrets, secrets_of
 from llmcli.transport.wire.heads import Bounds, Break, Head, WireReply
 from llmcli.transport.wire.names import Names
 from llmcli.transport.wire.trust import NO_CERTIFICATES, Certificates
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from llmcli.transport.wire.exchange import Wire
 
 _USUAL = Bounds()
+_OK = 200
 _OURS = {
     "Content-Type": "application/json",
     "Accept": "application/json",
@@ -40,6 +42,7 @@ class _Went(NamedTuple):
     wire: Wire
     head: Head
     key: str | None
+    secrets: Secrets
 
     def is_for(self, request: Request) -> bool:
         """Whether a request for the same model at the same address goes this way."""
@@ -65,6 +68,8 @@ class Pooled:
         self._wire: Wire | None = None
         self._heads: dict[tuple[Any, ...], Head] = {}
         self._ways: dict[tuple[str, str, str], _Went] = {}
+        self._last_kind: object = None  # of requests that were sent last, and their way
+        self._last_way: _Went | None = None
 
     async def ask(self, request: Request) -> Answer:
         """See Transport."""
@@ -79,7 +84,9 @@ class Pooled:
             return await self._made_in_the_background(reply, sent)
         if sent.pieces is None:
             place = request.provider, request.model, request.url
-            self._ways[place] = _Went(request.headers, request.keys_of, wire, head, key)
+            secrets = secrets_of(request, key)
+            self._ways[place] = _Went(request.headers, request.keys_of, wire, head, key, secrets)
+            self._last_kind = None  # it may have gone another way
         return await replies.answer(reply, sent, self._bounds)
 
     async def _made_in_the_background(self, reply: Reply, sent: WireReply) -> Answer:
@@ -97,24 +104,28 @@ class Pooled:
             bodies.completion(*await finished(reply, replies.whole(reply, sent, self._bounds), call))
         )
 
-    def send(self, request: Request, body: bytes, came: Callable[[ReadAnswer], None]) -> bool:
+    def send(self, request: Request, body: bytes, came: AnswerCame) -> bool:
         """See SendUnawaited: only where an exchange has gone the same way, so that key and address are known."""
-        way = self._ways.get((request.provider, request.model, request.url))
-        if way is None or not way.is_for(request):
+        way = self._last_way if request.kind is self._last_kind else self._way_of(request)
+        if way is None:
             return False
-
-        def arrived(sent: WireReply | Exception) -> None:
-            came(partial(self._read, request, way.key, sent))
-
-        way.wire.send(way.head, body, arrived)
+        way.wire.send(way.head, body, partial(came, partial(self._read, request, way)))
         return True
 
-    def _read(self, request: Request, key: str | None, sent: WireReply | Exception) -> Completion:
-        if isinstance(sent, Break):
-            raise no_reply(request, key, sent, self._bounds)
-        if isinstance(sent, Exception):  # a bug
-            raise sent
-        return replies.whole_answer(Reply(request, sent.status, sent.headers, key), sent, self._bounds)
+    def _way_of(self, request: Request) -> _Went | None:
+        way = self._ways.get((request.provider, request.model, request.url))
+        if way is None or not way.is_for(request):
+            return None
+        self._last_kind, self._last_way = request.kind, way
+        return way
+
+    def _read(self, request: Request, way: _Went, sent: WireReply | Exception) -> Completion:
+        if isinstance(sent, Exception):
+            raise no_reply(request, way.key, sent, self._bounds) if isinstance(sent, Break) else sent  # a bug
+        reply = Reply(request, sent.status, sent.headers, way.key, way.secrets)
+        if sent.status == _OK and sent.broken is None:
+            return bodies.completion(reply, sent.body)
+        return replies.whole_answer(reply, sent, self._bounds)
 
     async def aclose(self) -> None:
         """See Transport."""

@@ -6,12 +6,12 @@ from typing import Any
 
 from llmcli.wire import Json, Request
 
-_LLAMA = "timings"  # a key of llama.cpp's replies: it alone repeats the beginning, and only in a whole one
+REPEATING = "timings"  # a key of llama.cpp's replies: it alone repeats the beginning, and only in a whole one
 
 
 def is_repeated(data: Any, request: Request) -> bool:
     """Whether a whole reply begins with the assistant's message that ends the request."""
-    if not isinstance(data, dict) or _LLAMA not in data or (begun := _begun(request)) == "":
+    if not isinstance(data, dict) or REPEATING not in data or (begun := _begun(request)) == "":
         return False
     return any(_text(choice).startswith(begun) for choice in data.get("choices") or ())
 

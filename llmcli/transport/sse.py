@@ -10,6 +10,7 @@ from llmcli.lean.dataclass import dataclass
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
+_CR = 0x0D
 
 
 class Event(NamedTuple):
@@ -51,7 +52,7 @@ class EventDecoder:
         if not data:
             return []
         self._cr = data.endswith(b"\r")
-        lines = _LINE_END.split(data) if b"\r" in data else data.split(b"\n")
+        lines = _LINE_END.split(data) if _CR in data else data.split(b"\n")
         last = lines.pop()
         if not lines:
             self._begun.append(last)

@@ -16,7 +16,12 @@ import pytest
 from tests import server as wire
 from tests.unit.test_floors import FLOORS, room
 
-THROUGH = {"contextlib", "functools", "dataclasses"}  # what stands between a caller and what it calls
+THROUGH = {
+    "contextlib",
+    "functools",
+    "dataclasses",
+    "llmcli.lean.once",
+}  # what stands between a caller and what it calls
 
 RUNS = "a coroutine that it was given to run"
 TOLD = "an answer tells those who asked to be told, as it comes and at its end"
@@ -46,9 +51,13 @@ HANDED = {
         "KeyOf: only the command knows who may have which key"
     ),
     ("transport.pooled.Pooled.ask", "exchange.authorization._remembered.<locals>.key_of"): "KeyOf",
-    ("transport.pooled.Pooled.send.<locals>.arrived", "batch.engine.engine.Engine._came"): (
+    ("transport.wire.exchange.Wire._ended", "batch.engine.engine.Engine._came"): (
         "who does not wait for an answer is called when it has come"
     ),
+    (
+        "lean.turns.Turns.end",
+        "batch.engine.engine.Engine._turn",
+    ): "what is put off is called at the end of a turn",
     ("exchange.layers.repair.Repair.ask", "batch.pacing.pace.Pace.next"): (
         "a further request of a row waits for its turn, which the batch alone knows"
     ),

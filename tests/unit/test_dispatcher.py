@@ -7,7 +7,7 @@ import itertools
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -97,6 +97,9 @@ class Kept:
 
     def write(self, _row: int, line: bytes, *, failed: bool) -> None:
         (self.failed if failed else self.rows)[json.loads(line)["llmcli"]["row"]] += 1
+
+    def write_all(self, _answers: Sequence[tuple[int, bytes]]) -> bool:
+        return False
 
     def sync(self) -> None:
         pass

@@ -17,7 +17,7 @@ MODULES = {
 }
 
 FLOORS = {
-    "lean": -1,  # the language, but for what it costs
+    "lean": -1,  # what the language lacks, or has at a price
     "llmcli": 0,
     "wire": 0,
     "address": 0,

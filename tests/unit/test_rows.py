@@ -10,6 +10,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from llmcli.batch.input.identity import Identity
+from llmcli.batch.input.readers.entry import Placed
 from llmcli.batch.input.readers.jsonl import read_jsonl
 from llmcli.batch.input.readers.text import utf8
 from llmcli.batch.input.rows import BadCommand, RowBuilder
@@ -39,7 +40,7 @@ def builder(model: str = MODEL, **more: object) -> RowBuilder:
 def fields(row: dict | bytes, **more: object) -> dict:
     """The body of a row's request; where there is none, its error."""
     line = row if isinstance(row, bytes) else json.dumps(row).encode()
-    made = builder(**more).row(line, 0)
+    made = builder(**more).row(Placed(line, 0))
     return dict(made.request.fields) if made.request else {"error": str(made.error)}
 
 
@@ -215,14 +216,14 @@ def test_a_rows_own_format_is_not_checked_against_the_flags_schema():
     flags = {"expects": {"type": "object"}}
     maker = builder(**flags)
     plain, own = (b'{"prompt":"hi"}', b'{"prompt":"hi","response_format":{"type":"text"}}')
-    assert [maker.row(line, 0).request.expects for line in (plain, own)] == [{"type": "object"}, None]
+    assert [maker.row(Placed(line, 0)).request.expects for line in (plain, own)] == [{"type": "object"}, None]
 
 
 def test_what_the_flags_alone_make_wrong_is_no_rows_fault():
     maker = builder(model="openai/o3", parameters={"temperature": 0.5})
     for line in (b'{"prompt":"hi"}', b'{"messages":[{"role":"user","content":"hi"}]}'):
-        assert isinstance(maker.row(line, 0).error, BadCommand)
-    own = maker.row(b'{"prompt":"hi","model":"gpt-4o"}', 0).request
+        assert isinstance(maker.row(Placed(line, 0)).error, BadCommand)
+    own = maker.row(Placed(b'{"prompt":"hi","model":"gpt-4o"}', 0)).request
     assert own.fields == body(user("hi"), model="gpt-4o", temperature=0.5)
 
 
@@ -283,13 +284,13 @@ def test_files_and_attachments_are_a_message_after_a_rows_own_ones(row):
     ],
 )
 def test_the_custom_id(row, custom_id):
-    assert builder().row(json.dumps(row).encode(), 7).custom_id == custom_id
+    assert builder().row(Placed(json.dumps(row).encode(), 7)).custom_id == custom_id
 
 
 def test_the_digest_is_of_what_is_sent():
     maker = builder()
     digests = [
-        maker.row(line, number).digest
+        maker.row(Placed(line, number)).digest
         for number, line in enumerate(
             [
                 b'{"prompt":"a"}',
@@ -302,7 +303,7 @@ def test_the_digest_is_of_what_is_sent():
         )
     ]
     assert [digests.index(digest) for digest in digests] == [0, 0, 0, 3, 4, 5]
-    other = builder(system="S").row(b'{"prompt":"a"}', 0)
+    other = builder(system="S").row(Placed(b'{"prompt":"a"}', 0))
     assert other.digest != digests[0]
 
 
@@ -327,7 +328,7 @@ def test_whatever_a_row_holds_it_is_answered_or_fails_alone(own, prompted):
 
     data = {**own, "prompt": "hi"} if prompted else {"messages": [user("hi")], **own}
     data["model"] = "offline/echo"
-    row = builder().row(json.dumps(data).encode(), 0)
+    row = builder().row(Placed(json.dumps(data).encode(), 0))
     if row.request is None:
         assert str(row.error)
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
@@ -102,6 +102,10 @@ class ToldRecords:
         self._new.append(ToldRecord(row, line, failed))
         if len(self._new) == _MUCH:
             self._much()
+
+    def write_all(self, _answers: Sequence[tuple[int, bytes]]) -> bool:
+        """See Records: they are told together in any case."""
+        return False
 
     def sync(self) -> None:
         """See Records: nothing is kept here."""

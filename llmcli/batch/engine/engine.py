@@ -13,7 +13,7 @@ from llmcli.batch.engine.job_queue import OTHERS_TURN, JobQueue, Pause
 from llmcli.batch.engine.money import Money
 from llmcli.batch.engine.new_rows import NewRows
 from llmcli.batch.engine.outcomes import Again, Final, Outcome, Outcomes, Stop
-from llmcli.batch.engine.run import Beside, Job, Records, Run, Source, raise_ending
+from llmcli.batch.engine.run import Job, Records, Run, Source, raise_ending
 from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.final import Done
 from llmcli.errors import (
@@ -25,10 +25,10 @@ from llmcli.errors import (
     Terminated,
 )
 from llmcli.exchange.exchange import Exchanged, concluded, exchange
+from llmcli.lean.turns import Turns
 from llmcli.transport.base import ReadAnswer, send_of
 
 _A_TURN = 64  # jobs that are sent in one turn of the loop, so that signals and answers come between
-_FEW = 16  # that one answer may make room for
 
 
 class Engine:
@@ -49,11 +49,15 @@ class Engine:
         self._send = send_of(run.way.transport)
         self._tasks: set[asyncio.Task[None]] = set()  # those under way that are waited for
         self._wake = asyncio.Event()
-        self._fills = False  # `_fill` is under way
+        self._answers: list[
+            tuple[Row, Final]
+        ] = []  # that came in this turn of the loop, and are to be written
+        self._is_turning = False  # `_turn` will be called
         self._is_left = False  # what comes now is nobody's
         self._stopped: LlmcliError | None = None
         self._aborted = False
         self._bug: BaseException | None = None
+        self._is_over = False  # nothing more is begun
 
     @property
     def now(self) -> float:
@@ -68,6 +72,7 @@ class Engine:
     def stop(self, reason: LlmcliError) -> None:
         """Begin no more; what is under way is finished."""
         self._stopped = self._stopped or reason
+        self._is_over = True
         self._wake.set()
 
     def abort(self) -> None:
@@ -90,6 +95,7 @@ class Engine:
     async def run(self) -> None:
         """Run to the end. Raises what stopped the run, or PartialFailure where rows failed."""
         loop = asyncio.get_running_loop()
+        self._turns = Turns.of(loop)
 
         def wake() -> None:
             loop.call_soon_threadsafe(self._wake.set)
@@ -110,42 +116,40 @@ class Engine:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._write_answers()
         raise_ending(self._bug, self._stopped, self.stats)
 
     # --- What is sent next ----------------------------------------------------------------------------------------
 
-    @property
-    def _is_over(self) -> bool:
-        return self._stopped is not None or self._bug is not None
-
     def _next(self) -> Job | Pause | None:
         """The job to send now; else for how long there is none, or None: there will be none."""
+        crowd, stats = self._pace.crowd, self.stats
         while not self._is_over:
-            head = self._head
-            job = self._head = self._pulled() if head is None else self._queue.first(head, self._clock())
+            head, now = self._head, self._clock()
+            job = self._head = self._pulled(now) if head is None else self._queue.first(head, now)
             if job is None:
-                return None if self._is_over else self._queue.pause(self._clock(), self.stats.in_flight)
-            if not self._pace.crowd.has_room(self.stats.in_flight):
-                return Pause(None, self._pace.crowd.binds)
-            delay, why = self._pace.delay(self._clock())
+                return None if self._is_over else self._queue.pause(now, stats.in_flight)
+            if not crowd.has_room(stats.in_flight):
+                return Pause(None, crowd.binds)
+            delay, why = self._pace.delay(now)
             if delay > 0:
                 return Pause(delay, why)
-            if (over := self._outcomes.over(job)) is not None:
+            if job.doubt is not None and (over := self._outcomes.over(job)) is not None:
                 self._head = None
                 self._finish(job.row, over)
             elif self._health.holds(job):
                 self._head = None
-            elif self._reserve(job):
+            elif self._money.allowed is None or self._reserve(job):
                 self._head = None
                 return job
             elif not self._is_over:
                 return Pause(None, "budget")
         return None
 
-    def _pulled(self) -> Job | None:
+    def _pulled(self, now: float) -> Job | None:
         """The next job of the queue. Rows that cannot be sent are final."""
         while not self._is_over:
-            found = self._queue.next(self._clock())
+            found = self._queue.next(now)
             if found is None or isinstance(found, Job):
                 return found
             if isinstance(found, Stop):
@@ -201,13 +205,15 @@ class Engine:
                 task.add_done_callback(self._tasks.discard)
 
     def _begin(self, job: Job) -> None:
-        self.stats.in_flight += 1
-        job.sent_at, job.crowd = self._clock(), self.stats.in_flight
-        self._pace.crowd.sends(job.sent_at, job.crowd)
-        job.tokens = self._pace.take(job.sent_at, job.row.size, job.request.max_tokens)
-        self._health.begins(job)
+        stats, pace = self.stats, self._pace
+        stats.in_flight += 1
+        stats.sent += 1
         job.sent += 1
-        self.stats.sent += 1
+        job.sent_at = now = self._clock()
+        job.crowd = stats.in_flight
+        pace.crowd.sends(now, job.crowd)
+        job.tokens = pace.take(now, job.row.size, job.request.max_tokens)
+        self._health.begins(job)
 
     async def _ask(self, job: Job) -> None:
         """One attempt that is waited for."""
@@ -217,12 +223,12 @@ class Engine:
             came = error
         self._settle(job, came)
 
-    def _came(self, job: Job, read: ReadAnswer) -> None:
+    def _came(self, job: Job, read: ReadAnswer, it: object) -> None:
         """What was not waited for has come."""
         if self._is_left:
             return
         try:
-            came: Exchanged | Exception = concluded(read(), job.request, self._way, job.sent_at)
+            came: Exchanged | Exception = concluded(read(it), job.request, self._way, job.sent_at)
         except Exception as error:  # noqa: BLE001
             came = error
         self._settle(job, came)
@@ -231,48 +237,73 @@ class Engine:
         """Carry out what comes of an attempt, and have others sent in its place."""
         try:
             try:
-                self._carry_out(job, self._outcomes.of(job, came))
+                outcome = self._outcomes.of(job, came)
+                if self._health.released:
+                    self._send_released()
+                if isinstance(outcome, Final) and outcome.code is None:
+                    self._answers.append((job.row, outcome))
+                else:
+                    self._carry_out(job, outcome)
             finally:
-                self._money.release(job)
+                if job.reserved:
+                    self._money.release(job)
                 self.stats.in_flight -= 1
                 self.stats.crowd = self._pace.crowd.limit
-            self._fill()
+                if not self._is_turning:
+                    self._is_turning = True
+                    self._turns.at_end(self._turn)
         except LlmcliError as error:  # somebody could not be told
             self.stop(error)
-        except Exception as error:  # noqa: BLE001 - a bug: run() raises it
-            self._bug = self._bug or error
-            self._wake.set()
+        except Exception as error:  # noqa: BLE001
+            self._fail(error)
+
+    def _fail(self, bug: Exception) -> None:
+        """Have `run` raise what is a bug."""
+        self._bug = self._bug or bug
+        self._is_over = True
+        self._wake.set()
+
+    def _turn(self) -> None:
+        """Write all the answers that came in this turn of the loop, and only then send others in their place."""
+        self._is_turning = False
+        try:
+            self._write_answers()
+            if not self._is_left:
+                self._fill()
+        except LlmcliError as error:  # somebody could not be told
+            self.stop(error)
+        except Exception as error:  # noqa: BLE001
+            self._fail(error)
 
     def _fill(self) -> None:
         """Send what there is room for; where it is not the crowd that binds, `run` sees to it."""
-        if self._fills:
-            return
-        self._fills = True
-        try:
-            for _ in range(_FEW):
-                found = self._next()
-                if isinstance(found, Job):
-                    self._open(found)
-                elif found is None or self._pace.crowd.has_room(self.stats.in_flight):
-                    break
-                else:
-                    return
-            self._wake.set()
-        finally:
-            self._fills = False
+        crowd, stats = self._pace.crowd, self.stats
+        for _ in range(_A_TURN):
+            found = self._next()
+            if isinstance(found, Job):
+                self._open(found)
+            elif found is None or crowd.has_room(stats.in_flight):
+                break
+            if not crowd.has_room(stats.in_flight):
+                self._head = self._head or self._pulled(self._clock())
+                return
+        self._wake.set()
 
     # --- Outcomes -------------------------------------------------------------------------------------------------
 
     def _carry_out(self, job: Job, outcome: Outcome) -> None:
-        if self._health.has_released:
-            for other in self._health.released():
-                self._queue.later(other, self._clock())
         if isinstance(outcome, Final):
             self._finish(job.row, outcome)
         elif isinstance(outcome, Stop):
             self.stop(outcome.reason)
         elif self._stopped is None:  # else the row stays open
             self._put_back(job, outcome)
+
+    def _send_released(self) -> None:
+        """Have jobs sent that waited for their server."""
+        released, now = self._health.released, self._clock()
+        while released:
+            self._queue.later(released.pop(0), now)
 
     def _put_back(self, job: Job, again: Again) -> None:
         """Have a job sent again; it may have to wait for its server."""
@@ -281,27 +312,49 @@ class Engine:
         if not self._health.holds(job):
             self._queue.later(job, self._clock() + again.wait)
 
+    def _write_answers(self) -> None:
+        """Make the rows final whose answers have come: in one write, or one by one where that cannot be."""
+        answers, self._answers = self._answers, []
+        if not self._is_written(answers):
+            for row, final in answers:
+                self._finish(row, final)
+            return
+        self.stats.ok += len(answers)
+        if self._plan.beside is not None or self._plan.notice is not None:
+            for row, final in answers:
+                self._tell_of(row, final)
+
+    def _is_written(self, answers: list[tuple[Row, Final]]) -> bool:
+        """Whether all have their records now; if not, none has."""
+        try:
+            return self._records.write_all([(row.slot, final.line) for row, final in answers])
+        except LlmcliError:
+            return False
+
     def _finish(self, row: Row, final: Final) -> None:
         """Make a row final; where its record cannot be written the run stops, and the row stays open."""
         if final.reason is not None:
             self.stop(final.reason)
-        stats, most = self.stats, self._plan.max_failures
+        stats, plan = self.stats, self._plan
         is_written = self._write(row, final)
         if final.code is None:
             stats.ok += is_written
-            if is_written and self._plan.beside is not None:
-                self._write_beside(self._plan.beside, row, final)
-        else:
-            stats.failures[final.code] += is_written
-        if final.said is not None:
-            self._tell(row, final.said)
-        if final.code is not None and most is not None and stats.failed >= most:
-            self.stop(PartialFailure(f"{stats.failed} rows failed, and --max-failures is {most}"))
+            if is_written:
+                self._tell_of(row, final)
+            return
+        self._tell(row, final.said)
+        stats.failures[final.code] += is_written
+        if plan.max_failures is not None and stats.failed >= plan.max_failures:
+            self.stop(
+                PartialFailure(f"{stats.failed} rows failed, and --max-failures is {plan.max_failures}")
+            )
 
-    def _write_beside(self, beside: Beside, row: Row, final: Final) -> None:
+    def _tell_of(self, row: Row, final: Final) -> None:
         """Write more than the record of an answer; where that fails the run stops, and the next makes up for it."""
+        self._tell(row, final.said)
         try:
-            beside.written(row, final.line)
+            if self._plan.beside is not None:
+                self._plan.beside.written(row, final.line)
         except LlmcliError as error:
             self.stop(error)
 

@@ -97,8 +97,12 @@ class Health:
         self._plan = plan
         self._pace = pace
         self._stats = stats
-        self._released: list[Job] = []  # rows that waited here, and may go on
+        self.released: list[
+            Job
+        ] = []  # rows that waited here, and may go on: whoever sends them takes them out
         self._servers: dict[tuple[str, str], Server] = {}
+        self._last_kind: object = None  # of the requests that were looked at last, and their server
+        self._last_server = Server("")
         self._ill: list[Server] = []  # those that something failed at since anything got through
 
     # --- What happens to requests ---------------------------------------------------------------------------------
@@ -106,10 +110,13 @@ class Health:
     def server_of(self, job: Job) -> Server:
         """The server that a job is for."""
         request = job.request
+        if request.kind is self._last_kind:
+            return self._last_server
         place = request.base_url, request.provider
         server = self._servers.get(place)
         if server is None:
             server = self._servers[place] = Server(request.place)
+        self._last_kind, self._last_server = request.kind, server
         return server
 
     def begins(self, job: Job) -> None:
@@ -132,7 +139,11 @@ class Health:
         server.under_way -= 1
         server.answers += 1
         server.denied = 0
-        return self._passes(server, job)
+        if server.since is not None:
+            return self._passes(server, job)
+        server.answered = True
+        server.passed += 1
+        return None
 
     def failed(self, job: Job, error: LlmcliError, now: float) -> Trouble | None:
         """Take in that no answer came, for what it says of the server."""
@@ -164,7 +175,7 @@ class Health:
                 self._pace.crowd.reopen()
             if server.told:
                 self._plan.tell(f"{server.name} answers again")
-        self._released += [*server.begun, *server.fresh]
+        self.released += [*server.begun, *server.fresh]
         server.since = server.down = server.tried = None
         server.failures, server.gap, server.told = 0, _FIRST_GAP, False
         server.rows.clear()
@@ -234,16 +245,6 @@ class Health:
                 if server.tried is not None:
                     return server.tried
         return None
-
-    @property
-    def has_released(self) -> bool:
-        """Whether rows need no longer wait."""
-        return bool(self._released)
-
-    def released(self) -> list[Job]:
-        """The rows that need no longer wait, told once: something got through to their server."""
-        released, self._released = self._released, []
-        return released
 
     @property
     def is_well(self) -> bool:

@@ -21,6 +21,7 @@ class Money:
         self._plan = plan
         self._stats = stats
         self.allowed = plan.max_cost
+        self.is_limited = plan.max_cost is not None or plan.has_budget
         self.grows = False
         self.spent = Decimal(0)  # where a cost is not known, what was reserved for it
         self._doubted = Decimal(0)  # of that, for answers that never came
@@ -36,7 +37,7 @@ class Money:
 
     def price(self, job: Job) -> None:
         """Find out what a job may cost, where that matters. Raises UsageError where nobody knows."""
-        if self._plan.max_cost is not None or self._plan.has_budget:
+        if self.is_limited:
             job.worst = self._plan.worst(job.request)
             self.dearest = max(self.dearest, job.worst)
 

@@ -114,9 +114,12 @@ class NewRows(OpenRows):
         """The job of a row, if it can be sent."""
         error = row.error
         if row.request is not None:
-            job = Job(row, row.request, carried=self._done.cost(row.slot))
+            job = Job(row, row.request)
+            if self._resumes:
+                job.carried = self._done.cost(row.slot)
             try:
-                self._money.price(job)
+                if self._money.is_limited:
+                    self._money.price(job)
             except UsageError as unpriced:
                 error = unpriced
             else:

@@ -30,7 +30,7 @@ from llmcli.exchange.judged import missing
 from llmcli.exchange.layers.fallback import another_may, skipped
 from llmcli.exchange.layers.retry import failed_attempt
 from llmcli.output.report import Report, joined_answers, tokens_of, trace
-from llmcli.wire import Completion
+from llmcli.wire import Completion, Meta
 
 _MORE = frozenset({"n", "logprobs"})  # what an answer may have less of than was asked for
 _A_LITTLE = 0.5  # seconds until a job is looked at again that there was no money for
@@ -88,28 +88,40 @@ class Outcomes:
 
     def answered(self, job: Job, exchanged: Exchanged) -> Outcome:
         """An answer came; one with nothing in it is a failure."""
-        now, stats, completion = self._clock(), self._stats, exchanged.completion
-        if completion.meta.cached:
+        completion, _, report, error = exchanged
+        now, meta = self._clock(), completion.meta
+        if meta.cached:
             self._give_back(job, now)
         else:
-            self._pace.finished(now, job.sent_at, job.crowd, completion.meta.headers)
+            self._pace.finished(now, job.sent_at, job.crowd, meta.headers)
             job.crowd = 0
-        stats.latencies.add(completion.meta.latency)
-        job.sent += len(completion.meta.earlier)  # of repairs; the last request was counted when it was sent
-        error, report = exchanged.wrong, exchanged.report
+        self._stats.latencies.add(meta.latency)
+        job.sent += len(meta.earlier)  # of repairs; the last request was counted when it was sent
+        if error is None:
+            return self._answered(job, report, meta)
         if isinstance(error, BrokenOff):  # nobody has seen a part of it
             error = TransientFailure(error.what, error.where, error.todo)
-            error.no_answer_in_time = completion.meta.stalled
+            error.no_answer_in_time = meta.stalled
         if isinstance(error, TransientFailure):
             self._carry(job, report)
             return self.failed(job, error)
-        self._health.answered(job, cached=completion.meta.cached)
-        self._warn_of_missing(job, completion)
-        self._count(job, report)
-        if error is None or error.exit_code in self._plan.accepted:
-            line = success_line(job.row, self._course(job.row, job.sent, job.carried), report)
-            return Final(line, said=self._said(trace, completion, job.sent))
+        if error.exit_code in self._plan.accepted:
+            return self._answered(job, report, meta)
+        self._take_in(job, report, meta)
         return self._failure(job, error, report)
+
+    def _answered(self, job: Job, report: Report, meta: Meta) -> Final:
+        """An answer came that counts as one."""
+        self._take_in(job, report, meta)
+        line = success_line(job.row, self._course(job.row, job.sent, job.carried), report)
+        return Final(line, None, None if self._plan.notice is None else trace(report.completion, job.sent))
+
+    def _take_in(self, job: Job, report: Report, meta: Meta) -> None:
+        """Count in an answer, and what it shows of its server."""
+        self._health.answered(job, cached=meta.cached)
+        if not _MORE.isdisjoint(job.request.fields):
+            self._warn_of_missing(job, report.completion)
+        self._count(job, report)
 
     def failed(self, job: Job, error: LlmcliError) -> Outcome:
         """No answer came."""
@@ -187,8 +199,9 @@ class Outcomes:
         self._money.spend(job, report)
         if (tokens := tokens_of(report.completion)) is not None:
             prompt, answer = tokens
-            self._stats.prompt_tokens += prompt
-            self._stats.completion_tokens += answer
+            stats = self._stats
+            stats.prompt_tokens += prompt
+            stats.completion_tokens += answer
             if not report.completion.meta.cached:
                 self._pace.used(self._clock(), job.row.size, prompt, answer, job.tokens)
                 job.tokens = 0.0
@@ -225,8 +238,6 @@ class Outcomes:
 
     def _warn_of_missing(self, job: Job, completion: Completion) -> None:
         """Say once in a run what was asked for and did not come."""
-        if _MORE.isdisjoint(job.request.fields):
-            return
         for what in missing(completion, job.request):
             if what not in self._missing:
                 self._missing.add(what)

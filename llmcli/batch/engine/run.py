@@ -51,6 +51,9 @@ class Records(Protocol):
     def write(self, row: int, line: bytes, /, *, failed: bool) -> None:
         """Make a row final."""
 
+    def write_all(self, answers: Sequence[tuple[int, bytes]], /) -> bool:
+        """Make rows final that have answers, all at once, or none; False: none, they are to be written one by one."""
+
     def sync(self) -> None:
         """Have the disk keep it."""
 

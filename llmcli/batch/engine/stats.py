@@ -10,19 +10,20 @@ from decimal import Decimal
 
 from llmcli.lean.dataclass import dataclass
 
+_log = math.log
+_LEAST = 1e-4  # seconds, that the lowest bucket ends at
+_STEP = math.log(1.05)
+
 
 class Latencies:
     """Seconds, in buckets of 5 %: percentiles of any number of them."""
-
-    _STEP = math.log(1.05)
-    _LEAST = 1e-4
 
     def __init__(self) -> None:
         self._buckets: Counter[int] = Counter()
 
     def add(self, seconds: float) -> None:
         """Take one in."""
-        bucket = round(math.log(seconds / self._LEAST) / self._STEP) if seconds > self._LEAST else 0
+        bucket = round(_log(seconds / _LEAST) / _STEP) if seconds > _LEAST else 0
         self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
 
     @classmethod
@@ -39,7 +40,7 @@ class Latencies:
         for bucket in sorted(self._buckets):
             wanted -= self._buckets[bucket]
             if wanted <= 0:
-                return self._LEAST * math.exp(bucket * self._STEP)
+                return _LEAST * math.exp(bucket * _STEP)
         return None
 
 

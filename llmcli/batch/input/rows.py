@@ -34,7 +34,7 @@ from llmcli.request.params import checked_field
 from llmcli.request.prompt import Prompt, joined
 from llmcli.request.responses.sent import RESPONSES_API
 from llmcli.settings.batch.table import TableSettings
-from llmcli.wire import Json, Message, Request
+from llmcli.wire import CHAT, Json, Message, Request
 
 
 @dataclass(slots=True)
@@ -121,35 +121,38 @@ class RowBuilder:
         self._prompt = prompt
         self._builder = builder
         self._before = prompt.opening
-        self._common: Request | None = None
+        self._said: bytes | None = None  # parameters of the last row that may stand for others,
+        self._before_it: Request  # and its request
 
     @property
     def provider(self) -> str:
         """The provider that rows are for, unless they name another."""
         return self._builder.endpoint.provider.name
 
-    def row(self, entry: Entry, number: int) -> Row:
+    def row(self, found: Placed) -> Row:
         """The row of an entry: its request, or what is wrong with it."""
+        entry, number, line, columns, file, before = found
         custom_id: CustomId | None = f"row-{number}" if self._is_numbered else None
-        data = None
+        data, text = None, b""
         try:
-            if isinstance(entry, bytes):
-                data = parsed_row(entry)
-                custom_id = custom_id_of(data, custom_id)
+            if type(entry) is bytes:
+                data, text = parsed_row(entry), entry
+                if "custom_id" in data:
+                    custom_id = custom_id_of(data, custom_id)
                 request = self._request(data, entry)
             else:
-                found = found_in(entry)
-                data = found.fields
-                if found.is_table and data.get("custom_id") != "":
+                held = found_in(entry)
+                data = held.fields
+                if held.is_table and data.get("custom_id") != "":
                     custom_id = custom_id_of(data, custom_id)
-                request = self._of_found(found)
+                request = self._of_found(held)
             content = jsonl.dumps_to_keep(request.body())
         except LlmcliError as error:
             row = Row(number, custom_id, _digest(_content(entry)), error=error, fields=data)
+            row.line, row.columns, row.file, row.before = line, columns, file, before
             return self._failed(entry, row)
-        row = Row(number, custom_id, _digest(content), request, None, len(content), content, data)
-        row.json = entry if isinstance(entry, bytes) else b""
-        return row
+        about = (len(content), content, data, columns, line, text, file, before)
+        return Row(number, custom_id, _digest(content), request, None, *about)
 
     def check_columns(self, columns: Columns) -> None:
         """Raise UsageError for a table whose rows have no prompt, where no template makes one."""
@@ -179,11 +182,11 @@ class RowBuilder:
 
     def placed(self, found: Placed) -> Row:
         """The row of an entry that stands somewhere: known by what it is to be known by, and looked at."""
-        row = self.row(found.entry, found.number)
-        row.line, row.columns, row.file, row.before = found.line, found.columns, found.file, found.before
+        row = self.row(found)
         if not self._is_numbered:
             self.identity.know(row, found.entry)
-        self.see(row)
+        if self.see is not unseen:
+            self.see(row)
         return row
 
     @property
@@ -205,7 +208,7 @@ class RowBuilder:
     def built_by(self, builder: Builder) -> RowBuilder:
         """The same with another builder of requests, and nobody who looks."""
         other = copy(self)
-        other._builder, other._common, other.see = builder, None, unseen  # noqa: SLF001 - one of ours
+        other._builder, other._said, other.see = builder, None, unseen  # noqa: SLF001 - one of ours
         other.in_order = _not_in_order
         return other
 
@@ -279,11 +282,7 @@ class RowBuilder:
                 raise BadRow("invalid_row", "the system message must be a string")
             before = [{"role": "system", "content": system}, *self._prompt.earlier]
             return self._built([*before, message], own or {})
-        if own or self._builder.words_labels:
-            return self._built([*self._before, message], own or {})
-        if self._common is None:
-            self._common = self._built([*self._before, message], {})
-        return self._common.saying([*self._before, message])
+        return self._built([*self._before, message], own or {})
 
     def _of_body(self, body: Json) -> Request:
         messages = check_message_list(body.get("messages"), "messages")
@@ -295,7 +294,19 @@ class RowBuilder:
         return self._built([*before, *messages, *after], own)
 
     def _built(self, messages: list[Message], own: Json) -> Request:
-        """The request; a row's own parameters win over the command line's. Raises BadCommand, BadRow, UsageError."""
+        """The request; a row's own parameters win over the command line's. Raises BadCommand, BadRow, UsageError.
+
+        One with the parameters of the row before it, as most have, differs from that in the messages alone.
+        """
+        said = jsonl.dumps(own) if own else b"{}"
+        if said == self._said:
+            return self._before_it.saying(messages)
+        request = self._anew(messages, own)
+        if request.api is CHAT and not request.choices:
+            self._said, self._before_it = said, request.for_many()
+        return request
+
+    def _anew(self, messages: list[Message], own: Json) -> Request:
         if not own:
             return self._plain(messages)
         own = dict(own)

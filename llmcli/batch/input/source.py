@@ -114,18 +114,22 @@ class EntrySource:
 
     def entry(self) -> Placed | None:
         """The entry of the next row; None where none is ready. Raises what went wrong in reading."""
+        if (self.deal is not None or self._next >= len(self._at_hand.entries)) and not self._looked():
+            return None
+        batch, at, number = self._at_hand, self._next, self.number
+        self._next, self.number = at + 1, number + 1
+        return Placed(batch.entries[at], number, batch.lines[at], batch.columns, self._part.file, self.before)
+
+    def _looked(self) -> bool:
+        """Whether a row is at hand, once what is ready was taken."""
         while not self._has_row():
             if self._over:
-                return None
+                return False
             batch = self._batch()
             if batch is None and not self._over:
-                return None
+                return False
             self._take(batch or _NONE)
-        batch, at = self._at_hand, self._next
-        self._next += 1
-        number = self.number
-        self.number = number + 1
-        return Placed(batch.entries[at], number, batch.lines[at], batch.columns, self._part.file, self.before)
+        return True
 
     def _has_row(self) -> bool:
         """Whether a row is at hand; those before it that are others' are passed over."""

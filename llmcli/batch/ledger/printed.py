@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from llmcli.batch.ledger.final import Done
@@ -72,6 +72,10 @@ class Printed:
             self._next += 1
             self._print(ready[0], failed=ready[1])
         return None
+
+    def write_all(self, _answers: Sequence[tuple[int, bytes]]) -> bool:
+        """See Records: each has its turn."""
+        return False
 
     def _print(self, line: bytes, *, failed: bool) -> None:
         if shown := self._shape.shown(line, failed=failed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from llmcli.batch.ledger.final import Done
@@ -22,6 +23,9 @@ class RecordKeeper(Protocol):
 
     def write(self, row: int, line: bytes, /, *, failed: bool) -> None:
         """Make a row final."""
+
+    def write_all(self, answers: Sequence[tuple[int, bytes]], /) -> bool:
+        """Make rows final that have answers, all at once, or none; False: none, they are to be written one by one."""
 
     def sync(self) -> None:
         """See to it that what was written stays; called every second, from any thread."""

@@ -13,6 +13,8 @@ from llmcli.errors import CallFailed, LlmcliError, UsageError
 from llmcli.output.report import Report
 from llmcli.wire import CHAT, Completion, Json, Request
 
+_LF, _CR = 0x0A, 0x0D
+
 
 class Course(NamedTuple):
     """How a row came to its end: requests that were sent, $ that they cost before the last, and when (UTC) it was.
@@ -42,7 +44,7 @@ def failure_line(
     if report is not None:
         response = _response(report.completion)
     elif isinstance(error, CallFailed) and error.status is not None:
-        response = _head(error.status, error.request_id) + jsonl.dumps(error.body) + b"}"
+        response = {"status_code": error.status, "request_id": error.request_id, "body": error.body}
     envelope = _envelope(row, course, report)
     if report is None and request is not None:
         envelope["model"] = request.name
@@ -57,37 +59,25 @@ def code_of(error: LlmcliError) -> str:
     return error.exit_code.label if isinstance(error, CallFailed) or code is None else str(code)
 
 
-def _line(row: Row, response: bytes | None, error: Json | None, about: tuple[Json, bytes | None]) -> bytes:
+def _line(row: Row, response: Json | None, error: Json | None, about: tuple[Json, bytes | None]) -> bytes:
     envelope, kept = about
-    return b"".join(
-        (
-            b'{"id":"',
-            record_id(row).encode(),
-            b'","custom_id":',
-            jsonl.dumps(row.custom_id),
-            b',"response":',
-            response or b"null",
-            b',"error":',
-            jsonl.dumps(error) if error else b"null",
-            b',"llmcli":',
-            b"{" if kept is None else b'{"input":%b,' % kept,  # first: what counts at a resume ends the line
-            jsonl.dumps(envelope)[1:],
-            b"}\n",
-        )
+    return jsonl.line(
+        {
+            "id": record_id(row),
+            "custom_id": row.custom_id,
+            "response": response,
+            "error": error,
+            # The row's own columns come first: what counts at a resume ends the line.
+            "llmcli": envelope if kept is None else {"input": jsonl.Raw(kept), **envelope},
+        }
     )
 
 
-def _response(completion: Completion) -> bytes:
+def _response(completion: Completion) -> Json:
     raw = (completion.raw or b"").strip()
-    if (
-        not raw.startswith(b"{") or b"\n" in raw or b"\r" in raw or b"\0" in raw
-    ):  # or UTF-16, for JSON may be that
-        raw = jsonl.dumps(completion.body)
-    return _head(200, completion.meta.request_id) + raw + b"}"
-
-
-def _head(status: int, request_id: str | None) -> bytes:
-    return b'{"status_code":%d,"request_id":%s,"body":' % (status, jsonl.dumps(request_id))
+    is_one_line = raw.startswith(b"{") and _LF not in raw and _CR not in raw
+    body = jsonl.Raw(raw) if is_one_line and 0 not in raw else completion.body  # UTF-16 has zeros
+    return {"status_code": 200, "request_id": completion.meta.request_id, "body": body}
 
 
 def _envelope(row: Row, course: Course, report: Report | None) -> Json:
@@ -95,28 +85,26 @@ def _envelope(row: Row, course: Course, report: Report | None) -> Json:
 
     `cost_usd` in $, of all that the row took; `latency_ms` of the last attempt; `at`: when it came to its end, UTC.
     """
-    meta = report.completion.meta if report else None
-    cost = report.cost if report else course.carried
-    if report and cost is not None and course.carried:
-        cost += course.carried
+    attempts, carried, at, _, via = course
+    meta = None if report is None else report.completion.meta
+    cost = carried if report is None else report.cost
+    if report is not None and cost is not None and carried:
+        cost += carried
     envelope: Json = {"row": row.number}
     if row.file is not None:
         envelope["file"] = row.file
     if row.id_column is not None:
         envelope["id_column"] = row.id_column
-    envelope["attempts"] = course.attempts
-    envelope["latency_ms"] = round(meta.latency * 1000, 3) if meta and course.via is None else None
+    envelope["attempts"] = attempts
+    envelope["latency_ms"] = None if meta is None or via is not None else round(meta.latency * 1000, 3)
     envelope["cost_usd"] = None if cost is None else float(cost)
-    envelope["model"] = meta.name if meta else None
-    envelope["at"] = jsonl.moment(course.at)
-    if meta and meta.api != CHAT.name:
+    envelope["model"] = None if meta is None else meta.name
+    envelope["at"] = jsonl.moment(at)
+    if meta is not None and meta.api != CHAT.name:
         envelope["api"] = meta.api
-    if course.via is not None:
-        envelope["via"] = course.via
-    if meta and meta.cached:
-        envelope["cached"] = True
-    if meta and meta.recovered:
-        envelope["recovered"] = meta.recovered
-    if meta and meta.choice:
-        envelope["choice"] = meta.choice
+    if via is not None:
+        envelope["via"] = via
+    if meta is not None and (meta.cached or meta.recovered or meta.choice):
+        told = {"cached": meta.cached, "recovered": meta.recovered, "choice": meta.choice}
+        envelope.update({name: value for name, value in told.items() if value})
     return envelope

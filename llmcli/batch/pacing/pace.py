@@ -18,6 +18,7 @@ _SHORT = 2.0  # seconds: for a Retry-After up to this not all need wait, where w
 _HOLD = 61.0  # seconds, a little over a minute: a limit that holds us longer is tried, not believed
 _SAME = 1e-3  # seconds that make no difference
 _TRY_EVERY = 60.0  # seconds between two tries of it
+_AT_ONCE = (0.0, "server")  # what is known of no limit
 _ANSWER = 100.0  # tokens, the least that an answer of any length is taken to be at first
 
 
@@ -72,8 +73,14 @@ class Pace:
 
     def delay(self, now: float) -> tuple[float, str]:
         """(seconds until a request may go, what holds it back)."""
-        if self._is_free and now >= self._paused_until:
-            return 0.0, "server"
+        if (
+            self._server.rate is None
+            and self._requests.rate is None
+            and self._tokens.rate is None
+            and self.held_since is None
+            and now >= self._paused_until
+        ):
+            return _AT_ONCE
         self._server.adjust(now)
         self._paced = self._learned if self._server.declared is None else self._declared
         self._paced.set(self._server.rate, now)
@@ -97,12 +104,6 @@ class Pace:
         wait = max(self._sent + _TRY_EVERY, self._paused_until) - now
         return max(wait, self._requests.delay(now)), self.holder
 
-    @property
-    def _is_free(self) -> bool:
-        """Whether no limit is known, neither the user's nor the server's."""
-        unlimited = self._requests.rate is None and self._tokens.rate is None
-        return unlimited and self._server.rate is None and self.held_since is None
-
     def disbelieve(self) -> None:
         """What holds the run back is no limit: a request went through, or nothing is waited for."""
         self.held_since = None
@@ -123,8 +124,10 @@ class Pace:
 
     def _send(self, now: float) -> None:
         self._sent = now
-        self._requests.take(now, 1)
-        self._paced.take(now, 1)
+        if self._requests.rate is not None:
+            self._requests.take(now, 1)
+        if self._paced.rate is not None:
+            self._paced.take(now, 1)
         self._server.sends(now)
 
     async def next(self, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]]) -> None:
@@ -164,11 +167,11 @@ class Pace:
 
     def used(self, now: float, size: int, prompt_tokens: int, completion_tokens: int, taken: float) -> None:
         """What a request of `size` bytes really took, that was `taken` to be so many tokens."""
-        self._tokens.correct(now, prompt_tokens + completion_tokens - taken)
-        if self._answer is None:
-            self._answer = completion_tokens
-        self._prompt_ratio += 0.05 * (prompt_tokens / max(1, size) - self._prompt_ratio)
-        self._answer += 0.05 * (completion_tokens - self._answer)
+        if self._tokens.rate is not None:
+            self._tokens.correct(now, prompt_tokens + completion_tokens - taken)
+        answer = completion_tokens if self._answer is None else self._answer
+        self._answer = answer + 0.05 * (completion_tokens - answer)
+        self._prompt_ratio += 0.05 * (prompt_tokens / (size or 1) - self._prompt_ratio)
 
     def refused(self, now: float, sent: float, retry_after: float | None, taken: float = 0.0) -> None:
         """A 429 came for what was `sent` then: all wait as the server asks, then go one by one, not as a herd.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 
@@ -65,6 +65,10 @@ class StoredLedger:
     def write(self, _row: int, line: bytes, *, failed: bool) -> None:
         """Take in a row's record, which is saved soon."""
         self._unsaved.add(line, failed=failed)
+
+    def write_all(self, _answers: Sequence[tuple[int, bytes]]) -> bool:
+        """See Records: a segment is what is written at once."""
+        return False
 
     def sync(self) -> None:
         """See to it that what is due is being saved. Raises what that came to: OutputFailure, Busy."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from llmcli.transport.answer import Answer
-from llmcli.transport.base import ReadAnswer, SendUnawaited, Transport, send_of
+from llmcli.transport.base import AnswerCame, SendUnawaited, Transport, send_of
 from llmcli.wire import Request
 
 Make = Callable[[], Transport]
@@ -32,7 +32,7 @@ class ByProvider:
         """See Transport."""
         return self._for(request).ask(request)
 
-    def send(self, request: Request, body: bytes, came: Callable[[ReadAnswer], None]) -> bool:
+    def send(self, request: Request, body: bytes, came: AnswerCame) -> bool:
         """See SendUnawaited."""
         provider = request.provider
         if provider not in self._sends:

@@ -13,7 +13,7 @@ from llmcli.registry.estimate import longest_answer
 from llmcli.registry.models import find_model
 from llmcli.registry.prices import cost, is_free, worst_cost
 from llmcli.transport.answer import Answer
-from llmcli.transport.base import ReadAnswer, Transport, send_of
+from llmcli.transport.base import AnswerCame, Transport, send_of
 from llmcli.wire import Completion, Request
 
 if TYPE_CHECKING:
@@ -42,17 +42,23 @@ class Window:
         self._inner, self._send = inner, send_of(inner)
         self._price_of = price_of
         self._purse = purse
+        self._kind: object = (
+            None  # of requests that were sent last, and bytes of a body that are no more than fit
+        )
+        self._fits = 0
 
     def ask(self, request: Request) -> Coroutine[Any, Any, Answer]:
         """See Transport."""
         check_window(request)
         return self._inner.ask(request) if self._purse is None else self._paid(request, self._purse)
 
-    def send(self, request: Request, body: bytes, came: Callable[[ReadAnswer], None]) -> bool:
+    def send(self, request: Request, body: bytes, came: AnswerCame) -> bool:
         """See SendUnawaited."""
         if self._send is None or self._purse is not None:
             return False
-        check_window(request, len(body))
+        if len(body) > self._fits or request.kind is not self._kind:
+            check_window(request, len(body))
+            self._kind, self._fits = request.kind, len(body)
         return self._send(request, body, came)
 
     async def aclose(self) -> None:

@@ -110,14 +110,14 @@ def is_blank(value: Any) -> bool:
     return not value or (isinstance(value, str) and value.strip() in {"", "0"})
 
 
-_BESIDE = frozenset({"error", "x_groq", "base_resp"})  # where an error may stand beside choices
+BESIDE = frozenset({"error", "x_groq", "base_resp"})  # where an error may stand beside choices
 
 
 def is_error(data: Any) -> bool:
     """Whether an object of a 200 is an error: beside choices one that says something, else one in any dress."""
     if not isinstance(data, dict):
         return isinstance(data, list) and bool(data) and isinstance(data[0], dict) and is_error(data[0])
-    if _BESIDE.isdisjoint(data) and data.get("choices") is not None:
+    if BESIDE.isdisjoint(data) and data.get("choices") is not None:
         return False
     beside = [data.get("error"), _part(data, "x_groq", "error"), _part(data, "base_resp", "status_code")]
     if not all(map(is_blank, beside)):

@@ -44,19 +44,21 @@ _VERSION = re.compile(r"/v\d[^/?]*/?(\?|$)")  # at the end of a base URL
 class Reply:
     """The head of an HTTP reply to `request`. Header names are lower case.
 
-    `key` is the key that was sent: servers quote it in their errors, nobody else may.
+    `key` is the key that was sent: servers quote it in their errors, nobody else may. `sent` is all of that kind that
+    went with the request, None: it is still to be found out.
     """
 
     request: Request
     status: int
     headers: Mapping[str, str]
     key: str | None = field(default=None, repr=False)
+    sent: Secrets | None = field(default=None, repr=False, compare=False)
 
     @property
     def request_id(self) -> str | None:
         """What the provider calls this request, where it says so."""
-        given = self.headers.get("x-request-id") or self.headers.get("request-id")
-        return str(self.without_key(given)) if given else None
+        given = self.headers.get("x-request-id") or self.headers.get("request-id") or None
+        return given and (str(self.without_key(given)) if self.secrets else given)
 
     @property
     def where(self) -> str:
@@ -64,22 +66,21 @@ class Reply:
         parts = [f"HTTP {self.status}", self.request.name]
         return ", ".join([*parts, *([f"request {self.request_id}"] if self.request_id else [])])
 
-    def meta(self) -> Meta:
-        """The Meta of the answer that begins here."""
+    def meta(self, *, done: bool = False) -> Meta:
+        """The Meta of the answer that begins here, or, where it is `done`, that came whole."""
+        request = self.request
         return Meta(
-            self.request.provider,
-            self.request.model,
-            self.request_id,
-            self.headers,
-            api=self.request.api.name,
+            request.provider, request.model, self.request_id, self.headers, done=done, api=request.api.name
         )
 
     @property
     def secrets(self) -> Secrets:
         """What was sent, or is sent elsewhere, and may not be shown."""
-        secrets = secrets_of(self.request, self.key)
+        if self.sent is None:
+            self.sent = secrets_of(self.request, self.key)
         if not 300 <= self.status < 400:
-            return secrets
+            return self.sent
+        secrets = self.sent
         target = address_of(self.target)
         return secrets if target is None else (*secrets, *target.secrets)
 
@@ -320,6 +321,6 @@ def answer_in(reply: Reply, body: bytes) -> tuple[Any, bytes | None]:
         data, exact = jsonl.lenient(body)
     except ValueError:
         return None, None
-    if may_hold(body, reply.secrets) and (clean := reply.without_key(data)) != data:
+    if reply.secrets and may_hold(body, reply.secrets) and (clean := reply.without_key(data)) != data:
         return clean, None
     return data, body if exact else None

@@ -12,10 +12,12 @@ from collections.abc import Callable
 
 import pycurl
 
+from llmcli.lean.turns import Turns
 from llmcli.transport.wire.sockets import READ, WRITE, Sockets, sockets
 
 _EVENTS = {pycurl.POLL_IN: READ, pycurl.POLL_OUT: WRITE, pycurl.POLL_INOUT: READ | WRITE}
-_FEW = 128  # requests that one multi handle has under way
+_REMOVE = pycurl.POLL_REMOVE
+_FEW = 32  # requests that one multi handle has under way
 
 CurlResult = tuple[int, str]  # libcurl's code (0: all is well) and its message
 Ended = Callable[[int, str], None]  # is called with both, and raises nothing
@@ -26,6 +28,7 @@ class Drive:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._turns = Turns.of(self._loop)
         self._sockets = sockets()
         self._loop.add_reader(self._sockets.fileno(), self._ready)
         self._owners: dict[int, _Multi] = {}
@@ -40,8 +43,9 @@ class Drive:
         if multi is None or len(multi.under_way) >= _FEW:
             multi = self._roomy = self._with_room()
         multi.under_way[curl] = ended
-        multi.curl.add_handle(curl)
-        self._wake(multi)
+        multi.add(curl)
+        if multi not in self._waiting:
+            self._wake(multi)
 
     def go_on(self, curl: pycurl.Curl) -> None:
         """Let a transfer go on that was held back, if it has not ended."""
@@ -54,7 +58,7 @@ class Drive:
         """Give a transfer up, whose connection is closed; False: it had ended."""
         for multi in self._multis:
             if multi.under_way.pop(curl, None) is not None:
-                multi.curl.remove_handle(curl)
+                multi.remove(curl)
                 return True
         return False
 
@@ -84,17 +88,21 @@ class Drive:
     def _look(self) -> None:
         waiting, self._waiting, self._looks = self._waiting, set(), False
         for multi in waiting:
-            multi.curl.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+            multi.act(pycurl.SOCKET_TIMEOUT, 0)
         self._reap(waiting)
 
     def _ready(self) -> None:
         owners, touched = self._owners, set()
         for file, events in self._sockets.ready():
             multi = owners[file]
-            multi.curl.socket_action(file, events)
+            multi.act(file, events)
             touched.add(multi)
         self._looks = not self._waiting
-        self._reap(touched)
+        self._turns.begin()
+        try:
+            self._reap(touched)
+        finally:
+            self._turns.end()
         if self._looks:
             self._look()  # at once: what follows an answer goes out in the same turn
 
@@ -109,7 +117,8 @@ class Drive:
 class _Multi:
     """A multi handle, what it has under way, and its alarm. `owners` is told which sockets are its own.
 
-    The alarm is set by what libcurl says when it is asked: told by it, there would be two calls a transfer.
+    The alarm is set by what libcurl says when it is asked: told by it, there would be two calls a transfer. Methods of
+    pycurl's objects are looked up once: each look makes an AttributeError first, and costs as much as 30 other steps.
     """
 
     def __init__(
@@ -122,6 +131,9 @@ class _Multi:
         self.curl = pycurl.CurlMulti()
         self.curl.setopt(pycurl.M_SOCKETFUNCTION, self._wants)
         self.curl.setopt(pycurl.M_MAXCONNECTS, _FEW)
+        self.add, self.remove = self.curl.add_handle, self.curl.remove_handle
+        self.act, self._ended = self.curl.socket_action, self.curl.info_read
+        self._timeout = self.curl.timeout
         self.under_way: dict[pycurl.Curl, Ended] = {}
         self._loop = loop
         self._sockets = watched
@@ -131,20 +143,21 @@ class _Multi:
 
     def reap(self) -> bool:
         """Tell of the transfers that have ended; whether any has."""
-        left, some = 1, False
+        left, some, under_way = 1, False, self.under_way
         while left:
-            left, well, ill = self.curl.info_read()
+            left, well, ill = self._ended()
+            some = some or bool(well or ill)
             for curl in well:
-                some = True
-                self._tell(curl, 0, "")
+                self.remove(curl)
+                under_way.pop(curl)(0, "")
             for curl, code, message in ill:
-                some = True
-                self._tell(curl, code, message)
+                self.remove(curl)
+                under_way.pop(curl)(code, message)
         return some
 
     def set_alarm(self) -> None:
         """Wake libcurl when it wants to be, at the latest."""
-        if self.curl.closed or (milliseconds := self.curl.timeout()) < 0:
+        if self.curl.closed or (milliseconds := self._timeout()) < 0:
             return
         when, timer = self._loop.time() + milliseconds / 1000, self._timer
         if milliseconds == 0:
@@ -157,15 +170,11 @@ class _Multi:
     def close(self) -> None:
         """Give up all."""
         for curl in self.under_way:
-            self.curl.remove_handle(curl)
+            self.remove(curl)
         self.under_way.clear()
         if self._timer is not None:
             self._timer.cancel()
         self.curl.close()
-
-    def _tell(self, curl: pycurl.Curl, code: int, message: str) -> None:
-        self.curl.remove_handle(curl)
-        self.under_way.pop(curl)(code, message)
 
     def _ring(self) -> None:
         self._timer = None
@@ -173,7 +182,7 @@ class _Multi:
 
     def _wants(self, what: int, file: int, _multi: object, _data: object) -> None:
         """What libcurl now waits for on a socket."""
-        if what == pycurl.POLL_REMOVE:
+        if what == _REMOVE:
             self._sockets.leave(file)
         else:
             self._owners[file] = self

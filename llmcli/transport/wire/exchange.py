@@ -70,7 +70,8 @@ class Wire:
         `came` is called once with the reply or the Break, later; not where the wire is closed before. It raises
         nothing. Any other exception is a bug, and whoever wanted the reply is to raise it: the loop would only log it.
         """
-        self._begin(self._taken(head, body), came)
+        easy = self._taken(head, body)
+        self._drive.begin(easy.curl, partial(self._ended, easy, came))
 
     async def _whole(self, easy: Easy) -> WireReply:
         future: asyncio.Future[WireReply | Exception] = asyncio.get_running_loop().create_future()
@@ -142,7 +143,8 @@ class Wire:
             status, headers = head_of(easy.lines)
         except ValueError:
             raise failure or Break(How.BROKEN, "it was closed inside the head") from None
-        check_status(easy, status)
+        if easy.proxy:
+            check_status(easy, status)
         if failure is not None and failure.how is How.LATE:
             raise failure
         body = easy.pieces[0] if len(easy.pieces) == 1 else b"".join(easy.pieces)

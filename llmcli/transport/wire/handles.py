@@ -25,6 +25,7 @@ _DENIED = {10, 11, 12, 33}  # of libcurl's CURLPX codes: those that mean a name 
 _ASKS_WHO = 407  # Proxy Authentication Required
 _NOT_ALLOWED = 23  # by the proxy's rules
 _MOST_AGAIN = 3
+_POSTFIELDS = pycurl.POSTFIELDS
 _LOST = {pycurl.E_GOT_NOTHING, pycurl.E_SEND_ERROR, pycurl.E_RECV_ERROR, pycurl.E_PARTIAL_FILE}
 
 
@@ -46,10 +47,11 @@ class Route:
 class Easy:
     """A handle, and where libcurl puts what comes: `lines` of heads, `pieces` of a body."""
 
-    __slots__ = ("again", "body", "curl", "head", "lines", "pieces", "proxy")
+    __slots__ = ("_set", "again", "body", "curl", "head", "lines", "pieces", "proxy")
 
     def __init__(self) -> None:
         self.curl = pycurl.Curl()
+        self._set = self.curl.setopt  # looked up once, see Drive
         self.head: Head | None = None
         self.proxy = ""  # on the way, fit to be shown
         self.body: bytes | Outflow = b""  # that is to go out
@@ -62,13 +64,14 @@ class Easy:
         self.lines.clear()
         self.pieces.clear()
         self.body, self.again = body, 0
-        if isinstance(body, Outflow):
+        if type(body) is bytes:
+            if head.method == "POST":
+                self._set(_POSTFIELDS, body)
+        elif isinstance(body, Outflow):
             self.curl.setopt(pycurl.POSTFIELDSIZE_LARGE, len(body))
             self.curl.setopt(pycurl.READFUNCTION, body.read)
             self.curl.setopt(pycurl.SEEKFUNCTION, body.seek)
             self.head = None  # whoever takes this handle next sets it up anew
-        elif head.method == "POST":
-            self.curl.setopt(pycurl.POSTFIELDS, body)
 
     def tell_of(self, hosts: list[str]) -> None:
         """Give the addresses of hosts, as libcurl wants them, so that it looks none up."""

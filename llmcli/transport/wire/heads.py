@@ -6,10 +6,13 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import field
 from enum import Enum, auto
 from functools import lru_cache
+from typing import Any
 
 from llmcli.lean.dataclass import dataclass
 
 _STATUS, _END = ":status", ":end"  # which no header is called
+_NOT_NAMES = frozenset({_STATUS, _END, None})
+_BLANK = (b"\r\n", b"\n")
 _USUAL = 256  # bytes of a line that are worth keeping
 
 LONGEST = 64_000_000  # bytes of a reply, if nobody says how many
@@ -97,6 +100,8 @@ def head_of(lines: list[bytes]) -> tuple[int, dict[str, str]]:
 
     Raises ValueError where there is no whole head in it.
     """
+    if (usual := _usual_head(lines)) is not None:
+        return usual
     status, headers, whole = 0, dict[str, str](), False
     for line in lines:
         name, value = _known(line) if len(line) <= _USUAL else _field(line)
@@ -111,6 +116,17 @@ def head_of(lines: list[bytes]) -> tuple[int, dict[str, str]]:
     if not whole:
         raise ValueError("no head")
     return status, headers
+
+
+def _usual_head(lines: list[bytes]) -> tuple[int, dict[str, str]] | None:
+    """The same where there is one head, with no header twice: without a step of ours a line."""
+    if len(lines) < 2 or lines[-1] not in _BLANK or max(map(len, lines)) > _USUAL:
+        return None
+    (first, status), *fields = map(_known, lines[:-1])
+    headers: dict[Any, str] = dict(fields)
+    if first is not _STATUS or len(headers) < len(fields) or not _NOT_NAMES.isdisjoint(headers):
+        return None
+    return int(status), headers
 
 
 def _field(line: bytes) -> tuple[str | None, str]:

@@ -9,6 +9,8 @@ from contextlib import suppress
 from typing import Protocol
 
 READ, WRITE = 1, 2  # as libcurl has them
+_IN, _OUT = 1, 4  # as epoll has them
+_MASKS = {0: 0, READ: _IN, WRITE: _OUT, READ | WRITE: _IN | _OUT}
 
 
 class Sockets(Protocol):
@@ -49,7 +51,7 @@ class Epoll:
         if self._wanted.get(file) == events:
             return
         self._wanted[file] = events
-        mask = (select.EPOLLIN if events & READ else 0) | (select.EPOLLOUT if events & WRITE else 0)
+        mask = _MASKS[events]
         try:
             self._epoll.modify(file, mask)  # always told: it may be another socket with the same number
         except FileNotFoundError:
@@ -61,13 +63,15 @@ class Epoll:
 
     def ready(self) -> Iterator[tuple[int, int]]:
         """See Sockets."""
-        wanted, write = self._wanted, select.EPOLLOUT
+        wanted = self._wanted
         for file, mask in self._epoll.poll(0):
-            if file in wanted:
-                yield file, (READ if mask & ~write else 0) | (WRITE if mask & write else 0)
-            else:  # idle, and closed by the server
+            if file not in wanted:  # idle, and closed by the server
                 with suppress(OSError):  # by us too
                     self._epoll.unregister(file)
+            elif mask == _IN:  # as of nearly all
+                yield file, READ
+            else:
+                yield file, (READ if mask & ~_OUT else 0) | (WRITE if mask & _OUT else 0)
 
 
 class Selector:

@@ -55,13 +55,14 @@ async def asked(transport: Pooled, request: Request) -> Completion | LlmcliError
 
 async def sent(transport: Pooled, request: Request) -> Completion | LlmcliError | None:
     """What comes of it unawaited; None where it has to be asked."""
-    future: asyncio.Future[ReadAnswer] = asyncio.get_running_loop().create_future()
+    future: asyncio.Future[tuple[ReadAnswer, Any]] = asyncio.get_running_loop().create_future()
     send = send_of(transport)
     assert send is not None
-    if not send(request, jsonl.dumps(request.body()), future.set_result):
+    if not send(request, jsonl.dumps(request.body()), lambda *came: future.set_result(came)):
         return None
     try:
-        return (await future)()
+        read, came = await future
+        return read(came)
     except LlmcliError as error:
         return error
 
