@@ -7,7 +7,7 @@ the machine that the command was typed on.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -35,7 +35,7 @@ from llmcli.registry.pricing import Prices
 from llmcli.registry.providers import KEY_FILE, address_variables
 from llmcli.stdin import Stdin
 from llmcli.transport.answer import Answer
-from llmcli.transport.base import ReadAnswer, Transport, send_of
+from llmcli.transport.base import AnswerCame, Transport, send_of
 from llmcli.wire import Request
 from llmcli.world import World
 
@@ -168,10 +168,12 @@ class WithWorkersKeys:
         with _remedied():
             return await self._inner.ask(request)
 
-    def send(self, request: Request, body: bytes, came: Callable[[ReadAnswer], None]) -> bool:
+    def send(self, request: Request, body: bytes, came: AnswerCame) -> bool:
         """See SendUnawaited."""
         with _remedied():
-            return self._send is not None and self._send(request, body, lambda read: came(_remedied()(read)))
+            return self._send is not None and self._send(
+                request, body, lambda read, it: came(_remedied()(read), it)
+            )
 
     async def aclose(self) -> None:
         """See Transport."""
