@@ -63,12 +63,13 @@ class Numbers:
 
 
 class Kept:
-    """Records of memory; `room` is for so many."""
+    """Records of memory; `room` is for so many. `together`: answers can be written at once, `writes` had how many."""
 
-    def __init__(self, room: float = float("inf")) -> None:
+    def __init__(self, room: float = float("inf"), *, together: bool = False) -> None:
         self.rows: Counter[int] = Counter()
         self.failed: list[int] = []
-        self._room = room
+        self.writes: list[int] = []
+        self._room, self._together = room, together
 
     def room(self, row: int) -> bool:
         return row < self._room
@@ -79,8 +80,11 @@ class Kept:
         if failed:
             self.failed.append(row)
 
-    def write_all(self, _answers: Sequence[tuple[int, bytes]]) -> bool:
-        return False
+    def write_all(self, answers: Sequence[tuple[int, bytes]]) -> bool:
+        if self._together:
+            self.rows.update(row for row, _ in answers)
+            self.writes.append(len(answers))
+        return self._together
 
     def sync(self) -> None:
         pass
@@ -145,6 +149,57 @@ def test_every_row_is_final_once_and_never_more_are_under_way_than_may_be():
     asyncio.run(engine(Numbers(1000), transport, records, crowd=7).run())
     assert records.rows == Counter(range(1000))
     assert transport.most == 7
+
+
+def test_the_answers_of_a_turn_are_written_at_once():
+    records = Kept(together=True)
+    asyncio.run(engine(Numbers(1000), Answers(str), records, crowd=50).run())
+    assert records.rows == Counter(range(1000))
+    assert len(records.writes) < 100
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("crowd", [1, 7])
+def test_a_request_goes_out_in_an_answers_place_only_when_that_is_written(crowd, together):
+    records = Kept(together=together)
+
+    class Watched(Answers):
+        async def ask(self, request: Request) -> Answer:
+            assert self.sent - records.rows.total() < crowd  # what a kill now would have sent again
+            return await super().ask(request)
+
+    asyncio.run(engine(Numbers(100), Watched(str), records, crowd=crowd).run())
+    assert records.rows == Counter(range(100))
+
+
+def test_what_cannot_be_written_at_once_is_written_one_by_one():
+    class Narrow(Kept):
+        def write_all(self, _answers: Sequence[tuple[int, bytes]]) -> bool:
+            raise OutputFailure("the disk is full")
+
+        def write(self, row: int, line: bytes, *, failed: bool) -> None:
+            if row == 2:
+                raise OutputFailure("the disk is full")
+            super().write(row, line, failed=failed)
+
+    records = Narrow()
+    running = engine(Numbers(4), Answers(str), records)
+    with pytest.raises(OutputFailure, match="the disk is full"):
+        asyncio.run(running.run())
+    assert (set(records.rows), running.stats.ok) == ({0, 1, 3}, 3)
+
+
+def test_an_answer_that_came_as_the_run_was_broken_off_is_written():
+    records = Kept(together=True)
+
+    def answer(row: int) -> str:
+        if row == 3:
+            running.abort()
+        return "x"
+
+    running = engine(Numbers(100), Answers(answer), records)
+    asyncio.run(running.run())
+    assert {0, 1, 2, 3} <= set(records.rows)
 
 
 def test_rows_are_pulled_as_they_are_wanted():
