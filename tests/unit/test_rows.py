@@ -344,4 +344,5 @@ def test_a_builder_can_be_taken_to_another_machine():
     here = builder(template=Template("{{ name }}")).seen_by(lambda _row: None, lambda: True)
     there = pickle.loads(pickle.dumps(here.built_by(here.builder)))  # noqa: S301 - it is ours
     row = b'{"name":"hi"}'
-    assert there.row(row, 3).request.fields == here.row(row, 3).request.fields
+    placed = Placed(row, 3)
+    assert there.row(placed).request.fields == here.row(placed).request.fields
