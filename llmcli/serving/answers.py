@@ -11,7 +11,7 @@ from llmcli.errors import BrokenOff, CallFailed, LlmcliError, UsageError
 from llmcli.exchange.exchange import Exchanged, Way, concluded
 from llmcli.finish import says_something
 from llmcli.serving.asked import Asker, Called
-from llmcli.serving.replies import Response, json_response, problem_of
+from llmcli.serving.replies import Response, json_response, naming, problem_of
 from llmcli.serving.request_log import RequestLog
 from llmcli.transport.answer import Answer
 from llmcli.wire import Json
@@ -97,8 +97,7 @@ def _object(body: bytes) -> Json:
 def _headers(answer: Answer) -> dict[str, str]:
     """The header that names the request: by the upstream's name, or by that of a kept answer."""
     there = answer.there
-    identity = answer.meta.request_id or (there and there.body.get("id"))
-    return {"x-request-id": identity} if isinstance(identity, str) else {}
+    return naming(answer.meta.request_id or (there and there.body.get("id")))
 
 
 def _unanswered(exchanged: Exchanged) -> LlmcliError:

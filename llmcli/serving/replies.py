@@ -93,6 +93,13 @@ class Problem:
         return b"data: " + jsonl.dumps(self.body) + b"\n\n"
 
 
+def naming(identity: object) -> dict[str, str]:
+    """The header that names a request by an upstream's word for it, where a header can hold that."""
+    if not isinstance(identity, str) or not identity.isascii() or not identity.isprintable():
+        return {}
+    return {"x-request-id": identity} if identity and identity == identity.strip() else {}
+
+
 def problem_of(error: LlmcliError) -> Problem:
     """An error of ours, as a client is told it: with the upstream's own status and code, where it gave them."""
     status, code = next(
@@ -105,6 +112,6 @@ def problem_of(error: LlmcliError) -> Problem:
     elif error.no_answer_in_time:
         status = 504
     code = _TOO_LONG if isinstance(error, PromptTooLong) else error.code or code
-    headers = {} if error.request_id is None else {"x-request-id": error.request_id}
+    headers = naming(error.request_id)
     is_final = not isinstance(error, TransientFailure)
     return Problem(status, str(error), code, None, is_final, error.retry_after, headers)

@@ -387,6 +387,14 @@ def test_a_connection_that_breaks_is_a_502(through, server):
     assert through().status == 502
 
 
+@pytest.mark.parametrize("identity", ["a\r\nSet-Cookie: x=1", " a ", "a\0b", "中", ""])
+def test_an_id_that_no_header_can_hold_is_in_none(through, server, identity):
+    server.script = wire.ok("Hello", extra={"id": identity}, headers={"x-request-id": None})
+    got = through()
+    assert got.json["choices"][0]["message"]["content"] == "Hello"
+    assert got.headers.keys() == {"content-type", "content-length"}
+
+
 def test_a_stream_that_breaks_off_ends_in_an_error_event(through, server):
     server.script = wire.cut(wire.ok("Hello there, you"), -60)
     events = through(stream=True).events
