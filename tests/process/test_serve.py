@@ -251,7 +251,7 @@ def test_a_command_is_told_where_and_its_status_is_ours(shell):
         HTTP_PROXY="http://127.0.0.1:9",
         NO_PROXY="example.com",
     )
-    assert done.out == "not-needed\n2\n7\n"
+    assert done.out == "offline\n2\n7\n"
     assert done.err == "served 0 requests, 0 tokens, $0.000000\n"
 
 
@@ -279,6 +279,11 @@ def test_no_proxy_at_all_stays_no_proxy_at_all(shell):
         shell("llmcli serve -q -m offline/echo -- sh -c 'echo $NO_PROXY $no_proxy'", NO_PROXY="*").out
         == "* *\n"
     )
+
+
+def test_the_key_of_a_rehearsal_is_too_short_to_be_starred_in_a_text(shell):
+    said = "echo $OPENAI_API_KEY is the key | llmcli ask"
+    assert shell(f"llmcli serve -q -m offline/echo -- sh -c '{said}'").out == "offline is the key\n"
 
 
 def test_two_dashes_without_a_command(shell):
@@ -326,6 +331,10 @@ def test_openais_own_client_asks_both_apis_past_a_proxy_and_a_wrong_address(proc
         ({"text": {"format": {"type": []}}}, "the body is not of the Responses API's shape"),
         ({"input": 5}, "input must be text, or a list of messages that is not empty"),
         ({"conversation": "c"}, "conversation has no counterpart here"),
+        (
+            {"input": [{"type": "item_reference", "id": "fc_1"}]},
+            "no answer that is remembered here has an item fc_1",
+        ),
     ],
 )
 def test_a_body_that_is_not_of_its_shape_is_a_400(echo, fields, words):

@@ -41,10 +41,15 @@ class KeptItems:
             del self._items[next(iter(self._items))]
 
     def named(self, item: Any) -> Any:
-        """The item that a reference names; anything else as it is."""
+        """The item that a reference names; anything else as it is. Raises UsageError."""
         if not isinstance(item, dict) or item.get("type") != "item_reference":
             return item
-        return self._items.get(str(item.get("id")), item)
+        identity = str(item.get("id"))
+        if identity not in self._items:
+            raise UsageError(
+                f"no answer that is remembered here has an item {identity}", todo="send the item itself"
+            )
+        return self._items[identity]
 
 
 def chat_fields(body: Json, agent: str, kept: KeptItems) -> Json:
