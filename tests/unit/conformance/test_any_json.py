@@ -26,6 +26,8 @@ from llmcli.finish import says_something
 from llmcli.output.items import ItemSink
 from llmcli.output.sink import RecordSink, Sink, TextSink
 from llmcli.output.streams import Notes, Stdout
+from llmcli.serving.chat_telling import ChatTelling
+from llmcli.serving.responses.telling import ResponseTelling
 from llmcli.transport import bodies
 from llmcli.transport.failures import diagnosis as failures
 from llmcli.transport.folds.completion import Accumulator
@@ -110,6 +112,11 @@ def shown(chunks: list[Chunk], completion: Completion) -> None:
         sink.finish(completion)
     for sink in sinks():
         sink.abort(completion.body)
+    for telling in (ChatTelling("x", with_usage=True), ResponseTelling({}, "x", 0, lambda _: None)):
+        pieces = [*map(telling.piece, chunks), telling.ended(completion)]
+        assert pieces[-1]
+    for telling in (ChatTelling("x", with_usage=True), ResponseTelling({}, "x", 0, lambda _: None)):
+        jsonl.dumps(telling.whole(completion))
     Repair(None, 1, misfit, print)._wrong(REPLY.request, completion)
     check(completion, REPLY.request)
 
