@@ -10,25 +10,24 @@ _KNOWN: WeakKeyDictionary[asyncio.AbstractEventLoop, Turns] = WeakKeyDictionary(
 
 
 class Turns:
-    """The turns of a loop. Whoever tells several of what came encloses that in `begin` and `end`."""
+    """The turns of the running loop. Whoever tells several of what came encloses that in `begin` and `end`."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self) -> None:
         self._calls: list[Callable[[], None]] = []
         self._has_begun = False
 
     @classmethod
     def of(cls, loop: asyncio.AbstractEventLoop) -> Turns:
-        """The one of a loop."""
+        """Those of a loop, which are gone with it."""
         turns = _KNOWN.get(loop)
         if turns is None:
-            turns = _KNOWN[loop] = cls(loop)
+            turns = _KNOWN[loop] = cls()
         return turns
 
     def at_end(self, call: Callable[[], None]) -> None:
         """Have something called at the end of this turn, or of the next step of a loop where none has begun."""
         if not self._calls and not self._has_begun:
-            self._loop.call_soon(self.end)
+            asyncio.get_running_loop().call_soon(self.end)
         self._calls.append(call)
 
     def begin(self) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 
 from llmcli.lean.turns import Turns
 
@@ -49,10 +51,13 @@ def test_what_is_put_off_at_a_turns_end_is_for_the_next_step():
     assert asyncio.run(work()) == ["late"]
 
 
-def test_each_loop_has_its_own():
-    async def of() -> Turns:
+def test_each_loop_has_its_own_which_are_gone_with_it():
+    async def of() -> weakref.ref[Turns]:
         loop = asyncio.get_running_loop()
         assert Turns.of(loop) is Turns.of(loop)
-        return Turns.of(loop)
+        return weakref.ref(Turns.of(loop))
 
-    assert asyncio.run(of()) is not asyncio.run(of())
+    first = asyncio.run(of())
+    gc.collect()
+    assert first() is None
+    assert asyncio.run(of()) is not first

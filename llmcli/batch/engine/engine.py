@@ -315,7 +315,7 @@ class Engine:
     def _write_answers(self) -> None:
         """Make the rows final whose answers have come: in one write, or one by one where that cannot be."""
         answers, self._answers = self._answers, []
-        if not self._is_written(answers):
+        if not answers or not self._is_written(answers):
             for row, final in answers:
                 self._finish(row, final)
             return
