@@ -34,9 +34,7 @@ from llmcli.settings.commands.serving import ServingSettings
 from llmcli.settings.request import RequestSettings
 
 _GRACE = 10.0  # seconds that requests have to end, once we are told to
-_NO_KEY = (
-    "offline"  # what clients that want a key are given where none is needed; longer ones are starred in texts
-)
+_NO_KEY = PROVIDER  # given to clients that want a key; a longer one would be starred in texts
 _ENDS: dict[int, type[LlmcliError]] = {signal.SIGTERM: Terminated, signal.SIGINT: Interrupted}
 
 
