@@ -159,9 +159,11 @@ def test_rows_without_a_common_id_are_paired_by_their_number(cli, out):
 
 def test_labels_that_changed(cli, out):
     labels = [{"choice": {"label": label, "probability": None}} for label in ("bug", "other")]
-    out("a.jsonl", record(0, "bug", about=labels[0]), record(1, "bug", about=labels[0]))
     out("b.jsonl", record(0, "other", about=labels[1]), record(1, "bug", about=labels[0]))
-    assert "label     1  bug → other\n" in cli("report", "a.jsonl", "b.jsonl").out
+    out("b.errors.jsonl", record(2, None))
+    out("a.jsonl", *(record(row, "bug", about=labels[0]) for row in range(3)))
+    told = [line for line in cli("report", "a.jsonl", "b.jsonl").out.splitlines() if line.startswith("label")]
+    assert told == ["label     1  bug → other"]
 
 
 def test_what_the_cache_gave_says_nothing_of_how_often_answers_differ(cli, out):

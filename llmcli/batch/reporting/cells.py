@@ -6,7 +6,7 @@ import zlib
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import field
-from typing import Any
+from typing import Any, NamedTuple
 
 from llmcli import jsonl
 from llmcli.batch.reporting.briefs import Brief
@@ -26,6 +26,25 @@ RunRow = tuple[int, Brief]
 """The number of a run, and a row's record in it."""
 
 
+class Shortened(NamedTuple):
+    """A text as the page shows it, and whether that is not all of it."""
+
+    text: str
+    is_cut: bool
+
+
+def shortened(text: str) -> Shortened:
+    """At most 2 kB of a text."""
+    data = text.encode("utf-8", "replace")
+    if len(data) <= _LONGEST:
+        return Shortened(data.decode(), is_cut=False)
+    begin = data[:_LONGEST].decode("utf-8", "ignore")
+    return Shortened(f"{begin}… ({len(data) - _LONGEST:,} bytes more)", is_cut=True)
+
+
+_NOTHING = Shortened("", is_cut=False)
+
+
 @dataclass
 class Cells:
     """Writes the rows of the page. `prompts` are by file and row, where INPUT was given.
@@ -34,7 +53,7 @@ class Cells:
     """
 
     outs: Sequence[BatchOut]
-    prompts: dict[tuple[str | None, int], str]
+    prompts: dict[tuple[str | None, int], Shortened]
     written: int = 0
     cut: int = 0
     asked: bool = False  # a prompt was found
@@ -67,7 +86,7 @@ class Cells:
         return packed
 
     def _row(self, kind: int, records: Sequence[RunRow | None]) -> list[Any]:
-        prompt, name = "", ""
+        prompt, name = _NOTHING, ""
         runs: list[Any] = []
         for shown in records:
             if shown is None:
@@ -76,9 +95,9 @@ class Cells:
             run, brief = shown
             record = jsonl.loads(self.outs[run].read(brief.line))
             runs.append(self._run(record, brief))
-            prompt = prompt or self._prompt(record, brief)
+            prompt = prompt if prompt.text else self._prompt(record, brief)
             name = name or str(brief.custom_id)
-        return [self._short(name), kind, self._short(prompt), *runs]
+        return [self._shown(shortened(name)), kind, self._shown(prompt), *runs]
 
     def _run(self, record: Json, brief: Brief) -> list[Any]:
         about, error = record["llmcli"], record["error"]
@@ -86,18 +105,15 @@ class Cells:
         counts = [usage.get(name) for name in COUNTS]
         text = answer_of(record) if error is None else str(error.get("message"))
         figures = [about["latency_ms"], about["cost_usd"], *counts]
-        return [brief.state, self._short(text), *figures, brief.label, about["model"]]
+        return [brief.state, self._shown(shortened(text)), *figures, brief.label, about["model"]]
 
-    def _prompt(self, record: Json, brief: Brief) -> str:
+    def _prompt(self, record: Json, brief: Brief) -> Shortened:
         prompt = self.prompts.get((brief.file, brief.row))
         if prompt is None and isinstance(kept := record["llmcli"].get("input"), dict):
-            prompt = question_in(kept)
+            prompt = shortened(question_in(kept))
         self.asked = self.asked or prompt is not None
-        return prompt or ""
+        return prompt or _NOTHING
 
-    def _short(self, text: str) -> str:
-        data = text.encode("utf-8", "replace")
-        if len(data) <= _LONGEST:
-            return data.decode()
-        self.cut += 1
-        return f"{data[:_LONGEST].decode('utf-8', 'ignore')}… ({len(data) - _LONGEST:,} bytes more)"
+    def _shown(self, cell: Shortened) -> str:
+        self.cut += cell.is_cut
+        return cell.text

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from llmcli import jsonl
 from llmcli.batch.reporting.briefs import Brief, briefs_of
-from llmcli.batch.reporting.cells import GZIP, Cells, RunRow
+from llmcli.batch.reporting.cells import GZIP, Cells, RunRow, shortened
 from llmcli.batch.reporting.figures import Figures
 from llmcli.batch.reporting.measures import Percentiles, highest_shown
 from llmcli.batch.reporting.pairs import PAIR_KINDS
@@ -34,7 +34,7 @@ PageRow = tuple[int, Sequence[RunRow | None]]
 def write_page(found: Reported, path: str, inputs: Sequence[str], say: Callable[[str], None]) -> None:
     """Write the page, by a rename where it is to be a file. Raises UsageError, NoInput, OutputFailure."""
     _check_place(found, path, inputs)
-    prompts = {(file, number): prompt for file, number, prompt in prompts_of(inputs)}
+    prompts = {(file, number): shortened(prompt) for file, number, prompt in prompts_of(inputs)}
     cells = Cells(found.outs, prompts)
     out = OutputFile(path)
     try:

@@ -41,9 +41,14 @@ class Pair(NamedTuple):
     def is_same_request(self) -> bool:
         """Whether the very same body was asked and answered twice: what the cache gave was not asked again."""
         first, second = self
-        if first is None or second is None or first.digest != second.digest:
+        if first is None or second is None or first.cached or second.cached:
             return False
-        return all(each.code is None and not each.cached for each in (first, second))
+        return first.digest == second.digest and self.is_answered
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether both have an answer."""
+        return all(each is not None and each.code is None for each in self)
 
 
 def paired(first: Sequence[Brief], second: Sequence[Brief]) -> list[Pair]:
@@ -98,10 +103,8 @@ class Comparison:
 def compared(pairs: Sequence[Pair]) -> Comparison:
     """What these pairs come to."""
     same = [pair for pair in pairs if pair.is_same_request]
-    labels = Counter(
-        (pair.first.label, pair.second.label)
-        for pair in pairs
-        if pair.first is not None and pair.second is not None and (pair.first.label or pair.second.label)
-    )
+    both = [pair for pair in pairs if pair.is_answered]
+    labels = Counter((first.label, second.label) for first, second in both if first and second)
+    del labels[None, None]
     differing = sum(pair.kind == PAIR_KINDS[1] for pair in same)
     return Comparison(Counter(pair.kind for pair in pairs), labels, len(same), differing)
