@@ -225,6 +225,11 @@ def test_three_runs_are_added_up(cli, out):
         (["good.jsonl", "--html", "no/page.html"], ExitCode.IO, "cannot write no/page.html"),
         (["good.jsonl", "--html", "p.html", "--input", "gone"], ExitCode.NO_INPUT, "gone: no such file"),
         (["."], ExitCode.USAGE, ". is a directory without parts of a batch"),
+        (
+            ["s3://bucket/out/"],
+            ExitCode.USAGE,
+            "is on an object store; make them one first: llmcli batch --merge",
+        ),
         (["/dev/null"], ExitCode.USAGE, "/dev/null is no regular file"),
         (
             ["packed.jsonl.gz"],

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from llmcli import files
+from llmcli.address import is_store_url
 from llmcli.batch.input.sniff import packed_as
 from llmcli.batch.ledger.journal_lines import HEAD
 from llmcli.batch.shards.part import PartFiles
@@ -235,6 +236,9 @@ def outs_named(names: Sequence[str]) -> Iterator[list[BatchOut]]:
 
 
 def _records_of(name: str) -> list[Path]:
+    if is_store_url(name):
+        todo = f"make them one first: llmcli batch --merge {name} -O out.jsonl"
+        raise UsageError(f"{name} is on an object store", todo=todo)
     path = Path(name)
     if files.is_directory(path):
         return _parts_in(path)
