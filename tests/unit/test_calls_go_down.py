@@ -5,6 +5,7 @@ What a lower floor was handed, as a method of a protocol or a function to call b
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from collections.abc import Iterator
@@ -91,7 +92,7 @@ def spelled(frame: FrameType) -> str:
 
 @contextmanager
 def watched() -> Iterator[set[tuple[str, str]]]:
-    """(caller, called) of each call that goes up, in every thread."""
+    """(caller, called) of each call that goes up, in every thread; none of them is made by the search for garbage."""
     seen: set[tuple[str, str]] = set()
 
     def profile(frame: FrameType, event: str, _arg: object) -> None:
@@ -101,6 +102,8 @@ def watched() -> Iterator[set[tuple[str, str]]]:
             if caller is not None and there is not None and here > there:
                 seen.add((spelled(caller), spelled(frame)))
 
+    gc.collect()
+    gc.disable()
     before = sys.getprofile()
     threading.setprofile(profile)
     sys.setprofile(profile)
@@ -109,6 +112,7 @@ def watched() -> Iterator[set[tuple[str, str]]]:
     finally:
         sys.setprofile(before)
         threading.setprofile(before)
+        gc.enable()
 
 
 TOOLS = ("--tools", '[{"name": "f"}]', "--exec", "f=cat")
