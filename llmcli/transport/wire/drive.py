@@ -118,7 +118,7 @@ class _Multi:
     """A multi handle, what it has under way, and its alarm. `owners` is told which sockets are its own.
 
     The alarm is set by what libcurl says when it is asked: told by it, there would be two calls a transfer. Methods of
-    pycurl's objects are looked up once: each look makes an AttributeError first, and costs as much as 30 other steps.
+    pycurl's objects are looked up once, for each look takes half as long as a call.
     """
 
     def __init__(
