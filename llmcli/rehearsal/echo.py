@@ -15,12 +15,15 @@ from llmcli.tokens.encodings import Encoder
 from llmcli.wire import Json, Request
 
 _MOST = 128  # answers, as OpenAI says it
+_CUTS = frozenset({"stop", "max_tokens", "max_completion_tokens", "max_output_tokens"})  # what may end a text
 _LONGEST = 64_000_000  # characters of them
 
 
 def completion_of(request: Request, encoder: Encoder, *, each: bool = False) -> Json:
     """The answer, which is the same streamed and unstreamed. `each`: see `rehearsed_calls`."""
-    body = {key: value for key, value in request.fields.items() if key not in {"stream", "stream_options"}}
+    body = dict(request.fields)
+    body.pop("stream", None)
+    body.pop("stream_options", None)
     message, finish_reason = _message(body, request.expects, each=each)
     content = message["content"]
     if isinstance(content, str):
@@ -99,6 +102,8 @@ def _as_json_object(text: str) -> str:
 
 
 def _cut(text: str, request: Request, encoder: Encoder) -> tuple[str, str]:
+    if _CUTS.isdisjoint(request.fields):
+        return text, "stop"
     stop = request.fields.get("stop") or []
     for word in [stop] if isinstance(stop, str) else stop:
         text = text.partition(word)[0] if word else text

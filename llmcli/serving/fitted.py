@@ -7,6 +7,8 @@ from typing import Any
 from llmcli import jsonl
 from llmcli.wire import Chunk, Json, usage_count
 
+_COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
+
 
 def fitted_completion(body: Json, name: str) -> Json:
     """A Chat Completion in which nothing is missing; `name` is the model's, where the body has none."""
@@ -34,6 +36,8 @@ def fitted_usage_chunk(last: Chunk, name: str, counts: Any) -> Chunk:
 def fitted_usage(counts: Any) -> Json:
     """Usage whose counts are integers; a server that counts nothing has used nothing that could be told."""
     said = counts if isinstance(counts, dict) else {}
+    if {int}.issuperset(map(type, map(said.get, _COUNTS))):  # as nearly always
+        return said
     prompt, answer = usage_count(said, "prompt_tokens") or 0, usage_count(said, "completion_tokens") or 0
     total = usage_count(said, "total_tokens")
     whole = prompt + answer if total is None else total
