@@ -44,11 +44,15 @@ class Asked:
     def __init__(self) -> None:
         self.rows: Counter[str] = Counter()
         self.keys: set[str | None] = set()
+        self.half: wire.Hold | None = (
+            None  # what comes behind half of the rows is answered when it is released
+        )
 
     def answer(self, request: wire.Request) -> wire.Scenario:
         self.rows[request.text] += 1
         self.keys.add(request.headers.get("authorization"))
-        return wire.ok(request.text)
+        answer = wire.ok(request.text)
+        return answer if self.half is None or self.rows.total() <= ROWS // 2 else wire.held(answer, self.half)
 
 
 @pytest.fixture
@@ -90,12 +94,15 @@ def final(home: Path) -> list[int]:
 
 @pytest.mark.parametrize("kind", ["worker", "node"])
 def test_what_a_killed_worker_had_goes_to_others(kind, process, server, asked, cluster):
+    asked.half = wire.Hold()
     child = begun(process, server, cluster)
     wait_for(child, process.home / "out.jsonl", ROWS // 4)
+    until(lambda: child.poll() is not None or len(cluster.workers) == 2)
     if kind == "worker":
         os.kill(cluster.workers[0], signal.SIGKILL)
     else:
         cluster.tell("kill")
+    asked.half.release()
     out, err = child.communicate()
     if kind == "node":
         cluster.tell("add")
