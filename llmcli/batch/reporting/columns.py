@@ -86,5 +86,7 @@ def _check(columns: FigureColumns) -> None:
     if not all(is_moment(at) for at, _ in columns.seconds):
         raise ValueError
     errors = columns.errors
+    if not len(errors) == len(columns.latencies) == len(columns.given):
+        raise ValueError
     if errors.count(None) < len(errors) and {*map(type, errors)} - {dict, type(None)}:
         raise TypeError

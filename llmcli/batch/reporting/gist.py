@@ -54,13 +54,13 @@ def _ends_of(stretch: bytes) -> Gists | None:
     """Those of answers, by the ends of their lines; None where one is no answer, or in another form than usual.
 
     An end is cut in three: from the finish_reason to the usage, from there to the end of the body, and the envelope.
-    No text can hold the words that are looked for, since quotes are escaped there; where one stands elsewhere than
-    it should, what is cut out closes less or more than is open, and is no JSON.
+    Of the first two many are alike, and each is read once. No text can hold the words that are looked for, since
+    quotes are escaped there; where one stands elsewhere than it should, what is cut out closes less or more than is
+    open, and is no JSON.
     """
-    choices: list[bytes] = []
-    objects: list[bytes] = []
+    choices, bodies, abouts = list[bytes](), list[bytes](), list[bytes]()
     start, find = 0, stretch.find  # this loop is most of what a row takes: no calls that can be saved
-    keep, take = choices.append, objects.append
+    keep, take, hold = choices.append, bodies.append, abouts.append
     while end := find(b"\n", start) + 1:
         word = find(_FINISH, start, end)
         usage = find(_USAGE, word, end)
@@ -69,14 +69,22 @@ def _ends_of(stretch: bytes) -> Gists | None:
             return None
         keep(stretch[word:usage])
         take(stretch[usage : behind + 1])
-        take(stretch[behind + _BEHIND : end - _END])
+        hold(stretch[behind + _BEHIND : end - _END])
         start = end
     try:
-        found: list[Json] = jsonl.ours(b"[{" + b",{".join(objects) + b"]")
-        usages = [body["usage"] or _NOTHING for body in found[::2]]
-        return Gists([None] * len(choices), found[1::2], usages, _reasons_in(choices))
+        distinct = dict.fromkeys(bodies)
+        told = dict(zip(distinct, [body["usage"] or _NOTHING for body in _objects(distinct)], strict=True))
+        envelopes = _objects(abouts)
+        nothing: list[None] = [None] * len(envelopes)
+        return Gists(nothing, envelopes, [told[body] for body in bodies], _reasons_in(choices))
     except (ValueError, KeyError):
         return None
+
+
+def _objects(texts: Iterable[bytes]) -> list[Json]:
+    """What these texts say, each without the brace that opens it. Raises ValueError."""
+    found: list[Json] = jsonl.ours(b"[{" + b",{".join(texts) + b"]")
+    return found
 
 
 def _reasons_in(choices: Iterable[bytes]) -> Counter[str]:
