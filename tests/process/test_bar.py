@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import shlex
+import signal
 from collections.abc import Callable, Iterator
 
 import pexpect
@@ -42,8 +45,15 @@ class Terminal:
         return self.until(lambda lines: bool(lines) and re.fullmatch(pattern, lines[-1]) is not None)
 
     def resize(self, columns: int) -> None:
+        """The program stands still meanwhile: what it has drawn is read at the width that it was drawn for."""
+        os.kill(self._child.pid, signal.SIGSTOP)
+        os.waitpid(self._child.pid, os.WUNTRACED)
+        with contextlib.suppress(pexpect.TIMEOUT):
+            while True:
+                self._stream.feed(self._child.read_nonblocking(4096, timeout=0))
         self._screen.resize(24, columns)
         self._child.setwinsize(24, columns)
+        os.kill(self._child.pid, signal.SIGCONT)
 
     def press(self, keys: str) -> None:
         self._child.send(keys)
