@@ -26,6 +26,7 @@ from llmcli.settings.batch.view import view_of
 _OUT, _ERRORS, _REDONE = range(3)
 _FILES = 3  # of a part
 _STRETCH = 1 << 17
+_LARGE = 1 << 23
 _BEGIN = b'{"id":"batch_req_'
 _ID = len(_BEGIN)
 _FEW = 64  # records of the files beside OUT in a stretch
@@ -64,6 +65,9 @@ class BatchOut:
 
     def stretches(self) -> Iterator[bytes]:
         """As of its parts, one after the other."""
+        bytes(
+            _LARGE
+        )  # glibc gives pieces of a stretch's size back at once, until one that is larger was let go
         for part in self.parts:
             yield from part.stretches()
 
