@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from llmcli.batch.cluster.messages import Orders, WorkerLost
-from llmcli.batch.cluster.ray_crew import RayWorker
+from llmcli.batch.cluster.ray_crew import RayHost, RayWorker
 from llmcli.errors import TransientFailure
 from tests.conftest import part
 
@@ -52,3 +52,9 @@ def test_an_error_of_ours_travels_and_a_bug_is_one():
         told(failed(TransientFailure("it rains")))
     with pytest.raises(exceptions.RayTaskError):
         told(failed(KeyError("a bug")))
+
+
+def test_a_worker_is_no_actor_that_ray_runs_in_a_loop_of_its_own():
+    from ray._private.async_compat import has_async_methods
+
+    assert not has_async_methods(RayHost)

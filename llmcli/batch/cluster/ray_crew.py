@@ -111,7 +111,10 @@ class RayCrew:
 
 
 class RayHost:
-    """What runs in an actor: a worker, made when it is first needed, in a loop beside the actor's thread."""
+    """What runs in an actor: a worker, made when it is first needed, in a loop beside the actor's thread.
+
+    With one method that is a coroutine, Ray would run all of them in threads and a loop of its own, which cost more.
+    """
 
     def __init__(self, version: str, packed: bytes) -> None:
         self._recipe = version, packed
@@ -119,18 +122,20 @@ class RayHost:
 
     def turn(self, orders: bytes) -> bytes:
         """A turn of a RemoteWorker, in parcels. Raises UsageError where it cannot be a worker of this batch."""
-        return self._aside.begin(self._turn(orders)).result()
-
-    async def _turn(self, orders: bytes) -> bytes:
-        return packed_report(await self._worker.turn(unpacked_orders(orders)))
+        return self._aside.begin(_turn(self, orders)).result()
 
     @cached_property
-    def _worker(self) -> Worker:
+    def worker(self) -> Worker:
+        """The worker, made in the loop that it runs in."""
         from llmcli.batch.cluster.recipe import worker_of
 
         worker = worker_of(*self._recipe, World(None, None, None, os.environ))
         keep_what_is_there()
         return worker
+
+
+async def _turn(host: RayHost, orders: bytes) -> bytes:
+    return packed_report(await host.worker.turn(unpacked_orders(orders)))
 
 
 @contextmanager
