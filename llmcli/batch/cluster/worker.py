@@ -16,7 +16,7 @@ from llmcli.batch.input.rows import Row, RowBuilder
 from llmcli.batch.ledger.final import Done
 from llmcli.errors import LlmcliError, PartialFailure
 
-_MUCH = 128  # records that are told at once
+_MUCH = 256  # records that are told at once
 _LONGEST = 0.2  # seconds between two reports
 _FEW, _MANY = 32, 2048  # rows that are had ahead: what half a second takes, between these
 _HOLDING = frozenset({"requests", "tokens", "server"})  # what binds a run that a limit holds back
