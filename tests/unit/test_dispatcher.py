@@ -98,8 +98,10 @@ class Kept:
     def write(self, _row: int, line: bytes, *, failed: bool) -> None:
         (self.failed if failed else self.rows)[json.loads(line)["llmcli"]["row"]] += 1
 
-    def write_all(self, _answers: Sequence[tuple[int, bytes]]) -> bool:
-        return False
+    def write_all(self, answers: Sequence[tuple[int, bytes]]) -> bool:
+        for row, line in answers:
+            self.write(row, line, failed=False)
+        return True
 
     def sync(self) -> None:
         pass
@@ -263,6 +265,11 @@ def test_a_record_that_cannot_be_written_stops_the_run():
             if row == 100:
                 raise OutputFailure("the disk is full")
             super().write(row, line, failed=failed)
+
+        def write_all(self, answers: Sequence[tuple[int, bytes]]) -> bool:
+            if any(row == 100 for row, _ in answers):
+                raise OutputFailure("the disk is full")
+            return super().write_all(answers)
 
     records = Full()
     with pytest.raises(OutputFailure, match="the disk is full"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from itertools import count
 
@@ -281,7 +282,8 @@ class Dispatcher:
         account.stats, account.purse = report.stats, report.purse
         account.allowed = report.purse.allowed
         account.wants, account.held = report.wants, report.held
-        kept = [loan for told in report.records if (loan := self._finish(account, told)) is not None]
+        written = self._written(report.records)
+        kept = [loan for told in report.records if (loan := self._finish(account, told, written)) is not None]
         for words in report.said:
             self._plan.tell(words)
         if report.ended:
@@ -294,14 +296,32 @@ class Dispatcher:
             for row, line in kept:
                 await self._lender.answers.keep(row, line)
 
-    def _finish(self, account: WorkerAccount, told: ToldRecord) -> tuple[Row, bytes] | None:
+    def _written(self, records: Sequence[ToldRecord]) -> AbstractSet[int]:
+        """The places of those that were written at once: answers of rows that are not final, or none."""
+        first: dict[int, ToldRecord] = {}
+        for told in records:
+            first.setdefault(told.place, told)
+        loans = self._lender.loans
+        answers = {
+            place: (loans[place].slot, told.line)
+            for place, told in first.items()
+            if not told.failed and place in loans
+        }
+        try:
+            return answers.keys() if answers and self._records.write_all([*answers.values()]) else frozenset()
+        except LlmcliError:  # it comes again where one is written alone
+            return frozenset()
+
+    def _finish(
+        self, account: WorkerAccount, told: ToldRecord, written: AbstractSet[int]
+    ) -> tuple[Row, bytes] | None:
         """Make a row final, if it is not that already; the row and its record, where that has an answer."""
         account.places.discard(told.place)
         loan = self._lender.loans.get(told.place)
         if loan is None:
             return None
         code = _code(told.line) if told.failed else None
-        if not self._write(loan.slot, told.line, code):
+        if told.place not in written and not self._write(loan.slot, told.line, code):
             return None
         del self._lender.loans[told.place]
         holder = None if loan.holder is None else self._accounts.get(loan.holder)
