@@ -28,6 +28,7 @@ NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
 LONGEST_BYTES_IN_A_NAME = 20
 
 
+pytest.register_assert_rewrite("tests.unit.conformance.asking")  # whoever imports it first
 settings.register_profile("busy", deadline=None)  # a machine that does more than this is no fault
 settings.load_profile("busy")
 

@@ -24,10 +24,10 @@ class Keyless:
         raise self.error
 
     def send(self, _request, _body, came):
-        def read():
+        def read(_it):
             raise self.error
 
-        came(read)
+        came(read, None)
         return True
 
     async def aclose(self) -> None:
@@ -39,9 +39,10 @@ def asked(transport) -> None:
 
 
 def sent(transport) -> None:
-    reads = []
-    assert transport.send(None, b"", reads.append)
-    reads[0]()
+    come = []
+    assert transport.send(None, b"", lambda read, it: come.append((read, it)))
+    ((read, it),) = come
+    read(it)
 
 
 @pytest.mark.parametrize("way", [asked, sent])

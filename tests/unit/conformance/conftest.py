@@ -6,10 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-pytest.register_assert_rewrite("tests.unit.conformance.asking")
-
-from llmcli.transport.base import Transport  # noqa: E402, behind the line that makes its asserts speak
-from tests.unit.conformance.asking import TRANSPORTS  # noqa: E402
+from llmcli.transport.base import Transport
+from tests.unit.conformance.asking import TRANSPORTS
 
 
 @pytest.fixture(params=TRANSPORTS)
