@@ -13,14 +13,22 @@ def most_connections() -> int:
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_CONNECTIONS + _OWN_FILES
+    wanted = MOST_CONNECTIONS + _beside(MOST_CONNECTIONS) + _OWN_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:
         raised = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         with suppress(OSError, ValueError):  # macOS may have a lower limit than it tells of
             resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
             soft = raised
-    return (
-        MOST_CONNECTIONS
-        if soft == resource.RLIM_INFINITY
-        else max(1, min(MOST_CONNECTIONS, soft - _OWN_FILES))
-    )
+    return MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else connections_within(soft)
+
+
+def connections_within(files: int) -> int:
+    """As many as there can be where so many files may be open."""
+    left = files - _OWN_FILES
+    return max(1, min(MOST_CONNECTIONS, left - _beside(left)))
+
+
+def _beside(connections: int) -> int:
+    """Files that are open beside connections, to look after them: two for 32 of the first 512, and for 256 others."""
+    first = min(512, max(0, connections))
+    return first // 16 + 2 + max(0, connections - first) // 128

@@ -2,7 +2,8 @@
 
 Measured beside pycurl's own AsyncCurlMulti, a reader a socket, perform() on ticks, and a thread: sockets that the
 loop watches as one file are the cheapest of those ways that add no latency. A multi handle looks for an idle
-connection among all that it has, busy ones too; hence there are many, each for few requests.
+connection among all that it has, busy ones too; hence there are many, each for few requests. Each has two files open,
+so that beyond some hundred requests the others are for more.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from llmcli.transport.wire.sockets import READ, WRITE, Sockets, sockets
 
 _EVENTS = {pycurl.POLL_IN: READ, pycurl.POLL_OUT: WRITE, pycurl.POLL_INOUT: READ | WRITE}
 _REMOVE = pycurl.POLL_REMOVE
-_FEW = 32  # requests that one multi handle has under way
+_FEW = 32  # requests that each of the first multi handles has under way,
+_FIRST = 16  # which are so many,
+_MORE = 256  # and that each of the others has
 
 CurlResult = tuple[int, str]  # libcurl's code (0: all is well) and its message
 Ended = Callable[[int, str], None]  # is called with both, and raises nothing
@@ -40,7 +43,7 @@ class Drive:
     def begin(self, curl: pycurl.Curl, ended: Ended) -> None:
         """Begin a transfer. Who no longer wants to know how it ends calls `give_up`."""
         multi = self._roomy
-        if multi is None or len(multi.under_way) >= _FEW:
+        if multi is None or len(multi.under_way) >= multi.room:
             multi = self._roomy = self._with_room()
         multi.under_way[curl] = ended
         multi.add(curl)
@@ -73,9 +76,10 @@ class Drive:
 
     def _with_room(self) -> _Multi:
         for multi in self._multis:
-            if len(multi.under_way) < _FEW:
+            if len(multi.under_way) < multi.room:
                 return multi
         multi = _Multi(self._loop, self._sockets, self._owners, self._wake)
+        multi.make_room(_FEW if len(self._multis) < _FIRST else _MORE)
         self._multis.append(multi)
         return multi
 
@@ -130,16 +134,21 @@ class _Multi:
     ) -> None:
         self.curl = pycurl.CurlMulti()
         self.curl.setopt(pycurl.M_SOCKETFUNCTION, self._wants)
-        self.curl.setopt(pycurl.M_MAXCONNECTS, _FEW)
         self.add, self.remove = self.curl.add_handle, self.curl.remove_handle
         self.act, self._ended = self.curl.socket_action, self.curl.info_read
         self._timeout = self.curl.timeout
         self.under_way: dict[pycurl.Curl, Ended] = {}
+        self.room = 0  # for requests
         self._loop = loop
         self._sockets = watched
         self._owners = owners
         self._wake = wake
         self._timer: asyncio.TimerHandle | None = None
+
+    def make_room(self, requests: int) -> None:
+        """Have so many requests under way at most, whose connections are kept."""
+        self.room = requests
+        self.curl.setopt(pycurl.M_MAXCONNECTS, requests)
 
     def reap(self) -> bool:
         """Tell of the transfers that have ended; whether any has."""

@@ -1,0 +1,26 @@
+"""Open files: what looks after connections has some open, too, and as many requests go at once as leave room for it."""
+
+from __future__ import annotations
+
+from math import ceil
+
+import pytest
+
+from llmcli.loop import connections
+from llmcli.transport.wire import drive
+
+FILES_OF_A_MULTI_HANDLE = 2  # libcurl 8.23 on Linux
+
+
+def files_beside(requests: int) -> int:
+    """Files of the multi handles for so many requests under way."""
+    first = min(requests, drive._FIRST * drive._FEW)
+    handles = ceil(first / drive._FEW) + ceil((requests - first) / drive._MORE)
+    return FILES_OF_A_MULTI_HANDLE * handles
+
+
+@pytest.mark.parametrize("limit", [100, 256, 600, 1024, 2000, 4096, 20_000, 65_536])
+def test_so_many_requests_never_need_more_files_than_there_are(limit):
+    most = connections.connections_within(limit)
+    assert most + files_beside(most) + connections._OWN_FILES <= limit
+    assert most >= min(connections.MOST_CONNECTIONS, 0.9 * (limit - connections._OWN_FILES) - 2)
