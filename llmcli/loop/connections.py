@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 MOST_CONNECTIONS = 20_000  # whatever open files allow: a client has some 28,000 ports for one address
-_OWN_FILES = 64  # input, output, the loop's, names that are looked up, and what libraries open
+_OWN_FILES = 64  # input, output, the loop's, 32 of libcurl's, names that are looked up, what libraries open
 
 
 def most_connections() -> int:
@@ -29,6 +29,5 @@ def connections_within(files: int) -> int:
 
 
 def _beside(connections: int) -> int:
-    """Files that are open beside connections, to look after them: two for 32 of the first 512, and for 256 others."""
-    first = min(512, max(0, connections))
-    return first // 16 + 2 + max(0, connections - first) // 128
+    """Files that are open to look after connections: two for 256 of them, beyond the first 512, whose are our own."""
+    return max(0, connections - 512) // 128 + 2 if connections > 512 else 0
