@@ -30,4 +30,4 @@ def connections_within(files: int) -> int:
 
 def _beside(connections: int) -> int:
     """Files that are open to look after connections: two for 256 of them, beyond the first 512, whose are our own."""
-    return max(0, connections - 512) // 128 + 2 if connections > 512 else 0
+    return (connections - 512) // 128 + 2 if connections > 512 else 0
