@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from llmcli.cli.parse import Line, Parsed, parse
+from llmcli.cli.line import COMMANDS, Line, Parsed, options
+from llmcli.cli.plain import plainly
 from llmcli.config import load_config
 from llmcli.errors import ExitCode, Interrupted, LlmcliError, OutOfTime, Terminated, UsageError, end_in
+from llmcli.habits.understood import understood
 from llmcli.loop import alarm
 from llmcli.loop.watch import Watch
 from llmcli.output.streams import Notes, Outputs, Stdout
-from llmcli.settings.general import GeneralSettings
+from llmcli.settings.general import GeneralSettings, accepted_in
 from llmcli.world import World
 
 if TYPE_CHECKING:
@@ -28,6 +31,24 @@ def main(argv: Sequence[str], world: World | None = None) -> int:
     A bug, which is any exception that is not of our tree, keeps its traceback.
     """
     return CommandLine(world or World.real(), argv).run()
+
+
+def _parsed(argv: Sequence[str], line: Line) -> Parsed | None:
+    """The command and its settings; None where the line asked for help or the version, which was shown.
+
+    Raises UsageError, ConfigError, KeyboardInterrupt.
+    """
+    try:
+        words, found, remarks = understood(argv, COMMANDS, options)
+    except UsageError:
+        line.accepted = accepted_in(argv)
+        raise
+    parsed = plainly(words[0], found, line) if found is not None else None
+    if parsed is None:
+        from llmcli.cli.parse import parse  # here, since typer takes a third of a start
+
+        parsed = parse(words, line)
+    return parsed and replace(parsed, remarks=remarks)
 
 
 class CommandLine:
@@ -69,11 +90,11 @@ class CommandLine:
 
     def _code(self) -> int:
         if not self._argv:
-            parse(["--help"], self._line)
+            _parsed(["--help"], self._line)
             raise UsageError(
                 "there is no command", todo="name one of these, or give a prompt of several words"
             )
-        self._parsed = parse(self._argv, self._line)
+        self._parsed = _parsed(self._argv, self._line)
         if self._parsed is None:
             return 0
         self._parsed.check()

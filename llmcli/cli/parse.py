@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import MISSING, Field, fields, replace
+from dataclasses import MISSING, Field
 from functools import cache
 from typing import Annotated, Any
 
@@ -15,80 +14,29 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from llmcli import __version__
+from llmcli.cli.line import COMMANDS, Line, Parsed, marks_of, parsed_of, stand_on, story_of
 from llmcli.cli.plain import quicken
 from llmcli.cli.sentences import first_sentence, in_a_line
-from llmcli.config import Config
-from llmcli.defaults import Defaults, defaults_under
 from llmcli.errors import ExitCode, LlmcliError, UsageError
-from llmcli.habits.understood import understood
-from llmcli.lean.dataclass import dataclass
-from llmcli.settings.flag import MOST, Argument, Flag, Option, flags_of, options_of, subjects
-from llmcli.settings.general import accepted, accepted_in
-
-COMMANDS = ("ask", "chat", "batch", "count", "models", "report", "serve", "doctor", "completion", "help")
+from llmcli.settings.flag import MOST, Argument, Flag, flags_of, subjects
+from llmcli.settings.general import accepted
 
 _TWO_SCREENS = 48  # lines
 _ALL, _EVERYDAY = "llmcli.all", "llmcli.everyday"  # what is to be shown, in a context's meta
 
-_KNOWN: dict[str, Mapping[str, Option]] = {}  # of each command that was asked for
 
-Story = Callable[[Any, Any], int]  # of an App and a command's settings: the exit code
-
-
-@dataclass
-class Line:
-    """One command line while it is parsed; `accepted` holds from where `--ok` was read, for later errors too.
-
-    `show` writes what `--help` and `--version` say; `config` is read when it is first needed.
-    """
-
-    show: Callable[[str], None]
-    config: Callable[[], Config]
-    env: Any
-    accepted: frozenset[ExitCode] = frozenset()
-    defaults: Defaults | None = None
-
-
-@dataclass(frozen=True)
-class Parsed:
-    """A command line that was understood: the command's story, its settings, and where each value is from.
-
-    `typed` are the settings that flags gave; `defaults` what stands under them; `remarks` are for people.
-    """
-
-    story: Story
-    settings: Any
-    defaults: Defaults
-    typed: frozenset[str]
-    remarks: tuple[str, ...] = ()
-
-    def check(self) -> None:
-        """Let each subject, and then the whole, check itself. Raises UsageError."""
-        parts = [getattr(self.settings, name) for name, _ in subjects(type(self.settings))]
-        for part in [*parts, self.settings]:
-            if hasattr(part, "check"):
-                part.check()
-
-
-def parse(argv: Sequence[str], line: Line) -> Parsed | None:
+def parse(words: Sequence[str], line: Line) -> Parsed | None:
     """The command and its settings; None where the line asked for help or the version, which was shown.
 
     Raises UsageError, ConfigError, KeyboardInterrupt.
     """
     try:
-        words, remarks = understood(argv, COMMANDS, _options)
-    except UsageError:
-        line.accepted = accepted_in(argv)
-        raise
-    try:
-        parsed = _program()(args=words, prog_name="llmcli", standalone_mode=False, obj=line)
+        parsed = _program()(args=list(words), prog_name="llmcli", standalone_mode=False, obj=line)
     except typer.TyperException as error:
         raise _ours(error, line) from None
     if parsed == ExitCode.INTERRUPTED:  # what typer makes of a KeyboardInterrupt, without a word
         raise KeyboardInterrupt
-    if not isinstance(parsed, Parsed):
-        return None
-    return replace(parsed, remarks=remarks)
+    return parsed if isinstance(parsed, Parsed) else None
 
 
 def _ours(error: typer.TyperException, line: Line) -> LlmcliError:
@@ -112,16 +60,17 @@ def _show_version(ctx: typer.Context, wanted: bool) -> None:
         raise typer.Exit
 
 
-def _show_help(ctx: typer.Context, wanted: bool) -> None:
+def _show_help(ctx: typer.Context, wanted: bool) -> bool:
     if wanted:
         ctx.obj.show(ctx.get_help() + "\n")
         raise typer.Exit
+    return wanted
 
 
-def _show_all(ctx: typer.Context, wanted: bool) -> None:
+def _show_all(ctx: typer.Context, wanted: bool) -> bool:
     if wanted:
         ctx.meta[_ALL] = True
-        _show_help(ctx, wanted)
+    return _show_help(ctx, wanted)
 
 
 def _help(panel: str | None = None) -> Any:
@@ -187,29 +136,6 @@ def _program() -> Any:
 # --- A command --------------------------------------------------------------------------------------------------
 
 
-def story_of(name: str) -> tuple[Story, type[Any]]:
-    """A command's story, and its settings class."""
-    story = getattr(importlib.import_module(f"llmcli.commands.{name}"), name)
-    return story, story.__annotations__["settings"]
-
-
-def _options(name: str) -> Mapping[str, Option]:
-    if name not in _KNOWN:
-        _KNOWN[name] = options_of(story_of(name)[1])
-    return _KNOWN[name]
-
-
-def _empty(settings: type[Any], values: dict[str, Any]) -> str | None:
-    """A flag with nothing in it, which a variable that is not set leaves behind."""
-    empty = {
-        name for name, value in values.items() if value == "" or (isinstance(value, list) and "" in value)
-    }
-    for item, mark in _marks(settings) if empty else ():
-        if item.name in empty and isinstance(mark, Flag) and not mark.blank:
-            return mark.names[0]
-    return None
-
-
 @cache
 def command_of(name: str) -> Any:
     """One command, as typer's parser has it; nothing of a line stays in it."""
@@ -221,11 +147,7 @@ def command_of(name: str) -> Any:
             for item in values
             if ctx.get_parameter_source(item).name == "COMMANDLINE"  # type: ignore[union-attr]
         )
-        defaults = ctx.obj.defaults or Defaults(Config(), {})  # a command without --profile stands on nothing
-        if (empty := _empty(settings, values)) is not None:
-            error = UsageError("is empty", todo="give it a value, or leave it out", flag=empty)
-            raise defaults.blamed(error, typed)
-        return Parsed(story, _made(settings, values), defaults, typed)
+        return parsed_of(name, values, ctx.obj, typed)
 
     parsed.__name__, parsed.__doc__ = name, story.__doc__
     parameters = [_keyword("ctx", typer.Context), *_parameters(settings)]
@@ -235,26 +157,12 @@ def command_of(name: str) -> Any:
     context: dict[str, Any] = {"help_option_names": []}
     app.command(name, cls=GroupedCommand, context_settings=context, add_help_option=False)(parsed)
     command: Any = get_command(app)
-    command.everyday = {item.name for item, mark in _marks(settings) if getattr(mark, "everyday", True)}
+    command.everyday = {item.name for item, _, mark in marks_of(settings) if getattr(mark, "everyday", True)}
     return command
-
-
-def _marks(settings: type[Any]) -> Iterator[tuple[Field[Any], Flag | Argument]]:
-    for part in (settings, *(subject for _, subject in subjects(settings))):
-        yield from ((item, mark) for item, _, mark in flags_of(part))
 
 
 def _keyword(name: str, kind: Any, **more: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, **more)
-
-
-def _made(settings: type[Any], values: dict[str, Any]) -> Any:
-    """A command's settings of the values of all its flags."""
-    parts = {
-        name: subject(**{item.name: values[item.name] for item in fields(subject)})
-        for name, subject in subjects(settings)
-    }
-    return settings(**parts, **{item.name: values[item.name] for item, _, _ in flags_of(settings)})
 
 
 def _parameters(settings: type[Any]) -> list[inspect.Parameter]:
@@ -318,21 +226,12 @@ def _accept(ctx: typer.Context, names: list[str]) -> list[str]:
 
 def _read_profile(ctx: typer.Context, profile: str | None) -> str | None:
     """Fill the command's default map: `--profile` is read before all other flags. Raises UsageError, ConfigError."""
-    line: Line = ctx.obj
     if not ctx.resilient_parsing:
-        name = profile or line.env.get("LLMCLI_PROFILE") or None
-        line.defaults = defaults_under(line.config(), line.env, name, _options(str(ctx.info_name)), _anywhere)
-        ctx.default_map = dict(line.defaults.values)
+        ctx.default_map = dict(stand_on(ctx.obj, str(ctx.info_name), profile).values)
     return profile
 
 
 _EAGER |= {"profile": _read_profile, "ok": _accept}
-
-
-def _anywhere(name: str) -> list[Option]:
-    """The options of a name in all commands."""
-    found = (_options(command).get(name) for command in COMMANDS)
-    return [option for option in found if option is not None]
 
 
 class GroupedCommand(TyperCommand):

@@ -1,12 +1,33 @@
-"""Words to values where that is plain: typer has pydantic do it, whose import takes as long as half a start."""
+"""Lines and words that are read without typer and pydantic: their imports take as long as half a start."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from typing import Any, Literal, get_args, get_origin
+from collections.abc import Callable, Mapping
+from typing import Any
 
-_NUMBER = {int: re.compile(r"-?\d{1,15}", re.ASCII), float: re.compile(r"-?\d{1,15}(\.\d{1,15})?", re.ASCII)}
+from llmcli.cli.line import Line, Parsed, marks_of, parsed_of, stand_on, story_of
+from llmcli.errors import LlmcliError
+from llmcli.habits.line import Typed
+from llmcli.habits.plain import NotPlainError, given_in, value_of, value_of_word
+from llmcli.settings.general import accepted
+
+
+def plainly(command: str, found: Typed, line: Line) -> Parsed | None:
+    """What a line of a command comes to; None where something in it is not plain: then typer reads all of it.
+
+    Errors are left to typer: it has the words for them, and knows which of several comes first.
+    """
+    marks = list(marks_of(story_of(command)[1]))
+    try:
+        given = given_in(found, marks)
+        under: Mapping[str, Any] = {}
+        if any(item.name == "profile" for item, _, _ in marks):
+            under = stand_on(line, command, given.get("profile", [None])[-1]).values
+        values = {mark[0].name: value_of(mark, given, under) for mark in marks}
+        line.accepted = accepted(values.get("ok", ()))
+        return parsed_of(command, values, line, frozenset(given))
+    except (LlmcliError, NotPlainError):
+        return None
 
 
 def quicken(parameter: Any) -> None:
@@ -28,26 +49,5 @@ class _Coercion:
         """The value as the parameter's type has it; see RuntimeParam in typer._coercion."""
         if value is None:
             return () if param.multiple or param.nargs == -1 else None
-        kind = param.type_descriptor.annotation
-        if get_origin(kind) is list:
-            (inner,) = get_args(kind)
-            found = (
-                [_plain(inner, item, param) for item in value] if isinstance(value, list | tuple) else [None]
-            )
-            plain = None if None in found else found
-        else:
-            plain = _plain(kind, value, param)
+        plain = value_of_word(param.type_descriptor.annotation, value, param.min, param.max)
         return self._ask().coerce(value, param=param, ctx=ctx) if plain is None else plain
-
-
-def _plain(kind: Any, value: Any, param: Any) -> Any:
-    """The value, None where that takes a closer look."""
-    if kind is str:
-        return value if isinstance(value, str) else None
-    if get_origin(kind) is Literal:
-        return value if isinstance(value, str) and value in get_args(kind) else None
-    if kind not in _NUMBER or not (type(value) is kind or _NUMBER[kind].fullmatch(str(value))):
-        return None
-    number = kind(value)
-    within = (param.min is None or param.min <= number) and (param.max is None or number <= param.max)
-    return number if within else None

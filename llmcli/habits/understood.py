@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from llmcli.errors import UsageError
 from llmcli.habits.first import arranged, retyped
@@ -22,16 +23,22 @@ _VALUES = {
 _SWITCHED = re.compile(r"true|false|yes|no|on|off|[01]", re.IGNORECASE)
 
 
-def understood(
-    argv: Sequence[str], commands: Sequence[str], options: Callable[[str], Options]
-) -> tuple[list[str], tuple[str, ...]]:
-    """The line as it is to be parsed, its command in front, and what is to be said of it. Raises UsageError.
+class Understood(NamedTuple):
+    """A line as it is to be parsed, its command in front; what was found behind that; what is to be said of it.
 
-    `options`: of a command.
+    `found` is None where the line names no command.
     """
+
+    words: list[str]
+    found: Typed | None = None
+    remarks: tuple[str, ...] = ()
+
+
+def understood(argv: Sequence[str], commands: Sequence[str], options: Callable[[str], Options]) -> Understood:
+    """What a line comes to before it is parsed; `options`: of a command. Raises UsageError."""
     line, remark = arranged(argv, commands, options)
     if not line or line[0] not in commands:
-        return line, ()
+        return Understood(line)
     found = typed_words(line[1:], options(line[0]))
     if found.unknown is not None:
         raise no_such_option(line[0], found.unknown, commands, options)
@@ -40,7 +47,7 @@ def understood(
         raise UsageError("-q is given twice", todo=todo)
     if line[0] in NO_WORDS:
         _check_number(line[0], found.words)
-    return line, (*filter(None, [remark]), *_remarks(found))
+    return Understood(line, found, (*filter(None, [remark]), *_remarks(found)))
 
 
 def _check_number(command: str, words: Sequence[str]) -> None:

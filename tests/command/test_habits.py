@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llmcli.cli.parse import COMMANDS, story_of
+from llmcli.cli.line import COMMANDS, story_of
 from llmcli.habits.tables import NEIGHBOURS, SYNONYMS
 from llmcli.settings.flag import options_of
 from tests import server as wire

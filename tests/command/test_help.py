@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llmcli import guide
-from llmcli.cli.parse import COMMANDS
+from llmcli.cli.line import COMMANDS
 from tests.conftest import Result
 
 

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from llmcli import guide
-from llmcli.cli.parse import COMMANDS
+from llmcli.cli.line import COMMANDS
 from tests.docs.conftest import ROOT
 from tests.docs.manpages import pages
 

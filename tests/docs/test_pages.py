@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from llmcli import guide
-from llmcli.cli.parse import COMMANDS
+from llmcli.cli.line import COMMANDS
 from tests.docs.conftest import ROOT
 from tests.docs.pages import (
     EXAMPLE,

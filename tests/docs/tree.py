@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, get_args, get_origin
 
-from llmcli.cli.parse import COMMANDS, command_of
+from llmcli.cli.line import COMMANDS
+from llmcli.cli.parse import command_of
 from llmcli.errors import ExitCode
 from llmcli.guide import TOPICS
 from llmcli.registry.models import search_models

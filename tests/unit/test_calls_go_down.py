@@ -29,9 +29,9 @@ TOLD = "an answer tells those who asked to be told, as it comes and at its end"
 HANDED = {
     (
         "habits.understood.understood",
-        "cli.parse._options",
+        "cli.line.options",
     ): "the door alone knows the options of all commands",
-    ("settings.profiles.taken", "cli.parse._anywhere"): (
+    ("settings.profiles.taken", "cli.line._anywhere"): (
         "a profile may hold what other commands take, and the door alone knows all of them"
     ),
     ("loop.runner._supervised", "exchange.client.Client._to_the_end"): RUNS,

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, get_args
 
 from llmcli import guide
-from llmcli.cli.parse import COMMANDS, story_of
+from llmcli.cli.line import COMMANDS, story_of
 from llmcli.exchange.unsent import curl_command
 from llmcli.output.sink import RECORDS
 from llmcli.request.builder import Builder

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from llmcli.cli.parse import COMMANDS, story_of
+from llmcli.cli.line import COMMANDS, story_of
 from llmcli.settings.flag import Flag, flags_of, subjects
 from tests.trees import tree_of
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from llmcli.cli.parse import COMMANDS
+from llmcli.cli.line import COMMANDS
 from tests.trees import tree_of
 
 PACKAGE = Path(__file__).parents[2] / "llmcli"

@@ -74,3 +74,23 @@ def test_what_needs_no_network_imports_no_client(argv, tmp_path):
 )
 def test_what_counts_no_tokens_loads_no_encoding(argv, tmp_path):
     assert "tiktoken" not in modules_after(*argv, tmp_path=tmp_path)[1]
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["count", "--no-stdin", "x"],
+        ["models", "gpt-4o"],
+        ["help", "batch"],
+        ["ask", "--no-stdin", "-m", "offline/echo", "x"],
+        ["batch", "{rows}", "-m", "offline/echo", "-O", "{out}", "-q", "-j", "10"],
+    ],
+    ids=" ".join,
+)
+def test_a_plain_line_is_read_without_typer(argv, tmp_path):
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"prompt":"x"}\n')
+    line = [word.format(rows=rows, out=tmp_path / "out.jsonl") for word in argv]
+    code, names = modules_after(*line, tmp_path=tmp_path)
+    assert code == 0
+    assert "typer" not in names
