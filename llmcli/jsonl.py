@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from llmcli.lean.pattern import lazy_pattern
+
 if TYPE_CHECKING:
     from datetime import datetime
 
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")  # but tab and line ends, which say what they mean
+_CONTROL = lazy_pattern("[\x00-\x08\x0b\x0c\x0e-\x1f]")  # but tab and line ends, which say what they mean
 # Patterns that few texts need are compiled by the first that does.
 _HALF = "[\ud800-\udfff]"
 _PAIR = "[\ud800-\udbff][\udc00-\udfff]"

@@ -9,6 +9,7 @@ from typing import Any
 
 from llmcli.errors import LlmcliError, PromptTooLong
 from llmcli.lean.dataclass import dataclass
+from llmcli.lean.pattern import lazy_pattern
 from llmcli.registry.listed import listed_window, window_of
 from llmcli.registry.models import find_model
 from llmcli.registry.providers import provider_of_url
@@ -18,13 +19,13 @@ from llmcli.wire import Json, Request
 MATTERS = 4_000  # bytes of a conversation that small windows may not hold; a smaller one tells of it when it is full
 
 _NUMBER = r"(\d[\d,]*)"
-_WINDOW = re.compile(
+_WINDOW = lazy_pattern(
     r"(?:context|max(?:imum)?|model|sequence)[ _-](?:\w+[ _-])?(?:length|size|window|limit|len)\b[^\d.;]{0,30}"
     rf"{_NUMBER}"
     rf"|> {_NUMBER} maximum",
     re.IGNORECASE,
 )
-_PROMPT = re.compile(
+_PROMPT = lazy_pattern(
     rf"{_NUMBER}(?: tokens?)? (?:in|from|of) (?:the |your )?(?:messages|prompt|input|text)"
     rf"|(?:resulted in|contains|passed|at least|input|prompt(?: is| has| of)?) [(]?{_NUMBER}(?: input)? tokens"
     rf"|request \({_NUMBER} tokens"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-import re
 from types import CodeType
 
+from llmcli.lean.pattern import lazy_pattern
+
 _LINE = 47  # characters of a help text beside the longest names
-_STOP = re.compile(r"[;:,] | \(")
-_BOUNDS = re.compile(r"  \[[^\]]*x[^\]]*\]$")  # of a number, as typer shows them
+_STOP = lazy_pattern(r"[;:,] | \(")
+_BOUNDS = lazy_pattern(r"  \[[^\]]*x[^\]]*\]$")  # of a number, as typer shows them
 
 
 def first_sentence(name: str) -> str:

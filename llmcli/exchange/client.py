@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import field
@@ -16,6 +15,7 @@ from llmcli.exchange.shown import check_media, lost_media, paid_before_failure, 
 from llmcli.exchange.stack import transport_of
 from llmcli.files import check_appendable
 from llmcli.lean.dataclass import dataclass
+from llmcli.lean.pattern import lazy_pattern
 from llmcli.loop.runner import run_at_once
 from llmcli.output.sink import Sink
 from llmcli.output.streams import Out
@@ -159,7 +159,7 @@ def _tool_named(request: Request, servers: RunsTools | None) -> Iterator[None]:
         raise
 
 
-_TOOL = re.compile(r"\btools(?:\[|\.)(\d+)")
+_TOOL = lazy_pattern(r"\btools(?:\[|\.)(\d+)")
 _OF_TOOLS = {"max_turns": "--max-turns", "tool_env": "--tool-env", "tool_timeout": "--tool-timeout"}
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from llmcli.lean.dataclass import dataclass
+from llmcli.lean.pattern import lazy_pattern
 
-_THINK = re.compile(r"<think>.*?</think>", re.DOTALL)
-_FENCE = re.compile(r"(`{3,}|~{3,})[^\n`]*\n(.*?)\s*\1[ \t]*", re.DOTALL)
+_THINK = lazy_pattern(r"<think>.*?</think>", re.DOTALL)
+_FENCE = lazy_pattern(r"(`{3,}|~{3,})[^\n`]*\n(.*?)\s*\1[ \t]*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

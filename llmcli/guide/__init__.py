@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from llmcli.lean.pattern import lazy_pattern
+
 PARTS = {
     "One answer": ("ask", "prompt", "attachments", "templates", "models", "parameters", "output"),
     "More than text": ("schemas", "labels", "tools", "mcp"),
@@ -44,9 +46,9 @@ TOPICS = tuple(topic for part in PARTS.values() for topic in part)
 EXAMPLES = 4  # that `--help` shows of a page
 
 _WIDTH = max(map(len, TOPICS))
-_COMMENT = re.compile(r"^(<!-- .* -->|!\[.*\]\(.*\))\n", re.MULTILINE)  # and pictures
-_TYPED = re.compile(r"^```sh\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
-_LINK = re.compile(r"\[([^\]]+)\]\(([\w-]+)\.md(?:#[\w-]+)?\)")
+_COMMENT = lazy_pattern(r"^(<!-- .* -->|!\[.*\]\(.*\))\n", re.MULTILINE)  # and pictures
+_TYPED = lazy_pattern(r"^```sh\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
+_LINK = lazy_pattern(r"\[([^\]]+)\]\(([\w-]+)\.md(?:#[\w-]+)?\)")
 
 
 def path_of(topic: str) -> Path:

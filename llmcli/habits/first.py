@@ -12,6 +12,7 @@ from llmcli.errors import UsageError
 from llmcli.habits.line import Options, Typed, typed_words
 from llmcli.habits.tables import NEIGHBOURS
 from llmcli.habits.unknown import no_such_option
+from llmcli.lean.pattern import lazy_pattern
 
 _ROOT = {"--help", "-h", "--help-all", "--version"}
 _VERSION = {"version", "-V"}
@@ -25,7 +26,7 @@ _NEVER_ASKED = {
     "auth",
     "api",
 }  # also behind options
-_KEY = re.compile(r"(?:sk|pk|rk|gsk|xai|hf|pplx|r8|ghp|gho|key|AIza)[-_]?[\w-]{8,}", re.IGNORECASE)
+_KEY = lazy_pattern(r"(?:sk|pk|rk|gsk|xai|hf|pplx|r8|ghp|gho|key|AIza)[-_]?[\w-]{8,}", re.IGNORECASE)
 _LONGEST = 60  # characters of a word that is shown again
 _ROWS = {".jsonl", ".csv", ".tsv", ".parquet", ".ndjson"}
 

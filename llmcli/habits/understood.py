@@ -11,6 +11,7 @@ from llmcli.habits.first import arranged, retyped
 from llmcli.habits.line import Options, Typed, typed_words
 from llmcli.habits.tables import NO_WORDS
 from llmcli.habits.unknown import no_such_option
+from llmcli.lean.pattern import lazy_pattern
 
 # Field of a switch -> what a value of it looks like, and what is meant then ({} is the word).
 _VALUES = {
@@ -20,7 +21,7 @@ _VALUES = {
     "extract": (r"(?:\w+://|[\w.-]+:\d+$).*", "a proxy is named by the variable HTTPS_PROXY"),
     "usage": (r"[\w.-]+:[^\s/]+", "-u says what an answer cost, a login goes into -H"),
 }
-_SWITCHED = re.compile(r"true|false|yes|no|on|off|[01]", re.IGNORECASE)
+_SWITCHED = lazy_pattern(r"true|false|yes|no|on|off|[01]", re.IGNORECASE)
 
 
 class Understood(NamedTuple):

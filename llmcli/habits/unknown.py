@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from llmcli.errors import UsageError
 from llmcli.habits.line import Options
 from llmcli.habits.tables import SYNONYMS
+from llmcli.lean.pattern import lazy_pattern
 
-_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_HUMP = lazy_pattern(r"(?<=[a-z])(?=[A-Z])")
 _MOST = 3  # options that are named
 
 

@@ -10,13 +10,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from llmcli.lean.pattern import lazy_pattern
+
 _OF_SCHEMAS = {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"}
 _LISTS = {"anyOf", "oneOf", "allOf", "prefixItems"}
 _SCHEMAS = {"items", "not", "contains", "propertyNames", "if", "then", "else"}
 _CLASSES = {"d": "0-9", "w": "a-zA-Z0-9_", "s": " "}
 _NEVER = r'"\\\x00-\x1f'  # in a class: what JSON wants escaped, which a grammar would let through as it is
-_UNKNOWN = re.compile(r'"|[^\x20-\x7e]|\\[^dws.\-/$^*+?()\[\]{}|]|\(\?|[*+?}][?+]')  # with no counterpart
-_PIECE = re.compile(r"\\(.)|\[\^?\]?(?:\\.|[^\]\\])*\]|[\^$.]", re.DOTALL)
+_UNKNOWN = lazy_pattern(r'"|[^\x20-\x7e]|\\[^dws.\-/$^*+?()\[\]{}|]|\(\?|[*+?}][?+]')  # with no counterpart
+_PIECE = lazy_pattern(r"\\(.)|\[\^?\]?(?:\\.|[^\]\\])*\]|[\^$.]", re.DOTALL)
 
 
 def for_grammar(fields: Mapping[str, Any]) -> dict[str, Any]:

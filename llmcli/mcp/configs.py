@@ -10,15 +10,16 @@ from typing import Any
 
 from llmcli import jsonl
 from llmcli.errors import UsageError
+from llmcli.lean.pattern import lazy_pattern
 from llmcli.mcp.spec import ServerSpec, at_home
 from llmcli.wire import Json
 
 _FLAG = "--mcp-config"
-_TEXTS = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
-_TRAILING = re.compile(r'"(?:\\.|[^"\\])*"|,(?=\s*[}\]])', re.DOTALL)
-_VARIABLE = re.compile(r"\$\{([^}]*)\}")
-_BARE = re.compile(r"\$(?:\{([^}]*)\}|([A-Za-z_]\w*))")  # and as Gemini CLI writes it
-_LOOKS_BARE = re.compile(r"(?:^| )(\$[A-Z_][A-Z0-9_]*)$")
+_TEXTS = lazy_pattern(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
+_TRAILING = lazy_pattern(r'"(?:\\.|[^"\\])*"|,(?=\s*[}\]])', re.DOTALL)
+_VARIABLE = lazy_pattern(r"\$\{([^}]*)\}")
+_BARE = lazy_pattern(r"\$(?:\{([^}]*)\}|([A-Za-z_]\w*))")  # and as Gemini CLI writes it
+_LOOKS_BARE = lazy_pattern(r"(?:^| )(\$[A-Z_][A-Z0-9_]*)$")
 _GEMINI = {"httpUrl", "includeTools", "excludeTools", "trust"}  # keys that no other program's entries have
 _TOOL_LISTS = ("includeTools", "excludeTools", "enabledTools", "disabledTools")
 _QUOTES = {'"', "'"}

@@ -12,10 +12,11 @@ from pathlib import Path, PurePath
 from llmcli.address import address_of, fault_of, shown_url
 from llmcli.errors import UsageError
 from llmcli.lean.dataclass import dataclass
+from llmcli.lean.pattern import lazy_pattern
 from llmcli.wire import Json
 
 _LAUNCHERS = {"npx", "uvx", "uv", "bunx", "pnpm", "node", "python", "python3", "docker", "deno", "sh", "bash"}
-_SECRET = re.compile(r"key|token|secret|passw", re.IGNORECASE)
+_SECRET = lazy_pattern(r"key|token|secret|passw", re.IGNORECASE)
 _LEAST = 8  # characters of a secret; shorter ones would star half a text
 _VERBS = {"run", "dlx", "exec", "tool", "x"}  # that stand between a launcher and what it launches
 

@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from llmcli.lean.pattern import lazy_pattern
 from llmcli.wire import Completion, Json
 
-_PIECE = re.compile(r"[A-Za-z0-9+/_-]+=*")  # streamed audio comes in pieces, each encoded on its own
+_PIECE = lazy_pattern(r"[A-Za-z0-9+/_-]+=*")  # streamed audio comes in pieces, each encoded on its own
 _IMAGES = {"image_url", "output_image", "image"}
-_LINK = re.compile(r"https?://[^\s\x00-\x1f]+\Z", re.IGNORECASE)
+_LINK = lazy_pattern(r"https?://[^\s\x00-\x1f]+\Z", re.IGNORECASE)
 
 
 def media_of(completion: Completion) -> list[bytes]:

@@ -13,6 +13,7 @@ from typing import BinaryIO, Protocol
 from llmcli import files
 from llmcli.errors import LlmcliError, OutputFailure, ReaderGone, one_line
 from llmcli.files import Waiting, patiently, write_all
+from llmcli.lean.pattern import lazy_pattern
 
 # Patterns are compiled by the first text for a terminal.
 _UNESCAPED = r"[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"  # by JSON
@@ -118,7 +119,7 @@ def _write_stream(stream: BinaryIO, data: bytes, waiting: Waiting) -> None:
         write_all(descriptor, data, waiting)
 
 
-_INHERITED = re.compile(r"/dev/(?:(?:std(out|err))|fd/([0-9]+))")
+_INHERITED = lazy_pattern(r"/dev/(?:(?:std(out|err))|fd/([0-9]+))")
 
 
 class OutputFile(_Shown):

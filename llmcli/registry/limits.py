@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from llmcli.lean.pattern import lazy_pattern
 from llmcli.registry.models import Model, find_model
 from llmcli.registry.providers import Provider, find_provider
 
-_O_SERIES = re.compile(r"o\d+(-|$)")
-_REASONING = re.compile(r"(o\d+|gpt-([5-9]|[12]\d)(\.\d+)?)(-|$)")
-_CHAT = re.compile(r"(^|-)chat(-latest)?(-\d{4}-\d\d-\d\d)?$")
-_NO_STOP = re.compile(r"o3(?!-mini)|o4-mini")
+_O_SERIES = lazy_pattern(r"o\d+(-|$)")
+_REASONING = lazy_pattern(r"(o\d+|gpt-([5-9]|[12]\d)(\.\d+)?)(-|$)")
+_CHAT = lazy_pattern(r"(^|-)chat(-latest)?(-\d{4}-\d\d-\d\d)?$")
+_NO_STOP = lazy_pattern(r"o3(?!-mini)|o4-mini")
 _O_SERIES_REFUSES = ("presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "logit_bias")
 _GPT_REFUSES = (
     "presence_penalty",

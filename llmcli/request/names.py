@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from llmcli.lean.pattern import lazy_pattern
 from llmcli.settings.input import InputSettings
 
-_NO_TEMPLATE = re.compile(
+_NO_TEMPLATE = lazy_pattern(
     r"[^\s@{][^\s{]*"
 )  # one word that fills nothing in, as a name of a template would be
 

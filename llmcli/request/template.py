@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property, lru_cache
@@ -11,12 +10,13 @@ from typing import Any
 
 from llmcli import jsonl
 from llmcli.errors import OutOfTime, Terminated, UsageError
+from llmcli.lean.pattern import lazy_pattern
 from llmcli.request.written import Written, numeric, plain_value
 
 _FUEL = 10_000_000  # instructions: an endless loop in a template is an error, not a hang
 _NAME = "template"
-_SELF, _OTHER = re.compile(r"\bself\b"), "another_self_"
-_SUBSCRIPT = re.compile(r"(?<=[\w\])\"'])\[[^\[\]]*\]")
+_SELF, _OTHER = lazy_pattern(r"\bself\b"), "another_self_"
+_SUBSCRIPT = lazy_pattern(r"(?<=[\w\])\"'])\[[^\[\]]*\]")
 _ENDS: Mapping[str, Callable[[], BaseException]] = {
     "KeyboardInterrupt": KeyboardInterrupt,
     "OutOfTime": OutOfTime,

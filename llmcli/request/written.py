@@ -12,9 +12,10 @@ import re
 from typing import Any
 
 from llmcli import jsonl
+from llmcli.lean.pattern import lazy_pattern
 
 # No number is written otherwise without one of these; it begins with a set, so that it is found fast.
-_ODD = re.compile(rb"[-0-9](?:(?<=\d)[eE]|(?<=-)0|\.\d*0(?!\d)|\.0000|\d{16})")
+_ODD = lazy_pattern(rb"[-0-9](?:(?<=\d)[eE]|(?<=-)0|\.\d*0(?!\d)|\.0000|\d{16})")
 _STRING = r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'"
 _NAME = r"[^\W\d]\w*"
 _PATH = rf"{_NAME}(?:\s*\.\s*{_NAME}|\[(?:{_STRING}|[^\[\]\"'])*\])*"

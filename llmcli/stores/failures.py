@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from llmcli.errors import LlmcliError, NoInput, OutputFailure, TransientFailure, UsageError
+from llmcli.lean.pattern import lazy_pattern
 
-_STATUS = re.compile(r"status code: ((\d{3})[A-Za-z -]*)")
-_CODE = re.compile(r"<Code>(\w+)</Code>")
-_CAUSE = re.compile(r'message: "([^"]+)"')
-_STORE = re.compile(r"^Generic (\w+ error: )?")
+_STATUS = lazy_pattern(r"status code: ((\d{3})[A-Za-z -]*)")
+_CODE = lazy_pattern(r"<Code>(\w+)</Code>")
+_CAUSE = lazy_pattern(r'message: "([^"]+)"')
+_STORE = lazy_pattern(r"^Generic (\w+ error: )?")
 _PASSING = {"408", "409", "425", "429"}  # and 5xx
 _LASTING = ("builder error", "not recognised", "Unable to recognise", "Got invalid")
-_UNKNOWN = re.compile(
+_UNKNOWN = lazy_pattern(
     "[Cc]redential|metadata|Account|Access Key|Config error"
 )  # in what is said where keys lack
 _LONGEST = 200  # characters of what a library says

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
+
+from llmcli.lean.pattern import lazy_pattern
 
 SIZE = 1 << 17  # bytes of a piece, at least
 _TAILS = 1 << 6, 1 << 12  # bytes at its end in which a border is looked for first
 
 # The patterns of both encodings look ahead, never back. So a border is where a match ends whatever follows the first
 # character behind it, and where what stands before is matched alike when nothing follows:
-_BORDER = re.compile(
+_BORDER = lazy_pattern(
     rb"[!-~](?=[ \t])"  # before the blank behind a word or a sign,
     rb"|[A-Za-z0-9](?=[\r\n!-&(-/:-@[-`{-~])"  # behind a word or a number (I'm, and a number's letters, see below),
     rb"|[A-Za-z](?=[0-9])|[0-9](?=[A-Za-z])"

@@ -19,6 +19,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from llmcli.lean.pattern import lazy_pattern
+
 _PACKAGES = (
     "lib",
     "types",
@@ -29,8 +31,8 @@ _PACKAGES = (
     "types.shared_params",
 )
 _PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
-_IMPORT = re.compile(r"^from (\.[\w.]*) import (\([^)]*\)|[^\n(]+)$", re.MULTILINE)
-_NAME = re.compile(r"(\w+) as (\w+)")
+_IMPORT = lazy_pattern(r"^from (\.[\w.]*) import (\([^)]*\)|[^\n(]+)$", re.MULTILINE)
+_NAME = lazy_pattern(r"(\w+) as (\w+)")
 
 
 def import_openai() -> Any:

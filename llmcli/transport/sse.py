@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import field
 from typing import NamedTuple
 
 from llmcli.lean.dataclass import dataclass
+from llmcli.lean.pattern import lazy_pattern
 
-_LINE_END = re.compile(rb"\r\n|\n|\r")
+_LINE_END = lazy_pattern(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
 _CR = 0x0D
 

@@ -21,6 +21,7 @@ THROUGH = {
     "contextlib",
     "functools",
     "dataclasses",
+    "llmcli.lean.dataclass",
     "llmcli.lean.once",
 }  # what stands between a caller and what it calls
 

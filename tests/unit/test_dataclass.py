@@ -6,7 +6,8 @@ import ast
 import copy
 import dataclasses
 import pickle
-from dataclasses import FrozenInstanceError, asdict, field, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import FrozenInstanceError, asdict, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -191,3 +192,43 @@ def test_each_class_is_made_by_the_house():
         if any(alias.name == "dataclass" for alias in node.names)
     ]
     assert theirs == ["lean/dataclass.py"], "import dataclass from llmcli.lean.dataclass"
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_an_instance_is_the_same_after_many_as_at_first(options):
+    for cls, calls in CALLS.items():
+        theirs, ours = twins(cls, options)
+        values, named = calls[0]
+        made = [ours(*values, **named) for _ in range(6)]
+        assert [asdict(one) for one in made] == [asdict(theirs(*values, **named))] * 6
+        wrong = [outcome(partial(ours, *values, **named, no_such=1)) for _ in range(2)]
+        assert wrong == [outcome(partial(theirs, *values, **named, no_such=1))] * 2
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_fields_are_found_as_they_are_asked_for(options):
+    for cls in CALLS:
+        theirs, ours = twins(cls, options)
+        assert [item.name for item in fields(ours)] == [item.name for item in fields(theirs)]
+        theirs, ours = twins(cls, options)
+        assert ours.__match_args__ == theirs.__match_args__
+        assert getattr(ours, "__slots__", None) == getattr(theirs, "__slots__", None)
+
+
+@pytest.mark.parametrize("options", OPTIONS[:4], ids=str)
+def test_a_class_has_the_fields_of_its_bases(options):
+    made = []
+    for decorate, base in zip((dataclasses.dataclass, dataclass), twins(Plain, options), strict=True):
+        body = {"__annotations__": {"more": "int", "size": "int"}, "more": 4, "size": 5}
+        derived = decorate(**options)(type("Derived", (base,), body))
+        assert not hasattr(derived("a"), "__dict__") or not options.get("slots")
+        made.append((asdict(derived("a", 2)), asdict(derived("a")), asdict(base("a"))))
+    assert made[0] == made[1]
+
+
+def test_two_threads_may_be_first():
+    for _ in range(50):
+        _, ours = twins(Plain, {})
+        with ThreadPoolExecutor(8) as threads:
+            made = list(threads.map(ours, ["a"] * 8))
+        assert made == [ours("a")] * 8

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 
 from llmcli.batch.away.desk import Desk, rows_in_words, slot_of
@@ -19,10 +18,11 @@ from llmcli.errors import (
     TransientFailure,
     UsageError,
 )
+from llmcli.lean.pattern import lazy_pattern
 from llmcli.transport.batches.base import BatchApi, BatchFault, BatchSeen
 
 _TOKEN_LIMIT = "token_limit_exceeded"  # noqa: S105 - a provider's word
-_LIMIT = re.compile(r"[Ll]imit:?\s*([\d,]+)\s*enqueued")
+_LIMIT = lazy_pattern(r"[Ll]imit:?\s*([\d,]+)\s*enqueued")
 _WAITS = 3  # for a provider that is not well: what is left, a later run takes away
 _NO_MONEY = frozenset({"billing_hard_limit_reached", "insufficient_quota", "billing_not_active"})
 

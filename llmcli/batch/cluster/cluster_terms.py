@@ -11,13 +11,14 @@ from llmcli.address import shown_url
 from llmcli.app import App
 from llmcli.batch.shards.part import InParts
 from llmcli.errors import UsageError
+from llmcli.lean.pattern import lazy_pattern
 from llmcli.request.headers import without_secrets
 
 INSTALL = "pip install 'llmcli[ray]'"
 _OWN = "workers have keys and certificates of their own, from the environment that they run in"
 _STAYS = "; with -O at a path that stays there (/data/out.jsonl): the directory of a job is thrown away"
-_OUTSIDE = re.compile(r"(?:ray|https?)://", re.IGNORECASE)
-_OBJECT = re.compile(r"(?:s3|gs|az)://", re.IGNORECASE)
+_OUTSIDE = lazy_pattern(r"(?:ray|https?)://", re.IGNORECASE)
+_OBJECT = lazy_pattern(r"(?:s3|gs|az)://", re.IGNORECASE)
 
 
 def check_on(settings: InParts) -> None:

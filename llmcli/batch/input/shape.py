@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 from llmcli import jsonl
 from llmcli.errors import LlmcliError, UsageError
+from llmcli.lean.pattern import lazy_pattern
 from llmcli.request.params import API_FIELDS, EXTENSIONS, near_miss
 from llmcli.request.reading import decode
 from llmcli.wire import Json
 
 CustomId = str | int | float
 
-_ENDPOINT = re.compile(
+_ENDPOINT = lazy_pattern(
     r"(?:^|/)(?:chat/completions|(responses))/?(?:\?|$)"
 )  # of any version, a path or a full URL
 _NESTED = frozenset(

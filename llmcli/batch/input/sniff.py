@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Sequence
 from pathlib import PurePath
 
 from llmcli.errors import UsageError
+from llmcli.lean.pattern import lazy_pattern
 from llmcli.settings.batch.table import InputFormat
 
 _PACKED = {
@@ -23,7 +23,7 @@ _EXCEL = (
 )
 _KINDS: dict[str, InputFormat] = {".jsonl": "jsonl", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
 _TEXT_BOM = (b"\xff\xfe", b"\xfe\xff")
-_CR_ALONE = re.compile(rb"\r(?!\n)")
+_CR_ALONE = lazy_pattern(rb"\r(?!\n)")
 
 
 class NotRows(UsageError):

@@ -6,13 +6,14 @@ import re
 
 from llmcli.batch.input.found import Found
 from llmcli.errors import UsageError
+from llmcli.lean.pattern import lazy_pattern
 from llmcli.request.prompt import Prompt
 from llmcli.request.template import Undefined
 from llmcli.request.written import WORDS, as_written
 from llmcli.wire import Json
 
-_JINJA = re.compile(r"\{%-?\s*raw\b.*?endraw\s*-?%\}|\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
-_BRACES = re.compile(r"\{([^{}]+)\}")
+_JINJA = lazy_pattern(r"\{%-?\s*raw\b.*?endraw\s*-?%\}|\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+_BRACES = lazy_pattern(r"\{([^{}]+)\}")
 
 
 def templated(prompt: Prompt, found: Found) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from llmcli.batch.ledger.slots import Slots
 from llmcli.errors import UsageError
+from llmcli.lean.pattern import lazy_pattern
 
 # How a record begins: what its row is known by, and the digest of the row's body.
-HEAD = re.compile(rb'\{"id":"batch_req_(?:(\d{6,12})|([ifp])([0-9a-f]{16}))_([0-9a-f]{16})",')
+HEAD = lazy_pattern(rb'\{"id":"batch_req_(?:(\d{6,12})|([ifp])([0-9a-f]{16}))_([0-9a-f]{16})",')
 FAR = 100_000_000  # rows: a number that is so far beyond those before it is no row's (it would cost 800 MB)
 
 

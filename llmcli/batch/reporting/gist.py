@@ -12,13 +12,14 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from llmcli import jsonl
+from llmcli.lean.pattern import lazy_pattern
 from llmcli.wire import Json, usage_count
 
 _FINISH = b'"finish_reason":'
 _USAGE = b'"usage":'
 _ANSWERED = b'}},"error":null,"llmcli":{'  # closes the body and the response, and opens the envelope
 _BEHIND, _END = len(_ANSWERED), len(b"}\n")
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", re.ASCII)
+_MOMENT = lazy_pattern(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", re.ASCII)
 SECOND = len("2026-11-27T10:00:00")  # of an `at`, as far as it names one
 COUNTS = ("prompt_tokens", "completion_tokens")
 DETAILS = {"prompt_tokens_details": "cached_tokens", "completion_tokens_details": "reasoning_tokens"}

@@ -6,7 +6,6 @@ knows all that stands before his own, and one that was believed dead cannot add 
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Iterator
 from itertools import pairwise
@@ -14,11 +13,12 @@ from typing import Any
 
 from llmcli.batch.segments.segment import ReadSegment, segment_name
 from llmcli.errors import OutputFailure, UsageError
+from llmcli.lean.pattern import lazy_pattern
 from llmcli.settings.batch.machines import Shard
 from llmcli.stores.bucket import Bucket
 
 _AHEAD, _AHEAD_SIZE = 8, 32 << 20  # segments that are read at once, as far as they have so many bytes
-_NAME = re.compile(r"\d{8,}\.jsonl")
+_NAME = lazy_pattern(r"\d{8,}\.jsonl")
 
 
 class SegmentLog:

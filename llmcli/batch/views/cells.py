@@ -6,16 +6,16 @@ drops a row that begins with a bare `#`; numbers and booleans are bare, so that 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import field
 
 from llmcli import jsonl
 from llmcli.lean.dataclass import dataclass
+from llmcli.lean.pattern import lazy_pattern
 
-_NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
-_RUN = re.compile(r"[=+\-@\t]")  # how a cell begins that a spreadsheet runs
-_MARKED = re.compile(r"'+[=+\-@\t]")
+_NUMBER = lazy_pattern(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
+_RUN = lazy_pattern(r"[=+\-@\t]")  # how a cell begins that a spreadsheet runs
+_MARKED = lazy_pattern(r"'+[=+\-@\t]")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
@@ -87,7 +87,7 @@ def _encoded(line: str) -> bytes:
         return f"{jsonl.mended(line)}\n".encode()
 
 
-_LINE_ENDS = re.compile(r"\r\n|\n|\r")
+_LINE_ENDS = lazy_pattern(r"\r\n|\n|\r")
 
 
 def text_line(text: str, *, null: bool) -> bytes:

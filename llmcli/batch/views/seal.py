@@ -7,17 +7,17 @@ both, so that a run that is killed then leaves a view that is known.
 from __future__ import annotations
 
 import hashlib
-import re
 import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from llmcli import files
 from llmcli.errors import OutputFailure, UsageError
+from llmcli.lean.pattern import lazy_pattern
 
-_DIGEST = re.compile(rb"[0-9a-f]{64}")
+_DIGEST = lazy_pattern(rb"[0-9a-f]{64}")
 _LONGEST = 1_000  # bytes of what we remember
-_MEMORY = re.compile(rb"(?:[0-9a-f]{64}\n)*")
+_MEMORY = lazy_pattern(rb"(?:[0-9a-f]{64}\n)*")
 _RECORD = b'{"id":"batch_req_'  # how a journal of ours begins
 
 

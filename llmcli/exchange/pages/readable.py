@@ -6,13 +6,16 @@ import re
 from email.message import Message as Header
 
 from llmcli.errors import UsageError
+from llmcli.lean.pattern import lazy_pattern
 from llmcli.request.reading import decode, without_final_newline
 
-_TEXT = re.compile(
+_TEXT = lazy_pattern(
     r"text/.*|application/(?:.*\+)?(?:json|xml|yaml|x-yaml|toml|javascript|x-ndjson|jsonl|sql)"
 )
-_HTML = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
-_META = re.compile(rb"<meta[^>]{0,200}\bcharset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
+_HTML = lazy_pattern(
+    rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
+)
+_META = lazy_pattern(rb"<meta[^>]{0,200}\bcharset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
 _HEAD = 4096  # bytes in which a page says what it is
 _NOT_READ = ["svg", "noscript", "template", "iframe"]
 

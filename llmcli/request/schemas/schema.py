@@ -10,6 +10,7 @@ from typing import Any
 from llmcli import jsonl
 from llmcli.errors import UsageError
 from llmcli.lean.dataclass import dataclass
+from llmcli.lean.pattern import lazy_pattern
 from llmcli.request.reading import ReadStdin, argument, load_json
 from llmcli.request.schemas.strict import strictly
 from llmcli.request.schemas.validation import validator
@@ -67,7 +68,7 @@ _ASKING = {
     *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "disallow", "extends"),
 }
 """Keywords that some answer would not fit."""
-_FIELD = re.compile(r"(?P<name>[^\W\d][\w-]*)(?:\s+(?P<type>\w+))?\s*(?::(?P<description>.*))?", re.DOTALL)
+_FIELD = lazy_pattern(r"(?P<name>[^\W\d][\w-]*)(?:\s+(?P<type>\w+))?\s*(?::(?P<description>.*))?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

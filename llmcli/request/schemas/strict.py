@@ -13,6 +13,7 @@ from typing import Any
 
 from llmcli import jsonl
 from llmcli.errors import UsageError
+from llmcli.lean.pattern import lazy_pattern
 from llmcli.request.schemas.pointers import Clash, escaped, found, merged, pointer_of
 from llmcli.wire import Json
 
@@ -30,7 +31,7 @@ _KEPT = (
     "maxItems",
 )
 _FORMATS = {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"}
-_LOOKS_AROUND = re.compile(r"\(\?<?[=!]|\\[1-9]")  # which no grammar can follow
+_LOOKS_AROUND = lazy_pattern(r"\(\?<?[=!]|\\[1-9]")  # which no grammar can follow
 _TOLD = (  # they only narrow: the model is told of them, and the answer is checked for them here
     "minLength",
     "maxLength",

@@ -6,16 +6,18 @@ know every format. A `$schema` of nobody's (an editor's, OpenAPI's) says nothing
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
 from llmcli import jsonl
+from llmcli.lean.pattern import lazy_pattern
 
 _ADDRESS = "urn:llmcli:document"
 _PART = "llmcli:part"  # a key that no draft of JSON Schema knows
-_DRAFT = re.compile(r"\s*https?://json-schema\.org/(?:(draft-0[467])|(draft/20(?:19-09|20-12)))/schema#?\s*")
+_DRAFT = lazy_pattern(
+    r"\s*https?://json-schema\.org/(?:(draft-0[467])|(draft/20(?:19-09|20-12)))/schema#?\s*"
+)
 _YOUNG = "duration idn-hostname uri-reference iri iri-reference uri-template json-pointer relative-json-pointer uuid"
 _FORMATS = _YOUNG.split()  # those that a draft before 2019-09 does not know
 

@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 
 from llmcli.errors import UsageError
 from llmcli.lean.dataclass import dataclass
+from llmcli.lean.pattern import lazy_pattern
 from llmcli.settings.flag import flag, settings
 
-_PART = re.compile(r"([0-9]{1,6})/([0-9]{1,6})", re.ASCII)
+_PART = lazy_pattern(r"([0-9]{1,6})/([0-9]{1,6})", re.ASCII)
 MOST_PARTS = 99_999  # as their names have room for
 
 

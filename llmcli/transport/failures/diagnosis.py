@@ -5,7 +5,6 @@ All transports share this table, so that the same misbehaviour comes out as the 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
@@ -22,6 +21,7 @@ from llmcli.errors import (
     UnfitModel,
 )
 from llmcli.lean.dataclass import dataclass
+from llmcli.lean.pattern import lazy_pattern
 from llmcli.registry.models import nearest_model
 from llmcli.registry.providers import KEY_FILE, find_provider, provider_of_url
 from llmcli.responses.names import RESPONSES
@@ -37,7 +37,7 @@ BROKEN_EVENT = "broken_event"
 _API_NAMES = {RESPONSES: "Responses API"}
 _LONGEST_MESSAGE = 500
 _SILENT = " and said nothing"
-_VERSION = re.compile(r"/v\d[^/?]*/?(\?|$)")  # at the end of a base URL
+_VERSION = lazy_pattern(r"/v\d[^/?]*/?(\?|$)")  # at the end of a base URL
 
 
 @dataclass(slots=True)

@@ -21,6 +21,7 @@ from llmcli.errors import (
     UnfitModel,
 )
 from llmcli.lean.dataclass import dataclass
+from llmcli.lean.pattern import lazy_pattern
 from llmcli.transport.failures.complaints import Complaint
 
 _TRANSIENT = {408, 409, 425, 429}
@@ -132,13 +133,13 @@ _WORDS: tuple[tuple[Kind, frozenset[int], str, str], ...] = (
 )
 """Words, the statuses beside which they count, and those beside which they do not."""
 
-_QUOTA_OR_PACE = re.compile(r"exceeded your current quota|check your plan", re.IGNORECASE)
-_NEVER = re.compile(
+_QUOTA_OR_PACE = lazy_pattern(r"exceeded your current quota|check your plan", re.IGNORECASE)
+_NEVER = lazy_pattern(
     r"tokens? must be reduced|request (is )?too large|quota exceeded.{0,200}\blimit: 0(?![.\d])",
     re.IGNORECASE,
 )
-_LIMIT = re.compile(r"\blimit(?: is| of)?:?\s*(\d[\d,]*)", re.IGNORECASE)
-_REQUESTED = re.compile(r"\brequested:?\s*(\d[\d,]*)", re.IGNORECASE)
+_LIMIT = lazy_pattern(r"\blimit(?: is| of)?:?\s*(\d[\d,]*)", re.IGNORECASE)
+_REQUESTED = lazy_pattern(r"\brequested:?\s*(\d[\d,]*)", re.IGNORECASE)
 _LONGEST = 4_000  # characters of a message that are looked at
 
 _BY_CODE = {code: kind for kind, codes in _CODES.items() for code in codes.split()}

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import field
 from typing import Any
 
 from llmcli.lean.dataclass import dataclass
+from llmcli.lean.pattern import lazy_pattern
 from llmcli.transport.folds.deltas import Text, fold, plain
 from llmcli.wire import Json
 
-_BRACKET = re.compile(r'[][{}"\\]')
+_BRACKET = lazy_pattern(r'[][{}"\\]')
 
 
 class Calls:

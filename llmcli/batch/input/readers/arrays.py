@@ -7,15 +7,15 @@ row holds (numbers, halves of characters, doubled names).
 from __future__ import annotations
 
 import json
-import re
 from codecs import getincrementaldecoder
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from llmcli.batch.input.readers.entry import Batch, Broken, Entry
 from llmcli.batch.input.shape import BadRow
+from llmcli.lean.pattern import lazy_pattern
 
-_BLANK = re.compile(r"[ \t\r\n]*")
+_BLANK = lazy_pattern(r"[ \t\r\n]*")
 _LONGEST = 1 << 28  # characters of an element
 _LOOK = 1024  # bytes that are kept of what is broken
 _NEAR = 16  # characters from the end: what is wrong there may be a word or a number that is cut

@@ -8,7 +8,6 @@ rows are Python objects.
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
@@ -17,12 +16,13 @@ from llmcli.batch.input.readers.header import columns_of, numbered, separator_in
 from llmcli.batch.input.readers.textlines import TextLines, TooLong
 from llmcli.batch.input.shape import BadRow
 from llmcli.errors import UsageError
+from llmcli.lean.pattern import lazy_pattern
 from llmcli.settings.batch.table import TableSettings
 
 _Record = list[str] | Broken
-_ESCAPE = re.compile(r"\\[tnr\\]")
+_ESCAPE = lazy_pattern(r"\\[tnr\\]")
 _MEANT = {"\\t": "\t", "\\n": "\n", "\\r": "\r", "\\\\": "\\"}
-_CELL = re.compile(r'(?:"((?:[^"]|"")*)"|([^\t]*))(?:\t|$)')
+_CELL = lazy_pattern(r'(?:"((?:[^"]|"")*)"|([^\t]*))(?:\t|$)')
 
 
 def read_csv(blocks: Iterable[bytes], how: TableSettings, path: str | None) -> Iterator[Batch]:

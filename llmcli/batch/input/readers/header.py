@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from llmcli.batch.input.readers.entry import Columns
 from llmcli.errors import UsageError
+from llmcli.lean.pattern import lazy_pattern
 
-_SEPARATOR = re.compile(rb'"?sep=([^\0-\x08\n-\x1f\x7f-\xff])"?\r?', re.IGNORECASE)
+_SEPARATOR = lazy_pattern(rb'"?sep=([^\0-\x08\n-\x1f\x7f-\xff])"?\r?', re.IGNORECASE)
 _OTHERS = {";": "';'", "\t": "'\\t'", "|": "'|'"}
 
 
