@@ -183,7 +183,7 @@ def _chat_body(request: Request) -> Json:
 CHAT = Api("chat", "chat/completions", _chat_body)  # a row that another process counts is pickled with it
 
 
-@dataclass(frozen=True)
+@dataclass
 class Request:
     """One request, whole: `body()` is what goes on the wire, and `url` where it goes.
 
@@ -210,15 +210,13 @@ class Request:
     def saying(self, messages: Sequence[Message]) -> Request:
         """The same request with other messages; for a row, so that a third of `dataclasses.replace` is too much."""
         other = _new(Request)
-        own = other.__dict__
-        own.update(self.__dict__)
-        own["fields"] = {**self.fields, "messages": messages}
+        other.provider, other.model, other.base_url = self.provider, self.model, self.base_url
+        other.fields = {**self.fields, "messages": messages}
+        other.expects, other.keys_of, other.extract = self.expects, self.keys_of, self.extract
+        other.headers, other.choices, other.api = self.headers, self.choices, self.api
+        other.kind, other.url, other.max_tokens = self.kind, self.url, self.max_tokens
+        other.takes_any_text = self.takes_any_text
         return other
-
-    def for_many(self) -> Request:
-        """Work out what is cached, for all that `saying` makes of this one."""
-        _ = self.kind, self.url, self.max_tokens
-        return self
 
     @once
     def kind(self) -> object:
@@ -261,6 +259,11 @@ class Request:
         elsewhere = limit is None and self.api.name != CHAT.name
         return positive(self.fields, "max_output_tokens") if elsewhere else limit
 
+    @once
+    def takes_any_text(self) -> bool:
+        """Whether one text, whatever it says, is all that is asked for: no JSON, no label, no call."""
+        return not self.choices and _ASKING.isdisjoint(self.fields)
+
     @property
     def n(self) -> int:
         """How many answers are asked for."""
@@ -290,6 +293,9 @@ class Request:
 
 
 _new = object.__new__
+_ASKING = frozenset(
+    {"response_format", "tool_choice", "function_call", "n", "logprobs"}
+)  # for more than a text
 
 
 @dataclass(slots=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from typing import NamedTuple, Protocol
+from dataclasses import replace
+from typing import Protocol
 
 from llmcli.errors import LlmcliError, StreamCut, paid_first
 from llmcli.exchange.chosen import choice_in
@@ -35,7 +36,8 @@ class Way:
     price_of: PriceOf
 
 
-class Exchanged(NamedTuple):
+@dataclass(slots=True)
+class Exchanged:
     """An answer. `earlier` are the completions that were needed before it, `said` the calls and results among them.
 
     `report` is what all of them took, `wrong` what is wrong with the answer, if anything is.
@@ -88,15 +90,16 @@ async def exchange(
     completion.meta.earlier = [*before, *paid[:-1]]
     exchanged = concluded(completion, request, way, started)
     sink.finish(completion)
-    return exchanged if request is asked else exchanged._replace(said=said, wrong=verdict(completion, asked))
+    return exchanged if request is asked else replace(exchanged, said=said, wrong=verdict(completion, asked))
 
 
 def concluded(completion: Completion, request: Request, way: Way, started: float) -> Exchanged:
     """The exchange that a completion ends, whose request was sent at `started`, on the way's clock."""
     meta = completion.meta
-    if ("response_format" in request.fields or request.choices) and is_judged(request):
+    if not request.takes_any_text and is_judged(request):
         meta.recovered, meta.choice = recovered(completion, request), choice_in(completion, request)
-    meta.latency = way.clock() - started
+    clock = way.clock
+    meta.latency = clock() - started
     if meta.ttft is not None:
         meta.ttft -= started
     return Exchanged(completion, (), Report.of(completion, way.price_of), verdict(completion, request))

@@ -27,5 +27,6 @@ else:
         def __get__(self, instance: Any, owner: type | None = None) -> Any:
             if instance is None:
                 return self
-            found = instance.__dict__[self._name] = self._find(instance)
+            found = self._find(instance)
+            object.__setattr__(instance, self._name, found)  # by `__dict__` all attributes would be slower
             return found

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
+from llmcli.lean.dataclass import dataclass
 from llmcli.registry.prices import charged, cost
 from llmcli.wire import CHAT, MOST_COUNTED, Completion, Json, usage_count
 
@@ -15,7 +16,8 @@ _OWN_NAMES = {"cached_tokens": "prompt_cache_hit_tokens"}  # deepseek's
 PriceOf = Callable[[str, str], Mapping[str, Any] | None]
 
 
-class Report(NamedTuple):
+@dataclass(slots=True)
+class Report:
     """A completion and what it cost in $ (None: not known); `priced`: the price at least is known."""
 
     completion: Completion
@@ -147,7 +149,7 @@ def tokens_of(completion: Completion) -> tuple[int, int] | None:
     usage = completion.body.get("usage")
     if type(usage) is dict and not completion.meta.earlier:
         prompt, answer = usage.get("prompt_tokens"), usage.get("completion_tokens")
-        if type(prompt) is int is type(answer) and 0 <= prompt <= MOST_COUNTED >= answer >= 0:
+        if type(prompt) is int is type(answer) and prompt | answer >= 0 and prompt + answer <= MOST_COUNTED:
             return prompt, answer  # what most have, in few steps
     prompt = answer = 0
     for each in (*completion.meta.earlier, completion):

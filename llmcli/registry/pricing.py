@@ -28,10 +28,11 @@ class Prices:
         """The price of a model, $ per million tokens; None where nobody knows it."""
         if self._given is not None:
             return self._given
-        asked = provider, model
-        if asked not in self._found:
-            self._found[asked] = self._find(provider, model)
-        return self._found[asked]
+        try:
+            return self._found[provider, model]
+        except KeyError:
+            price = self._found[provider, model] = self._find(provider, model)
+            return price
 
     def of_batch(self, provider: str, model: str) -> Mapping[str, Any] | None:
         """The price of a model through the Batch API; what the command line gives is that, as it stands."""

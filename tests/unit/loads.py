@@ -136,7 +136,7 @@ class Simulation:
             if not self.limits or self.limits[-1][1] != self.pace.crowd.limit:
                 self.limits.append((self.now, self.pace.crowd.limit))
             is_again = bool(self._again) and self._again[0] <= self.now
-            has_room = (left > 0 or is_again) and self.pace.crowd.has_room(len(self._under_way))
+            has_room = (left > 0 or is_again) and len(self._under_way) < self.pace.crowd.room
             delay = self.pace.delay(self.now)[0] if has_room else math.inf
             if delay > 0:
                 self._sleep(delay)

@@ -187,7 +187,7 @@ def test_after_a_pause_it_opens_with_one_and_one_more_for_each_that_goes_through
     crowd.reopen()
     room = []
     for _ in range(9):
-        room.append(next(count for count in range(20) if not crowd.has_room(count)))
+        room.append(next(count for count in range(20) if count >= crowd.room))
         crowd.finished(1.0, 0.5, 1)
     assert room == [1, 2, 3, 4, 5, 6, 7, 8, 8]
 

@@ -61,7 +61,9 @@ class Builds:
     def placed(self, placed: Placed) -> Row:
         message = {"role": "user", "content": str(placed.number)}
         request = Request("openai", "tiny", "http://x", {"messages": [message]})
-        return Row(placed.number, f"row-{placed.number}", placed.number + 1, request, size=10)
+        return Row(
+            placed.number, f"row-{placed.number}", placed.number + 1, request, size=10, slot=placed.number
+        )
 
 
 class Served:

@@ -59,7 +59,7 @@ class Numbers:
         request = Request(
             "openai", "tiny", "http://x", {"messages": [{"role": "user", "content": str(number)}]}
         )
-        return Row(number, f"row-{number}", number + 1, request, size=10)
+        return Row(number, f"row-{number}", number + 1, request, size=10, slot=number)
 
 
 class Kept:

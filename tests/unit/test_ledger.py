@@ -297,7 +297,7 @@ def test_a_crash_between_any_two_steps_leaves_each_row_once(out, steps, retry_fa
 
 
 def row(number: int, digest: int) -> Row:
-    return Row(number, f"row-{number}", digest)
+    return Row(number, f"row-{number}", digest, slot=number)
 
 
 @pytest.mark.parametrize("steps", range(STEPS + 1))

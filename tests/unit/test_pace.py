@@ -68,7 +68,7 @@ def simulate(pace: Pace, server: Bucket | Unlucky, rows: int, latency: float) ->
     while done < rows:
         delay, _ = pace.delay(now)
         ready = left > 0 or (waiting and waiting[0] <= now)
-        room = ready and pace.crowd.has_room(len(under_way))
+        room = ready and len(under_way) < pace.crowd.room
         if room and delay <= 0:
             if waiting and waiting[0] <= now:
                 heapq.heappop(waiting)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from decimal import Decimal
 
 from llmcli.batch.away.desk import Desk, Lookup
@@ -147,7 +148,7 @@ class Cutter:
         exchanged = await lookup(row.request)
         if exchanged is None or exchanged.wrong is not None:
             return False
-        course = self._desk.course(row, self._kept(row), 1)._replace(via=None)
+        course = replace(self._desk.course(row, self._kept(row), 1), via=None)
         self._desk.finish_row(
             row, success_line(row, course, exchanged.report), None, float(course.carried or 0)
         )

@@ -89,9 +89,8 @@ class Desk:
 
     def course(self, row: Row, kept: bytes | None, attempts: int) -> Course:
         """How a row came to its end, which is now."""
-        return Course(
-            attempts, self.done.cost(row.slot), self.run.plan.now(), kept, via="batch" if attempts else None
-        )
+        at, via = self.run.plan.moment(), "batch" if attempts else None
+        return Course(attempts, self.done.cost(row.slot), at, kept, via)
 
     def mark_away(self, portion: Portion) -> None:
         """The rows of a portion are away."""

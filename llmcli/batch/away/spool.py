@@ -187,7 +187,7 @@ class Spooled:
         for name in _BESIDE:
             if name in about:
                 setattr(row, name, about[name])
-        row.known = self.slots[index]
+        row.slot = self.slots[index]
         return row, (jsonl.dumps(about["input"]) if "input" in about else None)
 
 

@@ -270,7 +270,7 @@ class Dispatcher:
 
     def _fail(self, unsent: Unsent) -> None:
         row, kept = unsent.row, self._plan.input_of
-        course = Course(0, None, self._plan.now(), kept(row) if kept else None)
+        course = Course(0, None, self._plan.moment(), kept(row) if kept else None)
         line, code = failure_line(row, course, None, unsent.error, None)
         if self._write(row.slot, line, code):
             self.stats.failures[code] += 1

@@ -55,7 +55,7 @@ class KeptAnswers:
         if exchanged.wrong is not None:
             return None
         kept = self._plan.input_of(row) if self._plan.input_of else None
-        return success_line(row, Course(1, None, self._plan.now(), kept), exchanged.report)
+        return success_line(row, Course(1, None, self._plan.moment(), kept), exchanged.report)
 
     async def keep(self, row: Row, line: bytes) -> None:
         """Keep the answer that a record holds, for the request that it answers. Raises OutputFailure."""

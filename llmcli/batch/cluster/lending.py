@@ -76,7 +76,7 @@ class Unmade(NamedTuple):
         number = placed.number
         if self.always or self.done.has_record(number) or self.done.is_away(number):
             return self.builder.placed(placed)
-        return Row(number, None, 0)
+        return Row(number, None, 0, slot=number)
 
 
 class _Kept:

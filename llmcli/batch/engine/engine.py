@@ -46,7 +46,7 @@ class Engine:
         rows = NewRows(run, source, records, done, self._money)
         self._queue = JobQueue(rows, self._health, run.pace.crowd)
         self._head: Job | None = None  # the next to be sent, which waits for a slot, the pace or money
-        self._send = send_of(run.way.transport)
+        self._send, self._on_answer = send_of(run.way.transport), self._came
         self._tasks: set[asyncio.Task[None]] = set()  # those under way that are waited for
         self._wake = asyncio.Event()
         self._answers: list[
@@ -123,13 +123,13 @@ class Engine:
 
     def _next(self) -> Job | Pause | None:
         """The job to send now; else for how long there is none, or None: there will be none."""
-        crowd, stats = self._pace.crowd, self.stats
+        crowd, stats, clock = self._pace.crowd, self.stats, self._clock
         while not self._is_over:
-            head, now = self._head, self._clock()
+            head, now = self._head, clock()
             job = self._head = self._pulled(now) if head is None else self._queue.first(head, now)
             if job is None:
                 return None if self._is_over else self._queue.pause(now, stats.in_flight)
-            if not crowd.has_room(stats.in_flight):
+            if stats.in_flight >= crowd.room:
                 return Pause(None, crowd.binds)
             delay, why = self._pace.delay(now)
             if delay > 0:
@@ -194,8 +194,9 @@ class Engine:
     def _open(self, job: Job) -> None:
         """Send a job: for one who does not wait, where the transport can, else in a task of its own."""
         self._begin(job)
+        send = self._send
         try:
-            is_sent = self._send is not None and self._send(job.request, job.body, partial(self._came, job))
+            is_sent = send is not None and send(job.request, job.body(), partial(self._on_answer, job))
         except LlmcliError as error:
             self._settle(job, error)
         else:
@@ -205,12 +206,11 @@ class Engine:
                 task.add_done_callback(self._tasks.discard)
 
     def _begin(self, job: Job) -> None:
-        stats, pace = self.stats, self._pace
-        stats.in_flight += 1
+        stats, pace, clock = self.stats, self._pace, self._clock
         stats.sent += 1
         job.sent += 1
-        job.sent_at = now = self._clock()
-        job.crowd = stats.in_flight
+        job.sent_at = now = clock()
+        job.crowd = stats.in_flight = stats.in_flight + 1
         pace.crowd.sends(now, job.crowd)
         job.tokens = pace.take(now, job.row.size, job.request.max_tokens)
         self._health.begins(job)
@@ -266,6 +266,7 @@ class Engine:
     def _turn(self) -> None:
         """Write all the answers that came in this turn of the loop, and only then send others in their place."""
         self._is_turning = False
+        self._outcomes.begin_turn()
         try:
             self._write_answers()
             if not self._is_left:
@@ -282,9 +283,9 @@ class Engine:
             found = self._next()
             if isinstance(found, Job):
                 self._open(found)
-            elif found is None or crowd.has_room(stats.in_flight):
+            elif found is None or stats.in_flight < crowd.room:
                 break
-            if not crowd.has_room(stats.in_flight):
+            if stats.in_flight >= crowd.room:
                 self._head = self._head or self._pulled(self._clock())
                 return
         self._wake.set()

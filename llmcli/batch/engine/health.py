@@ -103,7 +103,7 @@ class Health:
         self._servers: dict[tuple[str, str], Server] = {}
         self._last_kind: object = None  # of the requests that were looked at last, and their server
         self._last_server = Server("")
-        self._ill: list[Server] = []  # those that something failed at since anything got through
+        self.ill: list[Server] = []  # those that something failed at since anything got through
 
     # --- What happens to requests ---------------------------------------------------------------------------------
 
@@ -169,7 +169,7 @@ class Health:
         server.passed += 1
         if server.since is None:
             return
-        self._ill.remove(server)
+        self.ill.remove(server)
         if server.down is not None:
             if job.sent_at >= server.down:
                 self._pace.crowd.reopen()
@@ -186,7 +186,7 @@ class Health:
     def _ails(self, server: Server, job: Job, error: CallFailed, now: float) -> None:
         if server.since is None:
             server.since = now
-            self._ill.append(server)
+            self.ill.append(server)
         server.failures += 1
         server.last = error
         if len(server.rows) < _EVIDENCE:
@@ -228,7 +228,7 @@ class Health:
 
     def holds(self, job: Job) -> bool:
         """Whether a job is to wait for its server; it is kept until it may go on."""
-        if not self._ill or not self.waits_for(job):
+        if not self.ill or not self.waits_for(job):
             return False
         server = self.server_of(job)
         if server.down is None or server.tried is job:
@@ -239,7 +239,7 @@ class Health:
 
     def due(self, now: float) -> Job | None:
         """A row that is to be tried now, at a server that nothing gets through to."""
-        for server in self._ill:
+        for server in self.ill:
             if server.down is not None and server.tried is None and server.next_try <= now:
                 server.tried = server.candidate()
                 if server.tried is not None:
@@ -247,20 +247,15 @@ class Health:
         return None
 
     @property
-    def is_well(self) -> bool:
-        """Whether nothing failed at any server since something got through to it."""
-        return not self._ill
-
-    @property
     def waiting(self) -> int:
         """The rows that wait here."""
-        return sum(len(server.begun) + len(server.fresh) for server in self._ill)
+        return sum(len(server.begun) + len(server.fresh) for server in self.ill)
 
     def next_try(self) -> float:
         """The time of the next try; infinity where there is none to come."""
         times = [
             server.next_try
-            for server in self._ill
+            for server in self.ill
             if server.down is not None and server.tried is None and (server.begun or server.fresh)
         ]
         return min(times, default=float("inf"))
@@ -288,7 +283,7 @@ class Health:
     def out_of_patience(self, now: float) -> TransientFailure | None:
         """The error that ends a run which has waited long enough; None: it goes on."""
         patience = self._plan.patience
-        for server in self._ill:
+        for server in self.ill:
             if server.since is not None and now - server.since >= patience:
                 return _given_up(server, patience)
         held = self._pace.held_since
@@ -301,7 +296,7 @@ class Health:
 
     def patience_ends(self) -> float:
         """The time when that would be; infinity where nothing is waited for."""
-        begun = [server.since for server in self._ill if server.since is not None]
+        begun = [server.since for server in self.ill if server.since is not None]
         if self._pace.held_since is not None:
             begun.append(self._pace.held_since)
         return min(begun, default=float("inf")) + self._plan.patience
@@ -309,7 +304,7 @@ class Health:
     @property
     def only_tries(self) -> bool:
         """Whether all that is under way are rows that were tried at servers which nothing gets through to."""
-        return self._stats.in_flight <= sum(server.tried is not None for server in self._ill)
+        return self._stats.in_flight <= sum(server.tried is not None for server in self.ill)
 
 
 def _asks_for_long(error: CallFailed) -> bool:

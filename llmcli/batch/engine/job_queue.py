@@ -50,7 +50,7 @@ class JobQueue:
 
     def next(self, now: float) -> Job | Unsent | Stop | None:
         """A job whose time has come, else what a new row is; None: see `pause`."""
-        if not self._retries and self._health.is_well:
+        if not self._retries and not self._health.ill:
             return self._new()
         if self._retries and self._retries[0][0] <= now:
             return heapq.heappop(self._retries)[2]
@@ -62,11 +62,11 @@ class JobQueue:
     def _new(self) -> Job | Unsent | Stop | None:
         while self._looked < _LOOK:
             found = self._rows.next()
-            if found is Look.NOTHING:
-                break
             if isinstance(found, Job):
                 self._looked = 0
                 return found
+            if found is Look.NOTHING:
+                break
             self._looked += 1
             if found is not Look.PASSED:
                 return found

@@ -31,7 +31,7 @@ class OpenRows:
     """Looks at one row after the other, counts them, and passes over those that are final or away."""
 
     def __init__(self, run: Run, source: Source, records: Records, done: Done) -> None:
-        self._plan, self._stats = run.plan, run.stats
+        self._plan, self._stats, self._limit = run.plan, run.stats, run.plan.limit
         self._source = source
         self._records = records
         self._done = done
@@ -41,20 +41,19 @@ class OpenRows:
     @property
     def exhausted(self) -> bool:
         """Whether no row will come any more."""
-        return self._held is None and (self._source.ended or self._past_limit)
+        return self._held is None and (self._source.ended or self._is_past_limit())
 
-    @property
-    def _past_limit(self) -> bool:
-        return self._plan.limit is not None and self._stats.rows >= self._plan.limit
+    def _is_past_limit(self) -> bool:
+        return self._limit is not None and self._stats.rows >= self._limit
 
     def open_row(self) -> Row | Stop | Look:
         """The next row that is to be begun, if it is one. A source that cannot be read is a Stop."""
+        row, self._held = self._held, None
         try:
-            row, self._held = self._held or self._row(), None
+            if row is None and (self._is_past_limit() or (row := self._taken()) is None):
+                return Look.NOTHING
         except LlmcliError as error:
             return Stop(error)
-        if row is None:
-            return Look.NOTHING
         if self._resumes:
             if (stop := self._changed(row)) is not None:
                 return stop
@@ -75,9 +74,8 @@ class OpenRows:
         self._stats.earlier, self._stats.earlier_failed = self._done.count, self._done.failed
         return None
 
-    def _row(self) -> Row | None:
-        if self._past_limit:
-            return None
+    def _taken(self) -> Row | None:
+        """The next row of the source, which is counted."""
         row = self._source.next()
         if row is not None:
             self._stats.rows += 1
@@ -107,25 +105,23 @@ class NewRows(OpenRows):
 
     def next(self) -> Job | Unsent | Stop | Look:
         """What the next row is. A source that cannot be read is a Stop."""
-        found = self.open_row()
-        return self._begun(found) if isinstance(found, Row) else found
-
-    def _begun(self, row: Row) -> Job | Unsent | Stop:
-        """The job of a row, if it can be sent."""
-        error = row.error
-        if row.request is not None:
-            job = Job(row, row.request)
-            if self._resumes:
-                job.carried = self._done.cost(row.slot)
+        row = self.open_row()
+        if not isinstance(row, Row):
+            return row
+        if row.request is None:
+            return self._unsent(row, row.error)
+        job = Job(row, row.request)
+        if self._resumes:
+            job.carried = self._done.cost(row.slot)
+        if self._money.is_limited:
             try:
-                if self._money.is_limited:
-                    self._money.price(job)
+                self._money.price(job)
             except UsageError as unpriced:
-                error = unpriced
-            else:
-                return job
+                return self._unsent(row, unpriced)
+        return job
+
+    def _unsent(self, row: Row, error: LlmcliError | None) -> Unsent | Stop:
+        """A row that cannot be sent; where it would be the same with every other row, the end."""
         assert error is not None  # noqa: S101 - a row has a request or an error
         is_first = row.request is not None and not self._stats.sent and row.request.name == self._plan.model
-        if isinstance(error, BadCommand) or is_first:
-            return Stop(error)  # it would be the same with every other row
-        return Unsent(row, error)
+        return Stop(error) if isinstance(error, BadCommand) or is_first else Unsent(row, error)

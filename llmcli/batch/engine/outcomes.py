@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -29,14 +30,16 @@ from llmcli.exchange.exchange import Exchanged
 from llmcli.exchange.judged import missing
 from llmcli.exchange.layers.fallback import another_may, skipped
 from llmcli.exchange.layers.retry import failed_attempt
+from llmcli.lean.dataclass import dataclass
 from llmcli.output.report import Report, joined_answers, tokens_of, trace
-from llmcli.wire import Completion, Meta
+from llmcli.wire import Completion
 
 _MORE = frozenset({"n", "logprobs"})  # what an answer may have less of than was asked for
 _A_LITTLE = 0.5  # seconds until a job is looked at again that there was no money for
 
 
-class Final(NamedTuple):
+@dataclass(slots=True)
+class Final:
     """A row's record is there. `code` is its failure's (None: it has an answer), `said` what `-v` says of it.
 
     `reason`: what the row met stops the run, too.
@@ -77,6 +80,7 @@ class Outcomes:
         self._health = health
         self._retries = Retries(run, health)
         self._missing: set[str] = set()  # what rows lacked, once told
+        self._at: str | None = None  # this turn's moment, once it was asked for
 
     def of(self, job: Job, came: Exchanged | Exception) -> Outcome:
         """What comes of an attempt. Raises what is none of our errors."""
@@ -88,8 +92,13 @@ class Outcomes:
 
     def answered(self, job: Job, exchanged: Exchanged) -> Outcome:
         """An answer came; one with nothing in it is a failure."""
-        completion, _, report, error = exchanged
-        now, meta = self._clock(), completion.meta
+        report, error, meta, clock = (
+            exchanged.report,
+            exchanged.wrong,
+            exchanged.completion.meta,
+            self._clock,
+        )
+        now = clock()
         if meta.cached:
             self._give_back(job, now)
         else:
@@ -98,7 +107,7 @@ class Outcomes:
         self._stats.latencies.add(meta.latency)
         job.sent += len(meta.earlier)  # of repairs; the last request was counted when it was sent
         if error is None:
-            return self._answered(job, report, meta)
+            return self._answered(job, report, now)
         if isinstance(error, BrokenOff):  # nobody has seen a part of it
             error = TransientFailure(error.what, error.where, error.todo)
             error.no_answer_in_time = meta.stalled
@@ -106,22 +115,23 @@ class Outcomes:
             self._carry(job, report)
             return self.failed(job, error)
         if error.exit_code in self._plan.accepted:
-            return self._answered(job, report, meta)
-        self._take_in(job, report, meta)
+            return self._answered(job, report, now)
+        self._take_in(job, report, now)
         return self._failure(job, error, report)
 
-    def _answered(self, job: Job, report: Report, meta: Meta) -> Final:
+    def _answered(self, job: Job, report: Report, now: float) -> Final:
         """An answer came that counts as one."""
-        self._take_in(job, report, meta)
+        self._take_in(job, report, now)
         line = success_line(job.row, self._course(job.row, job.sent, job.carried), report)
         return Final(line, None, None if self._plan.notice is None else trace(report.completion, job.sent))
 
-    def _take_in(self, job: Job, report: Report, meta: Meta) -> None:
+    def _take_in(self, job: Job, report: Report, now: float) -> None:
         """Count in an answer, and what it shows of its server."""
-        self._health.answered(job, cached=meta.cached)
-        if not _MORE.isdisjoint(job.request.fields):
-            self._warn_of_missing(job, report.completion)
-        self._count(job, report)
+        completion, request = report.completion, job.request
+        self._health.answered(job, cached=completion.meta.cached)
+        if not request.takes_any_text and not _MORE.isdisjoint(request.fields):
+            self._warn_of_missing(job, completion)
+        self._count(job, report, now)
 
     def failed(self, job: Job, error: LlmcliError) -> Outcome:
         """No answer came."""
@@ -157,7 +167,13 @@ class Outcomes:
     def _course(self, row: Row, sent: int, carried: Decimal | None) -> Course:
         """How a row came to its end, which is now."""
         plan = self._plan
-        return Course(sent, carried, plan.now(), plan.input_of(row) if plan.input_of else None)
+        if self._at is None:
+            self._at = plan.moment()
+        return Course(sent, carried, self._at, plan.input_of(row) if plan.input_of else None)
+
+    def begin_turn(self) -> None:
+        """What comes from now on does not come at the moment of what came before."""
+        self._at = None
 
     def _failure(self, job: Job, error: LlmcliError, report: Report | None = None) -> Final:
         course = self._course(job.row, job.sent, job.carried)
@@ -169,7 +185,7 @@ class Outcomes:
         is_enough, is_all = self._health.denied(job)
         if is_all:
             return Stop(error)
-        return self._failure(job, error)._replace(reason=error if is_enough else None)
+        return replace(self._failure(job, error), reason=error if is_enough else None)
 
     def _is_of_all(self, job: Job, error: LlmcliError) -> bool:
         """Whether other rows would meet the same, which those with another provider of their own do not."""
@@ -190,20 +206,20 @@ class Outcomes:
 
     def _carry(self, job: Job, report: Report) -> None:
         """Count in what answers took that are not the last of their row."""
-        self._count(job, report)
+        self._count(job, report, self._clock())
         if report.cost is not None:
             job.carried = (job.carried or Decimal(0)) + report.cost
 
-    def _count(self, job: Job, report: Report) -> None:
+    def _count(self, job: Job, report: Report, now: float) -> None:
         """Count in what answers took."""
         self._money.spend(job, report)
-        if (tokens := tokens_of(report.completion)) is not None:
+        completion, stats = report.completion, self._stats
+        if (tokens := tokens_of(completion)) is not None:
             prompt, answer = tokens
-            stats = self._stats
             stats.prompt_tokens += prompt
             stats.completion_tokens += answer
-            if not report.completion.meta.cached:
-                self._pace.used(self._clock(), job.row.size, prompt, answer, job.tokens)
+            if not completion.meta.cached:
+                self._pace.used(now, job.row.size, prompt, answer, job.tokens)
                 job.tokens = 0.0
 
     def _give_back(self, job: Job, now: float) -> None:

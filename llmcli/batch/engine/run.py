@@ -102,6 +102,10 @@ class Plan:
     beside: Beside | None = None
     time: Callable[[float], str] = lambda seconds: f"{seconds:+.0f} s"
 
+    def moment(self) -> str:
+        """The date and time, UTC, as records have it."""
+        return jsonl.moment(self.now())
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -150,13 +154,12 @@ class Job:
     reserved: Decimal = field(default=Decimal(0))
     carried: Decimal | None = None  # $ of answers that were not the last, in earlier runs, too
 
-    @property
     def body(self) -> bytes:
         """The JSON of the request: the row's, unless that was for another model."""
         row = self.row
-        return (
-            row.body if row.body and self.request is row.request else jsonl.dumps_to_keep(self.request.body())
-        )
+        if row.body and self.request is row.request:
+            return row.body
+        return jsonl.dumps_to_keep(self.request.body())
 
 
 def rows_of(source: Source, limit: int | None) -> Iterator[Row]:

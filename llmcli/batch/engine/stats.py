@@ -23,8 +23,7 @@ class Latencies:
 
     def add(self, seconds: float) -> None:
         """Take one in."""
-        bucket = round(_log(seconds / _LEAST) / _STEP) if seconds > _LEAST else 0
-        self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
+        self._buckets[int(_log(seconds / _LEAST) / _STEP + 0.5) if seconds > _LEAST else 0] += 1
 
     @classmethod
     def of(cls, parts: Iterable[Latencies]) -> Latencies:

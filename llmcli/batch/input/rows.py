@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from copy import copy
 from dataclasses import field, replace
 from operator import attrgetter
 from typing import Any
@@ -44,8 +43,8 @@ class Row:
     Exactly one of `request` and `error` is not None. `fields` are the row's own, in their order (None where they
     cannot be told), `columns` those of its table, `line` is where it begins, from 1. Of several INPUTs, `file` is the
     row's, which `number` counts in, and `before` the rows of those before it.
-    `key` and `id_column`: see Identity; `known`: the ledger's number for it, where that is another. `goes_to`: the
-    file that its answer is written to, too.
+    `key` and `id_column`: see Identity; `slot`: what records are kept by, its number or another of the ledger's.
+    `goes_to`: the file that its answer is written to, too.
     """
 
     number: int
@@ -61,9 +60,9 @@ class Row:
     json: bytes = b""  # where they stand in JSON: that
     file: str | None = None
     before: int = 0
+    slot: int = -1
     key: str | None = None
     id_column: str | None = None
-    known: int | None = None
     goes_to: str | None = None
 
     def __reduce__(self) -> tuple[type[Row], tuple[Any, ...]]:
@@ -74,11 +73,6 @@ class Row:
     def place(self) -> int:
         """Its number in the whole input."""
         return self.number + self.before
-
-    @property
-    def slot(self) -> int:
-        """What records are kept by."""
-        return self.number if self.known is None else self.known
 
     @property
     def where(self) -> str:
@@ -148,11 +142,24 @@ class RowBuilder:
                 request = self._of_found(held)
             content = jsonl.dumps_to_keep(request.body())
         except LlmcliError as error:
-            row = Row(number, custom_id, _digest(_content(entry)), error=error, fields=data)
-            row.line, row.columns, row.file, row.before = line, columns, file, before
-            return self._failed(entry, row)
-        about = (len(content), content, data, columns, line, text, file, before)
-        return Row(number, custom_id, _digest(content), request, None, *about)
+            return _failed(found, custom_id, data, error)
+        size, digest = len(content), _digest(content)
+        return Row(
+            number,
+            custom_id,
+            digest,
+            request,
+            None,
+            size,
+            content,
+            data,
+            columns,
+            line,
+            text,
+            file,
+            before,
+            number,
+        )
 
     def check_columns(self, columns: Columns) -> None:
         """Raise UsageError for a table whose rows have no prompt, where no template makes one."""
@@ -196,7 +203,7 @@ class RowBuilder:
 
     def seen_by(self, see: Callable[[Row], None], in_order: Callable[[], bool]) -> RowBuilder:
         """The same for somebody who looks at each row; `in_order`: whether behind those before it alone."""
-        other = copy(self)
+        other = self.built_by(self._builder)
         other.see, other.in_order = see, in_order
         return other
 
@@ -207,21 +214,7 @@ class RowBuilder:
 
     def built_by(self, builder: Builder) -> RowBuilder:
         """The same with another builder of requests, and nobody who looks."""
-        other = copy(self)
-        other._builder, other._said, other.see = builder, None, unseen  # noqa: SLF001 - one of ours
-        other.in_order = _not_in_order
-        return other
-
-    @staticmethod
-    def _failed(entry: Entry, row: Row) -> Row:
-        """The row with what is known of it although it is none."""
-        if isinstance(entry, bytes) and row.fields is not None:
-            row.json = entry
-        elif isinstance(entry, Broken):
-            row.fields = entry.fields
-        elif isinstance(entry, NamedFile):
-            row.fields = row.fields or fields_of(entry.path)
-        return row
+        return RowBuilder(self._prompt, builder, self.how, self.identity)
 
     def _check_id(self, names: Sequence[str]) -> None:
         """Raise UsageError where the first good row has no column that `--id` names."""
@@ -303,7 +296,7 @@ class RowBuilder:
             return self._before_it.saying(messages)
         request = self._anew(messages, own)
         if request.api is CHAT and not request.choices:
-            self._said, self._before_it = said, request.for_many()
+            self._said, self._before_it = said, request
         return request
 
     def _anew(self, messages: list[Message], own: Json) -> Request:
@@ -325,6 +318,20 @@ class RowBuilder:
             return self._builder.request(messages)
         except UsageError as error:
             raise BadCommand(error.what, error.where, error.todo) from None
+
+
+def _failed(found: Placed, custom_id: CustomId | None, data: Json | None, error: LlmcliError) -> Row:
+    """The row of an entry that is none, with what is known of it."""
+    entry, number, line, columns, file, before = found
+    row = Row(number, custom_id, _digest(_content(entry)), error=error, fields=data)
+    row.line, row.columns, row.file, row.before, row.slot = line, columns, file, before, number
+    if isinstance(entry, bytes) and data is not None:
+        row.json = entry
+    elif isinstance(entry, Broken):
+        row.fields = entry.fields
+    elif isinstance(entry, NamedFile):
+        row.fields = data or fields_of(entry.path)
+    return row
 
 
 def _content(entry: Entry) -> bytes:

@@ -84,6 +84,7 @@ class EntrySource:
         self._stats = stats
         self._at_hand = _NONE
         self._next = 0  # of what is at hand
+        self._rows: Iterator[Row] = iter(())  # of what is at hand, but for the first
         self.is_checked = False
         self._over = False
 
@@ -105,12 +106,25 @@ class EntrySource:
 
     def next(self) -> Row | None:
         """See Source. Raises what went wrong in reading."""
-        found = self.entry()
-        return None if found is None else self.row_of(found)
+        row = next(self._rows, None)
+        if row is None and (found := self.entry()) is not None:
+            if self.deal is None:
+                self._rows = self._others()
+            return self.row_of(found)
+        return row
 
     def row_of(self, found: Placed) -> Row:
         """The row of an entry."""
         return self._builder.placed(found)
+
+    def _others(self) -> Iterator[Row]:
+        """The rows of what is at hand and was not taken. One loop for all: they are the bulk of a run."""
+        entries, lines, columns = self._at_hand.entries, self._at_hand.lines, self._at_hand.columns
+        file, before, placed, last = self._part.file, self.before, self._builder.placed, len(entries)
+        while (at := self._next) < last:
+            number = self.number
+            self._next, self.number = at + 1, number + 1
+            yield placed(Placed(entries[at], number, lines[at], columns, file, before))
 
     def entry(self) -> Placed | None:
         """The entry of the next row; None where none is ready. Raises what went wrong in reading."""

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
 
 from llmcli import jsonl
 from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.final import record_id
 from llmcli.errors import CallFailed, LlmcliError, UsageError
+from llmcli.lean.dataclass import dataclass
 from llmcli.output.report import Report
-from llmcli.wire import CHAT, Completion, Json, Request
+from llmcli.wire import CHAT, Completion, Json, Request, spelled
 
 _LF, _CR = 0x0A, 0x0D
 
 
-class Course(NamedTuple):
-    """How a row came to its end: requests that were sent, $ that they cost before the last, and when (UTC) it was.
+@dataclass(slots=True)
+class Course:
+    """How a row came to its end: requests that were sent, $ that they cost before the last, and when it was.
 
+    `at` is a moment as `jsonl` writes it.
     `kept`: the JSON of the row's own columns that go into its record, None: nothing of them does. `via`: another way
     than one request at a time, where nobody knows how long an answer took.
     """
 
     attempts: int
     carried: Decimal | None
-    at: datetime
+    at: str
     kept: bytes | None = None
     via: str | None = None
 
@@ -59,6 +60,11 @@ def code_of(error: LlmcliError) -> str:
     return error.exit_code.label if isinstance(error, CallFailed) or code is None else str(code)
 
 
+def _milliseconds(seconds: float) -> float:
+    """Seconds in milliseconds, to the microsecond. `round` takes three times as long."""
+    return int(seconds * 1_000_000 + 0.5) / 1000
+
+
 def _line(row: Row, response: Json | None, error: Json | None, about: tuple[Json, bytes | None]) -> bytes:
     envelope, kept = about
     return jsonl.line(
@@ -85,21 +91,20 @@ def _envelope(row: Row, course: Course, report: Report | None) -> Json:
 
     `cost_usd` in $, of all that the row took; `latency_ms` of the last attempt; `at`: when it came to its end, UTC.
     """
-    attempts, carried, at, _, via = course
-    meta = None if report is None else report.completion.meta
-    cost = carried if report is None else report.cost
-    if report is not None and cost is not None and carried:
-        cost += carried
+    via, cost, meta = course.via, course.carried, None
+    if report is not None:
+        meta = report.completion.meta
+        cost = report.cost if report.cost is None or not cost else report.cost + cost
     envelope: Json = {"row": row.number}
     if row.file is not None:
         envelope["file"] = row.file
     if row.id_column is not None:
         envelope["id_column"] = row.id_column
-    envelope["attempts"] = attempts
-    envelope["latency_ms"] = None if meta is None or via is not None else round(meta.latency * 1000, 3)
+    envelope["attempts"] = course.attempts
+    envelope["latency_ms"] = None if meta is None or via is not None else _milliseconds(meta.latency)
     envelope["cost_usd"] = None if cost is None else float(cost)
-    envelope["model"] = None if meta is None else meta.name
-    envelope["at"] = jsonl.moment(at)
+    envelope["model"] = None if meta is None else spelled(meta.provider, meta.model)
+    envelope["at"] = course.at
     if meta is not None and meta.api != CHAT.name:
         envelope["api"] = meta.api
     if via is not None:

@@ -37,10 +37,7 @@ class Crowd:
         self._fell = -math.inf  # time of the last fall
         self._kept = self._lost = 0  # requests that went through since then, and that were given up
         self._opening: int | None = None  # how many may go while it opens after a pause
-
-    def has_room(self, under_way: int) -> bool:
-        """Whether another request may go."""
-        return under_way < self.limit and (self._opening is None or under_way < self._opening)
+        self.room = self.limit  # how many may go now
 
     @property
     def binds(self) -> str:
@@ -65,9 +62,14 @@ class Crowd:
             self._kept, self._lost = self._kept // 2, self._lost // 2
         if self._opening is not None:
             self._opening = self._opening + 1 if self._opening < self.limit else None
+            self._look()
         if self._search is not None:
             self._search.returns(now, sent, crowd)
             self._fill(self._search.target, now)
+            self._look()
+
+    def _look(self) -> None:
+        self.room = self.limit if self._opening is None else min(self.limit, self._opening)
 
     def _fill(self, target: int, now: float) -> None:
         """Go to a limit: down at once, up bit by bit."""
@@ -98,6 +100,7 @@ class Crowd:
         self._search = self._search or Search(self.most, self._timeout)
         self._search.retreat(max(1, self.limit // 2), now)
         self.limit = min(self.limit, self._search.target)
+        self._look()
 
     def allow(self, rate: float, now: float) -> None:
         """The server says that it takes this rate, in requests a second."""
@@ -107,3 +110,4 @@ class Crowd:
     def reopen(self) -> None:
         """Begin with one, after a time in which nothing went through."""
         self._opening = 1
+        self._look()
