@@ -19,7 +19,7 @@ _NUMBER = r"[0-9]+|0x[0-9a-f]*"
 _MANY = 1024  # addresses that one run may read before the first is read again
 
 _HARMLESS = {"api-version", "api_version", "version", "v"}  # names in a query whose values are no secrets
-_SECRETS = r"(?<=://)[^/?#]*(?=@)|(?<=[?&;])(?P<name>[^=&;#]*=)?[^=&;#][^&;#]*"
+_SECRETS = r"(?<=://)[^/?#]*(?=@)|(?<=#)[^=]*=.*|(?<=[?&;])(?P<name>[^=&;#]*=)?[^=&;#][^&;#]*"
 _BEFORE_PATH = r"(?i)(https?://)[^/?#]*"
 _STORE = re.compile(r"(s3|gs|az)://", re.IGNORECASE)
 
@@ -74,8 +74,9 @@ class Address:
 
     @property
     def secrets(self) -> frozenset[str]:
-        """What stands in it and nobody else may read: who asks, and the keys of its query, however they are spelled."""
-        found = {value for name, value in parse_qsl(self.parts.query) if not is_harmless(name)}
+        """What stands in it and nobody else may read: who asks, and keys behind ? and #, however they are spelled."""
+        pairs = parse_qsl(self.parts.query) + parse_qsl(self.parts.fragment)
+        found = {value for name, value in pairs if not is_harmless(name)}
         if self.user is not None:
             name, _, password = self.user.partition(":")
             found |= {self.parts.netloc.rpartition("@")[0], password or name, self.user}

@@ -297,11 +297,11 @@ def test_a_proxy_that_is_not_there(call):
 
 @pytest.mark.parametrize("code", [301, 302, 307, 308])
 def test_a_redirect_names_its_target_and_no_secret_of_it(call, server, code):
-    target = f"https://ann:{SECRET}@new.example/v2/?token=sesame-0123456789"
+    target = f"https://ann:{SECRET}@new.example/v2/?token=sesame-0123456789#id_token=sesame-9876543210"
     body = f"<a href='{target}'>Moved</a>".encode()
     server.script = server.models = wire.with_headers(wire.reply(body, code), {"location": target})
     exit_code, said = call(server.base_url)
-    assert "https://***@new.example/v2/?token=***" in said
+    assert "https://***@new.example/v2/?token=***#***" in said
     assert "the address has moved: give the new one with --base-url" in said
     assert exit_code in {65, "rejected"}
     assert hidden(said)

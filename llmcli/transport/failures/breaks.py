@@ -19,6 +19,8 @@ def no_reply(request: Request, key: str | None, broken: Break, bounds: Bounds) -
         How.LATE: lambda: diagnosis.timed_out(request, bounds.timeout),
         How.REFUSED: lambda: ways.proxy_refused(request, proxy, reason, broken.status),
         How.UNTRUSTED: lambda: ways.untrusted(request, reason),
+        How.NOT_SHOWN: lambda: ways.not_shown(request, reason),
+        How.TOO_LONG: lambda: diagnosis.unreadable(request, diagnosis.over_bound(bounds.longest), key),
         How.NO_TLS: lambda: ways.no_tls(request),
         How.UNREACHABLE: lambda: ways.unreachable(request, reason, key, proxy),
         How.UNREADABLE: lambda: diagnosis.unreadable(request, reason, key),

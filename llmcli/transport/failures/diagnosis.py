@@ -239,7 +239,7 @@ def packed(reply: Reply, reason: str) -> StreamCut:
 def beyond_bound(reply: Reply, longest: int) -> StreamCut:
     """The error for a reply of more than `longest` bytes. What came of it is whole up to there."""
     error = StreamCut(
-        f"the reply is longer than {_size(longest)} (--max-reply)",
+        f"the reply is {over_bound(longest)}",
         reply.where,
         "raise --max-reply, if so long a reply is right",
         Told(request_id=reply.request_id),
@@ -251,8 +251,13 @@ def beyond_bound(reply: Reply, longest: int) -> StreamCut:
 def with_a_long_body(error: CallFailed, longest: int) -> CallFailed:
     """An error of a status whose body has more than `longest` bytes, of which the beginning was read."""
     said = error.what.removesuffix(_SILENT)  # what it says was packed too tightly to be read
-    error.what = f"{said}; its body is longer than {_size(longest)} (--max-reply)"
+    error.what = f"{said}; its body is {over_bound(longest)}"
     return error
+
+
+def over_bound(longest: int) -> str:
+    """How long a body is that has more than `longest` bytes."""
+    return f"longer than {_size(longest)} (--max-reply)"
 
 
 def _size(count: int) -> str:

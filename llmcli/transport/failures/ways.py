@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 
 from llmcli.address import is_this_machine
 from llmcli.errors import AuthFailure, CallFailed, NotRunning, TransientFailure, WrongWay
@@ -69,6 +70,16 @@ def untrusted(request: Request, reason: str) -> WrongWay:
         f"the server's certificate is not trusted: {reason}",
         request.place,
         "if it is right, name who signed it with --cacert FILE or SSL_CERT_FILE",
+    )
+
+
+def not_shown(request: Request, reason: str) -> WrongWay:
+    """The error where a server does not take the certificate that says who we are, or wants one."""
+    alert = re.search(r"alert ([a-z ]+)", reason)
+    return WrongWay(
+        f"the server does not take our certificate: {alert[1].strip() if alert else reason}",
+        request.place,
+        "show one that it knows with --cert and --cert-key",
     )
 
 

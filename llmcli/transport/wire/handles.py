@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 
 import pycurl
 
@@ -19,12 +21,19 @@ _UNREADABLE = {
     100,  # a head of more than 300 kB
 }
 _CERTIFICATE = {pycurl.E_PEER_FAILED_VERIFICATION, 83}  # 83: not of the issuer that was asked for
+_ILL_HEAD = (
+    "response headers",
+    "Transfer-Encoding",
+)  # libcurl's words where its code says only that reading failed
+_NOT_SHOWN = re.compile(r"alert .*(certificate|unknown ca)")
 _NO_TLS = ("wrong version number", "packet length too long", "http request", "record layer failure")
 _E_PROXY = 97  # what a SOCKS proxy says
 _DENIED = {10, 11, 12, 33}  # of libcurl's CURLPX codes: those that mean a name or password
 _ASKS_WHO = 407  # Proxy Authentication Required
 _NOT_ALLOWED = 23  # by the proxy's rules
 _MOST_AGAIN = 3
+_OF_THE_SYSTEM = {How.UNREACHABLE, How.BROKEN}  # where the operating system knows best what happened
+_WHILE_CONNECTED = {errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, errno.ETIMEDOUT}
 _POSTFIELDS = pycurl.POSTFIELDS
 _LOST = {pycurl.E_GOT_NOTHING, pycurl.E_SEND_ERROR, pycurl.E_RECV_ERROR, pycurl.E_PARTIAL_FILE}
 
@@ -167,18 +176,20 @@ def break_of(easy: Easy, code: int, message: str) -> Break:
     if easy.proxy and (refusal := _refusal(easy, code, message)) is not None:
         return refusal
     how = _how(code, message, connected=connected)
-    reason = message if how in {How.UNTRUSTED, How.NO_TLS} else _reason(easy, message)
-    return Break(how, reason, easy.proxy)
+    return Break(how, _reason(easy, code, message) if how in _OF_THE_SYSTEM else message, easy.proxy)
 
 
 def _how(code: int, message: str, *, connected: bool) -> How:
     if code in _CERTIFICATE:
         return How.UNTRUSTED
+    if _NOT_SHOWN.search(message):
+        return How.NOT_SHOWN
     if code == pycurl.E_SSL_CONNECT_ERROR and any(words in message for words in _NO_TLS):
         return How.NO_TLS
     if not connected:
         return How.UNREACHABLE
-    return How.UNREADABLE if code in _UNREADABLE else How.BROKEN
+    is_ill = code in _UNREADABLE or any(words in message for words in _ILL_HEAD)
+    return How.UNREADABLE if is_ill else How.BROKEN
 
 
 def check_status(easy: Easy, status: int) -> None:
@@ -219,7 +230,11 @@ def may_go_again(easy: Easy, code: int) -> bool:
     return easy.again < _MOST_AGAIN and easy.curl.getinfo(pycurl.SIZE_UPLOAD_T) < len(easy.body)
 
 
-def _reason(easy: Easy, message: str) -> str:
-    """The operating system's words where it has some, else libcurl's."""
+def _reason(easy: Easy, code: int, message: str) -> str:
+    """The operating system's words where it has some, else libcurl's.
+
+    Its number may be older: a name's first address, often of IPv6, has refused before the second was reached.
+    """
     number = easy.curl.getinfo(pycurl.OS_ERRNO)
-    return os.strerror(number) if number else message
+    is_last = code == pycurl.E_COULDNT_CONNECT or number in _WHILE_CONNECTED
+    return os.strerror(number) if number and is_last else message

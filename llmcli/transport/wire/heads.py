@@ -56,6 +56,7 @@ class How(Enum):
     UNREACHABLE = auto()  # no connection: nothing was sent
     REFUSED = auto()  # a proxy did not let it pass
     UNTRUSTED = auto()  # the server's certificate is not to be trusted
+    NOT_SHOWN = auto()  # the server does not take the certificate that says who we are, or wants one
     NO_TLS = auto()  # the server does not speak TLS
     NOT_CONNECTED = auto()  # the time for a connection was up
     LATE = auto()  # the time for the exchange was up

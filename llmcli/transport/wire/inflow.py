@@ -25,6 +25,7 @@ class Inflow:
         self._size = 0
         self._held = False
         self._whole_head = False
+        self._head_at = 0  # where among the lines the head begins that is coming
         self._outcome: CurlResult | None = None
         self._news = asyncio.Event()
         easy.curl.setopt(pycurl.HEADERFUNCTION, self._line)
@@ -79,7 +80,7 @@ class Inflow:
             self._released = None
 
     def _begin(self) -> None:
-        self._outcome = None
+        self._outcome, self._head_at = None, 0
         self._drive.begin(self._easy.curl, self._ended)
 
     def _ended(self, code: int, message: str) -> None:
@@ -90,7 +91,8 @@ class Inflow:
         lines = self._easy.lines
         lines.append(line)
         if line in _BLANK and not self._whole_head:
-            self._whole_head = head_of(lines)[0] >= 200  # what is below is an interim one
+            self._whole_head = head_of(lines[self._head_at :])[0] >= 200  # what is below is an interim one
+            self._head_at = len(lines)
             self._news.set()
 
     def _piece(self, piece: bytes) -> int | None:

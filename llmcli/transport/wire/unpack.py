@@ -45,7 +45,7 @@ def _unpackers(encodings: str, longest: int) -> list[Unpacker]:
     """One for each that was packed around the body, the outermost first. Raises Break for one that nobody knows."""
     chain = []
     for name in reversed([each.strip().lower() for each in encodings.split(",")]):
-        if name in {"", "identity"}:
+        if name in _PLAIN:
             continue
         if name not in _KINDS:
             raise Break(How.PACKED, "it is not known here")
@@ -65,7 +65,10 @@ class _Zlib:
     def feed(self, piece: bytes) -> bytes:
         out = []
         while piece:
-            if self._inner.eof:  # another member
+            if self._inner.eof:  # another member, or padding
+                piece = piece.lstrip(b"\0")
+                if not piece:
+                    break
                 self._inner = zlib.decompressobj(self._window)
             out.append(self._part(piece))
             piece = self._inner.unused_data
@@ -177,6 +180,13 @@ class _Zstd:
             raise Break(How.PACKED, "it is not whole")
 
 
+_PLAIN = {
+    "",
+    "identity",
+    "none",
+    "utf-8",
+    "utf8",
+}  # the last ones of servers that took the word for a charset
 _ZSTD_WINDOW = 1 << 23  # bytes: what RFC 9659 allows in HTTP
 _ZSTD_PIECE = 1 << 8  # bytes, which become a few MB at most
 
