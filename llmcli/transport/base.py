@@ -21,6 +21,12 @@ SendUnawaited = Callable[[Request, bytes, AnswerCame], bool]
 False where a request has to be asked instead, as what is streamed has, or the first of its kind. Raises as `ask` does.
 """
 
+SendKind = Callable[[Request, bytes, AnswerCame], None]
+"""The same for requests of one `kind`, of which none has to be asked."""
+
+FindSend = Callable[[Request], SendKind | None]
+"""`sender(request)`: what sends requests of the same kind as this one; None where it has to be asked, for now."""
+
 
 class Transport(Protocol):
     """One way to ask. It raises the CallFailed family of errors, whatever the server did."""
@@ -36,3 +42,13 @@ def send_of(transport: Transport) -> SendUnawaited | None:
     """The `send` of a transport that has one; those that wait for more than a reply have none."""
     send: SendUnawaited | None = getattr(transport, "send", None)
     return send
+
+
+def sender_of(transport: Transport) -> FindSend:
+    """The `sender` of a transport; what finds none, for those that have none."""
+    sender: FindSend = getattr(transport, "sender", _find_none)
+    return sender
+
+
+def _find_none(_request: Request) -> None:
+    return None

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from llmcli import __version__, jsonl
 from llmcli.address import asked, socket_of
 from llmcli.transport import bodies, replies
 from llmcli.transport.answer import Answer
-from llmcli.transport.base import AnswerCame
+from llmcli.transport.base import AnswerCame, SendKind
 from llmcli.transport.failures.breaks import no_reply
 from llmcli.transport.failures.diagnosis import Reply
 from llmcli.transport.keys import KeyOf, checked_key, credentials
@@ -20,7 +20,7 @@ from llmcli.transport.stars import Secrets, secrets_of
 from llmcli.transport.wire.heads import Bounds, Break, Head, WireReply
 from llmcli.transport.wire.names import Names
 from llmcli.transport.wire.trust import NO_CERTIFICATES, Certificates
-from llmcli.wire import Completion, Headers, Request
+from llmcli.wire import Completion, Request
 
 if TYPE_CHECKING:
     from llmcli.transport.wire.exchange import Wire
@@ -34,21 +34,34 @@ _OURS = {
 }
 
 
-class _Went(NamedTuple):
-    """A way that an exchange has gone: for which headers and which owners of keys, and what was found out for it."""
+def _place(request: Request) -> tuple[Any, ...]:
+    """The same for requests that go the same way."""
+    return request.provider, request.model, request.url, request.headers, request.keys_of
 
-    headers: Headers
-    keys_of: tuple[str, ...] | None
-    wire: Wire
-    head: Head
-    key: str | None
-    secrets: Secrets
 
-    def is_for(self, request: Request) -> bool:
-        """Whether a request for the same model at the same address goes this way."""
-        same = request.headers is self.headers or request.headers == self.headers
-        is_quick = not request.fields.get("stream") and not is_background(request)
-        return same and request.keys_of == self.keys_of and is_quick
+class _Way:
+    """A way that an exchange has gone, and what was found out for the last that did."""
+
+    def gone(
+        self, wire: Wire, head: Head, read: Callable[[Request, WireReply | Exception], Completion]
+    ) -> None:
+        """What is sent from now on goes as this exchange went."""
+        self._send, self._head, self._read = wire.send, head, read
+
+    def send(self, request: Request, body: bytes, came: AnswerCame) -> None:
+        """See SendKind."""
+        self._send(self._head, body, partial(came, partial(self._read, request)))
+
+
+def _read(
+    bounds: Bounds, key: str | None, secrets: Secrets, request: Request, sent: WireReply | Exception
+) -> Completion:
+    if isinstance(sent, Exception):
+        raise no_reply(request, key, sent, bounds) if isinstance(sent, Break) else sent  # a bug
+    reply = Reply(request, sent.status, sent.headers, key, secrets)
+    if sent.status == _OK and sent.broken is None:
+        return bodies.completion(reply, sent.body)
+    return replies.whole_answer(reply, sent, bounds)
 
 
 class Pooled:
@@ -67,9 +80,7 @@ class Pooled:
         self._trusted = trusted
         self._wire: Wire | None = None
         self._heads: dict[tuple[Any, ...], Head] = {}
-        self._ways: dict[tuple[str, str, str], _Went] = {}
-        self._last_kind: object = None  # of requests that were sent last, and their way
-        self._last_way: _Went | None = None
+        self._ways: dict[tuple[Any, ...], _Way] = {}
 
     async def ask(self, request: Request) -> Answer:
         """See Transport."""
@@ -83,10 +94,8 @@ class Pooled:
         if is_background(request):
             return await self._made_in_the_background(reply, sent)
         if sent.pieces is None:
-            place = request.provider, request.model, request.url
-            secrets = secrets_of(request, key)
-            self._ways[place] = _Went(request.headers, request.keys_of, wire, head, key, secrets)
-            self._last_kind = None  # it may have gone another way
+            way = self._ways.setdefault(_place(request), _Way())
+            way.gone(wire, head, partial(_read, self._bounds, key, secrets_of(request, key)))
         return await replies.answer(reply, sent, self._bounds)
 
     async def _made_in_the_background(self, reply: Reply, sent: WireReply) -> Answer:
@@ -104,28 +113,12 @@ class Pooled:
             bodies.completion(*await finished(reply, replies.whole(reply, sent, self._bounds), call))
         )
 
-    def send(self, request: Request, body: bytes, came: AnswerCame) -> bool:
-        """See SendUnawaited: only where an exchange has gone the same way, so that key and address are known."""
-        way = self._last_way if request.kind is self._last_kind else self._way_of(request)
-        if way is None:
-            return False
-        way.wire.send(way.head, body, partial(came, partial(self._read, request, way)))
-        return True
-
-    def _way_of(self, request: Request) -> _Went | None:
-        way = self._ways.get((request.provider, request.model, request.url))
-        if way is None or not way.is_for(request):
+    def sender(self, request: Request) -> SendKind | None:
+        """See FindSend: only where an exchange has gone the same way, so that key and address are known."""
+        if request.fields.get("stream") or is_background(request):
             return None
-        self._last_kind, self._last_way = request.kind, way
-        return way
-
-    def _read(self, request: Request, way: _Went, sent: WireReply | Exception) -> Completion:
-        if isinstance(sent, Exception):
-            raise no_reply(request, way.key, sent, self._bounds) if isinstance(sent, Break) else sent  # a bug
-        reply = Reply(request, sent.status, sent.headers, way.key, way.secrets)
-        if sent.status == _OK and sent.broken is None:
-            return bodies.completion(reply, sent.body)
-        return replies.whole_answer(reply, sent, self._bounds)
+        way = self._ways.get(_place(request))
+        return None if way is None else way.send
 
     async def aclose(self) -> None:
         """See Transport."""

@@ -45,14 +45,22 @@ def _secrets(key: str | None, of_headers: frozenset[str], url: str) -> Secrets:
     return tuple(sorted((each for each in found if len(each) >= _LEAST), key=len, reverse=True))
 
 
+def without_in(text: str, secrets: Secrets) -> str:
+    """A text, as `without` has it."""
+    for secret in secrets:
+        if secret in text:
+            text = text.replace(secret, _STARS)
+        if "/" in secret:
+            text = text.replace(secret.replace("/", "\\/"), _STARS)
+    return text
+
+
 def without(value: Any, secrets: Secrets) -> Any:
     """Text or JSON with stars where a secret stood; servers that write broken JSON may escape its slashes."""
     if not secrets:
         return value
     if isinstance(value, str):
-        for secret in secrets:
-            value = value.replace(secret, _STARS).replace(secret.replace("/", "\\/"), _STARS)
-        return value
+        return without_in(value, secrets)
     if isinstance(value, list):
         return [without(part, secrets) for part in value]
     if isinstance(value, dict):

@@ -357,7 +357,8 @@ def test_a_bug_in_the_handling_of_a_rows_reply_is_what_its_reader_raises(server)
         try:
             await pooled.ask(asked)
             come = asyncio.get_running_loop().create_future()
-            assert pooled.send(asked, b"{}", lambda read, it: come.set_result((read, it)))
+            send = pooled.sender(asked)
+            send(asked, b"{}", lambda read, it: come.set_result((read, it)))
             async with asyncio.timeout(10):
                 read, it = await come
                 read(it)

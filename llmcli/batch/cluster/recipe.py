@@ -35,7 +35,7 @@ from llmcli.registry.pricing import Prices
 from llmcli.registry.providers import KEY_FILE, address_variables
 from llmcli.stdin import Stdin
 from llmcli.transport.answer import Answer
-from llmcli.transport.base import AnswerCame, Transport, send_of
+from llmcli.transport.base import AnswerCame, SendKind, Transport, sender_of
 from llmcli.wire import Request
 from llmcli.world import World
 
@@ -161,19 +161,22 @@ class WithWorkersKeys:
     """A transport of a worker: of a key that is not there it says that it would have to be where the worker runs."""
 
     def __init__(self, inner: Transport) -> None:
-        self._inner, self._send = inner, send_of(inner)
+        self._inner, self._sender = inner, sender_of(inner)
 
     async def ask(self, request: Request) -> Answer:
         """See Transport."""
         with _remedied():
             return await self._inner.ask(request)
 
-    def send(self, request: Request, body: bytes, came: AnswerCame) -> bool:
-        """See SendUnawaited."""
-        with _remedied():
-            return self._send is not None and self._send(
-                request, body, lambda read, it: came(_remedied()(read), it)
-            )
+    def sender(self, request: Request) -> SendKind | None:
+        """See FindSend."""
+        inner = self._sender(request)
+
+        def send(request: Request, body: bytes, came: AnswerCame) -> None:
+            assert inner is not None  # noqa: S101 - else this is nobody's
+            inner(request, body, lambda read, it: came(_remedied()(read), it))
+
+        return None if inner is None else send
 
     async def aclose(self) -> None:
         """See Transport."""

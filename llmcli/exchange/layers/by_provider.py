@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from llmcli.transport.answer import Answer
-from llmcli.transport.base import AnswerCame, SendUnawaited, Transport, send_of
+from llmcli.transport.base import SendKind, Transport, sender_of
 from llmcli.wire import Request
 
 Make = Callable[[], Transport]
@@ -19,7 +19,6 @@ class ByProvider:
         self._others, self._own = others, own
         self._made: dict[Make, Transport] = {}
         self._found: dict[str, Transport] = {}
-        self._sends: dict[str, SendUnawaited | None] = {}
 
     def _for(self, request: Request) -> Transport:
         provider = request.provider
@@ -32,13 +31,9 @@ class ByProvider:
         """See Transport."""
         return self._for(request).ask(request)
 
-    def send(self, request: Request, body: bytes, came: AnswerCame) -> bool:
-        """See SendUnawaited."""
-        provider = request.provider
-        if provider not in self._sends:
-            self._sends[provider] = send_of(self._for(request))
-        send = self._sends[provider]
-        return send is not None and send(request, body, came)
+    def sender(self, request: Request) -> SendKind | None:
+        """See FindSend."""
+        return sender_of(self._for(request))(request)
 
     async def aclose(self) -> None:
         """See Transport. More than one layer may stand on this one, and close it."""

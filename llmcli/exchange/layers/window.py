@@ -13,7 +13,7 @@ from llmcli.registry.estimate import longest_answer
 from llmcli.registry.models import find_model
 from llmcli.registry.prices import cost, is_free, worst_cost
 from llmcli.transport.answer import Answer
-from llmcli.transport.base import AnswerCame, Transport, send_of
+from llmcli.transport.base import AnswerCame, SendKind, Transport, sender_of
 from llmcli.wire import Completion, Request
 
 if TYPE_CHECKING:
@@ -39,13 +39,12 @@ class Window:
     """
 
     def __init__(self, inner: Transport, price_of: PriceOf, purse: Purse | None) -> None:
-        self._inner, self._send = inner, send_of(inner)
+        self._inner, self._sender = inner, sender_of(inner)
         self._price_of = price_of
         self._purse = purse
-        self._kind: object = (
-            None  # of requests that were sent last, and bytes of a body that are no more than fit
-        )
-        self._fits = 0
+        self._kind: object = None  # of requests that were sent last,
+        self._send: SendKind | None = None  # what sends them,
+        self._fits = 0  # and bytes of a body that are no more than fit
 
     def ask(self, request: Request) -> Coroutine[Any, Any, Answer]:
         """See Transport."""
@@ -54,12 +53,14 @@ class Window:
 
     def send(self, request: Request, body: bytes, came: AnswerCame) -> bool:
         """See SendUnawaited."""
-        if self._send is None or self._purse is not None:
-            return False
-        if len(body) > self._fits or request.kind is not self._kind:
+        if request.kind is not self._kind or len(body) > self._fits or self._send is None:
             check_window(request, len(body))
             self._kind, self._fits = request.kind, len(body)
-        return self._send(request, body, came)
+            self._send = None if self._purse is not None else self._sender(request)
+        if self._send is None:
+            return False
+        self._send(request, body, came)
+        return True
 
     async def aclose(self) -> None:
         """See Transport."""

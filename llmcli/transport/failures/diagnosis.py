@@ -28,7 +28,7 @@ from llmcli.responses.names import RESPONSES
 from llmcli.transport.failures.complaints import Complaint, compact, complaint, plain_text
 from llmcli.transport.failures.kinds import kind_of, meant
 from llmcli.transport.failures.waits import retry_after
-from llmcli.transport.stars import Secrets, may_hold, secrets_of, without
+from llmcli.transport.stars import Secrets, may_hold, secrets_of, without, without_in
 from llmcli.wire import CHAT, Meta, Request
 
 BROKEN_EVENT = "broken_event"
@@ -57,8 +57,8 @@ class Reply:
     @property
     def request_id(self) -> str | None:
         """What the provider calls this request, where it says so."""
-        given = self.headers.get("x-request-id") or self.headers.get("request-id") or None
-        return given and (str(self.without_key(given)) if self.secrets else given)
+        given = self.headers.get("x-request-id") or self.headers.get("request-id")
+        return without_in(given, self.secrets) if given else None
 
     @property
     def where(self) -> str:
@@ -326,6 +326,7 @@ def answer_in(reply: Reply, body: bytes) -> tuple[Any, bytes | None]:
         data, exact = jsonl.lenient(body)
     except ValueError:
         return None, None
-    if reply.secrets and may_hold(body, reply.secrets) and (clean := reply.without_key(data)) != data:
+    secrets = reply.secrets
+    if secrets and may_hold(body, secrets) and (clean := reply.without_key(data)) != data:
         return clean, None
     return data, body if exact else None

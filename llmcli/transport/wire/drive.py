@@ -14,9 +14,8 @@ from collections.abc import Callable
 import pycurl
 
 from llmcli.lean.turns import Turns
-from llmcli.transport.wire.sockets import READ, WRITE, Sockets, sockets
+from llmcli.transport.wire.sockets import Sockets, sockets
 
-_EVENTS = {pycurl.POLL_IN: READ, pycurl.POLL_OUT: WRITE, pycurl.POLL_INOUT: READ | WRITE}
 _REMOVE = pycurl.POLL_REMOVE
 _FEW = 32  # requests that each of the first multi handles has under way,
 _FIRST = 16  # which are so many,
@@ -34,7 +33,7 @@ class Drive:
         self._turns = Turns.of(self._loop)
         self._sockets = sockets()
         self._loop.add_reader(self._sockets.fileno(), self._ready)
-        self._owners: dict[int, _Multi] = {}
+        self._owners: dict[int, _Multi] = {}  # of the sockets that are waited for
         self._multis: list[_Multi] = []
         self._roomy: _Multi | None = None  # where a transfer ended last: an idle connection is there
         self._waiting: set[_Multi] = set()  # those that have something to begin with
@@ -98,9 +97,12 @@ class Drive:
     def _ready(self) -> None:
         owners, touched = self._owners, set()
         for file, events in self._sockets.ready():
-            multi = owners[file]
-            multi.act(file, events)
-            touched.add(multi)
+            if file in owners:
+                multi = owners[file]
+                multi.act(file, events)
+                touched.add(multi)
+            else:  # idle, and closed by the server
+                self._sockets.leave(file)
         self._looks = not self._waiting
         self._turns.begin()
         try:
@@ -140,7 +142,7 @@ class _Multi:
         self.under_way: dict[pycurl.Curl, Ended] = {}
         self.room = 0  # for requests
         self._loop = loop
-        self._sockets = watched
+        self._sockets, self._keeps = watched, watched.keeps
         self._owners = owners
         self._wake = wake
         self._timer: asyncio.TimerHandle | None = None
@@ -192,7 +194,9 @@ class _Multi:
     def _wants(self, what: int, file: int, _multi: object, _data: object) -> None:
         """What libcurl now waits for on a socket."""
         if what == _REMOVE:
-            self._sockets.leave(file)
+            self._owners.pop(file, None)
+            if not self._keeps:  # as a rule the next request takes its connection up again
+                self._sockets.leave(file)
         else:
             self._owners[file] = self
-            self._sockets.want(file, _EVENTS[what])
+            self._sockets.want(file, what)

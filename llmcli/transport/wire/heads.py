@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import field
 from enum import Enum, auto
-from functools import lru_cache
-from typing import Any
 
 from llmcli.lean.dataclass import dataclass
 
-_STATUS, _END = ":status", ":end"  # which no header is called
-_NOT_NAMES = frozenset({_STATUS, _END, None})
-_BLANK = (b"\r\n", b"\n")
-_USUAL = 256  # bytes of a line that are worth keeping
+_STATUS, _END, _NOTHING = ":status", ":end", ""  # which no header is called
+_USUAL, _KEPT = 256, 1024  # bytes of a line that is worth keeping, and how many such lines are
 
 LONGEST = 64_000_000  # bytes of a reply, if nobody says how many
 
@@ -101,43 +97,44 @@ def head_of(lines: list[bytes]) -> tuple[int, dict[str, str]]:
 
     Raises ValueError where there is no whole head in it.
     """
-    if (usual := _usual_head(lines)) is not None:
-        return usual
-    status, headers, whole = 0, dict[str, str](), False
-    for line in lines:
-        name, value = _known(line) if len(line) <= _USUAL else _field(line)
+    headers = dict(map(_field, lines))
+    if lines and len(headers) == len(lines) and headers.popitem()[0] is _END and _NOTHING not in headers:
+        return int(headers.pop(_STATUS, "")), headers  # one head, no header twice: no step of ours a line
+    status, whole = 0, False
+    for name, value in map(_field, lines):
         if name is _STATUS:
             status, headers, whole = int(value), {}, False
         elif whole:
             continue  # a trailer
         elif name is _END:
             whole = True
-        elif name is not None:
+        elif name is not _NOTHING:
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
     if not whole:
         raise ValueError("no head")
     return status, headers
 
 
-def _usual_head(lines: list[bytes]) -> tuple[int, dict[str, str]] | None:
-    """The same where there is one head, with no header twice: without a step of ours a line."""
-    if len(lines) < 2 or lines[-1] not in _BLANK or max(map(len, lines)) > _USUAL:
-        return None
-    (first, status), *fields = map(_known, lines[:-1])
-    headers: dict[Any, str] = dict(fields)
-    if first is not _STATUS or len(headers) < len(fields) or not _NOT_NAMES.isdisjoint(headers):
-        return None
-    return int(status), headers
+class _Fields(dict[bytes, tuple[str, str]]):
+    """Lines of heads, those that were met last: a server's heads differ in two or three lines."""
+
+    def __missing__(self, line: bytes) -> tuple[str, str]:
+        field = _field_in(line)
+        if len(line) <= _USUAL:
+            if len(self) >= _KEPT:
+                self.clear()
+            self[line] = field
+        return field
 
 
-def _field(line: bytes) -> tuple[str | None, str]:
-    """What a line of a head is: a name and a value, _STATUS and the status, or _END; None for no name: nothing."""
+def _field_in(line: bytes) -> tuple[str, str]:
+    """What a line of a head is: a name and a value, _STATUS and the status, _END, or _NOTHING."""
     if line[:5] == b"HTTP/":
         return _STATUS, line.split(None, 2)[1].decode("latin-1")
     name, colon, rest = line.partition(b":")
     if colon:
         return name.strip().lower().decode("latin-1"), rest.strip().decode("latin-1")
-    return (None if line.strip() else _END), ""
+    return (_NOTHING if line.strip() else _END), ""
 
 
-_known = lru_cache(1024)(_field)  # a server's heads differ in two or three lines
+_field = _Fields().__getitem__

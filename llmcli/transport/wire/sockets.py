@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import select
 import selectors
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Protocol
 
 READ, WRITE = 1, 2  # as libcurl has them
 _IN, _OUT = 1, 4  # as epoll has them
-_MASKS = {0: 0, READ: _IN, WRITE: _OUT, READ | WRITE: _IN | _OUT}
+_MASKS = (0, _IN, _OUT, _IN | _OUT)  # by what libcurl wants
+_OTHERS = 32  # above all that epoll says of a socket without being asked for more
+_EVENTS = tuple((READ if mask & ~_OUT else 0) | (WRITE if mask & _OUT else 0) for mask in range(_OTHERS))
 
 
 class Sockets(Protocol):
-    """A set of sockets, of which some can be read from or written to. `fileno` can be read from when one can."""
+    """A set of sockets, of which some can be read from or written to. `fileno` can be read from when one can.
+
+    `keeps`: one that is idle may stay in, even where it is closed, and another has its number then.
+    """
+
+    keeps: bool
 
     def fileno(self) -> int:
         """The file that the loop watches."""
@@ -23,9 +29,9 @@ class Sockets(Protocol):
         """Watch a socket for READ, WRITE or both; it may be watched already."""
 
     def leave(self, file: int) -> None:
-        """Watch it no longer."""
+        """Watch it no longer, if it is watched."""
 
-    def ready(self) -> Iterator[tuple[int, int]]:
+    def ready(self) -> list[tuple[int, int]]:
         """(socket, events) of each that is ready."""
 
     def close(self) -> None:
@@ -38,44 +44,37 @@ def sockets() -> Sockets:
 
 
 class Epoll:
-    """Linux. A socket that is left stays in, since as a rule the next request takes its connection up again."""
+    """Linux."""
+
+    keeps = True
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
-        self._wanted: dict[int, int] = {}
+        self._modify, self._poll = self._epoll.modify, self._epoll.poll
         self.fileno = self._epoll.fileno
         self.close = self._epoll.close
 
     def want(self, file: int, events: int) -> None:
         """See Sockets."""
-        if self._wanted.get(file) == events:
-            return
-        self._wanted[file] = events
-        mask = _MASKS[events]
         try:
-            self._epoll.modify(file, mask)  # always told: it may be another socket with the same number
+            self._modify(file, _MASKS[events])  # always told: it may be another socket with the same number
         except FileNotFoundError:
-            self._epoll.register(file, mask)
+            self._epoll.register(file, _MASKS[events])
 
     def leave(self, file: int) -> None:
         """See Sockets."""
-        self._wanted.pop(file, None)
+        with suppress(OSError):  # closed by us too
+            self._epoll.unregister(file)
 
-    def ready(self) -> Iterator[tuple[int, int]]:
+    def ready(self) -> list[tuple[int, int]]:
         """See Sockets."""
-        wanted = self._wanted
-        for file, mask in self._epoll.poll(0):
-            if file not in wanted:  # idle, and closed by the server
-                with suppress(OSError):  # by us too
-                    self._epoll.unregister(file)
-            elif mask == _IN:  # as of nearly all
-                yield file, READ
-            else:
-                yield file, (READ if mask & ~_OUT else 0) | (WRITE if mask & _OUT else 0)
+        return [(file, _EVENTS[mask]) for file, mask in self._poll(0)]
 
 
 class Selector:
     """Every other system."""
+
+    keeps = False
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
@@ -98,7 +97,6 @@ class Selector:
         if file in self._selector.get_map():
             self._selector.unregister(file)
 
-    def ready(self) -> Iterator[tuple[int, int]]:
+    def ready(self) -> list[tuple[int, int]]:
         """See Sockets."""
-        for key, events in self._selector.select(0):
-            yield key.fd, events
+        return [(key.fd, events) for key, events in self._selector.select(0)]

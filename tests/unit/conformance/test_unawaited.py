@@ -11,7 +11,7 @@ import pytest
 
 from llmcli import jsonl
 from llmcli.errors import CallFailed, LlmcliError
-from llmcli.transport.base import ReadAnswer, send_of
+from llmcli.transport.base import ReadAnswer, sender_of
 from llmcli.transport.pooled import Pooled
 from llmcli.transport.wire.heads import Bounds
 from llmcli.wire import Completion, Request
@@ -56,10 +56,10 @@ async def asked(transport: Pooled, request: Request) -> Completion | LlmcliError
 async def sent(transport: Pooled, request: Request) -> Completion | LlmcliError | None:
     """What comes of it unawaited; None where it has to be asked."""
     future: asyncio.Future[tuple[ReadAnswer, Any]] = asyncio.get_running_loop().create_future()
-    send = send_of(transport)
-    assert send is not None
-    if not send(request, jsonl.dumps(request.body()), lambda *came: future.set_result(came)):
+    send = sender_of(transport)(request)
+    if send is None:
         return None
+    send(request, jsonl.dumps(request.body()), lambda *came: future.set_result(came))
     try:
         read, came = await future
         return read(came)
