@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
@@ -16,6 +17,7 @@ from llmcli.lean.dataclass import dataclass
 _STRING = (  # of TOML, or a comment
     r"""(?s)(?P<long>\"{3}(?:\\.|.)*?\"{3}|'{3}.*?'{3})|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|\#[^\n]*"""
 )
+_XDG = {"cache": ".cache", "config": ".config", "state": ".local/state"}  # of Linux, below HOME
 _PROVIDER_KEYS = {"base_url", "api_key_env", "api_key_command", "headers"}
 
 
@@ -66,10 +68,12 @@ def _directory(env: Mapping[str, str], kind: Literal["cache", "config", "state"]
     """Our part of the user's directory of a kind: XDG's where `env` sets one, else this system's, below HOME."""
     if (named := env.get(f"XDG_{kind.upper()}_HOME", "")).strip():
         return Path(named) / "llmcli"
-    import platformdirs
+    home, here = env.get("HOME"), os.path.expanduser("~")  # noqa: PTH111 -- Path.home() raises where there is none
+    if home and sys.platform == "linux":
+        return Path(home, _XDG[kind], "llmcli")
+    import platformdirs  # here, since it costs a fiftieth of a start to find what stands in _XDG
 
     system = Path(getattr(platformdirs, f"user_{kind}_dir")("llmcli", appauthor=False))
-    home, here = env.get("HOME"), os.path.expanduser("~")  # noqa: PTH111 -- Path.home() raises where there is none
     return Path(home, system.relative_to(here)) if home and system.is_relative_to(here) else system
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from pathlib import Path
 
 _LONGEST = 60  # bytes of the place and the prefix: a socket's path has at most 103 on macOS
@@ -15,6 +13,8 @@ def own_folder(prefix: str) -> Path:
 
     Those that killed processes left behind go.
     """
+    import tempfile  # here, since few starts need it
+
     place = tempfile.gettempdir()
     if len(os.fsencode(place)) + len(prefix) > _LONGEST:
         place = "/tmp"  # noqa: S108 - the folder is made as one that nobody had, and is its owner's alone
@@ -27,6 +27,8 @@ def own_folder(prefix: str) -> Path:
 
 def remove_folder(folder: Path) -> None:
     """Take a folder away with all that is in it, as far as that can be done."""
+    import shutil  # as above
+
     shutil.rmtree(folder, ignore_errors=True)
 
 

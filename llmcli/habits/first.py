@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import shlex
 from collections.abc import Callable, Sequence
@@ -64,7 +63,11 @@ def _no_command(argv: Sequence[str], commands: Sequence[str]) -> UsageError:
 def _near(word: str, commands: Sequence[str]) -> str | None:
     """The command that a word is a slip of: letters in another order, or nearly all in theirs."""
     mixed = [command for command in commands if sorted(command) == sorted(word)]
-    return next(iter(mixed or difflib.get_close_matches(word, commands, n=1, cutoff=0.7)), None)
+    if mixed:
+        return mixed[0]
+    from difflib import get_close_matches  # here, since few lines have such a word
+
+    return next(iter(get_close_matches(word, commands, n=1, cutoff=0.7)), None)
 
 
 def _behind_options(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Sequence
 
@@ -60,5 +59,8 @@ def _like(plain: str, mine: Options) -> str | None:
         return "words that begin with - stand behind --"
     long = [name for name in mine if name.startswith("--")]
     near = [name for name in long if len(plain) > 3 and name.startswith(plain)]
-    near = near or difflib.get_close_matches(plain, long, n=1, cutoff=0.72)
+    if not near:
+        from difflib import get_close_matches  # here, since few lines have such a word
+
+        near = get_close_matches(plain, long, n=1, cutoff=0.72)
     return f"did you mean {' or '.join(near[:_MOST])}?" if near else None

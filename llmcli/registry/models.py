@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -117,10 +116,12 @@ def nearest_model(name: str, provider: str | None = None) -> str | None:
     keys = {f"{row[0]}/{row[1]}".lower(): f"{row[0]}/{row[1]}" for row in _all_rows()}
     namesakes = sorted(key for key in keys if key.endswith(f"/{bare}"))
     theirs = [key for key in keys if key.startswith(f"{home}/")]
+    from difflib import get_close_matches  # here, since few names are slips
+
     near = (
         namesakes
-        or difflib.get_close_matches(f"{home}/{bare}", theirs, n=1, cutoff=0.85)
-        or difflib.get_close_matches(bare, keys, n=1, cutoff=0.8)
+        or get_close_matches(f"{home}/{bare}", theirs, n=1, cutoff=0.85)
+        or get_close_matches(bare, keys, n=1, cutoff=0.8)
     )
     return keys[near[0]].removeprefix(f"{default_provider().name}/") if near else None
 

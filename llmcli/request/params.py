@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -158,7 +157,9 @@ def near_miss(key: str) -> str | None:
     """The API field that an unknown key looks like a slip of, or None."""
     if key in API_FIELDS or key in EXTENSIONS:
         return None
-    close = difflib.get_close_matches(key.replace("-", "_").lower(), API_FIELDS, n=1, cutoff=0.82)
+    from difflib import get_close_matches  # here, since few keys are unknown
+
+    close = get_close_matches(key.replace("-", "_").lower(), API_FIELDS, n=1, cutoff=0.82)
     return close[0] if close else None
 
 

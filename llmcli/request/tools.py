@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from typing import Any, Protocol
 
 from llmcli.errors import UsageError
@@ -123,6 +122,8 @@ def _check_function(function: Json) -> None:
     name = function["name"]
     for key in function:
         if key not in _KEYS:
+            from difflib import get_close_matches  # here, since few keys are unknown
+
             close = get_close_matches(key, _KEYS, 1)
             todo = (
                 f"did you mean {close[0]}?"

@@ -6,7 +6,6 @@ import os
 import stat
 from collections.abc import Sequence
 from contextlib import suppress
-from glob import glob
 from os.path import samestat
 from pathlib import Path
 
@@ -142,6 +141,8 @@ def _matching(pattern: str, run: RunSettings) -> list[str]:
     ours += [] if run.kept is None else [f"{run.kept}.stdin", f"{run.kept}.stdin.part", f"{run.output}.view"]
     ours += [] if run.kept is None else [str(batches_path(Path(run.kept)))]
     real = {os.path.realpath(path) for path in ours}
+    from glob import glob  # here, since few inputs are patterns
+
     names = glob(os.path.expanduser(pattern), recursive=True)  # noqa: PTH111, PTH207 - names that are no UTF-8, too
     found = [name for name in names if not files.is_directory(name)]
     paths = sorted((path for path in found if os.path.realpath(path) not in real), key=os.fsencode)

@@ -15,7 +15,6 @@ from llmcli.batch.ledger.journal_lines import FAR, HEAD, known_in
 from llmcli.batch.ledger.slots import Slots
 from llmcli.errors import UsageError
 from llmcli.wire import Json
-from llmcli.workers import spread
 
 # Final in this run, worth another try in the next: moods of the server and the network, a key, an account, and
 # batches that ended before their time.
@@ -71,7 +70,10 @@ def _skims(records: Skimmable, *, keyed: bool) -> Iterator[tuple[Reach, FinalAns
         return _skim(records.lines_together(*reach), keyed=keyed)
 
     stretches = records.stretches()
-    yield from zip(stretches, spread(work, stretches, 1 if len(stretches) < _FEW else None), strict=True)
+    if stretches:
+        from llmcli.workers import spread  # here, since a new OUT has none
+
+        yield from zip(stretches, spread(work, stretches, 1 if len(stretches) < _FEW else None), strict=True)
     yield from ((reach, work(reach)) for reach in records.torn())
 
 
