@@ -10,12 +10,11 @@ from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from llmcli import files
 from llmcli.address import shown_url
 from llmcli.app import App
-from llmcli.batch.away.terms import StillAway, check_fresh, check_terms
 from llmcli.batch.engine.run import Plan, Run, rows_of
 from llmcli.batch.engine.stats import Stats
 from llmcli.batch.input.choice import chosen
@@ -26,14 +25,12 @@ from llmcli.batch.input.rows import Row
 from llmcli.batch.input.spool import spool_of
 from llmcli.batch.ledger.final import Done
 from llmcli.batch.ledger.ledger import Ledger
-from llmcli.batch.ledger.record_keeper import RecordKeeper
 from llmcli.batch.ledger.skim import RETRYABLE
 from llmcli.batch.pacing.pace import Pace
 from llmcli.batch.pacing.shared_gate import shared_cells
 from llmcli.batch.program import Program, stoppable
 from llmcli.batch.progress import progress_of, summary
-from llmcli.batch.segments.unsaved import BOUND
-from llmcli.batch.shards.part import InParts, begun, dealt, marked, shard_of
+from llmcli.batch.shards.part_terms import InParts, shard_of
 from llmcli.batch.views.outlet import Outcoming, Outlet, Reread
 from llmcli.errors import Interrupted, LlmcliError, PartialFailure, ReaderGone, Terminated, UsageError
 from llmcli.exchange.authorization import check_local, check_provider
@@ -47,6 +44,9 @@ from llmcli.request.headers import without_secrets
 from llmcli.settings.batch.run import RunSettings, batches_path, errors_path
 from llmcli.wire import spelled
 from llmcli.world import cores
+
+if TYPE_CHECKING:
+    from llmcli.batch.ledger.record_keeper import RecordKeeper
 
 _CONTROL = r"[\x00-\x1f\x7f\x85\u2028\u2029]"
 
@@ -62,13 +62,19 @@ def run_rows(app: App, settings: Batched) -> None:
 
         check_place(app, settings)
     choice = chosen(app, settings.rows or [], settings.table.each, settings.run)
-    choice, deal = dealt(settings, choice)
+    deal = None
+    if shard_of(settings) is not None:
+        from llmcli.batch.shards.part import dealt  # here, since few runs are parts
+
+        choice, deal = dealt(settings, choice)
     frame = frame_of(app, settings, choice, sends=not settings.run.dry_run)
     frame = replace(frame, inputs=replace(frame.inputs, deal=deal))
     outlet = Outlet(app, settings, frame)
     outlet.check()
     program = _program(app, frame, outlet, settings)
     if settings.via.is_batch:
+        from llmcli.batch.away.terms import check_terms  # as above
+
         check_terms(frame.builder, settings.request)
     if settings.run.dry_run:
         from llmcli.batch.dry_run import dry_run  # here, since a run counts nothing beforehand
@@ -83,9 +89,11 @@ def run_rows(app: App, settings: Batched) -> None:
 def _run(app: App, program: Program, inputs: Inputs, outlet: Outlet, settings: Batched) -> None:
     options, stats = settings.run, program.run.stats
     outlet.see_header(program.inputs.look())
-    if options.fresh and options.kept is not None:
+    if options.fresh and options.kept is not None and files.exists(batches_path(Path(options.kept))):
+        from llmcli.batch.away.terms import check_fresh  # here, since few runs have rows that are away
+
         check_fresh(options.kept)
-    with _opened(app, outlet, inputs, settings) as records, marked(begun(settings, records), stats):
+    with _opened(app, outlet, inputs, settings) as records, _marked(settings, records, stats):
         done = program.recovered(records, retry_failed=options.retry_failed, limit=options.limit)
         _tell_of_fewer(app, options.crowd, program.run.pace.crowd.limit)
         _tell_of_repeats(app, settings, program.run.pace.crowd.most)
@@ -94,6 +102,15 @@ def _run(app: App, program: Program, inputs: Inputs, outlet: Outlet, settings: B
             app.watch.waits_for("the rows that are not done")
             with _staffed(app, program, settings, outlet) as carried, _written(outlet):
                 _carry(app, carried, settings, records, done)
+
+
+def _marked(settings: Batched, records: RecordKeeper, stats: Stats) -> AbstractContextManager[None]:
+    """A part leaves a mark where it comes to its end."""
+    if shard_of(settings) is None:
+        return nullcontext()
+    from llmcli.batch.shards.part import begun, marked  # here, since few runs are parts
+
+    return marked(begun(settings, records), stats)
 
 
 @contextmanager
@@ -145,6 +162,8 @@ def _carry(app: App, program: Program, settings: Batched, records: RecordKeeper,
         failure = error
     if away := program.run.stats.away:
         told = f"{failure.what}, and " if failure else ""
+        from llmcli.batch.away.terms import StillAway  # here, since few runs have some
+
         what = f"{told}{away:,} row{' is' if away == 1 else 's are'} away and were left alone"
         raise StillAway(what, todo="the same command with --via batch fetches them")
     if failure is not None:
@@ -187,6 +206,8 @@ def _tell_of_repeats(app: App, settings: Batched, most: int) -> None:
     shard = shard_of(settings)
     if shard is not None:
         rows = "row that is" if most == 1 else f"{most:,} rows that are"
+        from llmcli.batch.segments.unsaved import BOUND  # here, since few runs are parts
+
         unsaved = f" and the last {BOUND} of answers" if settings.run.is_stored else ""
         app.notes.say(
             f"part {shard.index} of {shard.count}: a kill repeats at most the {rows} under way{unsaved}"
@@ -269,14 +290,21 @@ def _summed_up(
         if options.lasts and not isinstance(error, UsageError):
             words = [word for word in _without_secrets(app.argv) if word != "--fresh" or records.is_stale]
             words += ["--via", "batch"] if stats.away else []  # a live run leaves those rows alone
-            if isinstance(error, StillAway):
-                words = [word for word in words if word != "--recall"]  # which is done
+            if "--recall" in words:
+                words = _after_recall(words, error)
             resume = _resume(["llmcli", *words], options, stats, error)
             error.todo = "; ".join(part for part in (error.todo, resume) if part)
         raise
     app.notes.write(summary(stats, app.world.clock()))
     outlet.tell()
     _tell_of_orphans(app, options, stats)
+
+
+def _after_recall(words: list[str], error: LlmcliError) -> list[str]:
+    """The command that goes on: `--recall` is done where it leaves rows away."""
+    from llmcli.batch.away.terms import StillAway  # here, since few runs recall
+
+    return [word for word in words if word != "--recall" or not isinstance(error, StillAway)]
 
 
 def _tell_of_orphans(app: App, options: RunSettings, stats: Stats) -> None:

@@ -19,13 +19,13 @@ from llmcli.batch.engine.stats import Stats
 from llmcli.batch.input.frame import met
 from llmcli.batch.input.inputs import Inputs
 from llmcli.batch.ledger.final import Done, changed
-from llmcli.batch.ledger.record_keeper import RecordKeeper
 from llmcli.batch.progress import Progress
 from llmcli.errors import Interrupted, LlmcliError, PartialFailure, Terminated, UsageError
 from llmcli.lean.dataclass import dataclass
 
 if TYPE_CHECKING:
     from llmcli.batch.forecast import Counted
+    from llmcli.batch.ledger.record_keeper import RecordKeeper
 
 _TICK = 0.25  # seconds
 _SYNC = 4  # ticks between two times that the disk is asked to keep what was written

@@ -108,18 +108,11 @@ class CommandLine:
         from llmcli.stdin import Stdin
 
         world, settings = self._world, parsed.settings
-        general = getattr(settings, "general", GeneralSettings())
         config = parsed.defaults.config
         given, network = getattr(settings, "input", None), getattr(settings, "network", None)
         asked = getattr(settings, "request", None)
         forbidden = world.env.get("LLMCLI_NO_STDIN", "").lower() in _TRUE or bool(given and given.no_stdin)
-        notes = Notes(
-            world.stderr,
-            world.stderr_is_terminal,
-            self._watch.look_for_notes,
-            quiet=general.quiet,
-            verbose=general.verbose,
-        )
+        notes = self._notes_for(getattr(settings, "general", GeneralSettings()))
         if network is not None and (seconds := world.remaining(network.deadline)) is not None:
             alarm.arm(seconds)
         return App(
@@ -136,6 +129,15 @@ class CommandLine:
             accepted=self._line.accepted,
             typed=parsed.typed,
             watch=self._watch,
+        )
+
+    def _notes_for(self, general: GeneralSettings) -> Notes:
+        return Notes(
+            self._world.stderr,
+            self._world.stderr_is_terminal,
+            self._watch.look_for_notes,
+            quiet=general.quiet,
+            verbose=general.verbose,
         )
 
     def _told(self, error: LlmcliError | KeyboardInterrupt | OutOfTime) -> LlmcliError:

@@ -43,16 +43,20 @@ class BatchSettings:
 
     def check(self) -> None:
         """Raise UsageError where flags exclude each other."""
-        from llmcli.batch.away.terms import check_away
-        from llmcli.batch.cluster.cluster_terms import check_on
-        from llmcli.batch.shards.part import check_machines, check_merge
+        from llmcli.batch.shards.part_terms import check_machines, check_merge
         from llmcli.batch.views.outlet import check_outlet
 
         check_outlet(self)
-        check_away(self)
+        if self.via.is_batch:
+            from llmcli.batch.away.terms import check_away  # here, since few runs go that way
+
+            check_away(self)
         check_machines(self)
         check_merge(self)
-        check_on(self)
+        if self.machines.on is not None or self.machines.workers is not None:
+            from llmcli.batch.cluster.cluster_terms import check_on  # as above
+
+            check_on(self)
 
 
 def batch(app: "App", settings: BatchSettings) -> int:
@@ -62,12 +66,15 @@ def batch(app: "App", settings: BatchSettings) -> int:
     messages.
     """
     from llmcli.batch.live import run_rows
-    from llmcli.batch.shards.part import divided
 
     if settings.machines.merge is not None:
         from llmcli.batch.shards.merge import merge_parts
 
         merge_parts(app, settings)
         return 0
-    run_rows(app, divided(settings))
+    if settings.machines.part is not None:
+        from llmcli.batch.shards.part import divided
+
+        settings = divided(settings)
+    run_rows(app, settings)
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from llmcli.app import App
 from llmcli.request.builder import Builder
@@ -11,13 +11,15 @@ from llmcli.request.names import say_names
 from llmcli.request.prompt import Prompt, is_page
 from llmcli.request.reading import words_or_stdin
 from llmcli.settings.answer import LoopSettings, RepairSettings
-from llmcli.settings.conversation import SessionSettings
 from llmcli.settings.input import InputSettings
 from llmcli.settings.money import MoneySettings
 from llmcli.settings.network import NetworkSettings
-from llmcli.settings.output import OutputSettings
 from llmcli.settings.request import RequestSettings
 from llmcli.wire import Message
+
+if TYPE_CHECKING:
+    from llmcli.settings.conversation import SessionSettings
+    from llmcli.settings.output import OutputSettings
 
 
 class Paid(Protocol):

@@ -18,14 +18,12 @@ from llmcli.exchange.layers.retry import Policy, Retry, failed_attempt
 from llmcli.exchange.layers.window import Purse, Window
 from llmcli.exchange.verdict import misfit, verdict
 from llmcli.local import LOCAL
-from llmcli.registry.batch_terms import BatchTerms
 from llmcli.rehearsal import PROVIDER, is_echo
 from llmcli.request.builder import Builder
 from llmcli.settings.batch.run import RunSettings
 from llmcli.settings.money import MoneySettings
 from llmcli.settings.network import CertificateSettings, NetworkSettings
 from llmcli.transport.base import Transport
-from llmcli.transport.batches.base import BatchApi
 from llmcli.transport.wire.heads import Bounds
 from llmcli.transport.wire.trust import Certificates
 from llmcli.wire import Completion, Json, Request
@@ -40,6 +38,8 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from llmcli.exchange.layers.budget import BudgetFile
+    from llmcli.registry.batch_terms import BatchTerms
+    from llmcli.transport.batches.base import BatchApi
 
 Wrap = Callable[[Transport], Transport]
 Wraps = dict[str, Wrap | None]

@@ -16,7 +16,7 @@ from llmcli.batch.away.fetching.mending import FirstAttempts, Handed
 from llmcli.batch.away.fetching.results import NotKept, Nowhere, Result
 from llmcli.batch.away.manifest import Manifest, Portion, manifest_path
 from llmcli.batch.away.recaller import CANCELLING
-from llmcli.batch.away.terms import Sent, terms_at
+from llmcli.batch.away.terms import terms_at
 from llmcli.batch.engine.run import OpenedInput, Plan
 from llmcli.batch.engine.stats import Stats
 from llmcli.batch.input.rows import Row
@@ -25,6 +25,7 @@ from llmcli.batch.ledger.final import Done
 from llmcli.batch.ledger.ledger import Ledger
 from llmcli.batch.program import Program
 from llmcli.batch.progress import Progress
+from llmcli.batch.shards.part_terms import Sent
 from llmcli.errors import DeadlinePassed, Interrupted, PartialFailure, Terminated, UsageError
 from llmcli.exchange.exchange import Exchanged, Way, exchange
 from llmcli.exchange.stack import batch_api_of, batch_transport_of, budget_file_of, kept_around

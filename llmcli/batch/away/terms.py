@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from llmcli import files
+from llmcli.batch.shards.part_terms import Sent
 from llmcli.errors import ExitCode, LlmcliError, UsageError
-from llmcli.exchange.asked import Paid
 from llmcli.rehearsal import PROVIDER
 from llmcli.request.builder import Builder
-from llmcli.settings.batch.run import RunSettings, batches_path
-from llmcli.settings.batch.via import ViaSettings
+from llmcli.settings.batch.run import batches_path
 from llmcli.settings.request import RequestSettings
 
 if TYPE_CHECKING:
@@ -24,27 +23,9 @@ class StillAway(LlmcliError):
     exit_code = ExitCode.TEMPFAIL
 
 
-class Sent(Paid, Protocol):
-    """What a run through the Batch API has to know."""
-
-    @property
-    def run(self) -> RunSettings:
-        """Where records go."""
-
-    @property
-    def via(self) -> ViaSettings:
-        """How rows go."""
-
-    @property
-    def request(self) -> RequestSettings:
-        """Whether an address was typed."""
-
-
 def check_away(settings: Sent) -> None:
     """Raise UsageError for what a batch at a provider has no use for, or cannot be without."""
     via, run = settings.via, settings.run
-    if not via.is_batch:
-        return
     if run.kept is None:
         raise UsageError("keeps what is away beside OUT", todo="name it with -O", flag=via.flag)
     others = {

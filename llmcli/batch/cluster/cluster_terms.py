@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 from llmcli.address import shown_url
 from llmcli.app import App
-from llmcli.batch.shards.part import InParts
+from llmcli.batch.shards.part_terms import InParts
 from llmcli.errors import UsageError
 from llmcli.lean.pattern import lazy_pattern
 from llmcli.request.headers import without_secrets

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from llmcli import files
 from llmcli.batch.engine.stats import Stats
@@ -14,9 +14,11 @@ from llmcli.batch.input.readers.entry import Columns
 from llmcli.batch.input.rows import Row, RowBuilder
 from llmcli.batch.input.source import Chain, EntrySource, FileSource, NamedSource, Part, PipeSource
 from llmcli.batch.input.spool import SpooledSource
-from llmcli.batch.shards.deal import Deal
 from llmcli.lean.dataclass import dataclass
 from llmcli.world import go_back
+
+if TYPE_CHECKING:
+    from llmcli.batch.shards.deal import Deal
 
 
 @dataclass(frozen=True)

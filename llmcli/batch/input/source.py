@@ -14,12 +14,12 @@ from llmcli.batch.engine.stats import Stats
 from llmcli.batch.input.kinds import batches_of
 from llmcli.batch.input.readers.entry import Batch, Columns, NamedFile, Placed
 from llmcli.batch.input.rows import Row, RowBuilder
-from llmcli.batch.shards.deal import Deal
 from llmcli.errors import LlmcliError, UsageError
 from llmcli.lean.dataclass import dataclass
 from llmcli.world import read_some
 
 if TYPE_CHECKING:
+    from llmcli.batch.shards.deal import Deal
     from llmcli.stores.remote_file import Remote
 
 BLOCK = 1 << 18  # bytes

@@ -17,7 +17,7 @@ from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.recordfile import RecordFile
 from llmcli.batch.segments.fetched import parts_at
 from llmcli.batch.shards.gathered import Gathered
-from llmcli.batch.shards.part import InParts
+from llmcli.batch.shards.part_terms import InParts
 from llmcli.batch.shards.shard_plan import ShardPlan, settled_plan
 from llmcli.batch.shards.shelf import shelf_of
 from llmcli.batch.views.outlet import Outcoming, Outlet

@@ -13,24 +13,24 @@ from llmcli.batch.input.identity import Identity
 from llmcli.batch.input.readers.entry import Columns
 from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.ledger import Ledger
-from llmcli.batch.ledger.printed import Printed
-from llmcli.batch.ledger.record_keeper import RecordKeeper
-from llmcli.batch.views.answers import Properties, lines_of_items, list_of_items
-from llmcli.batch.views.cells import Risky
-from llmcli.batch.views.kept import Keep
-from llmcli.batch.views.seal import Seal
-from llmcli.batch.views.stdout import Filtered, Form, TableForm, TextForm
-from llmcli.batch.views.table import Answering, OwnColumns
-from llmcli.batch.views.view import View, ViewLines
 from llmcli.errors import UsageError
+from llmcli.lean.once import once
 from llmcli.request.builder import Builder
 from llmcli.settings.batch.run import RunSettings
-from llmcli.settings.batch.view import ViewSettings
+from llmcli.settings.batch.view import ViewKind, ViewSettings
 from llmcli.settings.request import RequestSettings
 from llmcli.wire import Json
 
 if TYPE_CHECKING:
+    from llmcli.batch.ledger.printed import Printed
+    from llmcli.batch.ledger.record_keeper import RecordKeeper
+    from llmcli.batch.views.cells import Risky
     from llmcli.batch.views.each import EachFile
+    from llmcli.batch.views.kept import Keep
+    from llmcli.batch.views.seal import Seal
+    from llmcli.batch.views.stdout import Filtered, Form
+    from llmcli.batch.views.table import Answering, OwnColumns
+    from llmcli.batch.views.view import View, ViewLines
 
 Reread = Callable[[], Iterator[Row]]
 """The rows of the input, from its beginning."""
@@ -59,23 +59,52 @@ class Outlet:
     """
 
     def __init__(self, app: App, settings: Outcoming, frame: Frame) -> None:
-        self._app, self._run, said = app, settings.run, settings.view
-        kind, self._null = settings.run.view, said.null
-        self._passing = said.passing(settings.request.labels)
-        self._risky = Risky(said.safe_cells)
-        self._own = OwnColumns()
+        self._app, self._run, self._settings = app, settings.run, settings
+        self._builder = frame.builder
+        self._null = settings.view.null
+        self._passing = settings.view.passing(settings.request.labels)
         self._filtered: Filtered | None = None  # where rows are printed in a form of their own
         self._seen = False  # the first row that says which columns there are
-        self._answering = _answering(settings, frame.builder)
-        self._seal = None if kind is None else Seal(Path(self._run.output or ""))
-        self.keep = Keep(said.kept) if said.keep else Keep(None) if self._run.is_shaped else None
-        self._view = (
-            None
-            if kind is None
-            else View(kind, self._answering, self._risky, said.null, self.keep or Keep(None))
-        )
+        self._seal: Seal | None = None
+        self._view: View | None = None
+        self.keep = self._keep()
+        if self._run.view is not None:
+            self._shape(self._run.view)
         self.each = _each_file(settings, frame)
         self.told: list[str] = []
+
+    def _keep(self) -> Keep | None:
+        said = self._settings.view
+        if not said.keep and not self._run.is_shaped:
+            return None
+        from llmcli.batch.views.kept import Keep  # here, since few runs keep more than records
+
+        return Keep(said.kept if said.keep else None)
+
+    def _shape(self, kind: ViewKind) -> None:
+        """OUT is a view of the records."""
+        from llmcli.batch.views.kept import Keep  # as above
+        from llmcli.batch.views.seal import Seal
+        from llmcli.batch.views.view import View
+
+        self._seal = Seal(Path(self._run.output or ""))
+        self._view = View(kind, self._answering, self._risky, self._null, self.keep or Keep(None))
+
+    @once
+    def _answering(self) -> Answering:
+        return _answering(self._settings, self._builder)
+
+    @once
+    def _own(self) -> OwnColumns:
+        from llmcli.batch.views.table import OwnColumns  # as above
+
+        return OwnColumns()
+
+    @once
+    def _risky(self) -> Risky:
+        from llmcli.batch.views.cells import Risky  # as above
+
+        return Risky(self._settings.view.safe_cells)
 
     def check(self) -> None:
         """Raise UsageError where a view is not to be written, before a row is sent."""
@@ -117,6 +146,8 @@ class Outlet:
     def _see_first(self, row: Row, keep: Keep) -> None:
         keep.check(row)
         titles = keep.titles(row)
+        from llmcli.batch.views.table import OwnColumns  # as above
+
         self._own = OwnColumns(titles, dict.fromkeys(titles or keep.of(row)))
         if self._run.is_table:
             self._answering.check(self._own.header())
@@ -137,14 +168,20 @@ class Outlet:
             if self.each is not None:
                 self.each.ledger = ledger
             return ledger
+        from llmcli.batch.ledger.printed import Printed  # here, since most runs have an OUT
+
         stdout.check()
         form = self._form()
         if form is not None:
+            from llmcli.batch.views.stdout import Filtered
+
             self._filtered = Filtered(form, self._app.notes.error, self._passing)
         return Printed(stdout.write_bytes, self._filtered, ordered=options.ordered)
 
     def _form(self) -> Form | None:
         """The form of what stdout gets; None for records, answers and failures alike."""
+        from llmcli.batch.views.stdout import Form, TableForm, TextForm  # as above
+
         shape = self._run.shape
         if shape == "jsonl":
             return Form() if self._passing else None
@@ -172,7 +209,7 @@ class Outlet:
 
     def tell(self) -> None:
         """Say what there is to be said at the end."""
-        if risky := self._risky.count:
+        if (self._view is not None or self._filtered is not None) and (risky := self._risky.count):
             done = "they are marked with an apostrophe" if self._risky.mark else "--safe-cells marks them"
             self.told.append(f"a spreadsheet would run {_counted(risky, 'cell')}: {done}")
         for line in self.told:
@@ -183,6 +220,7 @@ def _each_file(settings: Outcoming, frame: Frame) -> EachFile | None:
     template = settings.view.write_each
     if template is None:
         return None
+    from llmcli.batch.views.answers import lines_of_items
     from llmcli.batch.views.each import EachFile  # here, since few runs write them
 
     read = lines_of_items if settings.request.schema_multi else str
@@ -214,6 +252,9 @@ def check_outlet(settings: Outcoming) -> None:
 
 def _answering(settings: Outcoming, builder: Builder) -> Answering:
     """The columns of an answer: with a schema, one for each of its properties."""
+    from llmcli.batch.views.answers import Properties, list_of_items  # here, since few runs need them
+    from llmcli.batch.views.table import Answering
+
     expects = builder.ask.expects
     properties = None if expects is None or settings.request.schema_multi else Properties(expects)
     has_columns = properties is not None and properties.names

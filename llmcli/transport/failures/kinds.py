@@ -46,34 +46,55 @@ TRANSIENT = Kind(TransientFailure, "try again later")
 REJECTED = Kind(Rejected, "change the request")
 MOVED = Kind(Rejected, "the address has moved: give the new one with --base-url")
 
-_CODES = {
-    NO_MONEY: """insufficient_quota exceeded_current_quota exceeded_current_quota_error billing_hard_limit_reached
+_CODES = (
+    (
+        NO_MONEY,
+        """insufficient_quota exceeded_current_quota exceeded_current_quota_error billing_hard_limit_reached
         billing_not_active insufficient_balance insufficientbalance insufficient_credits credits_exhausted
         payment_required arrearage accountoverdueerror budget_exceeded allocationquota.freetieronly 1113 1008""",
-    REFUSED: """content_filter content_filter_error content_policy_violation contentpolicyviolationerror
+    ),
+    (
+        REFUSED,
+        """content_filter content_filter_error content_policy_violation contentpolicyviolationerror
         responsibleaipolicyviolation moderation_blocked moderation_error data_inspection_failed
         datainspectionfailed inputtextsensitivecontentdetected sensitivecontentdetected prohibited_content
         image_content_policy_violation bio_policy misalignment_policy_violation guardrail_intervened 1301 1026 1027""",
-    NO_MODEL: """model_not_found modelnotfound modelnotfounderror model_not_supported model_not_available
+    ),
+    (
+        NO_MODEL,
+        """model_not_found modelnotfound modelnotfounderror model_not_supported model_not_available
         invalid_model unknown_model no_such_model model_decommissioned model_terms_required no_access
         model_permission_blocked_org model_permission_blocked_project key_model_access_denied
         team_model_access_denied deploymentnotfound invalidendpointormodel.notfound endpoint_not_found 1211 20012""",
-    TOO_LONG: """context_length_exceeded context_window_exceeded exceed_context_size_error
+    ),
+    (
+        TOO_LONG,
+        """context_length_exceeded context_window_exceeded exceed_context_size_error
         contextwindowexceedederror string_above_max_length tokens_limit_reached request_too_large prompt_too_long
         input_too_long model_max_prompt_tokens_exceeded param:input_tokens 1261""",
-}
+    ),
+)
 """Codes that mean one thing whatever the status says, in small letters."""
 
-_AS_A_STATUS = {
-    REJECTED: """invalid_prompt invalid_image invalid_image_format invalid_base64_image invalid_image_url
+_AS_A_STATUS = (
+    (
+        REJECTED,
+        """invalid_prompt invalid_image invalid_image_format invalid_base64_image invalid_image_url
         image_too_large image_too_small image_parse_error invalid_image_mode image_file_too_large
         unsupported_image_media_type empty_image_file failed_to_download_image image_file_not_found""",
-    AUTH: """invalid_api_key api_key_invalid authentication_error invalid_authentication_error
+    ),
+    (
+        AUTH,
+        """invalid_api_key api_key_invalid authentication_error invalid_authentication_error
         authenticationerror unauthenticated unauthorized account_deactivated 1004""",
-    TRANSIENT: """rate_limit_exceeded rate_limit_error ratelimitexceeded ratelimiterror too_many_requests
+    ),
+    (
+        TRANSIENT,
+        """rate_limit_exceeded rate_limit_error ratelimitexceeded ratelimiterror too_many_requests
         throttlingexception throttling throttling.ratequota requestlimitexceeded overloaded_error server_overloaded
         serviceunavailable service_unavailable""",
-}
+    ),
+)
 """Codes that say no more than a status does; they count in a 200, and beside a status that says something else."""
 
 _WORDS: tuple[tuple[Kind, frozenset[int], str, str], ...] = (
@@ -142,20 +163,18 @@ _LIMIT = lazy_pattern(r"\blimit(?: is| of)?:?\s*(\d[\d,]*)", re.IGNORECASE)
 _REQUESTED = lazy_pattern(r"\brequested:?\s*(\d[\d,]*)", re.IGNORECASE)
 _LONGEST = 4_000  # characters of a message that are looked at
 
-_BY_CODE = {code: kind for kind, codes in _CODES.items() for code in codes.split()}
-_AS_STATUS = {code: kind for kind, codes in _AS_A_STATUS.items() for code in codes.split()}
 _HOW = re.IGNORECASE | re.VERBOSE | re.DOTALL
 
 
 def kind_of(status: int, said: Complaint, wait: float | None) -> tuple[Kind, str | None]:
     """The kind of an error, and its code. `status` below 300: it stands in the body; `wait`: what it asks for."""
-    if (code := _known(_BY_CODE, said)) is not None:
-        return _BY_CODE[code.lower()], code if not code.startswith("param:") else said.code
+    if (code := _known(_by_code(), said)) is not None:
+        return _by_code()[code.lower()], code if not code.startswith("param:") else said.code
     counts = meant(status, said)
     if (kind := _by_words(counts, said.message[:_LONGEST], wait)) is not None:
         return kind, said.code
-    code = _known(_AS_STATUS, said) if counts in {200, 400, 403} else None
-    return (_AS_STATUS[code.lower()], code) if code else (by_status(counts), said.code)
+    code = _known(_as_status(), said) if counts in {200, 400, 403} else None
+    return (_as_status()[code.lower()], code) if code else (by_status(counts), said.code)
 
 
 def meant(status: int, said: Complaint) -> int:
@@ -174,6 +193,16 @@ def by_status(status: int) -> Kind:
     if status < 400:
         return MOVED
     return {404: NO_MODEL, 413: TOO_LARGE}.get(status, REJECTED)
+
+
+@cache
+def _by_code() -> dict[str, Kind]:
+    return {code: kind for kind, codes in _CODES for code in codes.split()}
+
+
+@cache
+def _as_status() -> dict[str, Kind]:
+    return {code: kind for kind, codes in _AS_A_STATUS for code in codes.split()}
 
 
 @cache
