@@ -11,7 +11,6 @@ from llmcli.config import Config
 from llmcli.errors import ConfigError, LlmcliError, UsageError
 from llmcli.lean.dataclass import dataclass
 from llmcli.settings.flag import Option
-from llmcli.settings.profiles import ProfileError, taken
 
 Anywhere = Callable[[str], Sequence[Option]]  # the options of this name, in all commands
 
@@ -76,6 +75,8 @@ def _of_profile(
     if profile not in config.profiles:
         known = ", ".join(config.profiles) or "none"
         raise UsageError(f"there is no profile {profile!r}", str(config.path or ""), f"known: {known}")
+    from llmcli.settings.profiles import ProfileError, taken  # here, since few lines name a profile
+
     try:
         return taken(config.profiles[profile], options, anywhere)
     except ProfileError as error:

@@ -11,11 +11,11 @@ from decimal import Decimal
 
 from llmcli.app import App
 from llmcli.batch.engine.stats import Stats
+from llmcli.batch.progress import LONG_WAIT
 from llmcli.lean.dataclass import dataclass
 from llmcli.output.status import BETWEEN, StatusLine, fitted
 from llmcli.output.streams import Notes, Stdout, nothing
 
-LONG_WAIT = 5.0  # seconds that a person may wonder about
 _WINDOW = 10.0  # seconds that a rate is taken over
 _SHORTEST, _LONGEST = 5, 40  # columns of the bar itself
 _NARROW = 40  # columns that have no room for one

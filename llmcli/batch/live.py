@@ -27,7 +27,6 @@ from llmcli.batch.ledger.final import Done
 from llmcli.batch.ledger.ledger import Ledger
 from llmcli.batch.ledger.skim import RETRYABLE
 from llmcli.batch.pacing.pace import Pace
-from llmcli.batch.pacing.shared_gate import shared_cells
 from llmcli.batch.program import Program, stoppable
 from llmcli.batch.progress import progress_of, summary
 from llmcli.batch.shards.part_terms import InParts, shard_of
@@ -250,6 +249,8 @@ def _program(app: App, frame: Frame, outlet: Outlet, settings: Batched) -> Progr
     if (shard := settings.machines.part) is not None:
         pace.divide(shard.count)
     if settings.machines.share is not None and not options.dry_run:
+        from llmcli.batch.pacing.shared_gate import shared_cells  # here, since few runs share a limit
+
         pace.share(shared_cells(settings.machines.share, app.world.clock()))
     world = app.world
     transport = batch_transport_of(app, frame.builder, settings, partial(pace.next, world.clock, world.sleep))

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Protocol
 
 from llmcli.app import App
-from llmcli.batch.bar import LONG_WAIT, Bar, Rates
 from llmcli.batch.engine.stats import Stats
 from llmcli.output.report import dollars
 
+LONG_WAIT = 5.0  # seconds that a person may wonder about
 _LINE_EVERY = 10.0  # seconds between two lines where there is no terminal
 _LINE_WHILE_AWAY = 60.0  # the same where rows are at the provider, which takes hours
 
@@ -45,6 +45,8 @@ class Lines:
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self.say = say
+        from llmcli.batch.bar import Rates  # here, since a run with -q shows nothing
+
         self._rates = Rates()
         self._last: float | None = None
 
@@ -96,6 +98,8 @@ def progress_of(app: App) -> Progress:
     if app.notes.quiet:
         return Silent()
     if app.world.stderr_is_terminal and app.world.env.get("TERM") != "dumb":
+        from llmcli.batch.bar import Bar  # as above
+
         return Bar(app)
     return Lines(app.notes.say)
 

@@ -27,7 +27,6 @@ from llmcli.files.opening import (
     sha256_of,
 )
 from llmcli.files.replacing import Replacement, create, replace, scratch, scratch_directory
-from llmcli.files.shared_numbers import Foreign, SharedNumbers
 from llmcli.files.writing import (
     Waiting,
     append,
@@ -40,12 +39,10 @@ from llmcli.files.writing import (
 )
 
 __all__ = [
-    "Foreign",
     "Held",
     "Irregular",
     "Journal",
     "Replacement",
-    "SharedNumbers",
     "StandingJournal",
     "Unlockable",
     "Waiting",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmcli.errors import UsageError
 from llmcli.lean.dataclass import dataclass
@@ -22,12 +22,14 @@ from llmcli.request.params import (
     parse_tool_choice,
 )
 from llmcli.request.reading import ReadStdin, argument
-from llmcli.request.responses.sent import RESPONSES_API
 from llmcli.request.responses.thoughts import is_thoughtful, thoughtful, thoughtless
 from llmcli.request.schemas.choices import choice_format, in_words, takes_schema
-from llmcli.request.tools import RunsTools, load_tools
+from llmcli.responses.names import RESPONSES
 from llmcli.settings.request import RequestSettings
 from llmcli.wire import CHAT, NO_HEADERS, Header, Headers, Json, Message, Request, spelled
+
+if TYPE_CHECKING:
+    from llmcli.request.tools import RunsTools
 
 LIMITS = ("max_completion_tokens", "max_tokens")
 _NEAR = 30  # days before a model's shut-down in which we speak of it
@@ -187,7 +189,7 @@ def build_request(messages: Sequence[Message], ask: Ask, endpoint: Endpoint, hea
     if ask.choices and "response_format" not in parameters:
         messages = in_words(messages, ask.choices)
     fields: Json = {"model": endpoint.model, "messages": list(messages), **parameters}
-    if ask.stream and not (endpoint.api is RESPONSES_API and parameters.get("background") is True):
+    if ask.stream and not (endpoint.api.name == RESPONSES and parameters.get("background") is True):
         fields["stream"] = True
         fields["stream_options"] = {"include_usage": True, **(parameters.get("stream_options") or {})}
     place = (endpoint.provider.name, endpoint.model, endpoint.base_url)
@@ -238,7 +240,7 @@ def ask_of(request: RequestSettings, read: ReadStdin, env: Mapping[str, str], *,
         parameters=parameters,
         extra=dict(parse_option(argument(text)) for text in request.option),
         max_tokens=request.max_tokens,
-        tools=load_tools(request.tools, read) if request.tools is not None else (),
+        tools=_tools(request.tools, read),
         tool_choice=request.tool_choice,
         response_format=response_format,
         expects=expects,
@@ -246,6 +248,14 @@ def ask_of(request: RequestSettings, read: ReadStdin, env: Mapping[str, str], *,
         stream=stream,
         headers=_headers(request, env),
     )
+
+
+def _tools(value: str | None, read: ReadStdin) -> Sequence[Json]:
+    if value is None:
+        return ()
+    from llmcli.request.tools import load_tools  # here, since most requests have none
+
+    return load_tools(value, read)
 
 
 def _headers(request: RequestSettings, env: Mapping[str, str]) -> Headers:

@@ -12,7 +12,6 @@ from llmcli.errors import UsageError
 from llmcli.registry.limits import refused_parameters
 from llmcli.registry.models import find_model
 from llmcli.registry.providers import Provider
-from llmcli.request.tools import check_tool, tool_names
 from llmcli.wire import Json
 
 # The keys of openai.types.chat.CompletionCreateParams; a test compares them with the SDK's own.
@@ -219,8 +218,11 @@ def _check_parts(key: str, value: Any, where: str) -> None:
         raise UsageError(
             f"{where}stop is empty: every answer would end before it begins", todo="leave it out"
         )
-    for index, tool in enumerate(value if key == "tools" else ()):
-        check_tool(tool, index, where)
+    if key == "tools":
+        from llmcli.request.tools import check_tool  # here, since most requests have none
+
+        for index, tool in enumerate(value):
+            check_tool(tool, index, where)
     if key == "response_format" and not isinstance(value.get("type"), str | None):
         raise UsageError(f"{where}the type of response_format is text")
     if key == "response_format" and value.get("type") == "json_schema":
@@ -273,6 +275,8 @@ def parse_tool_choice(value: str, tools: Sequence[Json]) -> Any:
             return jsonl.loads(value)
         except ValueError as error:
             raise UsageError(f"is not valid JSON: {error}", flag="--tool-choice") from None
+    from llmcli.request.tools import tool_names  # as above
+
     known = {name: tool["type"] for tool in tools for name in tool_names([tool])}
     if value not in known:
         raise UsageError(

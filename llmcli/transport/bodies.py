@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmcli import jsonl
 from llmcli.errors import CallFailed, Told, TransientFailure
@@ -15,10 +15,12 @@ from llmcli.transport.failures.diagnosis import BROKEN_EVENT, Reply, answer_in, 
 from llmcli.transport.folds.completion import Accumulator
 from llmcli.transport.folds.indexes import mend_indexes
 from llmcli.transport.prefill import REPEATING, gone_on, is_repeated
-from llmcli.transport.sse import Event, EventDecoder
 from llmcli.wire import Chunk, Completion, Json, Meta
 
-Reader = Callable[[Event], Iterable[Chunk | None]]
+if TYPE_CHECKING:
+    from llmcli.transport.sse import Event
+
+    Reader = Callable[[Event], Iterable[Chunk | None]]
 
 _UNUSUAL = BESIDE | {REPEATING}  # keys of an object that may be more than its choices say
 _ELSEWHERE = ("text", "delta")  # where other APIs have what is said
@@ -134,6 +136,8 @@ def _is_call(call: Any) -> bool:
 
 
 def _completion_of_events(reply: Reply, body: bytes) -> Completion:
+    from llmcli.transport.sse import EventDecoder  # here, since few replies are such
+
     decoder, folded, meta = EventDecoder(), Accumulator(), reply.meta()
     read = translation_of(reply, meta) or (lambda event: (chunk(reply, event),))
     for event in [*decoder.feed(body), *decoder.finish()]:

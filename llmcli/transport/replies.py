@@ -11,7 +11,6 @@ from llmcli.transport import bodies
 from llmcli.transport.answer import Answer
 from llmcli.transport.failures import diagnosis as failures
 from llmcli.transport.failures.breaks import not_whole
-from llmcli.transport.streams.chunks import chunks
 from llmcli.transport.wire.heads import Bounds, Break, How, WireReply
 from llmcli.wire import Chunk, Completion
 
@@ -54,6 +53,8 @@ def _is_good(reply: failures.Reply) -> bool:
 def _streamed(
     reply: failures.Reply, sent: WireReply, pieces: AsyncGenerator[bytes, None], seconds: float
 ) -> Answer:
+    from llmcli.transport.streams.chunks import chunks  # here, since few batches are streamed
+
     meta = reply.meta()
 
     async def shown() -> AsyncGenerator[Chunk, None]:

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from tests.server import ok
+
 HEAVY = {
     "mcp",
     "mcp_types",
@@ -34,7 +36,7 @@ def modules_after(*argv: str, tmp_path) -> tuple[int, set[str]]:
         [sys.executable, "-c", PROBE, *argv],
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        env={"PATH": "", "HOME": str(tmp_path)},
+        env={"PATH": "", "HOME": str(tmp_path), "OPENAI_API_KEY": "sk-test"},
         timeout=60,
         check=True,
     )
@@ -74,6 +76,63 @@ def test_what_needs_no_network_imports_no_client(argv, tmp_path):
 )
 def test_what_counts_no_tokens_loads_no_encoding(argv, tmp_path):
     assert "tiktoken" not in modules_after(*argv, tmp_path=tmp_path)[1]
+
+
+SELDOM = {  # what a plain batch has no use for, by rooms and modules
+    *(
+        "typer",
+        "rich",
+        "platformdirs",
+        "difflib",
+        "shutil",
+        "tempfile",
+        "pickle",
+        "multiprocessing",
+        "random",
+    ),
+    *("llmcli.batch.away", "llmcli.batch.cluster", "llmcli.batch.segments", "llmcli.batch.reporting"),
+    *("llmcli.batch.shards.part", "llmcli.batch.shards.deal", "llmcli.batch.forecast", "llmcli.batch.bar"),
+    *(
+        "llmcli.batch.views.stdout",
+        "llmcli.batch.views.view",
+        "llmcli.batch.views.cells",
+        "llmcli.batch.views.kept",
+    ),
+    *("llmcli.batch.input.templated", "llmcli.batch.ledger.printed", "llmcli.batch.pacing.search"),
+    *("llmcli.batch.pacing.shared_gate", "llmcli.chat", "llmcli.counting", "llmcli.doctor", "llmcli.serving"),
+    *(
+        "llmcli.mcp",
+        "llmcli.stores",
+        "llmcli.tokens",
+        "llmcli.exchange.tools",
+        "llmcli.exchange.layers.store",
+    ),
+    *(
+        "llmcli.request.tools",
+        "llmcli.request.template",
+        "llmcli.request.written",
+        "llmcli.request.responses.sent",
+    ),
+    *("llmcli.request.schemas.schema", "llmcli.registry.batch_terms", "llmcli.transport.batches"),
+    *(
+        "llmcli.transport.streams",
+        "llmcli.transport.sse",
+        "llmcli.transport.sdk",
+        "llmcli.transport.wire.unpack",
+    ),
+    *("llmcli.settings.profiles", "llmcli.files.shared_numbers", "llmcli.workers"),
+}
+
+
+def test_a_plain_batch_imports_what_it_needs(server, tmp_path):
+    server.script = ok("Hello")
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"prompt":"x"}\n')
+    words = ["--base-url", server.base_url, "-m", "tiny", "-O", str(tmp_path / "out.jsonl"), "-q", "-j", "10"]
+    code, names = modules_after("batch", str(rows), *words, tmp_path=tmp_path)
+    assert code == 0
+    found = {name for name in names for seldom in SELDOM if name == seldom or name.startswith(f"{seldom}.")}
+    assert found == set()
 
 
 @pytest.mark.parametrize(

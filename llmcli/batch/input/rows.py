@@ -24,14 +24,13 @@ from llmcli.batch.input.shape import (
     parsed_row,
     said,
 )
-from llmcli.batch.input.templated import check_template, shown_field, templated
 from llmcli.errors import BadCommand, LlmcliError, UsageError
 from llmcli.lean.dataclass import dataclass
+from llmcli.lean.once import once
 from llmcli.request.builder import Builder
 from llmcli.request.messages import check_message_list
 from llmcli.request.params import checked_field
 from llmcli.request.prompt import Prompt, joined
-from llmcli.request.responses.sent import RESPONSES_API
 from llmcli.settings.batch.table import TableSettings
 from llmcli.wire import CHAT, Json, Message, Request
 
@@ -164,6 +163,8 @@ class RowBuilder:
     def check_columns(self, columns: Columns) -> None:
         """Raise UsageError for a table whose rows have no prompt, where no template makes one."""
         if self._prompt.template is None and not {"prompt", "messages"} & set(columns.names):
+            from llmcli.batch.input.templated import shown_field  # here, since few inputs are such
+
             name = columns.names[0] if columns.names else "name"
             raise UsageError(
                 f"the table has no column prompt or messages, but {', '.join(columns.names[:8])}",
@@ -183,6 +184,8 @@ class RowBuilder:
                 continue
             self._check_id(batch.columns.names if batch.columns is not None else tuple(found.fields))
             if template is not None:
+                from llmcli.batch.input.templated import check_template  # here, since few runs have one
+
                 check_template(self._prompt, found)
             return True
         return False
@@ -195,6 +198,12 @@ class RowBuilder:
         if self.see is not unseen:
             self.see(row)
         return row
+
+    @once
+    def _templated(self) -> Callable[[Prompt, Found], str]:
+        from llmcli.batch.input.templated import templated  # here, since few runs have a template
+
+        return templated
 
     @property
     def builder(self) -> Builder:
@@ -227,7 +236,7 @@ class RowBuilder:
         """The request of a table's row, a line of text or a file, whose fields are no parameters."""
         prompt = replace(self._prompt, parts=[*self._prompt.parts, *found.parts]) if found.parts else None
         if self._prompt.template is not None:
-            return self._of_text(templated(self._prompt, found), prompt=prompt)
+            return self._of_text(self._templated(self._prompt, found), prompt=prompt)
         if found.is_table and (messages := messages_of(found.fields)) is not None:
             return self._of_body({"messages": messages})
         if found.said is None and not found.parts:
@@ -237,7 +246,7 @@ class RowBuilder:
 
     def _request(self, data: Json, line: bytes) -> Request:
         if self._prompt.template is not None:
-            return self._of_text(templated(self._prompt, Found(data, line)))
+            return self._of_text(self._templated(self._prompt, Found(data, line)))
         if len(data) == 1 and type(text := data.get("prompt")) is str:  # what most such rows are
             return self._of_text(joined(*self._prompt.files, text))
         data = said(data, line)
@@ -245,7 +254,11 @@ class RowBuilder:
             body, on_responses = body_of(data)
             request = self._of_body(body)
             is_free = on_responses and self._builder.addresses.api is None
-            return replace(request, api=RESPONSES_API) if is_free else request
+            if not is_free:
+                return request
+            from llmcli.request.responses.sent import RESPONSES_API  # here, since few rows are for it
+
+            return replace(request, api=RESPONSES_API)
         if "messages" in data:
             return self._of_body({key: value for key, value in data.items() if key != "custom_id"})
         prompt = field_text(data, "prompt", line)

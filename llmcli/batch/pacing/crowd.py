@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from llmcli.batch.pacing.search import Search
 from llmcli.loop.connections import MOST_CONNECTIONS
+
+if TYPE_CHECKING:
+    from llmcli.batch.pacing.search import Search
 
 _FILL = 12  # requests that one which comes back may add: a step up is filled in a quarter of a round trip
 _OPENED = (
@@ -31,13 +34,18 @@ class Crowd:
         self.most = max(1, most if fixed is None else min(fixed, most))
         self._is_capped = fixed is None or fixed > most
         self._timeout = timeout
-        self._search = Search(self.most, timeout) if fixed is None else None
+        self._search = self._new_search() if fixed is None else None
         self.limit = self.most if self._search is None else self._search.target
         self._filled, self._credit = 0.0, _AT_ONCE  # time of the last growth, and how much more there may be
         self._fell = -math.inf  # time of the last fall
         self._kept = self._lost = 0  # requests that went through since then, and that were given up
         self._opening: int | None = None  # how many may go while it opens after a pause
         self.room = self.limit  # how many may go now
+
+    def _new_search(self) -> Search:
+        from llmcli.batch.pacing.search import Search  # here, since a fixed number is seldom searched for
+
+        return Search(self.most, self._timeout)
 
     @property
     def binds(self) -> str:
@@ -97,7 +105,7 @@ class Crowd:
         if self._lost < _LOST or 3 * self._lost < self._kept:
             return
         self._fell, self._kept, self._lost = now, 0, 0
-        self._search = self._search or Search(self.most, self._timeout)
+        self._search = self._search or self._new_search()
         self._search.retreat(max(1, self.limit // 2), now)
         self.limit = min(self.limit, self._search.target)
         self._look()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
 
 from llmcli.batch.pacing.crowd import Crowd
 from llmcli.batch.pacing.gate import BURST, LIMIT_SHARE, Gate
 from llmcli.batch.pacing.limit_window import LimitWindow, declares
 from llmcli.batch.pacing.server_limit import ServerLimit
-from llmcli.batch.pacing.shared_gate import DECLARED, REQUESTS, TOKENS, SharedGate
-from llmcli.files import SharedNumbers
 from llmcli.loop.connections import MOST_CONNECTIONS
+
+if TYPE_CHECKING:
+    from llmcli.files.shared_numbers import SharedNumbers
 
 _LATENESS = 0.004  # seconds of delay that may be made up for where a server may refuse a burst
 _SHORT = 2.0  # seconds: for a Retry-After up to this not all need wait, where waiting has not helped
@@ -67,6 +69,13 @@ class Pace:
 
     def share(self, cells: SharedNumbers) -> None:
         """Keep together with all that have these cells to limits that are given, or that headers declare."""
+        from llmcli.batch.pacing.shared_gate import (  # here, since few runs share a limit
+            DECLARED,
+            REQUESTS,
+            TOKENS,
+            SharedGate,
+        )
+
         self._requests = SharedGate(self._requests, cells, REQUESTS)
         self._tokens = SharedGate(self._tokens, cells, TOKENS)
         self._declared = SharedGate(self._learned, cells, DECLARED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llmcli.batch.pacing.gate import Gate
 from llmcli.errors import OutputFailure, UsageError
-from llmcli.files import Foreign, SharedNumbers
+from llmcli.files.shared_numbers import Foreign, SharedNumbers
 
 REQUESTS, TOKENS, DECLARED = range(3)  # which gate a cell is of
 

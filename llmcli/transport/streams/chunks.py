@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from contextlib import aclosing
+from typing import TYPE_CHECKING
 
 from llmcli.errors import CallFailed, StreamCut, Told, TransientFailure
 from llmcli.finish import Courses
 from llmcli.transport import bodies
-from llmcli.transport.bodies import Reader
 from llmcli.transport.failures.diagnosis import BROKEN_EVENT, Reply, odd
 from llmcli.transport.folds.completion import as_chunk
 from llmcli.transport.sse import Event, EventDecoder
 from llmcli.transport.stars import Pieces
 from llmcli.transport.streams.silence import Silence
 from llmcli.wire import Chunk, Meta
+
+if TYPE_CHECKING:
+    from llmcli.transport.bodies import Reader
 
 _END_WAIT = 5.0  # seconds that a server may be silent once every choice has its finish_reason
 

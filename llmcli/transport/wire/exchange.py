@@ -16,7 +16,6 @@ from llmcli.transport.wire.names import Names
 from llmcli.transport.wire.outflow import Outflow
 from llmcli.transport.wire.plain import watched
 from llmcli.transport.wire.trust import NO_CERTIFICATES, Certificates
-from llmcli.transport.wire.unpack import unpacked, unpacking
 
 Came = Callable[[WireReply | Exception], None]
 
@@ -149,6 +148,10 @@ class Wire:
             raise failure
         body = easy.pieces[0] if len(easy.pieces) == 1 else b"".join(easy.pieces)
         if packed := headers.get("content-encoding"):
+            from llmcli.transport.wire.unpack import (
+                unpacked,  # here, since few servers pack what nobody asked for
+            )
+
             try:
                 body = unpacked(body, packed, self._longest)
             except Break as error:
@@ -171,5 +174,7 @@ class Wire:
             raise
         pieces = inflow.pieces()
         if packed := headers.get("content-encoding"):
+            from llmcli.transport.wire.unpack import unpacking  # as above
+
             pieces = unpacking(pieces, packed, self._longest)
         return WireReply(status, headers, pieces=pieces, close=inflow.close)
