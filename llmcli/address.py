@@ -20,6 +20,7 @@ _MANY = 1024  # addresses that one run may read before the first is read again
 
 _HARMLESS = {"api-version", "api_version", "version", "v"}  # names in a query whose values are no secrets
 _SECRETS = r"(?<=://)[^/?#]*(?=@)|(?<=#)[^=]*=.*|(?<=[?&;])(?P<name>[^=&;#]*=)?[^=&;#][^&;#]*"
+_ASCII = "%/:=&?~+!$,;'@()*[]|#"  # what stays as it stands in an address
 _BEFORE_PATH = r"(?i)(https?://)[^/?#]*"
 _STORE = re.compile(r"(s3|gs|az)://", re.IGNORECASE)
 
@@ -118,13 +119,13 @@ def asked(url: str) -> str:
     if address is None:
         return url
     if address.socket is not None:
-        return address.parts._replace(scheme="http", netloc="localhost").geturl()
+        return quote(address.parts._replace(scheme="http", netloc="localhost").geturl(), safe=_ASCII)
     host = f"[{address.host.replace('%', '%25')}]" if ":" in address.host else address.host
     is_final = (address.parts.hostname or "").endswith(".")
     if is_final and not _is_ip(address.host) and address.host != "localhost":
         host += "."  # name servers are asked for this name alone
     place = host if address.parts.port is None else f"{host}:{address.parts.port}"
-    return re.sub(_BEFORE_PATH, lambda start: start[1] + place, url, count=1)
+    return quote(re.sub(_BEFORE_PATH, lambda start: start[1] + place, url, count=1), safe=_ASCII)
 
 
 def with_socket_as_host(url: str) -> str:

@@ -69,7 +69,7 @@ def _words(broken: Break, longest: int) -> tuple[str, str]:
     reason, proxy = broken.reason, broken.proxy
     if broken.how is How.REFUSED:
         return f"the proxy {proxy} refused: {reason}", _PROXIES
-    if proxy and broken.how in {How.UNREACHABLE, How.NOT_CONNECTED}:
+    if proxy and broken.status is None and broken.how in {How.UNREACHABLE, How.NOT_CONNECTED}:
         return f"cannot reach the proxy {proxy}: {reason}", _PROXIES
     if broken.how is How.TOO_LONG:
         return f"it sent more than {longest:,} bytes in one message; see --max-reply", "raise --max-reply"

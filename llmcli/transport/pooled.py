@@ -16,7 +16,7 @@ from llmcli.transport.failures.breaks import no_reply
 from llmcli.transport.failures.diagnosis import Reply
 from llmcli.transport.keys import KeyOf, checked_key, credentials
 from llmcli.transport.responses.background import finished, is_background
-from llmcli.transport.stars import Secrets, secrets_of
+from llmcli.transport.stars import Secrets
 from llmcli.transport.wire.heads import Bounds, Break, Head, WireReply
 from llmcli.transport.wire.names import Names
 from llmcli.transport.wire.trust import NO_CERTIFICATES, Certificates
@@ -58,7 +58,7 @@ def _read(
 ) -> Completion:
     if isinstance(sent, Exception):
         raise no_reply(request, key, sent, bounds) if isinstance(sent, Break) else sent  # a bug
-    reply = Reply(request, sent.status, sent.headers, key, secrets)
+    reply = Reply(request, sent.status, sent.headers, key, secrets, sent.proxy)
     if sent.status == _OK and sent.broken is None:
         return bodies.completion(reply, sent.body)
     return replies.whole_answer(reply, sent, bounds)
@@ -90,12 +90,12 @@ class Pooled:
             sent = await wire.exchange(head, jsonl.dumps_to_keep(request.body()))
         except Break as error:
             raise no_reply(request, key, error, self._bounds) from None
-        reply = Reply(request, sent.status, sent.headers, key)
+        reply = Reply(request, sent.status, sent.headers, key, proxy=sent.proxy)
         if is_background(request):
             return await self._made_in_the_background(reply, sent)
         if sent.pieces is None:
             way = self._ways.setdefault(_place(request), _Way())
-            way.gone(wire, head, partial(_read, self._bounds, key, secrets_of(request, key)))
+            way.gone(wire, head, partial(_read, self._bounds, key, reply.ours))
         return await replies.answer(reply, sent, self._bounds)
 
     async def _made_in_the_background(self, reply: Reply, sent: WireReply) -> Answer:
@@ -106,7 +106,7 @@ class Pooled:
                 sent = await wire.exchange(head, b"")
             except Break as error:
                 raise no_reply(request, reply.key, error, self._bounds) from None
-            answered = Reply(request, sent.status, sent.headers, reply.key)
+            answered = Reply(request, sent.status, sent.headers, reply.key, proxy=sent.proxy)
             return answered, replies.whole(answered, sent, self._bounds)
 
         return Answer.of(

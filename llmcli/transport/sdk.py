@@ -90,7 +90,7 @@ class Sdk:
             sent = await _wired(call(self._client(request, key, streamed), headers))
         except Break as error:
             raise no_reply(request, key, error, self._bounds) from None
-        return Reply(request, sent.status, sent.headers, key), sent
+        return Reply(request, sent.status, sent.headers, key, proxy=sent.proxy), sent
 
     async def aclose(self) -> None:
         """See Transport."""
@@ -109,7 +109,7 @@ class Sdk:
             sent = await self._asked(client, request, key, beside)
         except Break as error:
             raise no_reply(request, key, error, self._bounds) from None
-        return Reply(request, sent.status, sent.headers, key), sent
+        return Reply(request, sent.status, sent.headers, key, proxy=sent.proxy), sent
 
     async def _asked(
         self, client: AsyncOpenAI, request: Request, key: str | None, beside: tuple[str, str] | None

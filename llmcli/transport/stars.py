@@ -33,15 +33,18 @@ _HEAD = ("id", "object", "created", "model")  # what every chunk of a stream say
 _Path = tuple[str | int | None, ...]
 
 
-def secrets_of(request: Request, key: str | None) -> Secrets:
-    """What was sent with a request and nobody else may read: the key, what is secret in headers and in the address."""
-    return _secrets(key, request.headers.secrets, request.base_url)
+def secrets_of(request: Request, key: str | None, others: frozenset[str] = frozenset()) -> Secrets:
+    """What was sent with a request and nobody else may read: the key, what is secret in headers and in the address.
+
+    `others`: what is so, and was sent beside it.
+    """
+    return _secrets(key, request.headers.secrets | others, request.base_url)
 
 
 @lru_cache
-def _secrets(key: str | None, of_headers: frozenset[str], url: str) -> Secrets:
+def _secrets(key: str | None, others: frozenset[str], url: str) -> Secrets:
     address = address_of(url)
-    found = {key or ""} | of_headers | (address.secrets if address else frozenset())
+    found = {key or ""} | others | (address.secrets if address else frozenset())
     return tuple(sorted((each for each in found if len(each) >= _LEAST), key=len, reverse=True))
 
 

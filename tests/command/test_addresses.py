@@ -130,6 +130,7 @@ def test_no_part_of_who_asks_is_shown(call, server, port, user):
         ("http://me:pw@[::1]:8080/v1?key=1", "http://[::1]:8080/v1?key=1"),
         ("http://gr\xfcn.de/v1", "http://xn--grn-ioa.de/v1"),
         ("http://[fe80::1%25eth0]:80/v1", "http://[fe80::1%25eth0]:80/v1"),
+        ("http://h/a b/\xe4%20/v1?x=\xf6&y=%2F", "http://h/a%20b/%C3%A4%20/v1?x=%C3%B6&y=%2F"),
     ],
 )
 def test_what_a_client_asks(url, sent):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import quote, urldefrag
+from urllib.parse import urldefrag
 
 from llmcli import __version__, files, jsonl
 from llmcli.address import address_of, asked, fault_of, resolved, shown_url
@@ -25,7 +25,6 @@ _TIME = 30.0  # seconds for a page, its redirects included
 _CONNECT = 10.0  # seconds of these for a connection
 _HOPS = 10
 _REDIRECTS = {301, 302, 303, 307, 308}
-_ASCII = "%/:=&?~+!$,;'@()*[]|"  # what stays as it stands in an address
 _PASSING = {408, 425, 429}
 _ACCEPT = "text/html, text/*;q=0.9, application/json;q=0.9, */*;q=0.5"
 
@@ -96,7 +95,7 @@ class Fetch:
         address = address_of(url)
         if address is None:
             raise UsageError(f"-f {shown_url(url)}: {fault_of(url)}", todo="check the address")
-        where = quote(urldefrag(asked(url)).url, safe=_ASCII)
+        where = urldefrag(asked(url)).url
         self._way.enter(where)
         left = max(self._ends - self._app.world.clock(), 0.001)
         login = [("Authorization", address.basic)] if address.basic else []

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from llmcli.errors import CallFailed
 from llmcli.transport.failures import diagnosis, ways
-from llmcli.transport.failures.diagnosis import Reply
+from llmcli.transport.failures.diagnosis import Reply, unsaid
 from llmcli.transport.wire.heads import Bounds, Break, How
 from llmcli.wire import Request
 
@@ -18,11 +18,13 @@ def no_reply(request: Request, key: str | None, broken: Break, bounds: Bounds) -
         How.NOT_CONNECTED: lambda: ways.not_connected(request, bounds.connecting, proxy),
         How.LATE: lambda: diagnosis.timed_out(request, bounds.timeout),
         How.REFUSED: lambda: ways.proxy_refused(request, proxy, reason, broken.status),
-        How.UNTRUSTED: lambda: ways.untrusted(request, reason),
-        How.NOT_SHOWN: lambda: ways.not_shown(request, reason),
+        How.UNTRUSTED: lambda: ways.untrusted(request, reason, proxy),
+        How.NOT_SHOWN: lambda: ways.not_shown(request, reason, proxy),
         How.TOO_LONG: lambda: diagnosis.unreadable(request, diagnosis.over_bound(bounds.longest), key),
-        How.NO_TLS: lambda: ways.no_tls(request),
-        How.UNREACHABLE: lambda: ways.unreachable(request, reason, key, proxy),
+        How.NO_TLS: lambda: ways.no_tls(request, proxy),
+        How.UNREACHABLE: lambda: ways.unreachable(
+            request, unsaid(reason, request, key), proxy, broken.status
+        ),
         How.UNREADABLE: lambda: diagnosis.unreadable(request, reason, key),
     }
     return errors.get(broken.how, lambda: diagnosis.broken(request, reason, key))()

@@ -29,6 +29,7 @@ from llmcli.transport.failures.complaints import Complaint, compact, complaint, 
 from llmcli.transport.failures.kinds import kind_of, meant
 from llmcli.transport.failures.waits import retry_after
 from llmcli.transport.stars import Secrets, may_hold, secrets_of, without, without_in
+from llmcli.transport.wire.heads import NO_PROXY, Proxy
 from llmcli.wire import CHAT, Meta, Request
 
 BROKEN_EVENT = "broken_event"
@@ -45,7 +46,7 @@ class Reply:
     """The head of an HTTP reply to `request`. Header names are lower case.
 
     `key` is the key that was sent: servers quote it in their errors, nobody else may. `sent` is all of that kind that
-    went with the request, None: it is still to be found out.
+    went with the request, None: it is still to be found out. `proxy` was on the way.
     """
 
     request: Request
@@ -53,6 +54,7 @@ class Reply:
     headers: Mapping[str, str]
     key: str | None = field(default=None, repr=False)
     sent: Secrets | None = field(default=None, repr=False, compare=False)
+    proxy: Proxy = NO_PROXY
 
     @property
     def request_id(self) -> str | None:
@@ -63,8 +65,9 @@ class Reply:
     @property
     def where(self) -> str:
         """The place in an error message."""
-        parts = [f"HTTP {self.status}", self.request.name]
-        return ", ".join([*parts, *([f"request {self.request_id}"] if self.request_id else [])])
+        proxy = [f"through the proxy {self.proxy.url}"] if self.proxy.answers else []
+        named = [f"request {self.request_id}"] if self.request_id else []
+        return ", ".join([f"HTTP {self.status}", self.request.name, *proxy, *named])
 
     def meta(self, *, done: bool = False) -> Meta:
         """The Meta of the answer that begins here, or, where it is `done`, that came whole."""
@@ -76,13 +79,18 @@ class Reply:
     @property
     def secrets(self) -> Secrets:
         """What was sent, or is sent elsewhere, and may not be shown."""
-        if self.sent is None:
-            self.sent = secrets_of(self.request, self.key)
+        secrets = self.ours
         if not 300 <= self.status < 400:
-            return self.sent
-        secrets = self.sent
+            return secrets
         target = address_of(self.target)
         return secrets if target is None else (*secrets, *target.secrets)
+
+    @property
+    def ours(self) -> Secrets:
+        """What was sent and may not be shown, to a proxy too."""
+        if self.sent is None:
+            self.sent = secrets_of(self.request, self.key, self.proxy.secrets)
+        return self.sent
 
     @property
     def target(self) -> str:

@@ -9,7 +9,6 @@ import re
 from llmcli.address import is_this_machine
 from llmcli.errors import AuthFailure, CallFailed, NotRunning, TransientFailure, WrongWay
 from llmcli.registry.providers import find_provider, provider_of_url
-from llmcli.transport.failures.diagnosis import unsaid
 from llmcli.wire import Request
 
 _PORT_REFUSED = os.strerror(errno.ECONNREFUSED)
@@ -17,14 +16,20 @@ _VARIABLES = "HTTPS_PROXY, HTTP_PROXY and ALL_PROXY"
 _AGAIN = {408, 429, *range(500, 600)}  # what a proxy says of a trouble that passes
 
 
-def unreachable(request: Request, reason: str, key: str | None, proxy: str = "") -> TransientFailure:
-    """The error where there was no connection: to the server, or to the proxy before it."""
-    if proxy:
-        what, todo = f"the proxy {proxy}", f"check {_VARIABLES}, or except the host by NO_PROXY"
-        return _no_connection(f"cannot reach {what}: {unsaid(reason, request, key)}", request, todo)
-    if _PORT_REFUSED in reason and is_this_machine(request.base_url):
+def unreachable(
+    request: Request, reason: str, proxy: str = "", status: int | None = None
+) -> TransientFailure:
+    """The error where there was no connection: to the server, or to the proxy before it, which has let nothing pass.
+
+    `reason` is fit to be shown; `status` is the proxy's.
+    """
+    if proxy and status is None:
+        todo = f"check {_VARIABLES}, or except the host by NO_PROXY"
+        return _no_connection(f"cannot reach the proxy {proxy}: {reason}", request, todo)
+    if not proxy and _PORT_REFUSED in reason and is_this_machine(request.base_url):
         return _not_running(request)
-    what = f"cannot reach the endpoint: {unsaid(reason, request, key)}"
+    through = f" through the proxy {proxy}" if proxy else ""
+    what = f"cannot reach the endpoint{through}: {reason}"
     return _no_connection(what, request, "check the address and the network")
 
 
@@ -64,26 +69,35 @@ def proxy_refused(request: Request, proxy: str, reason: str, status: int | None)
     return WrongWay(what, request.place, f"check {_VARIABLES}")
 
 
-def untrusted(request: Request, reason: str) -> WrongWay:
-    """The error where nobody that is trusted answers for a server's certificate."""
+def untrusted(request: Request, reason: str, proxy: str = "") -> WrongWay:
+    """The error where nobody that is trusted answers for the certificate of a server, or of the proxy before it."""
+    whose = f"the certificate of the proxy {proxy}" if proxy else "the server's certificate"
     return WrongWay(
-        f"the server's certificate is not trusted: {reason}",
+        f"{whose} is not trusted: {reason}",
         request.place,
         "if it is right, name who signed it with --cacert FILE or SSL_CERT_FILE",
     )
 
 
-def not_shown(request: Request, reason: str) -> WrongWay:
-    """The error where a server does not take the certificate that says who we are, or wants one."""
+def not_shown(request: Request, reason: str, proxy: str = "") -> WrongWay:
+    """The error where a server, or the proxy, does not take the certificate that says who we are, or wants one."""
     alert = re.search(r"alert ([a-z ]+)", reason)
     return WrongWay(
-        f"the server does not take our certificate: {alert[1].strip() if alert else reason}",
+        f"{_who(proxy)} does not take our certificate: {alert[1].strip() if alert else reason}",
         request.place,
         "show one that it knows with --cert and --cert-key",
     )
 
 
-def no_tls(request: Request) -> WrongWay:
-    """The error where a server speaks no TLS at an https address."""
-    plain = request.place.rpartition(" at ")[2].replace("https://", "http://", 1)
-    return WrongWay("the server does not speak TLS", request.place, f"if it is a plain server, write {plain}")
+def no_tls(request: Request, proxy: str = "") -> WrongWay:
+    """The error where a server speaks no TLS at an https address, or the proxy does not."""
+    place = proxy or request.place.rpartition(" at ")[2]
+    plain = place.replace("https://", "http://", 1)
+    kind = "proxy" if proxy else "server"
+    return WrongWay(
+        f"{_who(proxy)} does not speak TLS", request.place, f"if it is a plain {kind}, write {plain}"
+    )
+
+
+def _who(proxy: str) -> str:
+    return f"the proxy {proxy}" if proxy else "the server"

@@ -53,13 +53,13 @@ class Wire:
         Raises Break where no head of a reply came, or not in time. A body that breaks off says so in the reply, or
         raises it behind its pieces. Raises BadCommand for a proxy or certificates that cannot be used.
         """
-        if self._names is not None and not head.socket and not self._route_to(head).proxy:
+        if self._names is not None and not head.socket and not self._route_to(head).proxy.url:
             self._hosts[head.url] = await self._names.told_of(head.url, head.connect)
         easy = self._taken(head, body)
         work = self._opened(head, easy) if head.streamed else self._whole(easy)
-        if easy.proxy or head.url in self._met or not head.url.startswith("https:"):
+        if head.url in self._met or not easy.has_tls:
             return await work
-        reply = await watched(easy, head.url, work)
+        reply = await watched(easy, head.url, work, self._asked_plainly)
         self._met.add(head.url)
         return reply
 
@@ -71,6 +71,13 @@ class Wire:
         """
         easy = self._taken(head, body)
         self._drive.begin(easy.curl, partial(self._ended, easy, came))
+
+    async def _asked_plainly(self, head: Head, route: Route) -> WireReply:
+        """What a server, or a proxy, says that is asked without TLS. Raises Break."""
+        easy = self._free.pop() if self._free else Easy()
+        easy.set_up(head, route, self._longest)
+        easy.take(head, b"")
+        return await self._whole(easy)
 
     async def _whole(self, easy: Easy) -> WireReply:
         future: asyncio.Future[WireReply | Exception] = asyncio.get_running_loop().create_future()
@@ -109,10 +116,8 @@ class Wire:
             return Route(socket=head.socket)
         url = head.url
         if url not in self._routes:
-            proxy = proxies.proxy_for(url, self._env)
             self._routes[url] = Route(
-                proxy or "",
-                proxies.shown_proxy(proxy or ""),
+                proxies.proxy_before(url, self._env),
                 trust.certificates_for(url, self._env, self._trusted),
                 self._trusted,
             )
@@ -156,7 +161,7 @@ class Wire:
                 body = unpacked(body, packed, self._longest)
             except Break as error:
                 body, failure = b"", failure or error
-        return WireReply(status, headers, body, failure)
+        return WireReply(status, headers, body, failure, proxy=easy.route.proxy)
 
     async def _opened(self, head: Head, easy: Easy) -> WireReply:
         """The reply whose body comes in pieces."""
@@ -177,4 +182,4 @@ class Wire:
             from llmcli.transport.wire.unpack import unpacking  # as above
 
             pieces = unpacking(pieces, packed, self._longest)
-        return WireReply(status, headers, pieces=pieces, close=inflow.close)
+        return WireReply(status, headers, pieces=pieces, close=inflow.close, proxy=easy.route.proxy)

@@ -9,7 +9,7 @@ import re
 import pycurl
 
 from llmcli.lean.dataclass import dataclass
-from llmcli.transport.wire.heads import Break, Head, How
+from llmcli.transport.wire.heads import NO_PROXY, Break, Head, How, Proxy
 from llmcli.transport.wire.outflow import Outflow
 from llmcli.transport.wire.trust import NO_CERTIFICATES, Certificates
 
@@ -33,6 +33,8 @@ _ASKS_WHO = 407  # Proxy Authentication Required
 _NOT_ALLOWED = 23  # by the proxy's rules
 _MOST_AGAIN = 3
 _OF_THE_SYSTEM = {How.UNREACHABLE, How.BROKEN}  # where the operating system knows best what happened
+_OF_TLS = {How.UNTRUSTED, How.NOT_SHOWN, How.NO_TLS}
+_NO_PROXY_THERE = {pycurl.E_COULDNT_CONNECT, pycurl.E_COULDNT_RESOLVE_PROXY}
 _WHILE_CONNECTED = {errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, errno.ETIMEDOUT}
 _POSTFIELDS = pycurl.POSTFIELDS
 _LOST = {pycurl.E_GOT_NOTHING, pycurl.E_SEND_ERROR, pycurl.E_RECV_ERROR, pycurl.E_PARTIAL_FILE}
@@ -40,28 +42,32 @@ _LOST = {pycurl.E_GOT_NOTHING, pycurl.E_SEND_ERROR, pycurl.E_RECV_ERROR, pycurl.
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What the environment says about the way to an address: `proxy` ("": none), (file, folder) of `certificates`.
+    """What the environment says about the way to an address: the `proxy`, (file, folder) of `certificates`.
 
-    `shown` is the proxy without who asks. `own` is the certificate that says who we are. `socket` is the path of a
-    Unix socket that is the way.
+    `own` is the certificate that says who we are. `socket` is the path of a Unix socket that is the way. `tunnel`: the
+    proxy gives a connection, whatever is spoken over it.
     """
 
-    proxy: str = ""
-    shown: str = ""
+    proxy: Proxy = NO_PROXY
     certificates: tuple[str | None, str | None] = (None, None)
     own: Certificates = NO_CERTIFICATES
     socket: str = ""
+    tunnel: bool = False
+
+
+_DIRECT = Route()
 
 
 class Easy:
     """A handle, and where libcurl puts what comes: `lines` of heads, `pieces` of a body."""
 
-    __slots__ = ("_set", "again", "body", "curl", "head", "lines", "pieces", "proxy")
+    __slots__ = ("_set", "again", "body", "curl", "head", "lines", "pieces", "proxy", "route")
 
     def __init__(self) -> None:
         self.curl = pycurl.Curl()
         self._set = self.curl.setopt  # looked up once, see Drive
         self.head: Head | None = None
+        self.route = _DIRECT
         self.proxy = ""  # on the way, fit to be shown
         self.body: bytes | Outflow = b""  # that is to go out
         self.again = 0  # times that it was sent once more
@@ -87,6 +93,16 @@ class Easy:
         if hosts:
             self.curl.setopt(pycurl.RESOLVE, hosts)
 
+    @property
+    def has_tls(self) -> bool:
+        """Whether TLS is spoken, with the server or with the proxy before it."""
+        return self.route.proxy.has_tls or (self.head is not None and self.head.url.startswith("https:"))
+
+    @property
+    def is_beyond(self) -> bool:
+        """Whether a proxy let the exchange pass, so that what breaks is behind it."""
+        return bool(self.curl.getinfo(pycurl.HTTP_CONNECTCODE) // 100 == 2)
+
     def take_a_fresh_connection(self) -> None:
         """Make ready for the same again, over a connection that nobody has used."""
         self.lines.clear()
@@ -99,12 +115,13 @@ class Easy:
 
     def set_up(self, head: Head, route: Route, longest: int) -> None:
         """Make ready for a head. `longest`: bytes of a body."""
-        self.head, self.proxy, curl = head, route.shown, self.curl
+        self.head, self.route, self.proxy, curl = head, route, route.proxy.url, self.curl
         curl.reset()
         curl.setopt(pycurl.URL, head.url)
         curl.setopt(pycurl.POST if head.method == "POST" else pycurl.HTTPGET, 1)
         if head.method not in {"GET", "POST"}:
             curl.setopt(pycurl.CUSTOMREQUEST, head.method)
+        curl.setopt(pycurl.NOBODY, head.method == "HEAD")
         theirs = {name.lower() for name, _ in head.headers}
         ours = [header for header in _OURS if header[0].lower() not in theirs]
         curl.setopt(pycurl.HTTPHEADER, [_line(*header) for header in (*ours, *head.headers)])
@@ -143,8 +160,14 @@ def _line(name: str, value: str | None) -> str:
 
 def _set_route(curl: pycurl.Curl, route: Route) -> None:
     """Say the way outright: libcurl's own look into the environment is off."""
-    curl.setopt(pycurl.PROXY, route.proxy)
+    curl.setopt(pycurl.PROXY, route.proxy.url)
     curl.setopt(pycurl.NOPROXY, "")
+    for option, value in zip(
+        (pycurl.PROXYUSERNAME, pycurl.PROXYPASSWORD), route.proxy.user or (), strict=False
+    ):
+        curl.setopt(option, value.encode())
+    if route.tunnel:
+        curl.setopt(pycurl.HTTPPROXYTUNNEL, 1)
     if route.socket:
         curl.setopt(pycurl.UNIX_SOCKET_PATH, route.socket)
     for options in ((pycurl.CAINFO, pycurl.CAPATH), (pycurl.PROXY_CAINFO, pycurl.PROXY_CAPATH)):
@@ -176,7 +199,17 @@ def break_of(easy: Easy, code: int, message: str) -> Break:
     if easy.proxy and (refusal := _refusal(easy, code, message)) is not None:
         return refusal
     how = _how(code, message, connected=connected)
-    return Break(how, _reason(easy, code, message) if how in _OF_THE_SYSTEM else message, easy.proxy)
+    reason = _reason(easy, code, message) if how in _OF_THE_SYSTEM else message
+    return Break(how, reason, *_to_blame(easy, code, how))
+
+
+def _to_blame(easy: Easy, code: int, how: How) -> tuple[str, int | None]:
+    """(proxy, its word) for a break: a proxy that had let the exchange pass was on the way, and is not to blame."""
+    proxy = easy.route.proxy
+    is_beyond = easy.is_beyond or (proxy.is_socks and code not in _NO_PROXY_THERE)
+    if how in _OF_TLS:
+        return (proxy.url if proxy.has_tls and not is_beyond else ""), None
+    return proxy.url, (200 if is_beyond else None)
 
 
 def _how(code: int, message: str, *, connected: bool) -> How:

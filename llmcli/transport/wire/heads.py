@@ -33,6 +33,32 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class Proxy:
+    """The proxy before an address. `url` has nothing in it of who asks, and is fit to be shown; empty: there is none.
+
+    `user`: name and password. `secrets`: what nobody may read. `answers`: it sees a request, and may answer it itself.
+    """
+
+    url: str = ""
+    user: tuple[str, str] | None = field(default=None, repr=False)
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    answers: bool = False
+
+    @property
+    def has_tls(self) -> bool:
+        """Whether it is itself spoken to over TLS."""
+        return self.url.startswith("https:")
+
+    @property
+    def is_socks(self) -> bool:
+        """Whether it is asked for a connection by SOCKS."""
+        return self.url.startswith("socks")
+
+
+NO_PROXY = Proxy()
+
+
+@dataclass(frozen=True, slots=True)
 class Bounds:
     """What a request may take: seconds for an attempt and for its connection, bytes of its reply, unpacked."""
 
@@ -66,7 +92,7 @@ class How(Enum):
 class Break(Exception):
     """An exchange that came to no end. `reason`: in the words of the operating system, or of libcurl.
 
-    `proxy` is the one that did not let it pass, or was not there, fit to be shown; `status` is its word for that.
+    `proxy` is the one that was on the way, fit to be shown; `status` is its word for that, 200 where it let it pass.
     """
 
     def __init__(self, how: How, reason: str, proxy: str = "", status: int | None = None) -> None:
@@ -82,6 +108,7 @@ class WireReply:
     """The head of a reply, and its body: `body` where it was read whole, else `pieces`.
 
     Header names are lower case. `broken`: how a body that is not whole ended. `close` gives up what has not come.
+    `proxy` was on the way.
     """
 
     status: int
@@ -90,6 +117,7 @@ class WireReply:
     broken: Break | None = None
     pieces: AsyncGenerator[bytes, None] | None = None
     close: Callable[[], None] = lambda: None
+    proxy: Proxy = NO_PROXY
 
 
 def head_of(lines: list[bytes]) -> tuple[int, dict[str, str]]:

@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from dataclasses import replace
 from typing import TypeVar
 
 import pycurl
 
 from llmcli.address import address_of
-from llmcli.transport.wire.handles import Easy
-from llmcli.transport.wire.heads import Break, How
+from llmcli.transport.wire.handles import Easy, Route
+from llmcli.transport.wire.heads import Break, Head, How, WireReply
 
 T = TypeVar("T")
+AskPlainly = Callable[[Head, Route], Awaitable[WireReply]]
 
 _HANDSHAKE_WAIT = (
     2.0  # seconds that a handshake may take before we ask in plain words, and that the answer may take
 )
-_OURS = b"https"  # what a TLS server says in plain words: "sent to HTTPS port", "to an HTTPS server",
-_BAD = b" 400 "  # beside a 400, which is all that nginx and Apache say to a HEAD
+_OURS = "https"  # what a TLS server says in plain words: "sent to HTTPS port", "to an HTTPS server",
+_BAD = 400  # beside this status, which is all that nginx and Apache say to a HEAD
 
 
-async def watched(easy: Easy, url: str, work: Coroutine[None, None, T]) -> T:
-    """The result of an exchange over `easy`. Raises Break early where the server turns out to speak plain HTTP."""
+async def watched(easy: Easy, url: str, work: Coroutine[None, None, T], ask: AskPlainly) -> T:
+    """The result of an exchange over `easy`. Raises Break early where who is spoken to turns out to speak plain HTTP.
+
+    That is the server, through the proxy before it, or the proxy itself, where it is to be spoken to over TLS.
+    """
     task = asyncio.ensure_future(work)
     try:
         await asyncio.wait({task}, timeout=_HANDSHAKE_WAIT)
-        has_tls = easy.curl.getinfo(pycurl.APPCONNECT_TIME) > 0
-        if not task.done() and not has_tls and await _is_plain(url):
-            raise Break(How.NO_TLS, "it answers in plain HTTP")
+        if not task.done() and not easy.curl.getinfo(pycurl.APPCONNECT_TIME) > 0:
+            proxy = easy.route.proxy
+            is_at_proxy = proxy.has_tls and not easy.is_beyond
+            route = Route() if is_at_proxy else replace(easy.route, tunnel=True)
+            if await _is_plain(proxy.url if is_at_proxy else url, route, ask):
+                raise Break(How.NO_TLS, "it answers in plain HTTP", proxy.url if is_at_proxy else "")
         return await task
     finally:
         if not task.done():
@@ -38,17 +46,13 @@ async def watched(easy: Easy, url: str, work: Coroutine[None, None, T]) -> T:
                 await task
 
 
-async def _is_plain(url: str) -> bool:
+async def _is_plain(url: str, route: Route, ask: AskPlainly) -> bool:
     address = address_of(url)
     if address is None:
         return False
-    with suppress(OSError, TimeoutError):
-        async with asyncio.timeout(_HANDSHAKE_WAIT):
-            reader, writer = await asyncio.open_connection(address.host, address.port)
-            try:
-                writer.write(b"HEAD / HTTP/1.0\r\n\r\n")
-                said = await reader.read(1000)
-            finally:
-                writer.close()
-        return said.startswith(b"HTTP/") and _BAD not in said[:16] and _OURS not in said.lower()
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    head = Head("HEAD", f"http://{host}:{address.port}/", (), _HANDSHAKE_WAIT, _HANDSHAKE_WAIT)
+    with suppress(Break):
+        reply = await ask(head, route)
+        return reply.status != _BAD and _OURS not in str(reply.headers).lower()
     return False

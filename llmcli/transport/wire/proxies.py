@@ -8,10 +8,13 @@ from contextlib import suppress
 from ipaddress import ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
 
+from llmcli.address import Address, address_of
 from llmcli.errors import BadCommand
+from llmcli.transport.wire.heads import NO_PROXY, Proxy
 
-_SPOKEN = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
+_SPOKEN = ("http", "https", "socks", "socks4", "socks4a", "socks5", "socks5h")
 _PORTS = {"http": 80, "https": 443}
+_UNESCAPED = "it is no address (in a name or password, / ? # and % are written %2F %3F %23 %25)"
 
 
 def proxy_for(url: str, env: Mapping[str, str]) -> str | None:
@@ -24,16 +27,35 @@ def proxy_for(url: str, env: Mapping[str, str]) -> str | None:
     if not proxy or _is_excepted(parts, _named("no_proxy", env)):
         return None
     proxy = proxy if "://" in proxy else f"http://{proxy}"
+    scheme = proxy.partition("://")[0].lower()
+    if re.fullmatch(r"[a-z][a-z0-9+.-]*", scheme) and scheme not in _SPOKEN:
+        raise _unusable(f"{scheme} is not spoken here")
     try:
-        there = urlsplit(proxy)
-        _ = there.port
-    except ValueError as error:
-        raise _unusable(str(error)) from None
-    if there.scheme.lower() not in _SPOKEN:
-        raise _unusable(f"{there.scheme} is not spoken here")
-    if not there.hostname:
-        raise _unusable("it names no host")
+        _ = urlsplit(proxy).port
+    except ValueError as error:  # which quotes what may be the end of a password
+        raise _unusable(_UNESCAPED if "'" in str(error) else str(error)) from None
+    there = _as_http(proxy)
+    if there is None or "@" in there.parts._replace(scheme="", netloc="").geturl():
+        raise _unusable(_UNESCAPED if "@" in proxy else "it names no host")
     return proxy
+
+
+def proxy_before(url: str, env: Mapping[str, str]) -> Proxy:
+    """The proxy before an address, read. Raises BadCommand as proxy_for does."""
+    proxy = proxy_for(url, env)
+    there = _as_http(proxy or "")
+    if proxy is None or there is None:
+        return NO_PROXY
+    name, colon, password = (there.user or "").partition(":")
+    user = (name, password) if colon else None
+    answers = url.startswith("http:") and proxy.lower().startswith("http")
+    scheme = proxy.partition("://")[0].lower()
+    return Proxy(f"{scheme}://{there.parts.netloc.rpartition('@')[2]}", user, there.secrets, answers)
+
+
+def _as_http(proxy: str) -> Address | None:
+    """The address of a proxy, whatever is spoken there."""
+    return address_of(f"http://{proxy.partition('://')[2]}")
 
 
 def shown_proxy(proxy: str) -> str:
@@ -81,5 +103,4 @@ def _split(exception: str) -> tuple[str, int | None]:
 
 
 def _unusable(reason: str) -> BadCommand:
-    unquoted = re.sub(r"'[^']*'", "***", reason)  # it may be the end of a password
-    return BadCommand(f"cannot use the proxy: {unquoted}", todo="check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY")
+    return BadCommand(f"cannot use the proxy: {reason}", todo="check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY")
