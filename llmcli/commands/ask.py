@@ -1,8 +1,9 @@
 """`llmcli ask`: one request, one answer."""
 # No `from __future__ import annotations`: the annotations are read as objects.
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
+from llmcli.lean.annotated import Annotated
 from llmcli.lean.dataclass import dataclass
 from llmcli.settings.answer import GateSettings, LoopSettings, RepairSettings
 from llmcli.settings.conversation import ContextSettings, SessionSettings

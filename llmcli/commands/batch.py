@@ -1,8 +1,9 @@
 """`llmcli batch`: rows in, records or a table out, each row exactly once."""
 # No `from __future__ import annotations`: the annotations are read as objects.
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
+from llmcli.lean.annotated import Annotated
 from llmcli.lean.dataclass import dataclass
 from llmcli.settings.answer import RepairSettings
 from llmcli.settings.batch.machines import MachinesSettings

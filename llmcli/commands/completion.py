@@ -2,10 +2,10 @@
 # No `from __future__ import annotations`: the annotations are read as objects.
 
 from pathlib import Path
-from typing import Annotated
 
 from llmcli.app import App
 from llmcli.errors import UsageError
+from llmcli.lean.annotated import Annotated
 from llmcli.lean.dataclass import dataclass
 from llmcli.settings.flag import Argument, flag
 

@@ -1,9 +1,10 @@
 """`llmcli count`: the tokens and the price of the request that `ask` would send, with no network."""
 # No `from __future__ import annotations`: the annotations are read as objects.
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 from llmcli.errors import UsageError
+from llmcli.lean.annotated import Annotated
 from llmcli.lean.dataclass import dataclass
 from llmcli.settings.answer import GateSettings, LoopSettings, RepairSettings
 from llmcli.settings.batch.table import TableSettings

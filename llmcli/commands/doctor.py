@@ -2,13 +2,13 @@
 # No `from __future__ import annotations`: the annotations are read as objects.
 
 from dataclasses import replace
-from typing import Annotated
 
 from llmcli.app import App
 from llmcli.config import Config, load_config
 from llmcli.doctor.findings import Finding, as_json, as_text
 from llmcli.doctor.here import of_config, of_directories, of_keys, of_network, of_program, of_terminal
 from llmcli.errors import ConfigError, LlmcliError
+from llmcli.lean.annotated import Annotated
 from llmcli.lean.dataclass import dataclass
 from llmcli.request.endpoint import DEFAULT_MODEL
 from llmcli.settings.flag import flag

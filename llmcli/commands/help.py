@@ -1,11 +1,10 @@
 """`llmcli help`: the guide, in the terminal."""
 # No `from __future__ import annotations`: the annotations are read as objects.
 
-from typing import Annotated
-
 from llmcli import guide
 from llmcli.app import App
 from llmcli.errors import UsageError
+from llmcli.lean.annotated import Annotated
 from llmcli.lean.dataclass import dataclass
 from llmcli.output.pager import show, show_markdown
 from llmcli.settings.flag import Argument, flag

@@ -3,11 +3,12 @@
 
 from collections.abc import Callable
 from dataclasses import field
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from llmcli import jsonl
 from llmcli.app import App
 from llmcli.errors import LlmcliError, UsageError
+from llmcli.lean.annotated import Annotated
 from llmcli.lean.dataclass import dataclass
 from llmcli.local import LOCAL
 from llmcli.registry.listed import window_of

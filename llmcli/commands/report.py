@@ -2,9 +2,10 @@
 # No `from __future__ import annotations`: the annotations are read as objects.
 
 from dataclasses import field
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 from llmcli.errors import UsageError
+from llmcli.lean.annotated import Annotated
 from llmcli.lean.dataclass import dataclass
 from llmcli.settings.flag import Argument, flag, settings
 from llmcli.settings.general import GeneralSettings

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, Field, FrozenInstanceError, fields
+from dataclasses import MISSING, Field, FrozenInstanceError, field, fields
 from functools import partial
 from itertools import count
 from operator import attrgetter
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 _FEW = 3  # instances: to compile what makes them takes longer
 _ONE_AT_A_TIME = RLock()
+_FIELD: Any = dataclasses._FIELD  # type: ignore[attr-defined] # noqa: SLF001 - see _fields_of
 
 if TYPE_CHECKING:
     from dataclasses import dataclass as dataclass  # noqa: PLC0414 - type checkers know what it makes
@@ -30,36 +31,58 @@ else:
         if cls is None:
             return partial(dataclass, frozen=frozen, slots=slots, eq=eq)
         made = _slotted(cls) if slots else cls
-        for name in _FOUND:
-            setattr(made, name, _Found(name, made, cls))
+        with_fields(made, cls)
         for name, method in _methods(made, frozen=frozen, slots=slots, eq=eq).items():
             if name not in made.__dict__:  # else the class has its own
                 setattr(made, name, method)
         return made
 
 
-_FOUND = ("__dataclass_fields__", "__dataclass_params__", "__match_args__")
+def with_fields(made: Any, plain: type[Any] | None = None) -> Any:
+    """A class whose fields are found where somebody asks for them; `plain`: the class without slots."""
+    for name in ("__dataclass_fields__", "__match_args__"):
+        setattr(made, name, _Found(name, made, plain or made))
+    return made
 
 
 class _Found:
-    """What the standard library finds of a class, from where somebody asks for it; `plain`: the class without slots."""
+    """The fields of a class, or the names that a pattern may leave out, once somebody asks for them."""
 
-    def __init__(self, name: str, made: type[Any], plain: type[Any]) -> None:
+    def __init__(self, name: str, made: Any, plain: type[Any]) -> None:
         self._name, self._made, self._plain = name, made, plain
 
     def __get__(self, _instance: Any, _owner: Any = None) -> Any:
         with _ONE_AT_A_TIME:
             if self._made.__dict__[self._name] is self:
-                self._find()
+                found = _fields_of(self._plain)
+                taken = tuple(item.name for item in found.values() if item.init and not item.kw_only)
+                self._made.__match_args__ = taken  # type: ignore[misc]
+                self._made.__dataclass_fields__ = found  # the last, since others look whether it is there
         return self._made.__dict__[self._name]
 
-    def _find(self) -> None:
-        if self._made is self._plain:
-            del self._made.__match_args__  # the others are replaced
-        dataclasses.dataclass(init=False, repr=False, eq=False)(self._plain)
-        if self._made is not self._plain:
-            for name in _FOUND:
-                setattr(self._made, name, self._plain.__dict__[name])
+
+def _fields_of(cls: Any) -> dict[str, Field[Any]]:
+    """The fields as the standard library finds them, which looks for more than we use, and takes five times as long."""
+    found: dict[str, Field[Any]] = {}
+    for base in reversed(cls.__mro__[1:]):
+        found |= getattr(base, "__dataclass_fields__", {})
+    for name in _names_of(cls):
+        default = cls.__dict__.get(name, MISSING)
+        item: Any = default if isinstance(default, Field) else field(default=default)
+        if item.default.__class__.__hash__ is None:
+            raise ValueError(f"{name} has a mutable default {type(item.default)}: give it a default_factory")
+        item.name, item.type, item.kw_only = name, cls.__annotations__[name], item.kw_only is True
+        item._field_type = _FIELD  # noqa: SLF001 - by which `fields` knows it
+        if item is default and item.default is MISSING:
+            delattr(cls, name)
+        elif item is default:
+            setattr(cls, name, item.default)
+        found[name] = item
+    return found
+
+
+def _names_of(cls: Any) -> list[str]:
+    return [name for name, kind in cls.__annotations__.items() if "ClassVar" not in str(kind)]
 
 
 def _slotted(cls: Any) -> Any:
@@ -67,7 +90,7 @@ def _slotted(cls: Any) -> Any:
     bases = cls.__mro__[1:-1]
     taken = {name for base in bases for name in base.__dict__.get("__slots__", ())}
     of_bases = [item.name for base in bases if dataclasses.is_dataclass(base) for item in fields(base)]
-    own = [name for name, kind in cls.__annotations__.items() if "ClassVar" not in str(kind)]
+    own = _names_of(cls)
     body = {
         name: value for name, value in cls.__dict__.items() if name not in {*own, "__dict__", "__weakref__"}
     }

@@ -3,8 +3,8 @@
 
 from collections.abc import Sequence
 from dataclasses import field
-from typing import Annotated
 
+from llmcli.lean.annotated import Annotated
 from llmcli.settings.flag import flag, settings
 from llmcli.settings.labels import chosen_of
 

@@ -1,8 +1,9 @@
 """Conversation: which one, what is sent of it when it has grown long, and how turns come in."""
 # No `from __future__ import annotations`: the annotations are read as objects.
 
-from typing import Annotated, Literal
+from typing import Literal
 
+from llmcli.lean.annotated import Annotated
 from llmcli.settings.flag import flag, settings
 
 

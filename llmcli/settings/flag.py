@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, Field, FrozenInstanceError, fields, is_dataclass
+from functools import cache
 from typing import Any, Literal, TypeVar, dataclass_transform, get_args, get_origin
 
-from llmcli.lean.dataclass import dataclass
+from llmcli.lean.annotated import parts_of
+from llmcli.lean.dataclass import dataclass, with_fields
 
 Settings = TypeVar("Settings")
 
@@ -64,7 +65,7 @@ def settings(panel: str) -> Callable[[type[Settings]], type[Settings]]:
     """
 
     def made(cls: type[Settings]) -> type[Settings]:
-        subject: Any = dataclasses.dataclass(init=False, repr=False, eq=False)(cls)
+        subject: Any = with_fields(cls)
         subject.panel = panel
         subject.__init__, subject.__eq__, subject.__hash__ = _filled, _equal, None
         subject.__setattr__ = subject.__delattr__ = _frozen
@@ -99,10 +100,9 @@ def subjects(command: type[Any]) -> Iterator[tuple[str, type[Any]]]:
 def flags_of(subject: type[Any]) -> Iterator[tuple[Field[Any], Any, Flag | Argument]]:
     """(field, its type, its Flag or Argument) of each field of a settings class that carries one."""
     for item in fields(subject):
-        kind, *marks = get_args(item.type) or (item.type,)
-        for mark in marks:
-            if isinstance(mark, Flag | Argument):
-                yield item, kind, mark
+        kind, mark = parts_of(item.type)
+        if mark is not None:
+            yield item, kind, mark
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,12 @@ def options_of(command: type[Any]) -> dict[str, Option]:
 
 
 def _option(name: str, kind: Any, *, negated: bool) -> Option:
+    return Option(name, *_nature(kind), negated)
+
+
+@cache
+def _nature(kind: Any) -> tuple[bool, bool, tuple[Any, ...]]:
+    """Whether values of a type are repeatable, whether it is a switch's, and its choices."""
     inner = [part for part in get_args(kind) if part is not type(None)]
     literal = next((part for part in (kind, *inner) if get_origin(part) is Literal), None)
-    return Option(name, get_origin(kind) is list, kind is bool or bool in inner, get_args(literal), negated)
+    return get_origin(kind) is list, kind is bool or bool in inner, get_args(literal)

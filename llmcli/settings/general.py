@@ -4,9 +4,9 @@
 from collections.abc import Sequence
 from dataclasses import field
 from itertools import pairwise
-from typing import Annotated
 
 from llmcli.errors import ExitCode, UsageError
+from llmcli.lean.annotated import Annotated
 from llmcli.settings.flag import flag, settings
 
 

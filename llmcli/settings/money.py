@@ -2,9 +2,9 @@
 # No `from __future__ import annotations`: the annotations are read as objects.
 
 from dataclasses import field
-from typing import Annotated
 
 from llmcli.errors import UsageError
+from llmcli.lean.annotated import Annotated
 from llmcli.settings.flag import flag, settings
 
 

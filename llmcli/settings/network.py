@@ -6,9 +6,10 @@ import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 from llmcli.errors import UsageError
+from llmcli.lean.annotated import Annotated
 from llmcli.settings.flag import flag, settings
 
 if TYPE_CHECKING:

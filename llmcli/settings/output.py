@@ -1,8 +1,9 @@
 """Output: what is shown of an answer, and where."""
 # No `from __future__ import annotations`: the annotations are read as objects.
 
-from typing import Annotated, Literal
+from typing import Literal
 
+from llmcli.lean.annotated import Annotated
 from llmcli.settings.flag import flag, settings
 
 Format = Literal["text", "json", "jsonl", "events"]

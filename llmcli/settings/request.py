@@ -3,9 +3,10 @@
 
 from collections.abc import Callable
 from dataclasses import field
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from llmcli.errors import UsageError
+from llmcli.lean.annotated import Annotated
 from llmcli.settings.flag import Flag, flag, flags_of, settings
 from llmcli.settings.labels import labels_of
 

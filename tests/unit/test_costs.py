@@ -2,11 +2,12 @@
 # No `from __future__ import annotations`: the annotations are read as objects.
 
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import get_args
 
 from llmcli import guide
 from llmcli.cli.line import COMMANDS, story_of
 from llmcli.exchange.unsent import curl_command
+from llmcli.lean.annotated import Annotated
 from llmcli.output.sink import RECORDS
 from llmcli.request.builder import Builder
 from llmcli.request.endpoint import Addresses

@@ -2,9 +2,10 @@
 # No `from __future__ import annotations`: the annotations are read as objects.
 
 import re
-from typing import Annotated, Literal
+from typing import Literal
 
 from llmcli.errors import UsageError
+from llmcli.lean.annotated import Annotated
 from llmcli.lean.dataclass import dataclass
 from llmcli.lean.pattern import lazy_pattern
 from llmcli.settings.flag import flag, settings

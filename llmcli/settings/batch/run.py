@@ -3,10 +3,11 @@
 
 from dataclasses import field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from llmcli.address import is_store_url
 from llmcli.errors import UsageError
+from llmcli.lean.annotated import Annotated
 from llmcli.settings.batch.view import ViewKind, check_ending, view_of
 from llmcli.settings.flag import flag, settings
 

@@ -1,9 +1,10 @@
 """Tables: how INPUT is read."""
 # No `from __future__ import annotations`: the annotations are read as objects.
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from llmcli.errors import UsageError
+from llmcli.lean.annotated import Annotated
 from llmcli.settings.flag import flag, settings
 
 InputFormat = Literal["jsonl", "csv", "tsv", "json", "lines", "parquet"]

@@ -1,9 +1,10 @@
 """Via: whether rows go one by one, or through the provider's Batch API, and what becomes of them there."""
 # No `from __future__ import annotations`: the annotations are read as objects.
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from llmcli.errors import UsageError
+from llmcli.lean.annotated import Annotated
 from llmcli.settings.flag import flag, settings
 
 Finishing = Literal["batch", "live", "stop"]

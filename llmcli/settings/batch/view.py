@@ -3,9 +3,10 @@
 
 from collections.abc import Sequence
 from dataclasses import field
-from typing import Annotated, Literal
+from typing import Literal
 
 from llmcli.errors import UsageError
+from llmcli.lean.annotated import Annotated
 from llmcli.settings.flag import flag, settings
 from llmcli.settings.labels import chosen_of, split_names
 

@@ -1,9 +1,10 @@
 """Counting: what is counted, and how it is shown."""
 # No `from __future__ import annotations`: the annotations are read as objects.
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from llmcli.errors import UsageError
+from llmcli.lean.annotated import Annotated
 from llmcli.settings.flag import flag, settings
 
 

@@ -1,8 +1,7 @@
 """Serving: where other programs reach us, and what is kept of what they ask."""
 # No `from __future__ import annotations`: the annotations are read as objects.
 
-from typing import Annotated
-
+from llmcli.lean.annotated import Annotated
 from llmcli.settings.flag import flag, settings
 
 
