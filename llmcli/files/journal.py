@@ -15,7 +15,11 @@ from llmcli.files.opening import check_file, open_regular
 from llmcli.files.replacing import Replacement
 from llmcli.files.writing import append
 
-_BLOCK = 1 << 17  # bytes: what stays in a cache
+_BLOCK = 1 << 19  # bytes: what stays in a cache
+_ROOM = (
+    1 << 22
+)  # bytes: once as many were freed, malloc keeps what a block and its lines let go for the next ones
+_LOOK = 1 << 13  # bytes in which a line may end
 _KEEP = os.fdatasync if hasattr(os, "fdatasync") else os.fsync  # macOS has no fdatasync
 
 
@@ -101,15 +105,15 @@ class Journal:
         """The bytes from one offset to another, or to the end where that comes first."""
         return b"".join(self._blocks(start, end))
 
-    def _blocks(self, place: int, end: int) -> Iterator[bytes]:
-        while block := os.pread(self._descriptor, min(_BLOCK, end - place), place):
+    def _blocks(self, place: int, end: int, size: int = _BLOCK) -> Iterator[bytes]:
+        while block := os.pread(self._descriptor, min(size, end - place), place):
             place += len(block)
             yield block
 
     def whole(self) -> int:
         """Bytes of lines that have an end; behind them stands what is torn."""
         end = self.size
-        while block := self.read(max(0, end - _BLOCK), end):
+        while block := self.read(max(0, end - _LOOK), end):
             if newline := block.rfind(b"\n") + 1:
                 return end - len(block) + newline
             end -= len(block)
@@ -117,13 +121,18 @@ class Journal:
 
     def stretches(self, size: int) -> list[tuple[int, int]]:
         """Where lines that have an end begin and end, about so many bytes of them at a time."""
+        bytes(_ROOM)
         whole, ends = self.whole(), [0]
         while (last := ends[-1]) < whole:
             ends.append(self._end_of_line(last + size - 1) if last + size < whole else whole)
         return list(pairwise(ends))
 
+    def first(self) -> bytes:
+        """The first line; without its newline where it is torn."""
+        return self.read(0, self._end_of_line(0))
+
     def _end_of_line(self, place: int) -> int:
-        for block in self._blocks(place, self.size):
+        for block in self._blocks(place, self.size, _LOOK):
             if newline := block.find(b"\n") + 1:
                 return place + newline
             place += len(block)

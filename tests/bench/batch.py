@@ -30,12 +30,14 @@ from tests.bench.measured import environment
 
 COMPILED = tempfile.TemporaryDirectory(prefix="bench-")  # modules, as pip leaves them
 SCAN = """
-import os, sys
+import sys, time
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 from llmcli.batch.ledger.ledger import Ledger
-began = os.times()
+def cpu():
+    return sum(used.ru_utime + used.ru_stime for used in map(getrusage, (RUSAGE_SELF, RUSAGE_CHILDREN)))
+used, began = cpu(), time.perf_counter()
 Ledger(sys.argv[1], fresh=False).recover()
-took = [after - before for before, after in zip(began, os.times())]
-print(sum(took[:4]), took[4], file=sys.stderr)
+print(cpu() - used, time.perf_counter() - began, file=sys.stderr)
 """
 
 

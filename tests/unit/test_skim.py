@@ -6,8 +6,11 @@ import json
 from contextlib import closing
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from llmcli.batch.ledger.final import Place
+from llmcli.batch.ledger.journal_lines import known_in
 from llmcli.batch.ledger.recordfile import RecordFile
 from llmcli.batch.ledger.skim import record_of, skimmed
 from llmcli.batch.ledger.slots import Slots
@@ -35,10 +38,10 @@ def line(number: int = 7, body: object = BODY, **more: object) -> bytes:
     return json.dumps(record, separators=(",", ":")).encode() + b"\n"
 
 
-def kept(number: int, own: object) -> bytes:
+def kept(number: int, own: object, **more: object) -> bytes:
     """A record with the row's own columns, where they stand since they do not hide its end."""
     before = b'"llmcli":{'
-    return line(number).replace(before, before + b'"input":' + json.dumps(own).encode() + b",", 1)
+    return line(number, **more).replace(before, before + b'"input":' + json.dumps(own).encode() + b",", 1)
 
 
 INNER = {"llmcli": {**ENVELOPE, "row": 7, "cost_usd": 99.0}}
@@ -96,15 +99,86 @@ def by_reading(text: bytes) -> list[tuple[int, int, float]] | None:
     return [(row, record.digest, record.cost) for row, record in zip(rows, records, strict=True)]
 
 
+def one_by_one(text: bytes) -> list[tuple[int, int, float]] | None:
+    """What whole lines say, each known by its head."""
+    lines = text.splitlines(keepends=True)
+    try:
+        records = [record_of(each, Place.OUT, retry_failed=False) for each in lines]
+        rows = [known_in(each, keyed=False) for each in lines]
+    except (ValueError, KeyError, TypeError, OverflowError):
+        return None
+    return [(row, record.digest, record.cost) for row, record in zip(rows, records, strict=True)]
+
+
+COSTS = st.one_of(st.none(), st.just(0.0), st.floats(0, 1, width=16), st.sampled_from([2.5e-05, 1e21, 3]))
+LATENCIES = st.one_of(st.none(), st.integers(900_000, 1_100_000).map(lambda value: value / 1000))
+MORE = st.fixed_dictionaries(
+    {},
+    optional={
+        "cost_usd": COSTS,
+        "latency_ms": LATENCIES,
+        "model": st.sampled_from([None, "openai/tiny", "gpt-4o", 'a{"row":5}', "\\"]),
+        "attempts": st.integers(1, 12),
+        "at": st.sampled_from(["Z", "2026-11-27T22:16:17.029Z"]),
+        "cached": st.just(True),
+        "choice": st.just({"label": "}", "row": 7, "cost_usd": None}),
+    },
+)
+NUMBERS = [
+    st.integers(*ends)
+    for ends in ((0, 20), (95, 105), (1000, 1100), (999_990, 1_000_005), (10**7, 10**7 + 50))
+]
+
+
+@st.composite
+def files(draw: st.DrawFn) -> bytes:
+    """Records much like those of one run, of which a line may be another's, may have another byte, or lack its rest."""
+    usual, make, odds = draw(MORE), draw(st.sampled_from([line, kept])), draw(st.sampled_from([0, 0, 9]))
+    lines = []
+    numbers = draw(st.lists(draw(st.sampled_from(NUMBERS)), min_size=1, max_size=30, unique=True))
+    for number in (*numbers, max(numbers) + 1):
+        more = draw(MORE) if draw(st.integers(0, 9)) < odds else {**usual, "latency_ms": draw(LATENCIES)}
+        lines.append(make(number, {"n": number}, **more))
+    place = draw(st.integers(0, len(lines) - 2))
+    chosen = lines[place]
+    row, cost = chosen.rfind(b'"row":') + 6, chosen.rfind(b'"cost_usd":')
+    ends = (
+        st.integers(0, 41),
+        st.integers(row, chosen.index(b",", row) - 1),
+        st.integers(cost, len(chosen) - 1),
+    )
+    at, byte = (
+        draw(st.one_of(*ends)),
+        draw(st.sampled_from([b"0", b"f", b"x", b'"', b",", b"{", b"}", b"\n", b" "])),
+    )
+    lines[place] = draw(
+        st.sampled_from(
+            [
+                *[chosen] * 3,
+                chosen[: draw(st.integers(1, len(chosen) - 1))],
+                chosen[:at] + byte + chosen[at + 1 :],
+                chosen.replace(b",", b", "),
+            ]
+        )
+    )
+    return b"".join(lines)
+
+
 def by_skimming(path, text: bytes, slots: Slots | None = None) -> list[tuple[int, int, float]] | None:
     path.write_bytes(text)
     records = RecordFile(path)
     try:
-        return [each for part in skimmed(records, slots) for each in zip(*part, strict=True)]
+        parts = list(skimmed(records, slots))
     except UsageError:
         return None
     finally:
         records.close()
+    assert all(part.top == max(part.rows) for part in parts)
+    return [
+        each
+        for part in parts
+        for each in zip(part.rows, part.digests, part.costs or [0.0] * len(part.rows), strict=True)
+    ]
 
 
 @pytest.mark.parametrize("text", USUAL)
@@ -118,6 +192,15 @@ def test_the_ends_of_a_line_say_what_the_whole_does(tmp_path, text):
 def test_what_is_no_record_is_refused_or_read_as_it_is(tmp_path, text):
     skim, read = by_skimming(tmp_path / "out.jsonl", line(3) + text), by_reading(line(3) + text)
     assert skim is None or skim == read
+
+
+@settings(deadline=None, max_examples=150)
+@given(text=files())
+@example(line(1) + line(2)[:60] + line(3))
+@example(line(1) + line(2)[:-1] + line(3))
+@example(line(1, cost_usd=1.5) + line(2, cost_usd=None) + line(3, cost_usd=2.5))
+def test_what_is_read_together_says_what_its_lines_do_one_by_one(tmp_path_factory, text):
+    assert by_skimming(tmp_path_factory.mktemp("skim") / "out.jsonl", text) == one_by_one(text)
 
 
 def test_lines_that_are_longer_than_what_is_read_at_once(tmp_path):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field
 from decimal import Decimal
 from enum import IntEnum
+from itertools import repeat
 from math import fsum
 from typing import NamedTuple
 
@@ -52,9 +53,13 @@ class Record:
 
 
 class FinalAnswers(NamedTuple):
-    """What counts of some records of OUT: of each the row, the digest and the $."""
+    """What counts of some records of OUT: of each the row, the digest and the $; no `costs` where nothing cost any.
+
+    `top` is the highest row.
+    """
 
     rows: Sequence[int]
+    top: int
     digests: Sequence[int]
     costs: Sequence[float]
 
@@ -150,8 +155,8 @@ class Done:
     def take_answers(self, stretches: Iterable[FinalAnswers]) -> None:
         """Take in the records of OUT, in their order."""
         for answers in stretches:
-            if (highest := max(answers.rows)) >= len(self):
-                self._grow(highest + _ROOM)
+            if answers.top >= len(self):
+                self._grow(answers.top + _ROOM)
             self._take_together(answers)
         self._trim()
 
@@ -159,13 +164,17 @@ class Done:
         """What `take` comes to for most of them: its calls would be half of the time."""
         digests, costs, places = self._digests, self._costs, self._places
         counts_all, others = self.slots is None and self.limit is None, 0
-        for row, digest, cost in zip(*answers, strict=True):
-            if places[row] or not digest:
+        for row, digest, cost in zip(
+            answers.rows, answers.digests, answers.costs or repeat(0.0), strict=False
+        ):
+            if places[row]:
                 others += 1
                 self.take(row, Record(digest, cost, Place.OUT))
                 self.spent -= Decimal(repr(cost)) if cost else 0  # the sum below has it, too
                 continue
-            digests[row], costs[row], places[row] = digest, cost, 1
+            digests[row], places[row] = digest, 1
+            if cost:
+                costs[row] = cost
             if not counts_all:
                 self._count(row, 1)
         self.count += (len(answers.rows) - others) * counts_all

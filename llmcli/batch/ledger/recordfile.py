@@ -114,8 +114,8 @@ class RecordFile(JournalLines):
 
     def _check_beginning(self) -> None:
         """Raise UsageError for a line of any size that is no record, without reading it to its end."""
-        begin = self._journal.read(0, _LOOK)
-        if len(begin) == _LOOK and b"\n" not in begin and not HEAD.match(begin) and begin.strip(b"\0"):
+        begin = b"" if self._begins() else self._journal.read(0, _LOOK)
+        if len(begin) == _LOOK and b"\n" not in begin and begin.strip(b"\0"):
             raise self.foreign(1)
 
     def _is_whole(self, tail: bytes, *, is_first: bool) -> bool:
@@ -140,8 +140,11 @@ class RecordFile(JournalLines):
 
         None where there is no whole record.
         """
-        begins = HEAD.match(self._journal.read(0, 80)) is not None
-        return row_known_by(next(iter(self._journal.lines()), b"")) if begins else None
+        return row_known_by(self._journal.first()) if self._begins() else None
+
+    def _begins(self) -> bool:
+        """Whether the first bytes are those of a record."""
+        return HEAD.match(self._journal.read(0, 80)) is not None
 
     def empty(self) -> None:
         """Take all lines away."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from operator import itemgetter
 from typing import Any, Protocol
 
 from llmcli import jsonl
@@ -14,13 +16,16 @@ from llmcli.batch.ledger.final import FinalAnswers, Place, Record
 from llmcli.batch.ledger.journal_lines import FAR, HEAD, known_in
 from llmcli.batch.ledger.slots import Slots
 from llmcli.errors import UsageError
-from llmcli.wire import Json
 
 # Final in this run, worth another try in the next: moods of the server and the network, a key, an account, and
 # batches that ended before their time.
 RETRYABLE = frozenset({"tempfail", "auth", "quota", "batch_expired"})
 
-_BEGIN, _ROW = b'{"id":"batch_req_', b'"row":'
+_ROW, _COST = b'"row":', b'"cost_usd":'
+_TAIL = re.compile(_COST + rb"(?:null|([^,]+))(,[^{}]*\}\}\n)")  # no other object stands in it
+_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
+_COMMA_FOR_W, _BRACE = bytes.maketrans(b"w", b","), ord("{")
+_NO_DIGITS = bytes(set(range(256)) - set(b"0123456789w"))
 _NO_RECORD = (ValueError, KeyError, TypeError, OverflowError)
 _FEW = 4  # stretches that are read here: to fork takes longer
 
@@ -53,21 +58,30 @@ def skimmed(records: Skimmable, slots: Slots | None) -> Iterator[FinalAnswers]:
     `slots` as in RecordFile.lines. Raises UsageError for what is no record.
     """
     before = highest = 0
-    for reach, answers in _skims(records, keyed=slots is not None):
-        top = 0 if answers is None or slots is not None else max(answers.rows)
-        if answers is None or top > highest + FAR:
+    for reach, parts in _skims(records, keyed=slots is not None):
+        top = 0 if parts is None or slots is not None else max(part.top for part in parts)
+        if parts is None or top > highest + FAR:
             _check(records, reach, (before, highest), slots)
-            assert answers is not None  # noqa: S101 - or that has raised
-        before += len(answers.rows)
+            assert parts is not None  # noqa: S101 - or that has raised
+        before += sum(len(part.rows) for part in parts)
         highest = max(highest, top)
-        yield answers if slots is None else answers._replace(rows=[slots.of(key) for key in answers.rows])
+        yield from parts if slots is None else (_in_slots(part, slots) for part in parts)
 
 
-def _skims(records: Skimmable, *, keyed: bool) -> Iterator[tuple[Reach, FinalAnswers | None]]:
+def _in_slots(answers: FinalAnswers, slots: Slots) -> FinalAnswers:
+    """The same with the slots of keys."""
+    rows = [*map(slots.of, answers.rows)]
+    return answers._replace(rows=rows, top=max(rows))
+
+
+def _skims(records: Skimmable, *, keyed: bool) -> Iterator[tuple[Reach, list[FinalAnswers] | None]]:
     """What each stretch says; None: one of its lines is no record."""
 
-    def work(reach: Reach) -> FinalAnswers | None:
-        return _skim(records.lines_together(*reach), keyed=keyed)
+    def work(reach: Reach) -> list[FinalAnswers] | None:
+        try:
+            return [_said(lines, keyed=keyed) for lines in records.lines_together(*reach)]
+        except _NO_RECORD:
+            return None
 
     stretches = records.stretches()
     if stretches:
@@ -77,78 +91,128 @@ def _skims(records: Skimmable, *, keyed: bool) -> Iterator[tuple[Reach, FinalAns
     yield from ((reach, work(reach)) for reach in records.torn())
 
 
-def _skim(stretch: Iterator[list[bytes]], *, keyed: bool) -> FinalAnswers | None:
-    """What lines say, whose rows are known by keys or by numbers; None where one is no record."""
-    rows, digests, costs = array("Q"), array("Q"), array("d")
-    for lines in stretch:
-        try:
-            part = _ends(lines, keyed=keyed)
-        except _NO_RECORD:
-            try:
-                part = _wholes(lines, keyed=keyed)
-            except _NO_RECORD:
-                return None
-        rows.extend(part.rows)
-        digests.extend(part.digests)
-        costs.extend(part.costs)
-    return FinalAnswers(rows, digests, costs)
+def _said(lines: Sequence[bytes], *, keyed: bool) -> FinalAnswers:
+    """What lines say, whose rows are known by keys or by numbers. Raises one of _NO_RECORD where one is no record."""
+    try:
+        return _ends(lines, keyed=keyed)
+    except _NO_RECORD:
+        return _wholes(lines, keyed=keyed)
 
 
 def _ends(lines: Sequence[bytes], *, keyed: bool) -> FinalAnswers:
     """What the first and the last bytes of lines say. Raises one of _NO_RECORD where these are not alike, or are odd.
 
-    What Python does for a line takes as long as to read it. So as much as can be is done for some lines at once: what
-    is to be parsed of them becomes one array of JSON.
+    What Python does for a line takes as long as to read it. So as much as can be is done for some lines at once.
     """
-    known, digests = _heads(lines, keyed=keyed)
-    envelopes = _envelopes(lines)
-    if len(envelopes) != len(lines) or not (keyed or [one["row"] for one in envelopes] == known):
-        raise ValueError
-    return FinalAnswers(array("Q", known), digests, array("d", [one["cost_usd"] or 0.0 for one in envelopes]))
+    rows, digests = _heads(lines, keyed=keyed)
+    numbers = None if keyed else rows
+    _costs(lines[:1], numbers)  # raises where the first is odd
+    costs = _costs_alike(lines, numbers)
+    if costs is None:
+        costs = _costs(lines, numbers)
+    return FinalAnswers(array("Q", rows), max(rows), digests, costs)
 
 
-def _heads(lines: Sequence[bytes], *, keyed: bool) -> tuple[Sequence[int], array[int]]:
+def _heads(lines: Sequence[bytes], *, keyed: bool) -> tuple[list[int], array[int]]:
     """Numbers or keys, and digests, of lines whose heads are as long as the first one's."""
-    first = HEAD.match(lines[0])
-    if first is None or (first[1] is None) != keyed:
+    head = HEAD.match(lines[0])
+    if head is None or (head[1] is None) != keyed:
         raise ValueError
-    size, mark = first.end(), first[2] or b""
-    heads = b"".join([line[:size] for line in lines]).replace(_BEGIN + mark, b'"' if keyed else b"1")
-    found = jsonl.ours(b"[%b]" % heads.replace(b"_", b'","' if keyed else b',"')[:-1])
-    if len(found) != 2 * len(lines):
+    known, digest, size = head.start(3 if keyed else 1), head.start(4), -(-head.end() // 8) * 8
+    heads = b"".join([*map(itemgetter(slice(size)), lines)])
+    between = (16, known - 1, digest - 1, digest + 16, digest + 17)
+    if _column(heads, size, 0) != heads[:16] * len(lines) or any(
+        heads[place::size].count(heads[place]) < len(lines) for place in between
+    ):
         raise ValueError
+    digests = _words(_column(heads, size, digest))
     if keyed:
-        return _words(found[::2]), _words(found[1::2])
-    one = 10 ** len(first[1])  # it stands before the digits, for no number of JSON begins with 0
-    return [number - one for number in found[::2]], _words(found[1::2])
+        return _words(_column(heads, size, known)).tolist(), digests
+    digits = digest - known - 1
+    width = -(-(digits + 2) // 8) * 8
+    return _numbers(_column(heads, size, digest - width, width), width, digits), digests
 
 
-def _words(digits: Sequence[str]) -> array[int]:
+def _column(heads: bytes, size: int, place: int, width: int = 16) -> bytes:
+    """What stands in each head from a place on; `size`: bytes of a head. Both it and `width` are whole words."""
+    words, step, wide = array("Q", heads[place:] + heads[:place]), size // 8, width // 8
+    column = array("Q", bytes(wide * len(heads) // step))
+    for word in range(wide):
+        column[word::wide] = words[word::step]
+    return column.tobytes()
+
+
+def _words(digits: bytes) -> array[int]:
     """Integers, each of 16 hexadecimal digits."""
-    words = array("Q", bytes.fromhex("".join(digits)))
-    if len(words) != len(digits):
+    words = array("Q", bytes.fromhex(digits.decode()))
+    if 16 * len(words) != len(digits):
         raise ValueError
     if sys.byteorder == "little":
         words.byteswap()
     return words
 
 
-def _envelopes(lines: Sequence[bytes]) -> list[Json]:
-    """What stands in the last object of each line, from its last `row` on; no column's value can be taken for that."""
+def _numbers(column: bytes, width: int, digits: int) -> list[int]:
+    """Numbers of so many decimal digits, each at the end of so many bytes but for the last one."""
+    before = column[: width - 1 - digits]
+    numbers = jsonl.ours(b"[1%b]" % column[len(before) : -1].replace(b"_" + before, b",1"))
+    if width * len(numbers) != len(column):
+        raise ValueError
+    one = 10**digits  # it stands before the digits, for no number of JSON begins with 0
+    return [number - one for number in numbers]
+
+
+def _costs_alike(lines: Sequence[bytes], rows: list[int] | None) -> array[float] | None:
+    """$ of lines that are, from the cost on, like the first one but for digits; None where one is not."""
+    first = lines[0]
+    tail = _TAIL.fullmatch(first, first.rfind(_COST))
+    if tail is None:
+        return None
+    like = tail[2] if tail[1] else tail[0]
+    tails = b"".join([*map(itemgetter(slice(-len(like), None)), lines)])
+    if tails.translate(_ZEROS) != like.translate(_ZEROS) * len(lines):
+        return None
+    if rows is not None and not _are_said(rows, lines):
+        return None
+    if not tail[1]:
+        return array("d")
+    cost, size, end = _COST, len(_COST), -len(like)
+    costs = jsonl.ours(b"[%b]" % b",".join([line[line.rfind(cost) + size : end] for line in lines]))
+    return array("d", [one or 0.0 for one in costs]) if len(costs) == len(lines) else None
+
+
+def _are_said(rows: list[int], lines: Sequence[bytes]) -> bool:
+    """Whether the ends of lines have the rows of their heads: the rest of one that was torn may be another's.
+
+    How far a `row` is from the end differs with the latency behind it. Where we look are no digits but its own.
+    """
+    first = lines[0]
+    place = first.rfind(_ROW) - len(first)
+    begin = place - 8 * (first[place - 1] == _BRACE)  # columns of the input may have digits
+    end = place + len(_ROW) + len(str(rows[0])) + len(b',"attempts":') // 2
+    said = b"".join([*map(itemgetter(slice(begin, end)), lines)])
+    return said.translate(_COMMA_FOR_W, _NO_DIGITS) == b",%b" % jsonl.dumps(rows)[1:-1]
+
+
+def _costs(lines: Sequence[bytes], rows: list[int] | None) -> array[float]:
+    """$ that stand in the last object of each line, from its last `row` on; no column's value can be taken for that."""
     row = _ROW  # once: this is the most that is done for a line
     tails = b"".join([line[line.rfind(row) :] for line in lines])
-    envelopes: list[Json]
     *envelopes, nothing = jsonl.ours(b"[{%b}]" % tails.replace(b"}}\n", b"},{"))
-    if nothing:
+    if (
+        nothing
+        or len(envelopes) != len(lines)
+        or not (rows is None or [one["row"] for one in envelopes] == rows[: len(lines)])
+    ):
         raise ValueError
-    return envelopes
+    return array("d", [one["cost_usd"] or 0.0 for one in envelopes])
 
 
 def _wholes(lines: Sequence[bytes], *, keyed: bool) -> FinalAnswers:
     """The same, of lines that are read whole. Raises one of _NO_RECORD."""
     known = [known_in(line, keyed=keyed) for line in lines]
     records = [record_of(line, Place.OUT, retry_failed=False) for line in lines]
-    return FinalAnswers(known, [one.digest for one in records], [one.cost for one in records])
+    return FinalAnswers(known, max(known), [one.digest for one in records], [one.cost for one in records])
 
 
 def _check(records: Skimmable, reach: Reach, before: tuple[int, int], slots: Slots | None) -> None:
