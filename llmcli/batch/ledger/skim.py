@@ -16,6 +16,7 @@ from llmcli.batch.ledger.final import FinalAnswers, Place, Record
 from llmcli.batch.ledger.journal_lines import FAR, HEAD, known_in
 from llmcli.batch.ledger.slots import Slots
 from llmcli.errors import UsageError
+from llmcli.world import cores
 
 # Final in this run, worth another try in the next: moods of the server and the network, a key, an account, and
 # batches that ended before their time.
@@ -84,10 +85,12 @@ def _skims(records: Skimmable, *, keyed: bool) -> Iterator[tuple[Reach, list[Fin
             return None
 
     stretches = records.stretches()
-    if stretches:
-        from llmcli.workers import spread  # here, since a new OUT has none
+    if len(stretches) < _FEW or cores() == 1:
+        yield from ((reach, work(reach)) for reach in stretches)
+    else:
+        from llmcli.workers import spread  # here, since most OUTs are short
 
-        yield from zip(stretches, spread(work, stretches, 1 if len(stretches) < _FEW else None), strict=True)
+        yield from zip(stretches, spread(work, stretches), strict=True)
     yield from ((reach, work(reach)) for reach in records.torn())
 
 
