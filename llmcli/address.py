@@ -187,6 +187,12 @@ def shown_url(text: str) -> str:
     return re.sub(_SECRETS, starred, text)
 
 
+def public_url(url: str) -> str:
+    """The same for one that is kept: without what may be secret, so that it names the server alone."""
+    address = address_of(url)
+    return url if address is None else address.public
+
+
 def is_store_url(text: str) -> bool:
     """Whether a name is that of objects in a store, and not of a file."""
     return _STORE.match(text) is not None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from llmcli import __version__
 from llmcli.lean.dataclass import dataclass
+from llmcli.transport.stars import told_apart, without
 from llmcli.transport.wire.heads import Head, WireReply
 
 if TYPE_CHECKING:
@@ -66,8 +67,9 @@ def client_over(
             head = Head(request.method, str(request.url), sent, seconds, _CONNECT, streamed=True)
             wire = endless if request.method == "GET" else bounded
             reply = await wire.exchange(head, await request.aread())
-            heard(request.method, reply.status, reply.headers)
-            plain = {name: value for name, value in reply.headers.items() if name not in _UNPACKED}
+            told = without(dict(reply.headers), told_apart(reply.proxy.secrets))
+            heard(request.method, reply.status, told)
+            plain = {name: value for name, value in told.items() if name not in _UNPACKED}
             return httpx2.Response(reply.status, headers=plain, stream=Body(reply))
 
         async def aclose(self) -> None:

@@ -44,7 +44,11 @@ def secrets_of(request: Request, key: str | None, others: frozenset[str] = froze
 @lru_cache
 def _secrets(key: str | None, others: frozenset[str], url: str) -> Secrets:
     address = address_of(url)
-    found = {key or ""} | others | (address.secrets if address else frozenset())
+    return told_apart({key or ""} | others | (address.secrets if address else frozenset()))
+
+
+def told_apart(found: Iterable[str]) -> Secrets:
+    """Of these, what is long enough to be told from the words around it."""
     return tuple(sorted((each for each in found if len(each) >= _LEAST), key=len, reverse=True))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import threading
+from base64 import b64encode
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -307,3 +308,11 @@ def test_a_rehearsal_records_nothing(cli, web, tmp_path):
     url = web.page("/x", b"some text", "text/plain")
     assert cli("ask", "--dry-run", "--record", str(tmp_path / "kept"), "-f", url, "hi").code == 0
     assert not (tmp_path / "kept").exists()
+
+
+def test_a_page_that_repeats_who_asks_for_it_has_stars(echo, web):
+    said = b64encode(b"ann:hunter2-secret")
+    url = web.page("/who", b"You are ann:hunter2-secret, Basic " + said, "text/plain")
+    done = echo("-f", url.replace("http://", "http://ann:hunter2-secret@"), "--dry-run")
+    assert "You are ***, Basic ***" in done.out
+    assert "hunter2" not in done.out + done.err

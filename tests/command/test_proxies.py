@@ -161,3 +161,11 @@ def test_a_tunnel_that_ends_at_once_is_not_said_to_be_a_proxy_out_of_reach(call)
     assert code == 75
     assert f"cannot reach the endpoint through the proxy http://localhost:{port}: " in said
     assert hidden(said)
+
+
+def test_a_challenge_of_a_proxy_to_a_server_of_tools_shows_nothing_of_who_asks(cli):
+    with tunnel(status=b"401 No") as port:
+        proxy = {"HTTP_PROXY": f"http://ann:{SECRET}@127.0.0.1:{port}"}
+        done = cli("ask", "-m", "offline/echo", "--mcp", "http://tools.example/mcp", "Hi", env=proxy)
+    assert (done.code, "it says: Basic ***" in done.err) == (77, True), done.err
+    assert hidden(done.err)

@@ -19,7 +19,7 @@ class _Handler(socketserver.BaseRequestHandler):
             if self.server.tls is not None:
                 client = self.server.tls.wrap_socket(client, server_side=True)
             with client, client.makefile("rb") as lines:
-                head = b"".join(iter(lambda: lines.readline().strip(b"\r\n"), b""))
+                head = b" ".join(iter(lambda: lines.readline().strip(b"\r\n"), b""))
                 if not head.startswith(b"CONNECT "):
                     client.sendall(self.server.says(head))
                 elif self.server.port is None:
@@ -52,7 +52,9 @@ class _Proxy(socketserver.ThreadingTCPServer):
     def says(self, head: bytes) -> bytes:
         """What it answers to a request for a plain address, or that is none: a page which repeats the head."""
         page = b"Denied: " + head
-        return b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n" % (self.status, len(page)) + page
+        who = head.partition(b"Proxy-Authorization: ")[2].partition(b" Proxy-Connection")[0]
+        lines = (b"HTTP/1.1 " + self.status, b"WWW-Authenticate: " + who, b"Content-Length: %d" % len(page))
+        return b"\r\n".join((*lines, b"", page))
 
     status = b"403 Forbidden"
 

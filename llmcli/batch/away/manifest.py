@@ -25,10 +25,10 @@ from llmcli.wire import Json
 class Portion:
     """Rows that go together: one file of one model, and one batch.
 
-    `api` is what its rows are sent to. `size` in bytes; `tokens` of all prompts and `worst` in $, None: not counted;
-    `at` and `creating` in seconds since 1970, the latter where a batch may have been asked for whose id is not known;
-    `cancelling`: since when it is asked to end. `held` is its line in a budget file, see BudgetFile. `uploads` of its
-    file were begun. `files` are the provider's.
+    `api` is what its rows are sent to, `base_url` without what is secret in it. `size` in bytes; `tokens` of all
+    prompts and `worst` in $, None: not counted; `at` and `creating` in seconds since 1970, the latter where a
+    batch may have been asked for whose id is not known; `cancelling`: since when it is asked to end. `held` is its
+    line in a budget file, see BudgetFile. `uploads` of its file were begun. `files` are the provider's.
     """
 
     number: int

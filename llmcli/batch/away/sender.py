@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from llmcli.address import public_url
 from llmcli.batch.away.desk import Desk
 from llmcli.batch.away.manifest import Manifest, Portion
 from llmcli.batch.away.spool import spooled_content
@@ -164,7 +165,7 @@ def file_name(manifest: Manifest, portion: Portion) -> str:
 def _blamed(error: CallFailed, portion: Portion) -> CallFailed:
     """The error of an upload, which says what is wrong where a server does not know that call."""
     if error.meant in _NO_SUCH_CALL:
-        error.what = f"{portion.base_url} has no Batch API that takes files: {error.what}"
+        error.what = f"{public_url(portion.base_url)} has no Batch API that takes files: {error.what}"
         error.todo = "leave --via batch out, or check the address"
     return error
 

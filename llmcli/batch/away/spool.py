@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from llmcli import files, jsonl
+from llmcli.address import public_url
 from llmcli.batch.away.manifest import Manifest, Portion
 from llmcli.batch.input.rows import Row
 from llmcli.errors import OutputFailure, UsageError
@@ -138,7 +139,7 @@ class PortionWriter:
         except OSError as error:
             raise _unspooled(self._manifest, error) from None
         request = self.request
-        place = (request.name, request.base_url)
+        place = (request.name, public_url(request.base_url))
         return Portion(self.number, self.rows, self.size, *place, digest, at, request.api.name)
 
     def discard(self) -> None:

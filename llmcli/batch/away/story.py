@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
 
+from llmcli.address import public_url
 from llmcli.app import App
 from llmcli.batch.away.courier import Courier
 from llmcli.batch.away.desk import Desk, Lookup, Mend, batches_in_words, mark_away, rows_in_words
@@ -221,8 +222,9 @@ class AwayRun:
     def _like(self, portion: Portion) -> Request:
         """A request of a portion's model. Raises UsageError where the command line now means another address."""
         request = self._builder.request(_SOMETHING, model=self._name(portion))
-        if request.base_url != portion.base_url or request.name != portion.model:
-            what = f"{portion.rows} rows are away at {portion.base_url}, not at {request.base_url}"
+        here, there = public_url(request.base_url), public_url(portion.base_url)
+        if here != there or request.name != portion.model:
+            what = f"{portion.rows} rows are away at {there}, not at {here}"
             raise UsageError(what, portion.model, "type the command as it was")
         return request if request.api.name == portion.api else replace(request, api=_APIS[portion.api])
 
@@ -230,7 +232,7 @@ class AwayRun:
         """What to type for a portion's model; None: what was typed."""
         endpoint = self._builder.endpoint
         here = self._builder.request(_SOMETHING)
-        if (here.name, here.base_url) == (portion.model, portion.base_url):
+        if (here.name, public_url(here.base_url)) == (portion.model, public_url(portion.base_url)):
             return None
         return portion.model.partition("/")[2] if endpoint.as_typed else portion.model
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from llmcli import files, jsonl
-from llmcli.address import address_of
+from llmcli.address import public_url
 from llmcli.errors import OutputFailure
 from llmcli.lean.dataclass import dataclass
 from llmcli.transport.answer import Answer
@@ -24,17 +24,11 @@ def kept_under(request: Request) -> str:
     Streamed or not, the answer is the same.
     """
     fields = {name: value for name, value in request.body().items() if name not in _HOW}
-    address = _public(request.base_url).rstrip("/")
+    address = public_url(request.base_url).rstrip("/")
     asked: Json = {"url": address, "body": fields}
     if headers := request.headers.typed():
         asked["headers"] = headers
     return hashlib.sha256(jsonl.canonical(asked)).hexdigest()
-
-
-def _public(url: str) -> str:
-    """The address without what may be secret."""
-    address = address_of(url)
-    return url if address is None else address.public
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +77,7 @@ class Folder:
         if kept.chunks is None and (before := self.read(key)) is not None and before.body == kept.body:
             return
         record: Json = {
-            "url": _public(request.url),
+            "url": public_url(request.url),
             "request": request.body(),
             "provider": kept.provider,
             "model": kept.model,

@@ -16,6 +16,7 @@ from llmcli.exchange.layers.store import recorded, recording
 from llmcli.exchange.pages.readable import readable
 from llmcli.exchange.pages.way import PageNames
 from llmcli.request.prompt import is_page
+from llmcli.transport.stars import told_apart, without
 from llmcli.transport.wire.exchange import Wire
 from llmcli.transport.wire.heads import Break, Head, How, WireReply
 from llmcli.transport.wire.trust import Certificates
@@ -72,7 +73,10 @@ class Fetch:
         finally:
             await self._wire.aclose()
         _check_reply(reply, shown_url(place))
-        return readable(reply.body, reply.headers.get("content-type", ""), shown_url(place))
+        text = readable(reply.body, reply.headers.get("content-type", ""), shown_url(place))
+        address = address_of(place)
+        sent = reply.proxy.secrets | (address.secrets if address else frozenset())
+        return str(without(text, told_apart(sent)))  # a page may repeat who asks for it
 
     async def _followed(self, url: str) -> tuple[str, WireReply]:
         """(address, reply) where the redirects end."""

@@ -24,7 +24,7 @@ from llmcli.lean.dataclass import dataclass
 from llmcli.lean.pattern import lazy_pattern
 from llmcli.transport.failures.complaints import Complaint
 
-_TRANSIENT = {408, 409, 425, 429}
+_TRANSIENT = {408, 409, 429}
 
 
 @dataclass(frozen=True, slots=True)

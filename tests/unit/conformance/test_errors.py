@@ -30,11 +30,11 @@ from tests.unit.conformance.asking import (
 
 def statuses() -> Iterator[Row]:
     kinds = {
-        Rejected: [400, 418, 422, 451],
+        Rejected: [400, 418, 422, 425, 451],
         UnfitModel: [404, 413],
         AuthFailure: [401, 403],
         QuotaExhausted: [402],
-        TransientFailure: [408, 409, 425, 429, 500, 502, 503, 504, 529],
+        TransientFailure: [408, 409, 429, 500, 502, 503, 504, 529],
     }
     for kind, codes in kinds.items():
         for code in codes:
