@@ -18,12 +18,12 @@ from llmcli.batch.away.manifest import standing_of
 from llmcli.batch.away.spool import around_row
 from llmcli.batch.away.terms import check_fresh, terms_at
 from llmcli.batch.forecast import Counted, Span
-from llmcli.batch.input.frame import RowLook, tally_of
 from llmcli.batch.ledger.final import Done, changed
 from llmcli.batch.ledger.ledger import done_so_far
 from llmcli.batch.ledger.slots import Slots
 from llmcli.batch.program import Program
 from llmcli.batch.shards.part_terms import InParts, Sent, shard_of
+from llmcli.batch.tallied import RowLook, tally_of
 from llmcli.exchange.layers.window import worst
 from llmcli.exchange.unsent import check_budget
 from llmcli.output.report import dollars

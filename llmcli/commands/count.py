@@ -69,7 +69,7 @@ def count(app: "App", settings: CountSettings) -> int:
     """
     counting, output = settings.counting, settings.output
     if counting.rows is not None or settings.table.each is not None:
-        from llmcli.batch.input.frame import count_file
+        from llmcli.batch.tallied import count_file
 
         count_file(app, settings, counting.rows)
     elif counting.cuts:

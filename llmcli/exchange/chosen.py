@@ -13,8 +13,7 @@ from llmcli.errors import Gated
 from llmcli.exchange.wrapping import Judged, without_wrapping
 from llmcli.output.calls import tool_calls
 from llmcli.output.sink import first_code_block, text_of
-from llmcli.request.schemas.choices import KEY
-from llmcli.settings.labels import label_in, listed
+from llmcli.settings.labels import KEY, label_in, listed
 from llmcli.wire import Completion, Json, Request
 
 _LONGEST = 60  # characters of an answer that is no label, as an error shows it

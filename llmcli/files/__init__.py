@@ -4,7 +4,6 @@
 that one process holds. All raise OSError, but for `append_line`, whose path a user named.
 """
 
-from llmcli.files.folders import own_folder, remove_folder
 from llmcli.files.journal import Held, Journal, StandingJournal, Unlockable
 from llmcli.files.opening import (
     Irregular,
@@ -65,12 +64,10 @@ __all__ = [
     "open_regular",
     "open_shared",
     "overwrite",
-    "own_folder",
     "patiently",
     "prove_directory",
     "read_beginning",
     "read_regular",
-    "remove_folder",
     "replace",
     "scratch",
     "scratch_directory",

@@ -10,7 +10,6 @@ from pathlib import PurePath
 from llmcli.errors import UsageError
 from llmcli.habits.line import Options, Typed, typed_words
 from llmcli.habits.tables import NEIGHBOURS
-from llmcli.habits.unknown import no_such_option
 from llmcli.lean.pattern import lazy_pattern
 
 _ROOT = {"--help", "-h", "--help-all", "--version"}
@@ -98,6 +97,8 @@ def _not_of_ask(
     found = typed_words(argv, everybody)
     place = next((place for place, word in found.plain if word in commands), None)
     if found.unknown is not None or place is None:
+        from llmcli.habits.unknown import no_such_option  # here, since few lines have one
+
         return no_such_option("ask", unknown if found.unknown is None else found.unknown, commands, options)
     return _wrong_order(argv, place, found, options(argv[place]))
 

@@ -10,7 +10,6 @@ from llmcli.errors import UsageError
 from llmcli.habits.first import arranged, retyped
 from llmcli.habits.line import Options, Typed, typed_words
 from llmcli.habits.tables import NO_WORDS
-from llmcli.habits.unknown import no_such_option
 from llmcli.lean.pattern import lazy_pattern
 
 # Field of a switch -> what a value of it looks like, and what is meant then ({} is the word).
@@ -42,6 +41,8 @@ def understood(argv: Sequence[str], commands: Sequence[str], options: Callable[[
         return Understood(line)
     found = typed_words(line[1:], options(line[0]))
     if found.unknown is not None:
+        from llmcli.habits.unknown import no_such_option  # here, since few lines have one
+
         raise no_such_option(line[0], found.unknown, commands, options)
     if len(found.used("quiet")) > 1:
         todo = "-q is --quiet; a model is named with -m, and llmcli models PATTERN finds its name"

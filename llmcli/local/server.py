@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from llmcli import files, jsonl
+from llmcli import jsonl
 from llmcli.errors import BadCommand, UsageError
+from llmcli.files.folders import own_folder, remove_folder
 from llmcli.local.found import check_fields, read_model
 from llmcli.local.memory import check_memory
 from llmcli.loop.aside import in_a_thread
@@ -103,7 +104,7 @@ class LocalServer:
 
     def close(self) -> None:
         """Nothing more is asked: take the socket's folder away."""
-        files.remove_folder(self._folder)
+        remove_folder(self._folder)
 
 
 class _Connection(HTTPConnection):
@@ -120,7 +121,7 @@ class _Connection(HTTPConnection):
 
 def _folder() -> Path:
     try:
-        return files.own_folder("llmcli-local-")
+        return own_folder("llmcli-local-")
     except OSError as error:
         raise BadCommand(
             f"there is no place for a socket of llama.cpp: {error.strerror}", todo="set TMPDIR"

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from llmcli import jsonl
 from llmcli.errors import Rejected, Told
 from llmcli.rehearsal.calls import instance_of, rehearsed_calls
-from llmcli.request.schemas.choices import KEY, labels_in
-from llmcli.settings.labels import mentioned
+from llmcli.request.schemas.choices import labels_in
+from llmcli.settings.labels import KEY, mentioned
 from llmcli.tokens.count import prompt_tokens
 from llmcli.tokens.encodings import Encoder
 from llmcli.wire import Json, Request

@@ -22,8 +22,6 @@ from llmcli.request.params import (
     parse_tool_choice,
 )
 from llmcli.request.reading import ReadStdin, argument
-from llmcli.request.responses.thoughts import is_thoughtful, thoughtful, thoughtless
-from llmcli.request.schemas.choices import choice_format, in_words, takes_schema
 from llmcli.responses.names import RESPONSES
 from llmcli.settings.request import RequestSettings
 from llmcli.wire import CHAT, NO_HEADERS, Header, Headers, Json, Message, Request, spelled
@@ -141,6 +139,11 @@ class Builder:
 
         A model of the same provider is asked at the same address, any other at its provider's own.
         """
+        from llmcli.request.responses.thoughts import (  # here, since few are asked again
+            is_thoughtful,
+            thoughtless,
+        )
+
         endpoint = self.addresses.beside(self.endpoint, argument(model))
         fields = dict(thoughtless(request).fields)
         limits = [fields.pop(name, None) for name in LIMITS]
@@ -187,6 +190,8 @@ def build_request(messages: Sequence[Message], ask: Ask, endpoint: Endpoint, hea
     parameters = _parameters(ask, endpoint)
     check_parameters(endpoint.provider, endpoint.model, parameters)
     if ask.choices and "response_format" not in parameters:
+        from llmcli.request.schemas.choices import in_words  # here, since few requests have labels
+
         messages = in_words(messages, ask.choices)
     fields: Json = {"model": endpoint.model, "messages": list(messages), **parameters}
     if ask.stream and not (endpoint.api.name == RESPONSES and parameters.get("background") is True):
@@ -197,7 +202,12 @@ def build_request(messages: Sequence[Message], ask: Ask, endpoint: Endpoint, hea
     request = Request(*place, fields, ask.expects, endpoint.keys_of, *beside, api=endpoint.api)
     if request.api is CHAT:
         return request
-    request = thoughtful(request) if ask.loops else request
+    if ask.loops:
+        from llmcli.request.responses.thoughts import (
+            thoughtful,  # here, since few requests are part of a loop
+        )
+
+        request = thoughtful(request)
     request.body()  # what has no counterpart there is refused before anything is paid
     return request
 
@@ -208,8 +218,8 @@ def _parameters(ask: Ask, endpoint: Endpoint) -> Json:
         parameters[max_tokens_field(endpoint.provider, endpoint.model, endpoint.own_address)] = ask.max_tokens
     if ask.response_format is not None:
         parameters["response_format"] = ask.response_format
-    elif ask.choices and takes_schema(endpoint):
-        parameters["response_format"] = choice_format(ask.choices)
+    elif ask.choices and (response_format := _choice_format(ask, endpoint)) is not None:
+        parameters["response_format"] = response_format
     if ask.tools:
         parameters["tools"] = list(ask.tools)
     if ask.tool_choice is not None and "tool_choice" not in ask.extra:
@@ -221,6 +231,15 @@ def _parameters(ask: Ask, endpoint: Endpoint) -> Json:
         parameters.setdefault("logprobs", True)  # the API takes the one only with the other
     parameters.update(ask.extra)
     return parameters
+
+
+def _choice_format(ask: Ask, endpoint: Endpoint) -> Json | None:
+    from llmcli.request.schemas.choices import (  # here, since few requests have labels
+        choice_format,
+        takes_schema,
+    )
+
+    return choice_format(ask.choices) if takes_schema(endpoint) else None
 
 
 def ask_of(request: RequestSettings, read: ReadStdin, env: Mapping[str, str], *, stream: bool) -> Ask:

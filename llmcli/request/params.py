@@ -9,7 +9,6 @@ from typing import Any
 
 from llmcli import jsonl
 from llmcli.errors import UsageError
-from llmcli.registry.limits import refused_parameters
 from llmcli.registry.models import find_model
 from llmcli.registry.providers import Provider
 from llmcli.wire import Json
@@ -300,6 +299,10 @@ def max_tokens_field(provider: Provider, model: str, own_address: bool) -> str:
 
 def check_parameters(provider: Provider, model: str, parameters: Mapping[str, Any]) -> None:
     """Raise UsageError where this model is known to reject one of the parameters."""
+    if not parameters:
+        return
+    from llmcli.registry.limits import refused_parameters  # here, since many requests have none
+
     reasons = refused_parameters(provider.name, model, parameters)
     if reasons:
         raise UsageError("; ".join(reasons.values()), todo="drop it, or choose another model")

@@ -8,6 +8,7 @@ from typing import Any
 
 from llmcli.errors import UsageError
 
+KEY = "label"  # the property that holds it where a schema asks for one: the root of a strict one must be an object
 _LIST = """e.g. bug,other or '["yes, but", "no"]'"""
 
 

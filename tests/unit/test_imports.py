@@ -120,7 +120,14 @@ SELDOM = {  # what a plain batch has no use for, by rooms and modules
         "llmcli.transport.sdk",
         "llmcli.transport.wire.unpack",
     ),
-    *("llmcli.settings.profiles", "llmcli.files.shared_numbers", "llmcli.workers"),
+    *(
+        "llmcli.habits.unknown",
+        "llmcli.request.schemas",
+        "llmcli.request.attachments",
+        "llmcli.registry.limits",
+    ),
+    *("llmcli.batch.tallied", "llmcli.files.folders", "llmcli.settings.profiles"),
+    *("llmcli.files.shared_numbers", "llmcli.workers"),
 }
 
 

@@ -25,6 +25,7 @@ from llmcli.batch.cluster.messages import (
     unpacked_report,
 )
 from llmcli.errors import LlmcliError, TransientFailure, UsageError, one_line
+from llmcli.files.folders import own_folder, remove_folder
 from llmcli.lean.garbage import keep_what_is_there
 from llmcli.loop.aside import Aside
 from llmcli.world import World, cores
@@ -147,7 +148,7 @@ def cluster(address: str | None, workers: int | None) -> Iterator[int]:
     os.environ.update(_QUIET)  # which Ray reads where it is imported
     if not address:  # who can reach a cluster can run code in it, but for a token, which is nobody else's
         os.environ.update(_ALONE, RAY_AUTH_TOKEN=secrets.token_hex(32))
-    folder = None if address else files.own_folder(_FOLDER)
+    folder = None if address else own_folder(_FOLDER)
     try:
         with _silenced():
             import ray
@@ -158,7 +159,7 @@ def cluster(address: str | None, workers: int | None) -> Iterator[int]:
                 ray.shutdown()
     finally:
         if folder is not None:
-            files.remove_folder(folder)
+            remove_folder(folder)
 
 
 @contextmanager

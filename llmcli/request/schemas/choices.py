@@ -7,11 +7,8 @@ from typing import Any
 
 from llmcli.registry.models import find_model
 from llmcli.request.endpoint import Endpoint
-from llmcli.settings.labels import listed
+from llmcli.settings.labels import KEY, listed
 from llmcli.wire import Json, Message
-
-KEY = "label"
-"""The property of the object that holds the label, for the root of a strict schema must be an object."""
 
 
 def takes_schema(endpoint: Endpoint) -> bool:

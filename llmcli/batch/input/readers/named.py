@@ -11,7 +11,6 @@ from llmcli import files
 from llmcli.batch.input.readers.entry import Batch, NamedFile
 from llmcli.batch.input.shape import BadRow, not_utf8
 from llmcli.errors import UsageError
-from llmcli.request.attachments import LARGEST, part_of, sniff
 from llmcli.request.reading import decode, without_final_newline
 from llmcli.wire import Json
 
@@ -73,7 +72,9 @@ def content_of(path: str) -> tuple[str, Json | None]:
     name = shown_path(path)
     if not_utf8(os.fsencode(path)):
         raise BadRow("invalid_utf8", f"the name is not UTF-8: {name}")
-    data = _read(path, name)
+    from llmcli.request.attachments import LARGEST, part_of, sniff  # here, since few rows are files
+
+    data = _read(path, name, LARGEST)
     if not data:
         raise BadRow("invalid_file", f"{name} is empty")
     if len(data) > LARGEST:
@@ -89,10 +90,10 @@ def content_of(path: str) -> tuple[str, Json | None]:
     return without_final_newline(text), None
 
 
-def _read(path: str, name: str) -> bytes:
+def _read(path: str, name: str, most: int) -> bytes:
     """No more of a file than shows that it is too large."""
     try:
-        return files.read_regular(path, LARGEST + 1)
+        return files.read_regular(path, most + 1)
     except FileNotFoundError:
         raise BadRow("invalid_file", f"there is no file {name}") from None
     except (OSError, ValueError) as error:
