@@ -56,8 +56,6 @@ _BEGINNINGS = {
 }
 _ANSWER = ("content", "refusal", "tool_calls", "function_call", "audio", "images", "image", "video")
 _NO_CALLS: tuple[object, ...] = (None, [])
-_BESIDE_TEXT = frozenset({"refusal", "function_call", "tool_calls"})  # what a message may have beside a text
-_ODDITIES = frozenset({"delta", "error"})  # in a choice, beside its message
 _REASONING = ("reasoning_content", "reasoning")
 _THOUGHTS = {"thinking", "redacted_thinking", "reasoning"}  # types of content parts that are no answer
 _LABELS = {"type", "index"}  # of a part: what it is, not what is in it
@@ -97,15 +95,11 @@ def is_plain(choices: Any) -> bool:
         content = message["content"]
     except (TypeError, ValueError, KeyError):
         return False
-    if reason != "stop" or type(content) is not str or not content or not _ODDITIES.isdisjoint(choice):
+    if reason != "stop" or type(content) is not str or not content or "delta" in choice or "error" in choice:
         return False
-    if type(choice.get("index", 0)) is not int:
+    if type(choice.get("index", 0)) is not int or message.get("refusal") or message.get("function_call"):
         return False
-    if _BESIDE_TEXT.isdisjoint(message):
-        return True
-    return message.get("tool_calls") in _NO_CALLS and not (
-        message.get("refusal") or message.get("function_call")
-    )
+    return message.get("tool_calls") in _NO_CALLS
 
 
 def is_plain_piece(choices: Any) -> bool:

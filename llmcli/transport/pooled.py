@@ -58,8 +58,9 @@ def _read(
 ) -> Completion:
     if isinstance(sent, Exception):
         raise no_reply(request, key, sent, bounds) if isinstance(sent, Break) else sent  # a bug
-    reply = Reply(request, sent.status, sent.headers, key, secrets, sent.proxy)
+    reply = Reply(request, sent.status, sent.headers, key, sent.proxy)
     if sent.status == _OK and sent.broken is None:
+        reply.secrets = secrets  # all of them: it leads nowhere else
         return bodies.completion(reply, sent.body)
     return replies.whole_answer(reply, sent, bounds)
 

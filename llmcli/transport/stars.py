@@ -20,6 +20,7 @@ Secrets = tuple[str, ...]  # the longest first
 _LEAST = 8  # characters of a key that may be told from the words around it
 _STARS = "***"
 _BACKSLASH = 0x5C
+_RARE = b"QXZJVKYWGUqzxj_9876"  # in JSON, the rarest first
 _SAID_WHOLE = {
     "role",
     "id",
@@ -77,22 +78,31 @@ def without(value: Any, secrets: Secrets) -> Any:
 
 def may_hold(body: bytes, secrets: Secrets) -> bool:
     """Whether JSON may hold a secret: as it is, or with characters escaped."""
-    if not secrets:
-        return False
-    written, escaped = _in_json(secrets)
-    if _BACKSLASH in body and (escaped in body or b"\\/" in body):  # a number is found faster than bytes
-        return True
-    for secret in written:  # noqa: SIM110 - a generator would take as long as the search
-        if body.find(secret) >= 0:  # `in` of bytes makes a TypeError before it looks
+    # A byte is found ten times as fast as bytes; `in` of bytes makes a TypeError before it looks.
+    written, escaped = _signs(secrets)
+    for rare, secret in written:
+        if body.find(rare) >= 0 and body.find(secret) >= 0:
             return True
+    if body.find(_BACKSLASH) >= 0:
+        for sign in escaped:
+            if body.find(sign) >= 0:
+                return True
     return False
 
 
 @lru_cache
-def _in_json(secrets: Secrets) -> tuple[tuple[bytes, ...], bytes]:
-    """Secrets as JSON has them, and how a character of theirs begins that is escaped without need."""
-    is_latin = max(map(max, secrets), default="") < "\u0100"
-    return tuple(jsonl.dumps(secret)[1:-1] for secret in secrets), b"\\u00" if is_latin else b"\\u"
+def _signs(secrets: Secrets) -> tuple[list[tuple[int, bytes]], list[bytes]]:
+    """Secrets as JSON has them, each behind its rarest byte, and how what is escaped without need begins in them."""
+    written = _in_json(secrets)
+    escaped = [b"\\u00"] if all(each.isascii() for each in secrets) else [b"\\u"]
+    if any("/" in each for each in secrets):
+        escaped.append(b"\\/")
+    return [(next((byte for byte in _RARE if byte in each), each[0]), each) for each in written], escaped
+
+
+def _in_json(secrets: Secrets) -> list[bytes]:
+    """Secrets as JSON has them."""
+    return [jsonl.dumps(secret)[1:-1] for secret in secrets]
 
 
 class Pieces:
@@ -200,7 +210,7 @@ class _Doubt:
     """
 
     def __init__(self, secrets: Secrets) -> None:
-        self._firsts = [secret[:_LEAST] for secret in _in_json(secrets)[0]]
+        self._firsts = [secret[:_LEAST] for secret in _in_json(secrets)]
         ends = b"|".join(map(_any_beginning, self._firsts))
         self._ends = re.compile(rb'(?:%b)"(?!\s*:)' % ends) if ends else None
 

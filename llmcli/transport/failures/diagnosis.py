@@ -21,6 +21,7 @@ from llmcli.errors import (
     UnfitModel,
 )
 from llmcli.lean.dataclass import dataclass
+from llmcli.lean.once import once
 from llmcli.lean.pattern import lazy_pattern
 from llmcli.registry.models import nearest_model
 from llmcli.registry.providers import KEY_FILE, find_provider, provider_of_url
@@ -41,19 +42,17 @@ _SILENT = " and said nothing"
 _VERSION = lazy_pattern(r"/v\d[^/?]*/?(\?|$)")  # at the end of a base URL
 
 
-@dataclass(slots=True)
+@dataclass
 class Reply:
     """The head of an HTTP reply to `request`. Header names are lower case.
 
-    `key` is the key that was sent: servers quote it in their errors, nobody else may. `sent` is all of that kind that
-    went with the request, None: it is still to be found out. `proxy` was on the way.
+    `key` is the key that was sent: servers quote it in their errors, nobody else may. `proxy` was on the way.
     """
 
     request: Request
     status: int
     headers: Mapping[str, str]
     key: str | None = field(default=None, repr=False)
-    sent: Secrets | None = field(default=None, repr=False, compare=False)
     proxy: Proxy = NO_PROXY
 
     @property
@@ -76,7 +75,7 @@ class Reply:
             request.provider, request.model, self.request_id, self.headers, done=done, api=request.api.name
         )
 
-    @property
+    @once
     def secrets(self) -> Secrets:
         """What was sent, or is sent elsewhere, and may not be shown."""
         secrets = self.ours
@@ -88,9 +87,7 @@ class Reply:
     @property
     def ours(self) -> Secrets:
         """What was sent and may not be shown, to a proxy too."""
-        if self.sent is None:
-            self.sent = secrets_of(self.request, self.key, self.proxy.secrets)
-        return self.sent
+        return secrets_of(self.request, self.key, self.proxy.secrets)
 
     @property
     def target(self) -> str:
