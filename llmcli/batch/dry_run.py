@@ -50,7 +50,8 @@ def dry_run(app: App, program: Program, settings: InParts) -> None:
         if preview is not None:
             preview.see(counted)
 
-    tally = tally_of(app, program.inputs, options.limit, RowLook(see), done)
+    each = preview is not None or (stops and len(done) > 0)
+    tally = tally_of(app, program.inputs, options.limit, RowLook(see, each), done)
     if options.json or options.format in {"json", "jsonl"}:
         shown = jsonl.line if options.format == "jsonl" and not options.json else jsonl.pretty
         app.stdout.write_bytes(shown(tally.record() | (preview.record() if preview else {})))
@@ -114,7 +115,7 @@ class Preview:
         self._away = standing_of(self._kept).away
 
     def see(self, counted: Counted) -> None:
-        """Count a row in. The first good row of some has its request still, which names the provider."""
+        """Count a row in. The first row of a model has its request still, which names the provider."""
         row, model = counted.row, counted.model
         if model is None:
             return
@@ -126,7 +127,7 @@ class Preview:
         if fill is None or fill.is_full(terms, size, None, None):
             fill = self._open[model] = Fill()
             self._files[model] += 1
-        fill.count(size, row.request.max_tokens if row.request else None)
+        fill.count(size, counted.longest)
         self._size += size
 
     def _terms_of(self, request: Request) -> BatchTerms:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import field
 from decimal import Decimal
 from itertools import chain, islice
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
+from llmcli.batch.input.readers.entry import Placed
 from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.records import code_of
 from llmcli.errors import BadCommand
@@ -20,28 +21,33 @@ from llmcli.tokens.encodings import prepare
 from llmcli.wire import Json, Request
 from llmcli.workers import spread
 
-T = TypeVar("T")
 R = TypeVar("R")
+
+_Columns = list[
+    tuple[Any, ...]
+]  # what is of each Placed: a quarter of the time that they themselves take to travel
 
 Span = tuple[Decimal, Decimal, Decimal]
 """$ of prompts, of the longest answers, and of both at most: where tokens are estimated, with a margin."""
 
 _NOTHING = (Decimal(0), Decimal(0), Decimal(0))
-_CHUNK = 1 << 17  # bytes of rows that are counted at a time,
+_FIRST, _CHUNK = 1 << 13, 1 << 17  # bytes of rows that are counted at a time, at first and later,
 _USUAL = 1_000  # of a row whose size is not known
-_FEW = 8  # chunks that are counted here
+_FEW = 10  # chunks that are counted here
 
 
 @dataclass(frozen=True)
 class Scales:
     """What rows are weighed with: the price of a model, that of the Batch API, and what counts a request's tokens.
 
-    `by_row`: the money of each row is asked for, and not their sum alone.
+    `each`: all rows are asked for, and not alone those that are bad, that have a key, or a model that is new; `by_row`:
+    with the money of each, and not their sum alone.
     """
 
     price_of: PriceOf
     batch_price_of: PriceOf | None = None
     count_of: CountOf = count_of
+    each: bool = True
     by_row: bool = True
 
     def span(self, request: Request, count: Count, *, batch: bool) -> Span | None:
@@ -57,8 +63,7 @@ class Scales:
 class Counted(NamedTuple):
     """One row: its model, its tokens, whether they are exact, and its $ where that is asked for.
 
-    `model` and `tokens` are None for a row that is invalid. Of good rows that were counted together, the first alone
-    still has its request.
+    `model` and `tokens` are None for a row that is invalid. The first row of a model still has its request.
     """
 
     row: Row
@@ -67,6 +72,7 @@ class Counted(NamedTuple):
     exact: bool = True
     standard: Span | None = None
     batch: Span | None = None  # the same through the Batch API
+    longest: int | None = None  # tokens that its answer may have, where it says so
 
 
 @dataclass
@@ -79,6 +85,10 @@ class Tally:
     exact: bool = True
     standard: Span | None = field(default=_NOTHING)
     batch: Span | None = field(default=_NOTHING)
+
+    def __reduce__(self) -> tuple[type[Tally], tuple[Any, ...]]:
+        """As it goes to another process: a third of what names and values take."""
+        return Tally, (self.rows, self.invalid, self.tokens, self.exact, self.standard, self.batch)
 
     def add(self, counted: Counted) -> None:
         """Take a row in."""
@@ -136,8 +146,8 @@ def money(amounts: Span | None) -> Json:
 
 
 def count_rows(
-    found: Iterator[T],
-    row_of: Callable[[T], Row],
+    found: Iterator[Placed],
+    row_of: Callable[[Placed], Row],
     scales: Scales,
     tally: Tally | None = None,
     in_order: Callable[[], bool] = lambda: False,
@@ -145,57 +155,66 @@ def count_rows(
     """Count the rows that `row_of` makes of what was found, in their order, on all cores but for a few.
 
     `tally` takes them in, some at a time. `in_order`: whether rows have to be made one behind the other; asked when
-    the first ones were. Only some are under way at once, never the whole file. Raises BadCommand.
+    some were. Only some are under way at once, never the whole file. Raises BadCommand.
     """
-    chunks, tally = _chunks(found), tally or Tally()
+    chunks, tally, models = _chunks(found), tally or Tally(), set[str]()
 
-    def work(chunk: Sequence[T]) -> tuple[Tally, list[Counted]]:
-        return _counted_together(map(row_of, chunk), scales)
+    def work(columns: _Columns) -> tuple[Tally, list[Counted]]:
+        return _counted_together(map(row_of, map(Placed, *columns)), scales, models)
 
-    for sums, counted in chain(map(work, islice(chunks, 1)), _rest(work, chunks, in_order)):
+    for sums, counted in _worked(work, chunks, in_order):
         tally.merge(sums)
         yield from counted
 
 
-def _rest(
-    work: Callable[[Sequence[T]], R], chunks: Iterator[Sequence[T]], in_order: Callable[[], bool]
+def _worked(
+    work: Callable[[_Columns], R], chunks: Iterator[_Columns], in_order: Callable[[], bool]
 ) -> Iterator[R]:
+    for chunk in chunks:
+        yield work(chunk)
+        if not in_order():
+            break
     few = list(islice(chunks, _FEW))
     is_long = len(few) == _FEW  # else to fork takes longer
     if is_long:
         prepare()
-    yield from spread(work, chain(few, chunks), None if is_long and not in_order() else 1)
+    yield from spread(work, chain(few, chunks), None if is_long else 1)
 
 
-def _chunks(found: Iterator[T]) -> Iterator[Sequence[T]]:
-    """What is counted together: many small ones, or few large ones."""
-    chunk: list[T] = []
-    size = 0
+def _chunks(found: Iterator[Placed]) -> Iterator[_Columns]:
+    """What is counted together, small or large; the first of it are few."""
+    chunk: list[Placed] = []
+    size, enough = 0, _FIRST
     for one in found:
         chunk.append(one)
-        entry = getattr(one, "entry", None)
-        size += len(entry) if isinstance(entry, bytes | str) else _USUAL
-        if size >= _CHUNK:
-            yield chunk
-            chunk, size = [], 0
+        size += len(one.entry) if isinstance(one.entry, bytes | str) else _USUAL
+        if size >= enough:
+            yield list(zip(*chunk, strict=True))
+            chunk, size, enough = [], 0, min(2 * enough, _CHUNK)
     if chunk:
-        yield chunk
+        yield list(zip(*chunk, strict=True))
 
 
-def _counted_together(rows: Iterable[Row], scales: Scales) -> tuple[Tally, list[Counted]]:
-    """Count rows, and drop what nobody needs of them any more: it goes to another process. Raises BadCommand."""
-    tally, counts, kept = Tally(), list[Counted](), False
+def _counted_together(rows: Iterable[Row], scales: Scales, models: set[str]) -> tuple[Tally, list[Counted]]:
+    """Count rows, and drop what nobody needs of them any more: it goes to another process. Raises BadCommand.
+
+    `models` are those that were met here before: no process meets a row before one that stands further up.
+    """
+    tally, asked = Tally(), list[Counted]()
     for row in rows:
         if isinstance(row.error, BadCommand):
             raise row.error
         counted = _counted(row, scales)
         tally.add(counted)
-        counts.append(counted if scales.by_row else counted._replace(standard=None, batch=None))
-        if row.request is not None and kept:
+        if counted.model not in models and counted.model is not None:
+            models.add(counted.model)
+        elif scales.each or row.error is not None or row.key is not None:
             row.request = None
-        kept = kept or row.request is not None
+        else:
+            continue
         row.fields, row.json, row.body = None, b"", b""
-    return tally, counts
+        asked.append(counted if scales.by_row else counted._replace(standard=None, batch=None))
+    return tally, asked
 
 
 def _counted(row: Row, scales: Scales) -> Counted:
@@ -204,7 +223,7 @@ def _counted(row: Row, scales: Scales) -> Counted:
         return Counted(row)
     count = scales.count_of(request)
     spans = (scales.span(request, count, batch=False), scales.span(request, count, batch=True))
-    return Counted(row, request.name, count.tokens, count.exact, *spans)
+    return Counted(row, request.name, count.tokens, count.exact, *spans, request.max_tokens)
 
 
 def _plus(left: Span | None, right: Span | None) -> Span | None:

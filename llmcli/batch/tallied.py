@@ -1,4 +1,4 @@
-"""Rows that are counted and not sent: each of them looked at, and what all of them come to."""
+"""Rows that are counted and not sent: who looks at them, and what all of them come to."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ class CountedRows(Asked, Tabled, Protocol):
 
 
 class RowLook(NamedTuple):
-    """What is shown each row that was counted; `by_row`: with what it costs."""
+    """What is shown rows that were counted: `each`, or those that Scales says; `by_row`: with what it costs."""
 
     see: Callable[[Counted], None]
+    each: bool
     by_row: bool = False
 
 
 def tally_of(app: App, inputs: Inputs, limit: int | None, look: RowLook, done: Done | None = None) -> Tally:
-    """Count all rows, or the first `limit` of them, each of which is looked at, once `done` has met it.
+    """Count all rows, or the first `limit` of them, which are looked at once `done` has met them.
 
     Raises UsageError where an id is there twice.
     """
@@ -49,7 +50,7 @@ def tally_of(app: App, inputs: Inputs, limit: int | None, look: RowLook, done: D
 
     with inputs.all_at_hand() as source, counting(app) as count_of:
         entries = islice(iter(source.entry, None), limit)
-        scales = Scales(app.prices.of, app.prices.of_batch, count_of, look.by_row)
+        scales = Scales(app.prices.of, app.prices.of_batch, count_of, look.each, look.by_row)
         for counted in count_rows(entries, builder.placed, scales, tally, in_order):
             check_met(counted.row, done)
             look.see(counted)
@@ -65,12 +66,13 @@ def count_file(app: App, settings: CountedRows, path: str | None) -> None:
     choice = chosen(app, [] if path is None else [path], settings.table.each)
     frame = frame_of(app, settings, choice, sends=False)
     shape = settings.output.shape
+    by_row = shape == "jsonl"
 
     def see(counted: Counted) -> None:
-        if shape == "jsonl":
+        if by_row:
             app.stdout.write_bytes(jsonl.line(row_record(counted)))
 
-    tally = tally_of(app, frame.inputs, None, RowLook(see, by_row=shape == "jsonl"))
+    tally = tally_of(app, frame.inputs, None, RowLook(see, each=by_row, by_row=by_row))
     if shape in {"text", "events"}:  # nothing is streamed here
         app.stdout.write(f"{tally.tokens}\n")
     elif shape == "json":

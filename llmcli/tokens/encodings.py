@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MAX_TOKEN_BYTES = 128  # the longest token of both encodings
 _SHORT, _REMEMBERED = 256, 1024  # characters of a text whose count is remembered, and how many of them are
+_TOKEN = 4  # bytes of a token in tiktoken's buffers
 MAX_PART = 128 * MAX_TOKEN_BYTES  # characters; a run of spaces cut at multiples of 128 keeps its count
 
 # Constants of tiktoken_ext.openai_public (tiktoken 0.14), which itself would load its files by download.
@@ -89,7 +90,20 @@ class Encoder:
 
     def count(self, text: str) -> int:
         """Count the tokens of `text`."""
-        return len(self.encode(text)) if len(text) > _SHORT else self._short(text)
+        if len(text) <= _SHORT:
+            return self._short(text)
+        return len(self.encode(text)) if self._mapped is not None else self._long(text)
+
+    def _long(self, text: str) -> int:
+        """The same with no number made of each token, which is a tenth of the time."""
+        try:
+            found = self._tiktoken._core_bpe.encode_to_tiktoken_buffer(text, set())  # noqa: SLF001
+        except (
+            AttributeError,
+            ValueError,
+        ):  # what `encode` knows a way for, or a tiktoken that has no such method
+            return len(self.encode(text))
+        return memoryview(found).nbytes // _TOKEN
 
     @functools.cached_property
     def _short(self) -> Callable[[str], int]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
 
 from llmcli.batch.engine.stats import Latencies, Stats
 from llmcli.batch.forecast import Scales, Tally, count_rows, row_record
+from llmcli.batch.input.readers.entry import Placed
 from llmcli.batch.input.rows import Row
 from llmcli.batch.progress import Lines, summary, words
 from tests.unit.test_engine import Numbers
@@ -96,22 +98,26 @@ def test_percentiles_are_right_to_a_few_percent():
     assert latencies.percentile(0.99) == pytest.approx(9.9, rel=0.03)
 
 
-def itself(row: Row) -> Row:
-    return row
+def entries(source: Numbers) -> Iterator[Placed]:
+    """Rows in the place of what they would be made of."""
+    return (Placed(row, row.number) for row in iter(source.next, None))
+
+
+def itself(found: Placed) -> Row:
+    return found.entry
 
 
 def test_a_sum_is_not_known_when_a_part_is_not():
     tally = Tally()
     scales = Scales(lambda *_: {"in": 1, "out": 1})
-    for counted in count_rows(iter(Numbers(2).next, None), itself, scales, tally):
+    for counted in count_rows(entries(Numbers(2)), itself, scales, tally):
         assert row_record(counted)["cost_usd"]["total_max"] is None, "nothing limits the answer of this model"
     assert (tally.rows, tally.invalid, tally.record()["cost_usd"]["input"]) == (2, 0, None)
 
 
 def test_rows_are_counted_in_their_order_a_few_at_a_time():
     source = Numbers(5000)
-    rows = iter(source.next, None)
-    counted = count_rows(rows, itself, Scales(lambda *_: None))
+    counted = count_rows(entries(source), itself, Scales(lambda *_: None))
     assert [next(counted).row.number for _ in range(10)] == list(range(10))
     assert source.given < 2000
     assert [one.row.number for one in counted] == list(range(10, 5000))
