@@ -2,8 +2,9 @@
 
     python tests/bench/count.py [--mb 200] [--rounds 7] [--against CHECKOUT]
 
-Interleaved runs, medians; on a busy machine processes share what one would have, and the ratios are low. CHECKOUT is another checkout, whose `count --rows` runs on one core. The text is the source of
-Python's own library, over and over, through a pipe.
+Interleaved runs, medians; on a busy machine processes share what one would have, and the ratios are low. CHECKOUT is
+another checkout, whose rows are counted on one core, too. The text is the source of Python's own library, over and
+over, through a pipe.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -78,21 +80,22 @@ def main(size: int, rounds: int, count: int, against: str | None) -> None:
             f"count --raw of a pipe      {mb / found['raw']:6.1f} MB/s  {found['tiktoken'] / found['raw']:.2f} times"
         )
         print(f"its memory, all processes  {peak_mb(raw, env, str(text)):6.0f} MB")
-        tree = against or str(Path(__file__).parents[2])
-        before = [sys.executable, "-c", ONE_CORE.format(tree) + ENTRY]
+        trees = {
+            "one core": str(Path(__file__).parents[2]),
+            **({"one core of CHECKOUT": against} if against else {}),
+        }
         for line in (["count", "--rows", str(table)], ["batch", "--dry-run", str(table)]):
-            here = " ".join(line[:2])
+            cores = {
+                name: [sys.executable, "-c", ONE_CORE.format(tree) + ENTRY] for name, tree in trees.items()
+            }
+            runs = {**cores, "all cores": llmcli}
             found = medians(
-                {
-                    "core": lambda line=line: seconds([*before, *line], env),
-                    "all": lambda line=line: seconds([*llmcli, *line], env),
-                },
-                rounds,
+                {name: partial(seconds, [*run, *line], env) for name, run in runs.items()}, rounds
             )
-            print(
-                f"{here:17} one core {count / found['core']:7.0f} rows/s, all {count / found['all']:7.0f} rows/s"
-                f"  {found['core'] / found['all']:.2f} times"
-            )
+            for name, took in found.items():
+                print(
+                    f"{' '.join(line[:2]):17} {name:20} {count / took:7.0f} rows/s, {took / found['all cores']:.2f} times the time"
+                )
 
 
 if __name__ == "__main__":

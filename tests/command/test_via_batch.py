@@ -307,6 +307,15 @@ def test_a_dry_run_says_how_many_files_and_what_is_away_and_sends_nothing(away):
     assert away.provider.calls.total() == calls
 
 
+def test_a_dry_run_cuts_files_by_the_longest_answer_as_the_run_does(away):
+    longest = {"b": 20_000_000}
+    rows = [{"prompt": text, "max_tokens": longest.get(text, 1)} for text in "abcd"]
+    away.input.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    told = json.loads(away("--dry-run", "--json").out)
+    assert away("--no-wait").code == 75
+    assert told["files"] == away.provider.created == 2
+
+
 def test_a_dry_run_says_what_is_away_while_another_run_waits_for_it(away):
     away.rows("a", "b")
     away("--no-wait")
