@@ -9,7 +9,7 @@ from pathlib import Path
 
 from llmcli.address import address_of
 from llmcli.config import ProviderConfig
-from llmcli.errors import AuthFailure, UsageError
+from llmcli.errors import AuthFailure, BadCommand
 from llmcli.registry.models import nearest_model
 from llmcli.registry.providers import KEY_FILE, Provider, default_provider, key_header, key_variables
 from llmcli.wire import Request
@@ -72,7 +72,7 @@ def _from_file(path: str) -> str:
         key = Path(path).read_text("utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", error)
-        raise UsageError(f"cannot read {path}: {reason}", flag="--api-key-file") from None
+        raise BadCommand(f"cannot read {path}: {reason}", flag="--api-key-file") from None
     if not key:
         raise AuthFailure(f"--api-key-file {path} is empty", todo="put the key into it")
     return key

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
+from urllib.parse import quote
 
 from llmcli import jsonl
 from llmcli.address import address_of
@@ -19,6 +20,13 @@ Secrets = tuple[str, ...]  # the longest first
 
 _LEAST = 8  # characters of a key that may be told from the words around it
 _STARS = "***"
+_ONE_SPELLING = re.compile(r"[\w.~-]*", re.ASCII)
+_MARKS = (
+    ('"', "'"),
+    ("&quot;", "&#x27;"),
+    ("&quot;", "&#39;"),
+    ("&#34;", "&#39;"),
+)  # as HTML has them, or leaves them
 _BACKSLASH = 0x5C
 _RARE = b"QXZJVKYWGUqzxj_9876"  # in JSON, the rarest first
 _SAID_WHOLE = {
@@ -49,8 +57,17 @@ def _secrets(key: str | None, others: frozenset[str], url: str) -> Secrets:
 
 
 def told_apart(found: Iterable[str]) -> Secrets:
-    """Of these, what is long enough to be told from the words around it."""
-    return tuple(sorted((each for each in found if len(each) >= _LEAST), key=len, reverse=True))
+    """Of these, what is long enough to be told from the words around it, as pages, addresses and JSON spell it."""
+    long = {spelled for each in found if len(each) >= _LEAST for spelled in _spellings(each)}
+    return tuple(sorted(long, key=len, reverse=True))
+
+
+def _spellings(secret: str) -> set[str]:
+    if _ONE_SPELLING.fullmatch(secret):
+        return {secret}
+    page = secret.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    pages = {page.replace('"', two).replace("'", one) for two, one in _MARKS}
+    return {secret, quote(secret, safe=""), jsonl.dumps(secret)[1:-1].decode(), *pages}
 
 
 def without_in(text: str, secrets: Secrets) -> str:

@@ -120,3 +120,12 @@ def test_a_model_for_summaries_is_refused_where_none_are_made(cli, server, comma
 def test_count_takes_what_does_nothing_there(cli):
     flags = [word for flag in LOOP for word in flag]
     assert json.loads(cli("count", "-m", "gpt-4o", *flags, "hi").out) > 0
+
+
+def test_a_key_file_that_is_no_text_is_no_rows_fault(cli, tmp_path):
+    (tmp_path / "key").write_bytes(b"\xff\xfes\x00k\x00")
+    (tmp_path / "rows").write_text('{"prompt": "a"}\n' * 3)
+    argv = ["batch", str(tmp_path / "rows"), "-O", str(tmp_path / "o.jsonl"), "-m", "gpt-4o"]
+    done = cli(*argv, "--api-key-file", str(tmp_path / "key"))
+    assert (done.code, "--api-key-file cannot read" in done.err) == (2, True), done.err
+    assert not (tmp_path / "o.errors.jsonl").exists() or not (tmp_path / "o.errors.jsonl").read_bytes()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import html
 import json
+from urllib.parse import quote
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from llmcli import jsonl
-from llmcli.transport.stars import Pieces, Secrets, may_hold
+from llmcli.transport.stars import Pieces, Secrets, may_hold, told_apart, without
 from llmcli.wire import Chunk
 
 SECRETS = st.lists(st.text('ab"\\/é', min_size=8, max_size=12), max_size=2).map(
@@ -65,3 +68,25 @@ def test_a_piece_in_which_no_secret_begins_is_handed_on_as_it_is():
 def test_json_that_holds_a_secret_may_hold_it(secret, ascii_alone):
     body = json.dumps({"a": f"b{secret}c"}, ensure_ascii=ascii_alone).encode("utf-8", "surrogatepass")
     assert may_hold(body, (secret,))
+
+
+ODD = "p&ss<w>ord/a+b=\"c'd"
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        ODD,
+        quote(ODD, safe=""),
+        html.escape(ODD),
+        html.escape(ODD).replace("&#x27;", "&#39;").replace("&quot;", "&#34;"),
+        json.dumps(ODD)[1:-1],
+        json.dumps(ODD)[1:-1].replace("/", "\\/"),
+    ],
+)
+def test_a_secret_is_starred_as_pages_and_addresses_spell_it(spelled):
+    assert without(f"You sent {spelled}.", told_apart([ODD])) == "You sent ***."
+
+
+def test_a_usual_key_has_one_spelling():
+    assert told_apart(["sk-proj-abc_DEF-0123", "short"]) == ("sk-proj-abc_DEF-0123",)
