@@ -16,9 +16,7 @@ from llmcli.files.replacing import Replacement
 from llmcli.files.writing import append
 
 _BLOCK = 1 << 19  # bytes: what stays in a cache
-_ROOM = (
-    1 << 22
-)  # bytes: once as many were freed, malloc keeps what a block and its lines let go for the next ones
+_ROOM = 1 << 21  # bytes, freed once: from then on malloc keeps those of a block for the next
 _LOOK = 1 << 13  # bytes in which a line may end
 _KEEP = os.fdatasync if hasattr(os, "fdatasync") else os.fsync  # macOS has no fdatasync
 
