@@ -7,6 +7,7 @@ import contextlib
 import gzip
 import socket
 import ssl
+import threading
 import time
 from pathlib import Path
 
@@ -14,10 +15,11 @@ import pytest
 
 from llmcli.transport.wire.exchange import Wire
 from llmcli.transport.wire.heads import Break, How, WireReply
+from llmcli.transport.wire.names import Names
 from llmcli.transport.wire.trust import Certificates
 from llmcli.transport.wire.unpack import unpacked
 from tests.certificates import made
-from tests.unit.test_wire import head_to, listening, received
+from tests.unit.test_wire import OK, head_to, listening, received
 
 STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 
@@ -164,3 +166,28 @@ def test_a_length_that_nobody_can_count_is_beyond_the_bound():
 
     with listening(serve) as url:
         assert broken(url, streamed=False).how is How.TOO_LONG
+
+
+def test_a_crowd_finds_localhost_where_a_server_is_at_its_ipv6_address_alone():
+    """What a resolver knows of that name differs; libcurl knows both addresses."""
+    try:
+        listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("needs IPv6")
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            received(connection, 1)
+            connection.sendall(OK)
+
+    async def work(url: str) -> int:
+        wire = Wire({}, names=Names())
+        try:
+            return (await wire.exchange(head_to(url), b"x")).status
+        finally:
+            await wire.aclose()
+
+    with listener:
+        threading.Thread(target=serve, daemon=True).start()
+        assert asyncio.run(work(f"http://localhost:{listener.getsockname()[1]}/v1")) == 200

@@ -20,7 +20,10 @@ class Names:
         self._known: dict[str, asyncio.Future[list[str]]] = {}
 
     async def told_of(self, url: str, seconds: float) -> list[str]:
-        """Nothing for a host that is an address. Raises Break, also where the look-up takes longer than `seconds`."""
+        """Nothing for a host that is an address, nor for this machine by its name, which libcurl knows.
+
+        Raises Break, also where the look-up takes longer than `seconds`.
+        """
         if url not in self._known:
             self._known[url] = asyncio.ensure_future(_looked_up(url))
         looking = self._known[url]
@@ -37,6 +40,8 @@ class Names:
 async def _looked_up(url: str) -> list[str]:
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
+    if f".{host}".endswith(".localhost"):  # of which resolvers often know one address alone
+        return []
     with suppress(ValueError):
         ip_address(host)
         return []
