@@ -17,6 +17,8 @@ from llmcli.lean.dataclass import dataclass
 OPENAI = "openai"
 """The provider whose API all others speak; a model that names no provider is its."""
 
+_END = 3  # characters of a host that a text which holds it must have: to read all addresses takes longer
+
 KEY_FILE = "use --api-key-file"
 """What helps where no variable holds a key, in what is said of one that is not there."""
 
@@ -98,12 +100,13 @@ class Provider:
 
 def find_provider(name: str) -> Provider | None:
     """The provider of this name, or of this alias (`together_ai`, `llama.cpp`); None where unknown."""
-    return _providers().get(provider_name(name))
+    name = provider_name(name)
+    return _provider(name) if name in _table() else None
 
 
 def default_provider() -> Provider:
     """The provider of a model that names none."""
-    return _providers()[OPENAI]
+    return _provider(OPENAI)
 
 
 def is_embedded(name: str) -> bool:
@@ -119,17 +122,17 @@ def provider_name(name: str) -> str:
 
 def provider_names() -> tuple[str, ...]:
     """Every name in the table, in its order: the best known first, local servers last, then `offline`."""
-    return tuple(_providers())
+    return tuple(_table())
 
 
 def key_variables() -> set[str]:
     """The variables that hold a key of any of them."""
-    return {variable for provider in _providers().values() for variable in provider.api_key_env}
+    return {variable for row in _table().values() for variable in row["api_key_env"]}
 
 
 def address_variables() -> set[str]:
     """The variables that hold an address of any of them."""
-    return {provider.base_url_env for provider in _providers().values() if provider.base_url_env}
+    return {row["base_url_env"] for row in _table().values() if row.get("base_url_env")}
 
 
 def split_model(spec: str, known: Collection[str] = ()) -> tuple[str | None, str]:
@@ -153,8 +156,10 @@ def provider_of_url(base_url: str) -> Provider | None:
     """
     address = address_of(base_url)
     if address is None:
-        return next((each for each in _providers().values() if each.base_url == base_url), None)
-    return next((each for each in _providers().values() if _answers_at(each, address)), None)
+        name = next((name for name, row in _table().items() if row["base_url"] == base_url), None)
+    else:
+        name = next((name for name, row in _table().items() if _answers_at(row, address)), None)
+    return None if name is None else _provider(name)
 
 
 def is_default_address(base_url: str) -> bool:
@@ -168,26 +173,30 @@ def key_header(base_url: str) -> str | None:
     """The header that an address wants a key in, where it is not the usual Authorization."""
     address = address_of(base_url)
     place = "" if address is None else f"{address.host}{address.parts.path.rstrip('/')}/"
-    shapes = ((each.key_header, glob) for each in _providers().values() for glob in each.key_header_at)
+    shapes = ((row["key_header"], glob) for row in _table().values() for glob in row.get("key_header_at", ()))
     return next((name for name, glob in shapes if fnmatchcase(place, glob)), None)
 
 
-def _answers_at(provider: Provider, address: Address) -> bool:
-    own = address_of(provider.base_url.replace("{resource}.", ""))
-    if own is None or address.socket is not None:
+def _answers_at(row: Mapping[str, Any], address: Address) -> bool:
+    if address.socket is not None or address.host[-_END:] not in row["base_url"]:
         return False
-    if provider.key_required:
+    own = address_of(row["base_url"].replace("{resource}.", ""))
+    if own is None:
+        return False
+    if row.get("key_required", True):
         return f".{address.host}".endswith(f".{own.host}")
     return (address.host, address.port) == (own.host, own.port)
 
 
 @cache
-def _providers() -> dict[str, Provider]:
+def _table() -> dict[str, Mapping[str, Any]]:
     table = json.loads(Path(__file__).with_name("providers.json").read_bytes())
-    return {name: _provider(name, row) for name, row in table.items() if name != "_meta"}
+    return {name: row for name, row in table.items() if name != "_meta"}
 
 
-def _provider(name: str, row: Mapping[str, Any]) -> Provider:
+@cache
+def _provider(name: str) -> Provider:
+    row = _table()[name]
     return Provider(
         name=name,
         base_url=row["base_url"],
