@@ -95,12 +95,12 @@ def without(value: Any, secrets: Secrets) -> Any:
 
 def may_hold(body: bytes, secrets: Secrets) -> bool:
     """Whether JSON may hold a secret: as it is, or with characters escaped."""
-    # A byte is found ten times as fast as bytes; `in` of bytes makes a TypeError before it looks.
+    # A byte is found ten times as fast as bytes. `in` of a byte is faster than `find`, and of bytes slower.
     written, escaped = _signs(secrets)
     for rare, secret in written:
-        if body.find(rare) >= 0 and body.find(secret) >= 0:
+        if rare in body and body.find(secret) >= 0:
             return True
-    if body.find(_BACKSLASH) >= 0:
+    if _BACKSLASH in body:
         for sign in escaped:
             if body.find(sign) >= 0:
                 return True

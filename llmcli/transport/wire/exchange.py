@@ -161,7 +161,7 @@ class Wire:
                 body = unpacked(body, packed, self._longest)
             except Break as error:
                 body, failure = b"", failure or error
-        return WireReply(status, headers, body, failure, proxy=easy.route.proxy)
+        return WireReply(status, headers, body, failure, easy.route.proxy)
 
     async def _opened(self, head: Head, easy: Easy) -> WireReply:
         """The reply whose body comes in pieces."""

@@ -115,9 +115,9 @@ class WireReply:
     headers: Mapping[str, str]
     body: bytes = b""
     broken: Break | None = None
+    proxy: Proxy = NO_PROXY
     pieces: AsyncGenerator[bytes, None] | None = None
     close: Callable[[], None] = lambda: None
-    proxy: Proxy = NO_PROXY
 
 
 def head_of(lines: list[bytes]) -> tuple[int, dict[str, str]]:
