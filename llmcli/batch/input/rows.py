@@ -125,39 +125,26 @@ class RowBuilder:
     def row(self, found: Placed) -> Row:
         """The row of an entry: its request, or what is wrong with it."""
         entry, number, line, columns, file, before = found
-        custom_id: CustomId | None = f"row-{number}" if self._is_numbered else None
+        name: CustomId | None = f"row-{number}" if self._is_numbered else None
         data, text = None, b""
         try:
             if type(entry) is bytes:
                 data, text = parsed_row(entry), entry
                 if "custom_id" in data:
-                    custom_id = custom_id_of(data, custom_id)
+                    name = custom_id_of(data, name)
                 request = self._request(data, entry)
             else:
                 held = found_in(entry)
                 data = held.fields
                 if held.is_table and data.get("custom_id") != "":
-                    custom_id = custom_id_of(data, custom_id)
+                    name = custom_id_of(data, name)
                 request = self._of_found(held)
-            content = jsonl.dumps_to_keep(request.body())
+            body = jsonl.dumps_to_keep(request.body())
         except LlmcliError as error:
-            return _failed(found, custom_id, data, error)
-        size, digest = len(content), _digest(content)
+            return _failed(found, name, data, error)
+        size, digest = len(body), _digest(body)
         return Row(
-            number,
-            custom_id,
-            digest,
-            request,
-            None,
-            size,
-            content,
-            data,
-            columns,
-            line,
-            text,
-            file,
-            before,
-            number,
+            number, name, digest, request, None, size, body, data, columns, line, text, file, before, number
         )
 
     def check_columns(self, columns: Columns) -> None:
