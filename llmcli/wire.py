@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from llmcli.lean.dataclass import dataclass
-from llmcli.lean.once import once
 
 _SNAPSHOT = r"(?:-latest|-\d[\d-]*)?(?::latest)?(?:\.gguf)?"  # behind the name of a model
 
@@ -183,11 +182,34 @@ def _chat_body(request: Request) -> Json:
 CHAT = Api("chat", "chat/completions", _chat_body)  # a row that another process counts is pickled with it
 
 
-@dataclass
+@dataclass(slots=True)
+class Kind:
+    """What is the same for requests that differ in their messages alone. See `url` and `max_tokens` of Request.
+
+    `takes_text`: one text, whatever it says, is all that is asked for: no JSON, no label, no call.
+    """
+
+    url: str
+    max_tokens: int | None
+    takes_text: bool
+
+    @classmethod
+    def of(cls, request: Request) -> Kind:
+        """That of a request, and of all that its `saying` makes."""
+        takes_text = not request.choices and _ASKING.isdisjoint(request.fields)
+        return cls(request.url_of(request.api.path), _most_tokens(request), takes_text)
+
+
+def _most_tokens(request: Request) -> int | None:
+    fields = request.fields
+    limit = positive(fields, "max_completion_tokens") or positive(fields, "max_tokens")
+    elsewhere = limit is None and request.api.name != CHAT.name
+    return positive(fields, "max_output_tokens") if elsewhere else limit
+
+
+@dataclass(slots=True)
 class Request:
     """One request, whole: `body()` is what goes on the wire, and `url` where it goes.
-
-    What is cached of it hangs on no message, so that it holds for all that `saying` makes of it, too.
 
     `fields` are those of Chat Completions, whatever the `api`. `provider` names the quirks, `model` is the model's
     name as it is sent. `expects` is the JSON Schema that an answer is checked against, where it is not the one that
@@ -206,6 +228,11 @@ class Request:
     headers: Headers = NO_HEADERS
     choices: tuple[str, ...] = ()
     api: Api = CHAT
+    kind: Kind = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Work out what is the same for all that `saying` makes of it, too."""
+        self.kind = Kind.of(self)
 
     def saying(self, messages: Sequence[Message]) -> Request:
         """The same request with other messages; for a row, so that a third of `dataclasses.replace` is too much."""
@@ -213,15 +240,8 @@ class Request:
         other.provider, other.model, other.base_url = self.provider, self.model, self.base_url
         other.fields = {**self.fields, "messages": messages}
         other.expects, other.keys_of, other.extract = self.expects, self.keys_of, self.extract
-        other.headers, other.choices, other.api = self.headers, self.choices, self.api
-        other.kind, other.url, other.max_tokens = self.kind, self.url, self.max_tokens
-        other.takes_any_text = self.takes_any_text
+        other.headers, other.choices, other.api, other.kind = self.headers, self.choices, self.api, self.kind
         return other
-
-    @once
-    def kind(self) -> object:
-        """The same for requests that differ in their messages alone, as `saying` has them, once it was asked for."""
-        return object()
 
     @property
     def key_owners(self) -> tuple[str, ...]:
@@ -243,26 +263,19 @@ class Request:
             host = host.replace("%2F", "/")
         return f"{self.name} at {scheme}://{host.rpartition('@')[2]}{slash}{path}"
 
-    @once
+    @property
     def url(self) -> str:
         """The address of the endpoint."""
-        return self.url_of(self.api.path)
+        return self.kind.url
 
     def url_of(self, path: str) -> str:
         """An address beside it: `models`."""
         return _url_of(self.base_url, path)
 
-    @once
+    @property
     def max_tokens(self) -> int | None:
         """The most tokens that each answer is asked to have."""
-        limit = positive(self.fields, "max_completion_tokens") or positive(self.fields, "max_tokens")
-        elsewhere = limit is None and self.api.name != CHAT.name
-        return positive(self.fields, "max_output_tokens") if elsewhere else limit
-
-    @once
-    def takes_any_text(self) -> bool:
-        """Whether one text, whatever it says, is all that is asked for: no JSON, no label, no call."""
-        return not self.choices and _ASKING.isdisjoint(self.fields)
+        return self.kind.max_tokens
 
     @property
     def n(self) -> int:

@@ -13,6 +13,7 @@ from llmcli.exchange.judged import is_judged, recovered
 from llmcli.exchange.verdict import verdict
 from llmcli.finish import says_something
 from llmcli.lean.dataclass import dataclass
+from llmcli.lean.maker import maker
 from llmcli.output.report import PriceOf, Report
 from llmcli.output.sink import SILENT, Sink
 from llmcli.transport.answer import Answer
@@ -52,6 +53,9 @@ class Exchanged:
     def earlier(self) -> Sequence[Completion]:
         """The completions that were needed before this one."""
         return self.completion.meta.earlier
+
+
+_exchanged = maker(Exchanged)
 
 
 async def exchange(
@@ -96,13 +100,13 @@ async def exchange(
 def concluded(completion: Completion, request: Request, way: Way, started: float) -> Exchanged:
     """The exchange that a completion ends, whose request was sent at `started`, on the way's clock."""
     meta = completion.meta
-    if not request.takes_any_text and is_judged(request):
+    if not request.kind.takes_text and is_judged(request):
         meta.recovered, meta.choice = recovered(completion, request), choice_in(completion, request)
     clock = way.clock
     meta.latency = clock() - started
     if meta.ttft is not None:
         meta.ttft -= started
-    return Exchanged(completion, (), Report.of(completion, way.price_of), verdict(completion, request))
+    return _exchanged(completion, (), Report.of(completion, way.price_of), verdict(completion, request))
 
 
 async def _following(

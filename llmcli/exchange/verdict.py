@@ -28,7 +28,7 @@ def check(completion: Completion, request: Request) -> None:
 def verdict(completion: Completion, request: Request) -> LlmcliError | None:
     """What is wrong with an answer, if anything is."""
     plain = completion.is_plain or (completion.meta.cut is None and is_plain(completion.choices))
-    if plain and (request.takes_any_text or (_FORCED.isdisjoint(request.fields) and not is_judged(request))):
+    if plain and (request.kind.takes_text or (_FORCED.isdisjoint(request.fields) and not is_judged(request))):
         return None
     choices = completion.choices
     if not any(map(is_begun, choices)):

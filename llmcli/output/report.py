@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from llmcli.lean.dataclass import dataclass
+from llmcli.lean.maker import maker
 from llmcli.registry.prices import charged, cost
 from llmcli.wire import CHAT, MOST_COUNTED, Completion, Json, usage_count
 
@@ -30,7 +31,7 @@ class Report:
         meta = completion.meta
         if not meta.earlier:
             price = price_of(meta.provider, meta.model)
-            return cls(completion, _cost(completion, price), price is not None)
+            return _report(completion, _cost(completion, price), price is not None)
         answers = (*completion.meta.earlier, completion)
         prices = [price_of(answer.meta.provider, answer.meta.model) for answer in answers]
         costs = [_cost(answer, price) for answer, price in zip(answers, prices, strict=True)]
@@ -88,6 +89,9 @@ class Report:
     def _dollars(self) -> str:
         """What it cost; where the server counted nothing, a known price does not say it."""
         return "cost unknown" if self.cost is None and self.priced else dollars(self.cost)
+
+
+_report = maker(Report)
 
 
 def citations(completion: Completion) -> Iterator[str]:

@@ -212,7 +212,7 @@ class Engine:
         job.sent_at = now = clock()
         job.crowd = stats.in_flight = stats.in_flight + 1
         pace.crowd.sends(now, job.crowd)
-        job.tokens = pace.take(now, job.row.size, job.request.max_tokens)
+        job.tokens = pace.take(now, job.row.size, job.request.kind.max_tokens)
         self._health.begins(job)
 
     async def _ask(self, job: Job) -> None:

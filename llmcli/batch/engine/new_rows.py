@@ -11,6 +11,7 @@ from llmcli.batch.engine.run import Job, Records, Run, Source
 from llmcli.batch.input.rows import Row
 from llmcli.batch.ledger.final import Done, changed
 from llmcli.errors import BadCommand, LlmcliError, UsageError
+from llmcli.lean.maker import maker
 
 
 class Look(Enum):
@@ -102,6 +103,7 @@ class NewRows(OpenRows):
     def __init__(self, run: Run, source: Source, records: Records, done: Done, money: Money) -> None:
         super().__init__(run, source, records, done)
         self._money = money
+        self._make = maker(Job)
 
     def next(self) -> Job | Unsent | Stop | Look:
         """What the next row is. A source that cannot be read is a Stop."""
@@ -110,7 +112,8 @@ class NewRows(OpenRows):
             return row
         if row.request is None:
             return self._unsent(row, row.error)
-        job = Job(row, row.request)
+        make = self._make
+        job = make(row, row.request)
         if self._resumes:
             job.carried = self._done.cost(row.slot)
         if self._money.is_limited:

@@ -31,6 +31,7 @@ from llmcli.exchange.judged import missing
 from llmcli.exchange.layers.fallback import another_may, skipped
 from llmcli.exchange.layers.retry import failed_attempt
 from llmcli.lean.dataclass import dataclass
+from llmcli.lean.maker import maker
 from llmcli.output.report import Report, joined_answers, tokens_of, trace
 from llmcli.wire import Completion
 
@@ -80,6 +81,7 @@ class Outcomes:
         self._health = health
         self._retries = Retries(run, health)
         self._missing: set[str] = set()  # what rows lacked, once told
+        self._make_final, self._make_course = maker(Final), maker(Course)
         self._at: str | None = None  # this turn's moment, once it was asked for
 
     def of(self, job: Job, came: Exchanged | Exception) -> Outcome:
@@ -123,13 +125,14 @@ class Outcomes:
         """An answer came that counts as one."""
         self._take_in(job, report, now)
         line = success_line(job.row, self._course(job.row, job.sent, job.carried), report)
-        return Final(line, None, None if self._plan.notice is None else trace(report.completion, job.sent))
+        make = self._make_final
+        return make(line, None, None if self._plan.notice is None else trace(report.completion, job.sent))
 
     def _take_in(self, job: Job, report: Report, now: float) -> None:
         """Count in an answer, and what it shows of its server."""
         completion, request = report.completion, job.request
         self._health.answered(job, cached=completion.meta.cached)
-        if not request.takes_any_text and not _MORE.isdisjoint(request.fields):
+        if not request.kind.takes_text and not _MORE.isdisjoint(request.fields):
             self._warn_of_missing(job, completion)
         self._count(job, report, now)
 
@@ -169,7 +172,8 @@ class Outcomes:
         plan = self._plan
         if self._at is None:
             self._at = plan.moment()
-        return Course(sent, carried, self._at, plan.input_of(row) if plan.input_of else None)
+        make = self._make_course
+        return make(sent, carried, self._at, plan.input_of(row) if plan.input_of else None)
 
     def begin_turn(self) -> None:
         """What comes from now on does not come at the moment of what came before."""

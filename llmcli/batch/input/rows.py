@@ -26,6 +26,7 @@ from llmcli.batch.input.shape import (
 )
 from llmcli.errors import BadCommand, LlmcliError, UsageError
 from llmcli.lean.dataclass import dataclass
+from llmcli.lean.maker import maker
 from llmcli.lean.once import once
 from llmcli.request.builder import Builder
 from llmcli.request.messages import check_message_list
@@ -114,6 +115,7 @@ class RowBuilder:
         self._prompt = prompt
         self._builder = builder
         self._before = prompt.opening
+        self._make = maker(Row)
         self._said: bytes | None = None  # parameters of the last row that may stand for others,
         self._before_it: Request  # and its request
 
@@ -143,7 +145,8 @@ class RowBuilder:
         except LlmcliError as error:
             return _failed(found, name, data, error)
         size, digest = len(body), _digest(body)
-        return Row(
+        make = self._make
+        return make(
             number, name, digest, request, None, size, body, data, columns, line, text, file, before, number
         )
 
