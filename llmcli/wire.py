@@ -183,7 +183,7 @@ CHAT = Api("chat", "chat/completions", _chat_body)  # a row that another process
 
 
 @dataclass(slots=True)
-class Kind:
+class RequestKind:
     """What is the same for requests that differ in their messages alone. See `url` and `max_tokens` of Request.
 
     `takes_text`: one text, whatever it says, is all that is asked for: no JSON, no label, no call.
@@ -194,7 +194,7 @@ class Kind:
     takes_text: bool
 
     @classmethod
-    def of(cls, request: Request) -> Kind:
+    def of(cls, request: Request) -> RequestKind:
         """That of a request, and of all that its `saying` makes."""
         takes_text = not request.choices and _ASKING.isdisjoint(request.fields)
         return cls(request.url_of(request.api.path), _most_tokens(request), takes_text)
@@ -228,11 +228,11 @@ class Request:
     headers: Headers = NO_HEADERS
     choices: tuple[str, ...] = ()
     api: Api = CHAT
-    kind: Kind = field(init=False, repr=False, compare=False)
+    kind: RequestKind = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Work out what is the same for all that `saying` makes of it, too."""
-        self.kind = Kind.of(self)
+        self.kind = RequestKind.of(self)
 
     def saying(self, messages: Sequence[Message]) -> Request:
         """The same request with other messages; for a row, so that a third of `dataclasses.replace` is too much."""

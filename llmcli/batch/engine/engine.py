@@ -137,7 +137,7 @@ class Engine:
             if job.doubt is not None and (over := self._outcomes.over(job)) is not None:
                 self._head = None
                 self._finish(job.row, over)
-            elif self._health.holds(job):
+            elif self._health.ill and self._health.holds(job):
                 self._head = None
             elif self._money.allowed is None or self._reserve(job):
                 self._head = None

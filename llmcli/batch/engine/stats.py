@@ -19,23 +19,25 @@ class Latencies:
     """Seconds, in buckets of 5 %: percentiles of any number of them."""
 
     def __init__(self) -> None:
-        self._buckets: Counter[int] = Counter()
+        self._buckets: dict[int, int] = {}
 
     def add(self, seconds: float) -> None:
         """Take one in."""
-        self._buckets[int(_log(seconds / _LEAST) / _STEP + 0.5) if seconds > _LEAST else 0] += 1
+        bucket = int(_log(seconds / _LEAST) / _STEP + 0.5) if seconds > _LEAST else 0
+        self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
 
     @classmethod
     def of(cls, parts: Iterable[Latencies]) -> Latencies:
         """All that several have."""
         whole = cls()
         for part in parts:
-            whole._buckets.update(part._buckets)  # noqa: SLF001 - of its own kind
+            for bucket, count in part._buckets.items():  # noqa: SLF001 - of its own kind
+                whole._buckets[bucket] = whole._buckets.get(bucket, 0) + count
         return whole
 
     def percentile(self, share: float) -> float | None:
         """The seconds that `share` of them (0 to 1) do not pass; None where there are none."""
-        wanted = share * self._buckets.total()
+        wanted = share * sum(self._buckets.values())
         for bucket in sorted(self._buckets):
             wanted -= self._buckets[bucket]
             if wanted <= 0:

@@ -98,6 +98,7 @@ def _not_in_order() -> bool:
 
 
 _VALUES = attrgetter(*Row.__slots__)
+_row = maker(Row)
 
 
 class RowBuilder:
@@ -115,7 +116,6 @@ class RowBuilder:
         self._prompt = prompt
         self._builder = builder
         self._before = prompt.opening
-        self._make = maker(Row)
         self._said: bytes | None = None  # parameters of the last row that may stand for others,
         self._before_it: Request  # and its request
 
@@ -141,12 +141,11 @@ class RowBuilder:
                 if held.is_table and data.get("custom_id") != "":
                     name = custom_id_of(data, name)
                 request = self._of_found(held)
-            body = jsonl.dumps_to_keep(request.body())
+            body = jsonl.dumps_to_keep(request.fields if request.api is CHAT else request.body())
         except LlmcliError as error:
             return _failed(found, name, data, error)
         size, digest = len(body), _digest(body)
-        make = self._make
-        return make(
+        return _row(
             number, name, digest, request, None, size, body, data, columns, line, text, file, before, number
         )
 
@@ -238,7 +237,8 @@ class RowBuilder:
         if self._prompt.template is not None:
             return self._of_text(self._templated(self._prompt, Found(data, line)))
         if len(data) == 1 and type(text := data.get("prompt")) is str:  # what most such rows are
-            return self._of_text(joined(*self._prompt.files, text))
+            files = self._prompt.files
+            return self._of_text(joined(*files, text) if files else text)
         data = said(data, line)
         if isinstance(data.get("body"), dict):
             body, on_responses = body_of(data)

@@ -33,7 +33,7 @@ class Course:
 
 def success_line(row: Row, course: Course, report: Report) -> bytes:
     """The record of an answer. The body is the very bytes that the server sent, where they are one line."""
-    return _line(row, _response(report.completion), None, (_envelope(row, course, report), course.kept))
+    return _line(row, course, _response(report.completion), None, _envelope(row, course, report))
 
 
 def failure_line(
@@ -49,7 +49,7 @@ def failure_line(
     envelope = _envelope(row, course, report)
     if report is None and request is not None:
         envelope["model"] = request.name
-    return _line(row, response, {"code": code, "message": str(error)}, (envelope, course.kept)), code
+    return _line(row, course, response, {"code": code, "message": str(error)}, envelope), code
 
 
 def code_of(error: LlmcliError) -> str:
@@ -65,24 +65,26 @@ def _milliseconds(seconds: float) -> float:
     return int(seconds * 1_000_000 + 0.5) / 1000
 
 
-def _line(row: Row, response: Json | None, error: Json | None, about: tuple[Json, bytes | None]) -> bytes:
-    envelope, kept = about
+def _line(row: Row, course: Course, response: Json | None, error: Json | None, envelope: Json) -> bytes:
+    # The row's own columns come first: what counts at a resume ends the line.
+    about = envelope if course.kept is None else {"input": jsonl.Raw(course.kept), **envelope}
     return jsonl.line(
         {
             "id": record_id(row),
             "custom_id": row.custom_id,
             "response": response,
             "error": error,
-            # The row's own columns come first: what counts at a resume ends the line.
-            "llmcli": envelope if kept is None else {"input": jsonl.Raw(kept), **envelope},
+            "llmcli": about,
         }
     )
 
 
 def _response(completion: Completion) -> Json:
-    raw = (completion.raw or b"").strip()
-    is_one_line = raw.startswith(b"{") and _LF not in raw and _CR not in raw
-    body = jsonl.Raw(raw) if is_one_line and 0 not in raw else completion.body  # UTF-16 has zeros
+    body: object = completion.body
+    if (raw := completion.raw) is not None:
+        raw = raw.strip()
+        if _LF not in raw and _CR not in raw:
+            body = jsonl.Raw(raw)
     return {"status_code": 200, "request_id": completion.meta.request_id, "body": body}
 
 
@@ -91,24 +93,27 @@ def _envelope(row: Row, course: Course, report: Report | None) -> Json:
 
     `cost_usd` in $, of all that the row took; `latency_ms` of the last attempt; `at`: when it came to its end, UTC.
     """
-    via, cost, meta = course.via, course.carried, None
+    cost, latency, model, meta = course.carried, None, None, None
     if report is not None:
         meta = report.completion.meta
+        model = spelled(meta.provider, meta.model)
+        latency = _milliseconds(meta.latency) if course.via is None else None
         cost = report.cost if report.cost is None or not cost else report.cost + cost
-    envelope: Json = {"row": row.number}
-    if row.file is not None:
-        envelope["file"] = row.file
-    if row.id_column is not None:
-        envelope["id_column"] = row.id_column
-    envelope["attempts"] = course.attempts
-    envelope["latency_ms"] = None if meta is None or via is not None else _milliseconds(meta.latency)
-    envelope["cost_usd"] = None if cost is None else float(cost)
-    envelope["model"] = None if meta is None else spelled(meta.provider, meta.model)
-    envelope["at"] = course.at
+    envelope: Json = {
+        "row": row.number,
+        "attempts": course.attempts,
+        "latency_ms": latency,
+        "cost_usd": None if cost is None else float(cost),
+        "model": model,
+        "at": course.at,
+    }
+    if row.file is not None or row.id_column is not None:
+        place = {"row": row.number, "file": row.file, "id_column": row.id_column}
+        envelope = {**{name: value for name, value in place.items() if value is not None}, **envelope}
     if meta is not None and meta.api != CHAT.name:
         envelope["api"] = meta.api
-    if via is not None:
-        envelope["via"] = via
+    if course.via is not None:
+        envelope["via"] = course.via
     if meta is not None and (meta.cached or meta.recovered or meta.choice):
         told = {"cached": meta.cached, "recovered": meta.recovered, "choice": meta.choice}
         envelope.update({name: value for name, value in told.items() if value})
