@@ -47,6 +47,12 @@ def test_too_few_open_files_are_exit_74(shell, limit):
     assert (done.code, done.err) == (74, "llmcli: io: too many open files; raise the limit (ulimit -n)\n")
 
 
+@pytest.mark.parametrize("limit", [7, 8, 9, 10])
+def test_too_few_open_files_for_a_connection_are_no_traceback(shell, server, limit):
+    done = shell(f"ulimit -n {limit}; llmcli ask --base-url {server.base_url} -m tiny hi")
+    assert (done.code in {0, 74, 75}, "Traceback" in done.err) == (True, False), done.err
+
+
 def test_more_than_1_024_open_files_do_not_matter(process):
     # A parent's: what it opens has numbers that select() refuses.
     files = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]

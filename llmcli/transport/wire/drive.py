@@ -9,6 +9,8 @@ so that beyond some hundred requests the others are for more.
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from collections.abc import Callable
 
 import pycurl
@@ -120,6 +122,14 @@ class Drive:
             multi.set_alarm()
 
 
+def _new_multi() -> pycurl.CurlMulti:
+    """A multi handle. Raises OSError where no more files can be opened, of which it has two."""
+    try:
+        return pycurl.CurlMulti()
+    except pycurl.error:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE)) from None
+
+
 class _Multi:
     """A multi handle, what it has under way, and its alarm. `owners` is told which sockets are its own.
 
@@ -134,7 +144,7 @@ class _Multi:
         owners: dict[int, _Multi],
         wake: Callable[[_Multi], None],
     ) -> None:
-        self.curl = pycurl.CurlMulti()
+        self.curl = _new_multi()
         self.curl.setopt(pycurl.M_SOCKETFUNCTION, self._wants)
         self.add, self.remove = self.curl.add_handle, self.curl.remove_handle
         self.act, self._ended = self.curl.socket_action, self.curl.info_read
