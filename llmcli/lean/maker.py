@@ -14,14 +14,19 @@ _T = TypeVar("_T")
 
 
 def maker(cls: Callable[_P, _T]) -> Callable[_P, _T]:
-    """A function that takes what the class takes, each field having a place and no field being made by a factory."""
-    scope: dict[str, Any] = {"_new": object.__new__, "_cls": cls}
+    """A function that takes what the class takes, whose fields all have a place in its `__init__`."""
+    scope: dict[str, Any] = {"_new": object.__new__, "_cls": cls, "_unset": object()}
     taken, stored = [], []
     for item in fields(cls):  # type: ignore[arg-type] # it is a class
-        name = item.name
+        name = value = item.name
         scope[f"_{name}"] = item.default
-        taken.append(name if item.default is MISSING else f"{name}=_{name}")
-        stored.append(f" self.{name} = {name}")
+        if item.default_factory is not MISSING:
+            scope[f"_{name}"] = item.default_factory
+            value = f"_{name}() if {name} is _unset else {name}"
+            taken.append(f"{name}=_unset")
+        else:
+            taken.append(name if item.default is MISSING else f"{name}=_{name}")
+        stored.append(f" self.{name} = {value}")
     lines = [f"def made({', '.join(taken)}):", " self = _new(_cls)", *stored, " return self"]
     exec("\n".join(lines), scope)  # noqa: S102 - of names alone
     made: Callable[_P, _T] = scope["made"]

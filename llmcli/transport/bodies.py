@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from llmcli import jsonl
 from llmcli.errors import CallFailed, Told, TransientFailure
 from llmcli.finish import Finish, finish_of, given_up, is_begun, is_plain, is_plain_piece, meaning
+from llmcli.lean.maker import maker
 from llmcli.responses.names import RESPONSES
 from llmcli.transport.failures.complaints import BESIDE, compact, is_blank, is_error, words_of
 from llmcli.transport.failures.diagnosis import BROKEN_EVENT, Reply, answer_in, cut, in_band, odd, parsed
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     Reader = Callable[[Event], Iterable[Chunk | None]]
 
 _UNUSUAL = BESIDE | {REPEATING}  # keys of an object that may be more than its choices say
+_completion = maker(Completion)
 _ELSEWHERE = ("text", "delta")  # where other APIs have what is said
 
 
@@ -31,7 +33,7 @@ def completion(reply: Reply, body: bytes) -> Completion:
     data, raw = answer_in(reply, body)
     is_chat = reply.request.api.name != RESPONSES
     if is_chat and type(data) is dict and _UNUSUAL.isdisjoint(data) and is_plain(data.get("choices")):
-        return Completion(data, reply.meta(done=True), raw, is_plain=True)
+        return _completion(data, reply.meta(done=True), raw, True)
     if not is_chat and isinstance(data, dict):
         from llmcli.transport.responses.whole import completion_in  # here, since few need it
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmcli import __version__, jsonl
 from llmcli.address import asked, socket_of
+from llmcli.lean.maker import maker
 from llmcli.transport import bodies, replies
 from llmcli.transport.answer import Answer
 from llmcli.transport.base import AnswerCame, SendKind
@@ -32,6 +33,9 @@ _OURS = {
     "Accept": "application/json",
     "User-Agent": f"llmcli/{__version__}",
 }
+
+
+_reply = maker(Reply)
 
 
 def _place(request: Request) -> tuple[Any, ...]:
@@ -58,7 +62,7 @@ def _read(
 ) -> Completion:
     if isinstance(sent, Exception):
         raise no_reply(request, key, sent, bounds) if isinstance(sent, Break) else sent  # a bug
-    reply = Reply(request, sent.status, sent.headers, key, sent.proxy)
+    reply = _reply(request, sent.status, sent.headers, key, sent.proxy)
     if sent.status == _OK and sent.broken is None:
         reply.secrets = secrets  # all of them: it leads nowhere else
         return bodies.completion(reply, sent.body)

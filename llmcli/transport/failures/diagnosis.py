@@ -21,6 +21,7 @@ from llmcli.errors import (
     UnfitModel,
 )
 from llmcli.lean.dataclass import dataclass
+from llmcli.lean.maker import maker
 from llmcli.lean.once import once
 from llmcli.lean.pattern import lazy_pattern
 from llmcli.registry.models import nearest_model
@@ -39,6 +40,7 @@ BROKEN_EVENT = "broken_event"
 _API_NAMES = {RESPONSES: "Responses API"}
 _LONGEST_MESSAGE = 500
 _SILENT = " and said nothing"
+_meta = maker(Meta)
 _VERSION = lazy_pattern(r"/v\d[^/?]*/?(\?|$)")  # at the end of a base URL
 
 
@@ -71,7 +73,7 @@ class Reply:
     def meta(self, *, done: bool = False) -> Meta:
         """The Meta of the answer that begins here, or, where it is `done`, that came whole."""
         request = self.request
-        return Meta(
+        return _meta(
             request.provider, request.model, self.request_id, self.headers, done=done, api=request.api.name
         )
 

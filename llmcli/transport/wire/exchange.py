@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from llmcli.lean.maker import maker
 from llmcli.transport.wire import proxies, trust
 from llmcli.transport.wire.drive import Drive
 from llmcli.transport.wire.handles import Easy, Route, break_of, check_status, may_go_again
@@ -20,6 +21,9 @@ from llmcli.transport.wire.trust import NO_CERTIFICATES, Certificates
 Came = Callable[[WireReply | Exception], None]
 
 _MOST = 2**62  # bytes that libcurl and those who unpack can count
+
+
+_wire_reply = maker(WireReply)
 
 
 class Wire:
@@ -161,7 +165,7 @@ class Wire:
                 body = unpacked(body, packed, self._longest)
             except Break as error:
                 body, failure = b"", failure or error
-        return WireReply(status, headers, body, failure, easy.route.proxy)
+        return _wire_reply(status, headers, body, failure, easy.route.proxy)
 
     async def _opened(self, head: Head, easy: Easy) -> WireReply:
         """The reply whose body comes in pieces."""
