@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+# What orjson imports itself (json, datetime, dataclasses, enum, uuid) is there before it: where a signal raises an
+# exception amid that, orjson's set-up goes on with nothing, and the process crashes.
+import dataclasses  # noqa: F401
 import json
 import math
 import re
+import uuid  # noqa: F401
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
 import orjson
 
 from llmcli.lean.pattern import lazy_pattern
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 _CONTROL = lazy_pattern("[\x00-\x08\x0b\x0c\x0e-\x1f]")  # but tab and line ends, which say what they mean
 # Patterns that few texts need are compiled by the first that does.

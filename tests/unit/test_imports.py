@@ -160,3 +160,12 @@ def test_a_plain_line_is_read_without_typer(argv, tmp_path):
     code, names = modules_after(*line, tmp_path=tmp_path)
     assert code == 0
     assert "typer" not in names
+
+
+def test_orjson_imports_nothing_that_is_not_there():
+    """A signal whose exception came amid such an import crashed the process: exit 139."""
+    code = "import llmcli.jsonl, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    names = done.stdout.split()
+    behind = names[min(names.index("orjson"), names.index("orjson.orjson")) :]
+    assert [name for name in behind if not name.startswith(("orjson", "llmcli"))] == []
