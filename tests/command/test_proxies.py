@@ -42,8 +42,11 @@ class _Waiting(socketserver.StreamRequestHandler):
     """Who begins with TLS waits for ever."""
 
     def handle(self) -> None:
-        if self.rfile.readline().startswith(b"HEAD / "):
-            self.wfile.write(b"HTTP/1.0 404 Not Found\r\n\r\n")
+        word = self.rfile.readline().partition(b" ")[0]
+        if word in {b"HEAD", b"CONNECT"}:
+            self.wfile.write(
+                b"HTTP/1.0 404 Not Found\r\n\r\n" if word == b"HEAD" else b"HTTP/1.0 407 Who\r\n\r\n"
+            )
         else:
             self.rfile.read()
 

@@ -12,7 +12,7 @@ import pycurl
 
 from llmcli.address import address_of
 from llmcli.transport.wire.handles import Easy, Route
-from llmcli.transport.wire.heads import Break, Head, How, WireReply
+from llmcli.transport.wire.heads import Break, Head, How, Proxy, WireReply
 
 T = TypeVar("T")
 AskPlainly = Callable[[Head, Route], Awaitable[WireReply]]
@@ -35,8 +35,7 @@ async def watched(easy: Easy, url: str, work: Coroutine[None, None, T], ask: Ask
         if not task.done() and not easy.curl.getinfo(pycurl.APPCONNECT_TIME) > 0:
             proxy = easy.route.proxy
             is_at_proxy = proxy.has_tls and not easy.is_beyond
-            route = Route() if is_at_proxy else replace(easy.route, tunnel=True)
-            if await _is_plain(proxy.url if is_at_proxy else url, route, ask):
+            if await (_is_plain_proxy if is_at_proxy else _is_plain)(url, easy.route, ask):
                 raise Break(How.NO_TLS, "it answers in plain HTTP", proxy.url if is_at_proxy else "")
         return await task
     finally:
@@ -47,12 +46,29 @@ async def watched(easy: Easy, url: str, work: Coroutine[None, None, T], ask: Ask
 
 
 async def _is_plain(url: str, route: Route, ask: AskPlainly) -> bool:
-    address = address_of(url)
-    if address is None:
-        return False
-    host = f"[{address.host}]" if ":" in address.host else address.host
-    head = Head("HEAD", f"http://{host}:{address.port}/", (), _HANDSHAKE_WAIT, _HANDSHAKE_WAIT)
     with suppress(Break):
-        reply = await ask(head, route)
+        reply = await ask(_look_at(url), replace(route, tunnel=True))
         return reply.status != _BAD and _OURS not in str(reply.headers).lower()
     return False
+
+
+async def _is_plain_proxy(url: str, route: Route, ask: AskPlainly) -> bool:
+    """Whether the proxy has a word for who wants a tunnel in plain words. It is not told who that is."""
+    try:
+        await ask(_look_at(url), replace(route, proxy=Proxy(_plain(route.proxy.url)), tunnel=True))
+    except Break as broken:
+        return broken.status not in {None, _BAD}
+    return True
+
+
+def _look_at(url: str) -> Head:
+    return Head("HEAD", f"{_plain(url)}/", (), _HANDSHAKE_WAIT, _HANDSHAKE_WAIT)
+
+
+def _plain(url: str) -> str:
+    """The same place, with its port, for who speaks plain HTTP."""
+    address = address_of(url)
+    if address is None:
+        return url
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    return f"http://{host}:{address.port}"
