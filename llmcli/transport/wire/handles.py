@@ -163,7 +163,7 @@ def _set_route(curl: pycurl.Curl, route: Route) -> None:
     curl.setopt(pycurl.PROXY, route.proxy.url)
     curl.setopt(pycurl.NOPROXY, "")
     for option, value in zip(
-        (pycurl.PROXYUSERNAME, pycurl.PROXYPASSWORD), route.proxy.user or (), strict=False
+        (pycurl.PROXYUSERNAME, pycurl.PROXYPASSWORD), route.proxy.account or (), strict=False
     ):
         curl.setopt(option, value.encode())
     if route.tunnel:

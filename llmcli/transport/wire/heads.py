@@ -36,11 +36,11 @@ class Head:
 class Proxy:
     """The proxy before an address. `url` has nothing in it of who asks, and is fit to be shown; empty: there is none.
 
-    `user`: name and password. `secrets`: what nobody may read. `answers`: it sees a request, and may answer it itself.
+    `account`: name and password. `secrets`: what nobody may read. `answers`: it sees a request, and may answer it itself.
     """
 
     url: str = ""
-    user: tuple[str, str] | None = field(default=None, repr=False)
+    account: tuple[str, str] | None = field(default=None, repr=False)
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     answers: bool = False
 
