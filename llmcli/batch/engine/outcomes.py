@@ -94,12 +94,8 @@ class Outcomes:
 
     def answered(self, job: Job, exchanged: Exchanged) -> Outcome:
         """An answer came; one with nothing in it is a failure."""
-        report, error, meta, clock = (
-            exchanged.report,
-            exchanged.wrong,
-            exchanged.completion.meta,
-            self._clock,
-        )
+        report, error, meta = exchanged.report, exchanged.wrong, exchanged.completion.meta
+        clock = self._clock
         now = clock()
         if meta.cached:
             self._give_back(job, now)

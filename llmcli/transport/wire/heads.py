@@ -36,7 +36,7 @@ class Head:
 class Proxy:
     """The proxy before an address. `url` has nothing in it of who asks, and is fit to be shown; empty: there is none.
 
-    `account`: name and password. `secrets`: what nobody may read. `answers`: it sees a request, and may answer it itself.
+    `account`: name and password. `secrets`: what nobody may read. `answers`: it sees a request, and may answer it.
     """
 
     url: str = ""
