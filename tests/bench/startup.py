@@ -32,6 +32,7 @@ LINES = {
     "llmcli ask --dry-run hi": "ask --dry-run hi",
     "llmcli ask -m offline/echo hi": "ask -m offline/echo hi",
     "llmcli ask of a loopback server": "ask {asked}",
+    "llmcli batch of one row": "batch {rows} {where} -O {rows}.out.jsonl --fresh -q -j 10",
     "llmcli ask --cache hi (a hit)": "ask --cache {asked}",
     "llmcli ask --replay DIR hi": "ask --replay {cache} {asked}",
 }
@@ -48,7 +49,9 @@ MOST = {
 def programs(server: Server, cache: str, against: str | None) -> dict[str, list[str]]:
     """What is measured, by the name that the table shows. The first run with --cache fills the cache."""
     code = "from llmcli.__main__ import entry; entry()"
-    words = {"asked": f"--base-url {server.base_url} -m tiny hi", "cache": cache}
+    where, rows = f"--base-url {server.base_url} -m tiny", Path(cache, "rows.jsonl")
+    rows.write_text('{"prompt": "hi"}\n')
+    words = {"asked": f"{where} hi", "where": where, "rows": str(rows), "cache": cache}
     commands = {
         "python -c pass": [sys.executable, "-c", "pass"],
         T: [sys.executable, "-c", "import typer"],
