@@ -350,4 +350,4 @@ def _content(entry: Entry) -> bytes:
 
 def _digest(content: bytes) -> int:
     """64 bits of BLAKE2b, never 0."""
-    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big") or 1
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest()) or 1
