@@ -306,9 +306,8 @@ class Request:
 
 
 _new = object.__new__
-_ASKING = frozenset(
-    {"response_format", "tool_choice", "function_call", "n", "logprobs"}
-)  # for more than a text
+# What may ask for more than a text.
+_ASKING = frozenset({"response_format", "tool_choice", "function_call", "n", "logprobs"})
 
 
 @dataclass(slots=True)
@@ -319,16 +318,16 @@ class Meta:
     model: str
     request_id: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    done: bool = False  # [DONE] was seen, or the body came whole
+    api: str = "chat"
     attempts: int = 1
     latency: float = 0.0
     ttft: float | None = None
     cached: bool = False
-    done: bool = False  # [DONE] was seen, or the body came whole
     cut: str | None = None  # why the stream ended early, where it did,
     remedy: str = "try again"  # and what to do about that
     stalled: bool = False  # and that it did for saying nothing more
     whole: Json | None = None  # the completion's body, where the end of a stream holds all of it
-    api: str = "chat"
     earlier: Sequence[Completion] = ()  # answers that were asked on
     repairs: int = 0  # those of them that were asked for again, since they did not fit
     recovered: Any = None  # the answer out of its wrapping, as `llmcli.judged` has it

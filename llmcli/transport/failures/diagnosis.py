@@ -72,10 +72,8 @@ class Reply:
 
     def meta(self, *, done: bool = False) -> Meta:
         """The Meta of the answer that begins here, or, where it is `done`, that came whole."""
-        request = self.request
-        return _meta(
-            request.provider, request.model, self.request_id, self.headers, done=done, api=request.api.name
-        )
+        asked = self.request
+        return _meta(asked.provider, asked.model, self.request_id, self.headers, done, asked.api.name)
 
     @once
     def secrets(self) -> Secrets:
