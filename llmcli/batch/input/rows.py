@@ -188,6 +188,10 @@ class RowBuilder:
             self.see(row)
         return row
 
+    def maker(self) -> Callable[[Placed], Row]:
+        """What does the same, for many."""
+        return self.row if self._is_numbered and self.see is unseen else self.placed
+
     @once
     def _templated(self) -> Callable[[Prompt, Found], str]:
         from llmcli.batch.input.templated import templated  # here, since few runs have a template

@@ -120,12 +120,12 @@ class EntrySource:
     def _others(self) -> Iterator[Row]:
         """The rows of what is at hand and was not taken. One loop for all: they are the bulk of a run."""
         entries, lines, columns = self._at_hand.entries, self._at_hand.lines, self._at_hand.columns
-        file, before, placed, last = self._part.file, self.before, self._builder.placed, len(entries)
+        file, before, row_of, last = self._part.file, self.before, self._builder.maker(), len(entries)
         new = tuple.__new__  # half of the steps that Placed() takes
         while (at := self._next) < last:
             number = self.number
             self._next, self.number = at + 1, number + 1
-            yield placed(new(Placed, (entries[at], number, lines[at], columns, file, before)))
+            yield row_of(new(Placed, (entries[at], number, lines[at], columns, file, before)))
 
     def entry(self) -> Placed | None:
         """The entry of the next row; None where none is ready. Raises what went wrong in reading."""
