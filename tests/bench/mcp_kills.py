@@ -30,6 +30,12 @@ PATIENCE = 15.0  # seconds until all must have ended
 SLOW = 10.0  # seconds that are worth a line
 
 
+def _hear() -> None:
+    """Ignore no signal, although whoever started us may have some ignored, as nohup has SIGHUP."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @dataclass(frozen=True)
 class Kill:
     """One kill: when, and by what."""
@@ -66,6 +72,7 @@ class Kill:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env={**os.environ, mark: "1"},
+            preexec_fn=_hear,  # noqa: PLW1509 - no other thread of ours is at work
         )
 
     def _wait(self, command: subprocess.Popen[bytes], started: Path) -> None:
