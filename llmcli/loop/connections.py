@@ -6,6 +6,8 @@ from contextlib import suppress
 
 MOST_CONNECTIONS = 20_000  # whatever open files allow: a client has some 28,000 ports for one address
 _OWN_FILES = 64  # input, output, the loop's, 32 of libcurl's, names that are looked up, what libraries open
+_FIRST = 512  # connections that those 32 look after,
+_EACH = 256  # and of the others so many, which have two files beside
 
 
 def most_connections() -> int:
@@ -13,7 +15,7 @@ def most_connections() -> int:
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_CONNECTIONS + _beside(MOST_CONNECTIONS) + _OWN_FILES
+    wanted = _FIRST - (_FIRST - MOST_CONNECTIONS) // _EACH * (_EACH + 2) + _OWN_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:
         raised = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         with suppress(OSError, ValueError):  # macOS may have a lower limit than it tells of
@@ -23,11 +25,11 @@ def most_connections() -> int:
 
 
 def connections_within(files: int) -> int:
-    """As many as there can be where so many files may be open."""
+    """As many as there can be where so many files may be open.
+
+    An idle connection stays open with those that it was one of, so that all of these may come to be open: they are
+    counted by the whole 256.
+    """
     left = files - _OWN_FILES
-    return max(1, min(MOST_CONNECTIONS, left - _beside(left)))
-
-
-def _beside(connections: int) -> int:
-    """Files that are open to look after connections: two for 256 of them, beyond the first 512, whose are our own."""
-    return (connections - 512) // 128 + 2 if connections > 512 else 0
+    others = max(0, left - _FIRST) // (_EACH + 2)
+    return max(1, min(MOST_CONNECTIONS, left, _FIRST + others * _EACH))

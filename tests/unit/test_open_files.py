@@ -13,16 +13,19 @@ FILES_OF_A_MULTI_HANDLE = 2  # libcurl 8.23 on Linux
 OF_THE_FIRST = FILES_OF_A_MULTI_HANDLE * drive._FIRST  # which are among the program's own
 
 
-def files_beside(requests: int) -> int:
-    """Files of the multi handles for so many requests under way."""
+def handles_for(requests: int) -> tuple[int, int]:
+    """(multi handles for so many requests under way, connections that they may come to have open)."""
     first = min(requests, drive._FIRST * drive._FEW)
-    handles = ceil(first / drive._FEW) + ceil((requests - first) / drive._MORE)
-    return FILES_OF_A_MULTI_HANDLE * handles
+    few, others = ceil(first / drive._FEW), ceil((requests - first) / drive._MORE)
+    return few + others, (first if not others else drive._FIRST * drive._FEW) + others * drive._MORE
 
 
 @pytest.mark.parametrize("limit", [100, 256, 600, 1024, 2000, 4096, 20_000, 65_536])
 def test_so_many_requests_never_need_more_files_than_there_are(limit):
     most = connections.connections_within(limit)
-    more = max(0, files_beside(most) - OF_THE_FIRST)
-    assert most + more + connections._OWN_FILES <= limit
-    assert most >= min(connections.MOST_CONNECTIONS, 0.9 * (limit - connections._OWN_FILES) - 2)
+    handles, connected = handles_for(most)
+    more = max(0, FILES_OF_A_MULTI_HANDLE * handles - OF_THE_FIRST)
+    assert connected + more + connections._OWN_FILES <= limit, (
+        "idle connections stay open with the handle they were of"
+    )
+    assert most >= min(connections.MOST_CONNECTIONS, 0.9 * (limit - connections._OWN_FILES) - drive._MORE)
