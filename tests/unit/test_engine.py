@@ -9,14 +9,17 @@ import signal
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
+from llmcli import jsonl
 from llmcli.batch.engine.engine import Engine
 from llmcli.batch.engine.run import Plan, Run
 from llmcli.batch.engine.stats import Stats
 from llmcli.batch.input.rows import Row
+from llmcli.batch.input.shape import BadRow
 from llmcli.batch.ledger.final import Done, Place, Record
 from llmcli.batch.pacing.pace import Pace
 from llmcli.batch.program import run_batch
@@ -156,6 +159,32 @@ def test_the_answers_of_a_turn_are_written_at_once():
     asyncio.run(engine(Numbers(1000), Answers(str), records, crowd=50).run())
     assert records.rows == Counter(range(1000))
     assert len(records.writes) < 100
+
+
+def test_each_row_ends_at_its_own_moment_whether_it_was_answered_or_could_not_be_sent():
+    minutes: list[int] = []  # that have passed; a row is read, or answered, in the next
+
+    class Odd(Numbers):
+        def next(self) -> Row | None:
+            minutes.append(0)
+            row = super().next()
+            if row is not None and row.number % 2 == 0:
+                row.request, row.error = None, BadRow("invalid_row", "it is none")
+            return row
+
+    class Dated(Kept):
+        def write(self, row: int, line: bytes, *, failed: bool) -> None:
+            assert json.loads(line)["llmcli"]["at"] == jsonl.moment(today())
+
+    def today() -> datetime:
+        return datetime(2026, 11, 27, tzinfo=UTC) + timedelta(minutes=len(minutes))
+
+    def answer(row: int) -> str:
+        minutes.append(row)
+        return "x"
+
+    with pytest.raises(PartialFailure):
+        asyncio.run(engine(Odd(9), Answers(answer), Dated(), crowd=1, now=today).run())
 
 
 @pytest.mark.parametrize("together", [True, False])

@@ -82,7 +82,7 @@ class Outcomes:
         self._retries = Retries(run, health)
         self._missing: set[str] = set()  # what rows lacked, once told
         self._make_final, self._make_course = maker(Final), maker(Course)
-        self._at: str | None = None  # this turn's moment, once it was asked for
+        self._at: str | None = None  # the moment of this turn's answers, once there is one
 
     def of(self, job: Job, came: Exchanged | Exception) -> Outcome:
         """What comes of an attempt. Raises what is none of our errors."""
@@ -120,7 +120,9 @@ class Outcomes:
     def _answered(self, job: Job, report: Report, now: float) -> Final:
         """An answer came that counts as one."""
         self._take_in(job, report, now)
-        line = success_line(job.row, self._course(job.row, job.sent, job.carried), report)
+        if self._at is None:
+            self._at = self._plan.moment()
+        line = success_line(job.row, self._course(job.row, job.sent, job.carried, self._at), report)
         make = self._make_final
         return make(line, None, None if self._plan.notice is None else trace(report.completion, job.sent))
 
@@ -163,16 +165,13 @@ class Outcomes:
         self._stats.retries -= 1
         return self._failure(job, error)
 
-    def _course(self, row: Row, sent: int, carried: Decimal | None) -> Course:
+    def _course(self, row: Row, sent: int, carried: Decimal | None, at: str | None = None) -> Course:
         """How a row came to its end, which is now."""
-        plan = self._plan
-        if self._at is None:
-            self._at = plan.moment()
-        make = self._make_course
-        return make(sent, carried, self._at, plan.input_of(row) if plan.input_of else None)
+        plan, make = self._plan, self._make_course
+        return make(sent, carried, at or plan.moment(), plan.input_of(row) if plan.input_of else None)
 
     def begin_turn(self) -> None:
-        """What comes from now on does not come at the moment of what came before."""
+        """Answers that come from now on do not come at the moment of those before."""
         self._at = None
 
     def _failure(self, job: Job, error: LlmcliError, report: Report | None = None) -> Final:
