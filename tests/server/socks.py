@@ -9,6 +9,8 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from tests.server.relay import relay
+
 _FAMILIES = {1: socket.AF_INET, 4: socket.AF_INET6}
 _NO_AUTH, _PASSWORD, _NONE_OF_THESE = 0, 2, 255
 
@@ -80,15 +82,4 @@ def _carry(client: socket.socket, seen: Socks, to: int, refusal: int) -> None:
     client.sendall(bytes([5, refusal, 0, 1, 0, 0, 0, 0, 0, 0]))
     if refusal:
         return
-    with socket.create_connection(("127.0.0.1", to)) as server:
-        back = threading.Thread(target=_pump, args=(server, client), daemon=True)
-        back.start()
-        _pump(client, server)
-        back.join()
-
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while piece := source.recv(65_536):
-            sink.sendall(piece)
-        sink.shutdown(socket.SHUT_WR)
+    relay(client, to)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import socketserver
 import ssl
 import threading
 from collections.abc import Iterator
+
+from tests.server.relay import relay
 
 _OPEN = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
@@ -25,23 +26,7 @@ class _Handler(socketserver.BaseRequestHandler):
                 elif self.server.port is None:
                     client.sendall(_OPEN)
                 else:
-                    _carry(client, self.server.port)
-
-
-def _carry(client: socket.socket, port: int) -> None:
-    with socket.create_connection(("127.0.0.1", port)) as server:
-        client.sendall(_OPEN)
-        back = threading.Thread(target=_pipe, args=(server, client), daemon=True)
-        back.start()
-        _pipe(client, server)
-        back.join()
-
-
-def _pipe(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while piece := source.recv(1 << 16):
-            target.sendall(piece)
-        target.shutdown(socket.SHUT_WR)
+                    relay(client, self.server.port, _OPEN)
 
 
 class _Proxy(socketserver.ThreadingTCPServer):

@@ -173,7 +173,7 @@ def test_each_row_ends_at_its_own_moment_whether_it_was_answered_or_could_not_be
             return row
 
     class Dated(Kept):
-        def write(self, row: int, line: bytes, *, failed: bool) -> None:
+        def write(self, _row: int, line: bytes, **_how: bool) -> None:
             assert json.loads(line)["llmcli"]["at"] == jsonl.moment(today())
 
     def today() -> datetime:
